@@ -1,0 +1,192 @@
+/** Draws the pipeline as an SVG: steps as buttons, edges that say what they carry. */
+import * as React from 'react';
+import { IGraph, IStep } from './ask';
+import { Glyph } from './glyphs';
+import { arrange, IArrow, IBox, SHRINK } from './layout';
+import { IStanding } from './pipeline';
+import { words } from './states';
+
+export interface IGraphProps {
+  readonly graph: IGraph;
+  readonly standings: ReadonlyMap<string, IStanding>;
+  readonly activeStep: string | null;
+  readonly label: string;
+  /** px: how wide the drawing may be before it shrinks, then scrolls. */
+  readonly room: number;
+  readonly onPick: (step: string) => void;
+}
+
+const UNKNOWN: IStanding = { state: 'never-run', ran: 0, of: 0, evidence: 'seen' };
+
+export function Graph(props: IGraphProps): JSX.Element {
+  const { graph, room } = props;
+  const [lit, light] = React.useState<string | null>(null);
+  const drawing = React.useMemo(
+    () => arrange(graph.steps, graph.edges, room, measure),
+    [graph, room]
+  );
+  const related = React.useMemo(() => relatives(graph, lit), [graph, lit]);
+  return (
+    <svg
+      className={`mlops-graph${related ? ' mlops-lit' : ''}`}
+      style={{ width: drawing.width, minWidth: Math.round(drawing.width * SHRINK) }}
+      viewBox={`0 0 ${drawing.width} ${drawing.height}`}
+      role="group"
+      aria-label={props.label}
+    >
+      <Arrowhead />
+      {drawing.arrows.map(arrow => (
+        <Arrow
+          key={`${arrow.from} ${arrow.to}`}
+          arrow={arrow}
+          isRelated={!!related?.has(arrow.from) && related.has(arrow.to)}
+        />
+      ))}
+      {drawing.boxes.map(box => (
+        <Box
+          key={box.step.name}
+          box={box}
+          standing={props.standings.get(box.step.name) ?? UNKNOWN}
+          isActive={box.step.name === props.activeStep}
+          isRelated={!!related?.has(box.step.name)}
+          onPick={props.onPick}
+          onLight={light}
+        />
+      ))}
+    </svg>
+  );
+}
+
+function Arrowhead(): JSX.Element {
+  return (
+    <defs>
+      <marker
+        id="mlops-arrowhead"
+        viewBox="0 0 8 8"
+        refX="7"
+        refY="4"
+        markerWidth="8"
+        markerHeight="8"
+        markerUnits="userSpaceOnUse"
+        orient="auto"
+      >
+        <path d="M0 .5L8 4 0 7.5z" />
+      </marker>
+    </defs>
+  );
+}
+
+function Arrow(props: { arrow: IArrow; isRelated: boolean }): JSX.Element {
+  const { from, to, names, path } = props.arrow;
+  return (
+    <g
+      className="mlops-edge"
+      data-edge={`${from} ${to}`}
+      data-related={props.isRelated || undefined}
+    >
+      <title>{`${from} → ${to}: ${names.join(', ') || 'order only'}`}</title>
+      <path className="mlops-edge-reach" d={path} />
+      <path className="mlops-edge-line" d={path} markerEnd="url(#mlops-arrowhead)" />
+    </g>
+  );
+}
+
+interface IBoxProps {
+  readonly box: IBox;
+  readonly standing: IStanding;
+  readonly isActive: boolean;
+  readonly isRelated: boolean;
+  readonly onPick: (step: string) => void;
+  readonly onLight: (step: string | null) => void;
+}
+
+function Box(props: IBoxProps): JSX.Element {
+  const { box, standing, onPick, onLight } = props;
+  const name = box.step.name;
+  const { state } = standing;
+  const middle = box.height / 2;
+  return (
+    <g
+      className="mlops-step"
+      transform={`translate(${box.x} ${box.y})`}
+      role="button"
+      tabIndex={0}
+      data-step={name}
+      data-state={state}
+      data-related={props.isRelated || undefined}
+      aria-label={`${name}: ${words(state)}`}
+      aria-current={props.isActive ? 'step' : undefined}
+      onClick={() => onPick(name)}
+      onKeyDown={event => {
+        if (event.key === 'Enter' || event.key === ' ') {
+          event.preventDefault();
+          onPick(name);
+        }
+      }}
+      onMouseEnter={() => onLight(name)}
+      onMouseLeave={() => onLight(null)}
+      onFocus={() => onLight(name)}
+      onBlur={() => onLight(null)}
+    >
+      <title>{tooltip(box.step, standing)}</title>
+      <rect width={box.width} height={box.height} rx={5} />
+      <Glyph state={state} x={9} y={middle - 8} />
+      <text className="mlops-title" x={33} y={box.detail ? middle - 3 : middle + 4}>
+        {box.label}
+      </text>
+      {box.detail && (
+        <text className="mlops-detail" x={33} y={middle + 12}>
+          {box.detail}
+        </text>
+      )}
+    </g>
+  );
+}
+
+function tooltip(step: IStep, standing: IStanding): string {
+  const lines = [`${step.name}: ${words(standing.state)}`];
+  if (standing.of > 1) {
+    lines.push(`${standing.ran} of ${standing.of} cells have run as they stand`);
+  }
+  for (const [what, names] of [
+    ['uses', step.uses],
+    ['makes', step.makes],
+    ['parameters', step.parameters],
+    ['after', step.after]
+  ] as const) {
+    if (names.length > 0) {
+      lines.push(`${what}: ${names.join(', ')}`);
+    }
+  }
+  return lines.join('\n');
+}
+
+/** A step with all that it depends on and all that depends on it. */
+function relatives(graph: IGraph, step: string | null): ReadonlySet<string> | null {
+  if (step === null) {
+    return null;
+  }
+  const up = reach(step, graph.edges.map(([from, to]) => [to, from] as const));
+  const down = reach(step, graph.edges.map(([from, to]) => [from, to] as const));
+  return new Set([...up, ...down]);
+}
+
+function reach(start: string, links: readonly (readonly [string, string])[]): Set<string> {
+  const found = new Set([start]);
+  for (const name of found) {
+    links.filter(([from]) => from === name).forEach(([, to]) => found.add(to));
+  }
+  return found;
+}
+
+const pen = document.createElement('canvas').getContext('2d');
+
+/** A text's width in px, in the font that JupyterLab's interface is set in. */
+function measure(text: string, small: boolean): number {
+  if (!pen) {
+    return text.length * 7;
+  }
+  const family = getComputedStyle(document.body).getPropertyValue('--jp-ui-font-family');
+  pen.font = `${small ? '400 11px' : '600 13px'} ${family || 'sans-serif'}`;
+  return pen.measureText(text).width;
+}

@@ -1,0 +1,2 @@
+/* Hands the panel's style sheet to the bundler. */
+import './index.css';

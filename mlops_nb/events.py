@@ -1,0 +1,236 @@
+"""Everything that can happen, as data. Listeners fold these; nothing else is recorded."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from mlops_nb.model import Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened. `at` is filled in by the journal: ISO time, UTC."""
+
+    run: str = ""
+    job: str = ""
+    at: str = ""
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQueued(Event):
+    """A run is due; written before anything is launched. (job, scheduled_at) happens once."""
+
+    trigger: str  # schedule | hand | promote
+    scheduled_at: str
+    data_start: str = ""
+    data_end: str = ""
+    attempt: int = 1
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A run starts. `process` tells which process runs it: (pid, start time)."""
+
+    notebook: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    output: str = ""
+    process: tuple[int, str] = (0, "")
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellStarted(Event):
+    """A code cell starts. `cell` is its index among the source's code cells."""
+
+    cell: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFinished(Event):
+    """A code cell is done. `seconds`: wall time, s."""
+
+    cell: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFailed(Event):
+    """A code cell raised, or its kernel died in it."""
+
+    cell: int
+    seconds: float
+    error: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(Event):
+    """The first cell of a step starts."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """All cells of a step are done. `seconds`: the sum of its cells' wall times, s."""
+
+    step: str
+    seconds: float
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed(Event):
+    """A step's own code raised, its data did not fit, or the kernel died in it."""
+
+    step: str
+    seconds: float
+    error: str
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepObserved(Event):
+    """What a step left behind: per name a digest (or "unknown"), a kind and a schema of frames."""
+
+    step: str
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured(Event):
+    """The numbers a run ended with. `logged_run`: the MLflow run its own cells logged to."""
+
+    metrics: Mapping[str, float]
+    slices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    logged_run: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelKept(Event):
+    """A run's model is in the store. `digest` is of its value, `artifact` of its bytes."""
+
+    variable: str
+    digest: str
+    artifact: str
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChampionScored(Event):
+    """The champion, judged by the same cells on the same data."""
+
+    version: int
+    metrics: Mapping[str, float]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """A run's end. `status`: finished, failed or stopped."""
+
+    status: str
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged(Event):
+    """What the gates said of a run's model, and what follows."""
+
+    verdicts: tuple[Mapping[str, Any], ...]
+    passed: bool
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered(Event):
+    """A model became a numbered version."""
+
+    model: str
+    version: int
+    artifact: str
+    digest: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released(Event):
+    """A version answers from now on. `because`: gates, or rollback."""
+
+    model: str
+    version: int
+    previous: int | None = None
+    because: str = ""
+    rollback: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDrafted(Event):
+    """A bundle was written for review; nothing runs from it yet."""
+
+    digest: str
+    model_run: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobApplied(Event):
+    """This bundle is the live one from now on. `definition`: what job.yaml said."""
+
+    digest: str
+    bundle: str
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    source_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPaused(Event):
+    """The schedule of a job rests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobUnpaused(Event):
+    """The schedule of a job goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSkipped(Event):
+    """A due run was not started."""
+
+    scheduled_at: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirrored(Event):
+    """MLflow knows of this run under its own id, or of a version under its own number."""
+
+    mlflow_run: str
+    note: str = ""
+
+
+KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+
+
+def as_record(event: Event) -> dict[str, Any]:
+    """Return what is stored of an event besides run, job, time and place.
+
+    >>> as_record(CellFinished(run="r", cell=1, seconds=0.5))
+    {'cell': 1, 'seconds': 0.5}
+    """
+    return {k: v for k, v in asdict(event).items() if k not in {"run", "job", "at", "id"}}
+
+
+def from_record(kind: str, record: Mapping[str, Any], **envelope: Any) -> Event | None:
+    """Return the event that a stored record tells of, or None for a kind unknown to this version.
+
+    >>> from_record("CellFinished", {"cell": 1, "seconds": 0.5}, run="r")
+    CellFinished(run='r', job='', at='', id=0, cell=1, seconds=0.5)
+    """
+    made = KINDS.get(kind)
+    if made is None:
+        return None
+    known = {f.name for f in fields(made)}
+    return made(**{k: v for k, v in record.items() if k in known}, **envelope)

@@ -1,0 +1,1 @@
+"""Where notebooks are executed: one file a technology."""

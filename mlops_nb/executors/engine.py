@@ -1,0 +1,28 @@
+"""The `papermill.engine` entry point: papermill loads it while it is itself being imported."""
+
+from typing import Any
+
+
+class Engine:
+    """`papermill in.ipynb out.ipynb --engine mlops-nb`; the real engine is fetched when used."""
+
+    @classmethod
+    def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
+        """Execute a notebook document in a clean kernel; papermill's own signature."""
+        from mlops_nb.executors.kernel import KernelEngine
+
+        return KernelEngine.execute_notebook(nb, kernel_name, **options)
+
+    @classmethod
+    def nb_kernel_name(cls, nb: Any, name: str | None = None) -> str:
+        """Return the kernel's name that a notebook asks for."""
+        from papermill.utils import nb_kernel_name
+
+        return str(nb_kernel_name(nb, name))
+
+    @classmethod
+    def nb_language(cls, nb: Any, language: str | None = None) -> str:
+        """Return the language that a notebook is written in."""
+        from papermill.utils import nb_language
+
+        return str(nb_language(nb, language))

@@ -1,0 +1,213 @@
+"""Executes a notebook through papermill in a clean kernel and yields what happens."""
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb.errors import NotebookError, RunFailed, Unreachable
+from mlops_nb.events import (
+    CellFailed,
+    CellFinished,
+    CellStarted,
+    ChampionScored,
+    Event,
+    Measured,
+    ModelKept,
+    StepObserved,
+)
+from mlops_nb.executors.kernel import Client, KernelEngine, Stopped
+from mlops_nb.notebook.cells import is_injected, source_of
+from mlops_nb.ports import Task
+
+SAVE_EVERY = 2.0  # s
+
+
+class Watch:
+    """Follows one task: puts events into a queue and asks the probe at the ends of steps."""
+
+    def __init__(self, task: Task, put: "queue.SimpleQueue[Event | BaseException | None]") -> None:
+        self.task = task
+        self.put = put.put
+        self.notebook: Any = None
+        self.kernel_pid = 0
+        self.failed = False
+        self.saved = 0.0
+        self.ends = {cells[-1]: step for step, cells in task.steps.items() if cells}
+        self.deadline = None if task.timeout is None else time.monotonic() + task.timeout
+
+    def kernel_ready(self, client: Client) -> None:
+        """Note the kernel's process and prepare it."""
+        self.notebook = client.nb
+        client.nb.metadata.papermill["input_path"] = self.task.source
+        client.nb.metadata.papermill["output_path"] = str(self.task.output)
+        seed, modules = self.task.seed, self.task.modules
+        started = client.ask("start", seed=seed, modules=str(modules) if modules else "")
+        self.kernel_pid = int(started["pid"])
+
+    def cell_started(self, index: int) -> None:
+        """Tell that a cell starts."""
+        self.put(CellStarted(run=self.task.run, cell=index))
+
+    def cell_ended(self, client: Client, index: int, seconds: float) -> None:
+        """Tell that a cell is done, and look at what its step left where it was the last."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise Stopped(f"the run's time-out of {self.task.timeout:g} s has passed")
+        self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
+        step = self.ends.get(index)
+        if step is not None:
+            self._step_ended(client, step)
+        if time.monotonic() - self.saved > SAVE_EVERY:
+            self.save()
+
+    def _step_ended(self, client: Client, step: str) -> None:
+        names = self.task.watch.get(step, ())
+        dump = "" if self.task.dump is None else str(self.task.dump)
+        values = client.ask("look", names=list(names), dump=dump, step=step) if names else {}
+        self.put(StepObserved(run=self.task.run, step=step, values=values))
+        if self.task.inspect is not None:
+            objection = self.task.inspect(step, values)
+            if objection:
+                raise Stopped(objection)
+        for name, (when, path) in self.task.keep.items():
+            if when == step:
+                self._keep(client, name, path)
+        rescore = self.task.rescore
+        if rescore is not None and rescore.after == step:
+            client.ask("hold", names=list(rescore.hold))
+
+    def _keep(self, client: Client, name: str, path: Path) -> None:
+        kept = client.ask("keep", name=name, path=str(path))
+        if "error" in kept:
+            raise Stopped(kept["error"])
+        self.put(ModelKept(run=self.task.run, variable=name, digest=kept["digest"],
+                           artifact=str(path), type=kept["type"]))  # fmt: skip
+
+    def cell_failed(self, index: int, seconds: float, error: str, traceback: str) -> None:
+        """Tell that a cell failed."""
+        self.failed = True
+        self.put(CellFailed(run=self.task.run, cell=index, seconds=seconds, error=error,
+                            traceback=traceback))  # fmt: skip
+
+    def notebook_ended(self, client: Client) -> None:
+        """Measure, and judge other models on the same data."""
+        for name, (when, path) in self.task.keep.items():
+            if not when:
+                self._keep(client, name, path)
+        asked: dict[str, Any] = {
+            "names": list(self.task.metrics),
+            "not": sorted(self.task.not_metrics),
+        }
+        self.put(Measured(run=self.task.run, **client.ask("measure", **asked)))
+        rescore = self.task.rescore
+        if rescore is None:
+            return
+        code = [c for c in self.notebook.cells if c.cell_type == "code" and not is_injected(c)]
+        sources = [source_of(code[index]) for index in rescore.cells]
+        for version, path in rescore.models.items():
+            found = client.ask(
+                "rescore", variable=rescore.variable, path=path, cells=sources, **asked
+            )
+            self.put(ChampionScored(run=self.task.run, version=version,
+                                    metrics=found.get("metrics", {}),
+                                    error=found.get("error", "")))  # fmt: skip
+
+    def save(self) -> None:
+        """Write the notebook as it stands, whole or not at all."""
+        from nbformat.v4 import writes  # noqa: PLC0415
+
+        if self.notebook is not None:
+            files.write_text(self.task.output, writes(self.notebook) + "\n")
+            self.saved = time.monotonic()
+
+
+class Papermill:
+    """The default executor: papermill, one clean kernel a run."""
+
+    def execute(self, task: Task) -> Iterator[Event]:
+        """Yield what happens in a notebook as it happens.
+
+        Raises Unreachable where the kernel does not start, NotebookError where there is none of
+        the name that the notebook asks for.
+        """
+        happened: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+        watch = Watch(task, happened)
+        thread = threading.Thread(target=self._run, args=(task, watch), daemon=True)
+        thread.start()
+        try:
+            while (event := happened.get()) is not None:
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:  # done, failed, or the caller has gone: no kernel stays behind
+            if thread.is_alive() and watch.kernel_pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(watch.kernel_pid, signal.SIGKILL)
+            thread.join(timeout=30)
+
+    def _run(self, task: Task, watch: Watch) -> None:
+        try:
+            self._execute(task, watch)
+        except BaseException as error:  # noqa: BLE001  handed to the thread that waits
+            watch.put(error)
+        finally:
+            watch.put(None)  # type: ignore[arg-type]
+
+    def _execute(self, task: Task, watch: Watch) -> None:
+        import logging  # noqa: PLC0415
+
+        import nbformat  # noqa: PLC0415
+        from jupyter_client.kernelspec import NoSuchKernel  # noqa: PLC0415
+        from papermill import execute_notebook  # noqa: PLC0415
+        from papermill.engines import papermill_engines  # noqa: PLC0415
+        from papermill.exceptions import PapermillExecutionError  # noqa: PLC0415
+
+        logging.getLogger("papermill").setLevel(logging.CRITICAL)
+        logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+        papermill_engines.register("mlops-nb", KernelEngine)
+        node = nbformat.from_dict(_ready(task.document))  # type: ignore[no-untyped-call]
+        watch.notebook = node
+        try:
+            execute_notebook(
+                node, None, dict(task.parameters), engine_name="mlops-nb", progress_bar=False,
+                watcher=watch, python=task.interpreter, folder=str(task.folder),
+                environment={**os.environ, **task.environment},
+            )  # fmt: skip
+        except PapermillExecutionError as error:
+            if not watch.failed:
+                raise RunFailed(f"{error.ename}: {error.evalue}", fix="see the notebook") from None
+        except NoSuchKernel as error:
+            raise NotebookError(
+                f"there is no kernel {error.name!r} on this machine",
+                fix="choose a kernel of `jupyter kernelspec list`, or install this one",
+            ) from None
+        except RuntimeError as error:
+            raise Unreachable(
+                f"the kernel did not start: {error}", fix="run the kernel by hand: jupyter console"
+            ) from None
+        finally:
+            watch.save()
+
+
+def _ready(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy that papermill can take: a kernelspec, ids, and its own metadata."""
+    import copy  # noqa: PLC0415
+
+    ready = copy.deepcopy(dict(document))
+    metadata = ready.setdefault("metadata", {})
+    metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3"})
+    metadata["kernelspec"].setdefault("language", "python")
+    metadata["papermill"] = {}
+    for cell in ready["cells"]:
+        cell["source"] = source_of(cell)
+        cell.setdefault("metadata", {})
+        if cell["cell_type"] == "code":
+            cell.setdefault("outputs", [])
+            cell.setdefault("execution_count", None)
+    return ready

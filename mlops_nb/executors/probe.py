@@ -1,0 +1,251 @@
+"""Looks at values inside a kernel: digests, schemas, metrics, and the champion's score.
+
+It runs in the notebook's own interpreter, which may have neither this package nor mlflow, so it
+imports the standard library and its neighbour `_mlops_fingerprint` alone, and every answer is JSON.
+"""
+
+import contextlib
+import copy
+import io
+import json
+import math
+import numbers
+import os
+import pickle
+import random
+import sys
+import types
+from collections.abc import Iterable
+from typing import Any
+
+MAX_CATEGORIES = 50
+_held: dict[str, Any] = {}
+
+
+def _fingerprint() -> Any:
+    return sys.modules["_mlops_fingerprint"]
+
+
+def _namespace() -> dict[str, Any]:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return vars(sys.modules["__main__"]) if shell is None else shell.user_ns
+
+
+def start(request: str) -> str:
+    """Put the modules that travel with a bundle first, and set global generators to a state."""
+    asked = json.loads(request)
+    if asked.get("modules"):
+        sys.path.insert(0, asked["modules"])
+    seed = asked.get("seed")
+    if seed is not None:
+        random.seed(seed)
+        with contextlib.suppress(ImportError):
+            import numpy  # noqa: ICN001, PLC0415
+
+            numpy.random.seed(seed % 2**32)
+    return json.dumps({"python": sys.version.split()[0], "pid": os.getpid()})
+
+
+def look(request: str) -> str:
+    """Tell digest, type and schema of names; write each as a pickle where a folder is given."""
+    asked = json.loads(request)
+    space = _namespace()
+    seen: dict[str, dict[str, Any]] = {}
+    for name in asked["names"]:
+        if name not in space:
+            seen[name] = {"digest": "absent", "type": "absent"}
+            continue
+        value = space[name]
+        seen[name] = {
+            "digest": _fingerprint().digest_or_unknown(value),
+            "type": f"{type(value).__module__}.{type(value).__qualname__}",
+        }
+        schema = _schema(value)
+        if schema:
+            seen[name]["schema"] = schema
+        number = _number(value)
+        if number is not None:
+            seen[name]["number"] = number
+        if asked.get("dump") and seen[name]["digest"] != "unknown":
+            path = os.path.join(asked["dump"], f"{asked['step']}--{name}.pickle")
+            with contextlib.suppress(Exception):  # what cannot be written is compared by digest
+                _write(value, path)
+    return json.dumps(seen)
+
+
+def _schema(value: Any) -> dict[str, Any] | None:
+    """Columns, kinds and ranges of a data frame; None for any other value."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, getattr(pandas, "DataFrame", ())):
+        return None
+    columns: dict[str, Any] = {}
+    for name in value.columns:
+        column = value[name] if value.columns.is_unique else None
+        if column is None:
+            return {"rows": len(value), "columns": {}}
+        columns[str(name)] = {
+            "kind": _kind(column, pandas),
+            "dtype": str(column.dtype),
+            "missing": round(float(column.isna().mean()), 6) if len(column) else 0.0,
+        }
+    return {"rows": len(value), "columns": columns}
+
+
+def _kind(column: Any, pandas: Any) -> str:
+    test = pandas.api.types
+    if test.is_bool_dtype(column.dtype):
+        return "boolean"
+    if test.is_numeric_dtype(column.dtype):
+        return "number"
+    if test.is_datetime64_any_dtype(column.dtype):
+        return "time"
+    if isinstance(column.dtype, pandas.CategoricalDtype) or test.is_string_dtype(column.dtype):
+        return "text"
+    return "any"
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or type(value).__name__ == "bool_":
+        return None
+    if hasattr(value, "shape") and value.shape == () and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            return float(value)
+    return None
+
+
+def measure(request: str) -> str:
+    """Tell the metrics: those that were named or logged, else every name that holds a number."""
+    asked = json.loads(request)
+    return json.dumps(_measured(_namespace(), asked["names"], set(asked["not"])))
+
+
+def _measured(space: dict[str, Any], named: Iterable[str], excluded: set[str]) -> dict[str, Any]:
+    metrics: dict[str, float] = {}
+    slices: dict[str, dict[str, float]] = {}
+    logged, run = _logged()
+    named = list(named)
+    names = named or ([] if logged else [n for n in space if not n.startswith("_")])
+    for name in names:
+        if name in excluded or name not in space:
+            continue
+        number = _number(space[name])
+        if number is not None and math.isfinite(number):
+            metrics[name] = number
+        elif named:
+            parts = _slices(space[name])
+            if parts:
+                slices[name] = parts
+    metrics |= logged
+    return {"metrics": metrics, "slices": slices, "logged_run": run}
+
+
+def _slices(value: Any) -> dict[str, float]:
+    """Numbers by slice, of a dict or a pandas Series."""
+    if hasattr(value, "to_dict") and getattr(value, "ndim", 0) == 1:
+        value = value.to_dict()
+    if not isinstance(value, dict):
+        return {}
+    found = {str(k): _number(v) for k, v in value.items()}
+    return {k: v for k, v in found.items() if v is not None}
+
+
+def _logged() -> tuple[dict[str, float], str]:
+    """Metrics that the cells themselves logged to MLflow, and the run they logged to."""
+    mlflow = sys.modules.get("mlflow")
+    if mlflow is None or not hasattr(mlflow, "last_active_run"):
+        return {}, ""
+    run = mlflow.active_run() or mlflow.last_active_run()
+    if run is None:
+        return {}, ""
+    run = mlflow.get_run(run.info.run_id)
+    return dict(run.data.metrics), str(run.info.run_id)
+
+
+def _pickler() -> Any:
+    try:
+        import cloudpickle  # noqa: PLC0415
+    except ImportError:
+        return pickle
+    return cloudpickle
+
+
+def _write(value: Any, path: str) -> None:
+    with open(path + ".part", "wb") as file:
+        _pickler().dump(value, file, protocol=5)
+    os.replace(path + ".part", path)
+
+
+def keep(request: str) -> str:
+    """Write one value as a pickle; tell its digest and type."""
+    asked = json.loads(request)
+    space = _namespace()
+    if asked["name"] not in space:
+        return json.dumps({"error": f"no {asked['name']!r} was made"})
+    value = space[asked["name"]]
+    try:
+        _write(value, asked["path"])
+    except Exception as error:  # noqa: BLE001  the value's own pickling code
+        return json.dumps({"error": f"{asked['name']!r} cannot be pickled: {error}"})
+    return json.dumps(
+        {
+            "digest": _fingerprint().digest_or_unknown(value),
+            "type": f"{type(value).__module__}.{type(value).__qualname__}",
+        }
+    )
+
+
+def bind(request: str) -> str:
+    """Bind a pickled value to a name."""
+    asked = json.loads(request)
+    with open(asked["path"], "rb") as file:
+        _namespace()[asked["name"]] = pickle.load(file)  # noqa: S301  from the project's own store
+    return json.dumps({})
+
+
+def hold(request: str) -> str:
+    """Put copies of names aside, for other models to be judged on."""
+    names = json.loads(request)["names"]
+    space = _namespace()
+    memo: dict[int, Any] = {}
+    for name in names:
+        if name not in space:
+            continue
+        value = space[name]
+        try:
+            _held[name] = value if _is_code(value) else copy.deepcopy(value, memo)
+        except Exception:  # noqa: BLE001  a connection, say: the same one serves again
+            _held[name] = value
+    return json.dumps({"held": sorted(_held)})
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, types.ModuleType | types.FunctionType | type)
+
+
+def rescore(request: str) -> str:
+    """Run cells again with another model on the names held aside; tell the metrics."""
+    asked = json.loads(request)
+    space = _namespace()
+    if "mlflow" in sys.modules and hasattr(sys.modules["mlflow"], "end_run"):
+        sys.modules["mlflow"].end_run()  # the champion's numbers get a run of their own
+    try:
+        with open(asked["path"], "rb") as file:
+            champion = pickle.load(file)  # noqa: S301  from the project's own store
+    except Exception as error:  # noqa: BLE001  its class may have gone
+        return json.dumps({"error": f"the model cannot be loaded: {error}"})
+    memo: dict[int, Any] = {}
+    for name, value in _held.items():
+        with contextlib.suppress(Exception):
+            space[name] = value if _is_code(value) else copy.deepcopy(value, memo)
+    space[asked["variable"]] = champion
+    shell = sys.modules["IPython"].get_ipython()
+    silence = io.StringIO()
+    for source in asked["cells"]:
+        with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
+            result = shell.run_cell(source, store_history=False, silent=True)
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None:
+            return json.dumps({"error": f"{type(error).__name__}: {error}"})
+    return json.dumps(_measured(space, asked["names"], set(asked["not"])))

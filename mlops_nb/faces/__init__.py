@@ -1,0 +1,1 @@
+"""The doors: magics, widgets, command line, Jupyter server; each calls only project."""

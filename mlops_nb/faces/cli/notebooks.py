@@ -1,0 +1,108 @@
+"""Verbs that take a notebook: graph, run; and what they left: runs, show."""
+
+from pathlib import Path
+
+import click
+
+from mlops_nb.faces.cli import output
+from mlops_nb.faces.cli.output import as_json_option
+from mlops_nb.model import Value
+from mlops_nb.notebook import parameters as params
+from mlops_nb.notebook import render
+from mlops_nb.project import Project, open_project
+from mlops_nb.record import history
+
+parameter_option = click.option(
+    "-p", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter."
+)
+
+
+def typed(given: tuple[tuple[str, str], ...]) -> dict[str, Value]:
+    """Return `-p` options as papermill types them."""
+    return {name: params.typed(value) for name, value in given}
+
+
+def project_of(notebook: str) -> Project:
+    """Open the project of the current folder, or the notebook's own where that lies outside."""
+    project = open_project()
+    path = Path(notebook)
+    if not project.workshop.holds(path) and path.parent.is_dir():
+        outside = open_project(path.parent)
+        outside.here = project.here
+        return outside
+    return project
+
+
+@click.command()
+@click.argument("notebook")
+@click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
+@as_json_option
+def graph(notebook: str, *, mermaid: bool, as_json: bool) -> int:
+    """Show the pipeline that NOTEBOOK is."""
+    pipeline = project_of(notebook).capture(notebook).pipeline
+    if mermaid:
+        click.echo(render.as_mermaid(pipeline))
+        return 0
+    words = [] if as_json else [render.as_text(pipeline)]
+    words += [f"warning: {w.what}\n  fix: {w.fix}" for w in pipeline.warnings]
+    output.emit(render.as_json(pipeline), "\n".join(words), as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("notebook")
+@parameter_option
+@click.option("-o", "--output", "target", metavar="OUT", help="Where the executed notebook goes.")
+@click.option("--timeout", type=float, metavar="S", help="Stop the run after S seconds.")
+@as_json_option
+def run(
+    notebook: str,
+    *,
+    given: tuple[tuple[str, str], ...],
+    target: str | None,
+    timeout: float | None,
+    as_json: bool,
+) -> int:
+    """Run NOTEBOOK in a clean kernel and record it."""
+    project = project_of(notebook)
+    done = project.run(
+        notebook, typed(given), output=target, timeout=timeout, tell=output.Progress()
+    )
+    output.warned(project)
+    output.emit(history.run_json(done), _told(done), as_json=as_json)
+    return 0 if done.status == "finished" else 1
+
+
+def _told(run_: history.Run) -> str:
+    lines = [f"{run_.status}: {run_.notebook} in {run_.seconds or 0:.1f} s  (run {run_.id})"]
+    lines += [f"  {name} = {value:.6g}" for name, value in run_.metrics.items()]
+    lines.append(f"  notebook: {run_.output}")
+    if run_.error:
+        lines.append(f"error: {run_.error}\n  fix: correct that cell and run again")
+    return "\n".join(lines)
+
+
+@click.command()
+@as_json_option
+def runs(*, as_json: bool) -> int:
+    """List the runs of this project."""
+    found = open_project().runs()
+    rows = [
+        (r.id, r.job or r.notebook, r.status, f"{r.seconds or 0:.1f} s", r.started[:19])
+        for r in found
+    ]
+    words = output.table(("run", "of", "status", "took", "started (UTC)"), rows)
+    answer = {"version": 1, "runs": [history.run_json(r) for r in found]}
+    output.emit(answer, "" if as_json else words, as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@as_json_option
+def show(run_id: str, *, as_json: bool) -> int:
+    """Show one RUN."""
+    found = open_project().show(run_id)
+    words = "" if as_json else _told(found)
+    output.emit(history.run_json(found), words, as_json=as_json)
+    return 0

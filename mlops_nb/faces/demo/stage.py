@@ -1,0 +1,58 @@
+"""The demo's folder: what lies in it, and when it may be cleared."""
+
+import shutil
+from pathlib import Path
+
+import mlops_nb
+from mlops_nb.errors import Refused
+
+SIGN = "# The playground of `mlops-nb demo`: the next demo clears it.\n"
+REPORT = "demo-report.html"
+NOTEBOOKS = ("flights.ipynb", "flights_data.py")
+
+
+def set_up(folder: Path) -> bool:
+    """Make the folder a fresh project with the notebook in it; say whether an old demo was cleared.
+
+    Raises Refused if the folder holds anything that no demo put there, or the notebook is missing.
+    """
+    source = find_notebooks()
+    old = is_playground(folder)
+    if folder.exists() and not old and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused(
+            f"{str(folder)!r} is not empty, and no earlier demo made it",
+            fix="mlops-nb demo --folder A_NEW_FOLDER",
+        )
+    if old:
+        for name in ("notebooks", "jobs", ".mlops", REPORT):
+            remove(folder / name)
+    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
+    (folder / "mlops-nb.toml").write_text(SIGN, encoding="utf-8")  # makes it a project of its own
+    for name in NOTEBOOKS:
+        shutil.copyfile(source / name, folder / "notebooks" / name)
+    return old
+
+
+def is_playground(folder: Path) -> bool:
+    """Tell whether an earlier demo made this folder."""
+    sign = folder / "mlops-nb.toml"
+    return sign.is_file() and sign.read_text(encoding="utf-8", errors="replace") == SIGN
+
+
+def find_notebooks() -> Path:
+    """Return the folder of the example notebooks: in the installed package, or in the clone."""
+    package = Path(mlops_nb.__file__).parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if all((folder / name).is_file() for name in NOTEBOOKS):
+            return folder
+    raise Refused(
+        "the example notebooks are not installed", fix="pip install --force-reinstall mlops-nb"
+    )
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""What `%mlops` verbs answer with in a notebook: drawings and text."""
+
+import html
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.model import Pipeline
+from mlops_nb.project import open_project
+
+WIDE, HIGH, GAP = 150, 40, 60
+
+
+def graph(notebook: str) -> Any:
+    """Return a drawing of a notebook's pipeline."""
+    from IPython.display import SVG
+
+    path = Path(notebook)
+    return SVG(svg(open_project(path.parent).capture(path.name).pipeline))
+
+
+def standing(notebook: str) -> Any:
+    """Return where one stands: the pipeline, and the next command."""
+    from IPython.display import HTML
+
+    path = Path(notebook)
+    pipeline = open_project(path.parent).capture(path.name).pipeline
+    steps = ", ".join(s.name for s in pipeline.steps) or "no steps yet"
+    findings = "".join(
+        f"<li>{html.escape(w.what)}<br><b>fix:</b> {html.escape(w.fix)}</li>"
+        for w in pipeline.warnings
+    )
+    command = "%mlops check" if pipeline.steps else "%mlops step NAME"
+    return HTML(
+        f"<p><b>{html.escape(path.name)}</b>: {html.escape(steps)}</p><ul>{findings}</ul>"
+        f"<p>Next: <code>{command}</code></p>"
+    )
+
+
+def command_line(words: list[str], notebook: Callable[[], str]) -> None:
+    """Run a verb of the command line on this notebook, in a process of its own."""
+    takes_notebook = {"run", "check", "promote"}
+    arguments = list(words)
+    folder = Path.cwd()
+    if words[0] in takes_notebook:
+        path = Path(notebook())
+        folder = path.parent
+        arguments.insert(1, path.name)
+    done = subprocess.run(  # noqa: S603  the words that a person typed into a cell
+        [sys.executable, "-m", "mlops_nb", *arguments],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    print(done.stdout.rstrip())  # noqa: T201  a person asked in a cell
+
+
+def _columns(pipeline: Pipeline) -> dict[str, int]:
+    """Return each step's distance from the start: one more than its furthest source."""
+    column: dict[str, int] = {}
+    for step in pipeline.steps:
+        sources = [e.source for e in pipeline.edges if e.target == step.name]
+        column[step.name] = max((column.get(s, 0) + 1 for s in sources), default=0)
+    return column
+
+
+def svg(pipeline: Pipeline) -> str:
+    """Return a pipeline as an SVG drawing, from left to right."""
+    column = _columns(pipeline)
+    place: dict[str, tuple[int, int]] = {}
+    used: dict[int, int] = {}
+    for step in pipeline.steps:
+        row = used.get(column[step.name], 0)
+        used[column[step.name]] = row + 1
+        place[step.name] = (10 + column[step.name] * (WIDE + GAP), 10 + row * (HIGH + 24))
+    width = 20 + (max(column.values(), default=0) + 1) * (WIDE + GAP) - GAP
+    height = 20 + max(used.values(), default=1) * (HIGH + 24)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" role="img" aria-label="pipeline" '
+        'font-family="sans-serif" font-size="13">'
+    ]
+    for edge in pipeline.edges:
+        (x1, y1), (x2, y2) = place[edge.source], place[edge.target]
+        parts.append(
+            f'<path d="M{x1 + WIDE},{y1 + HIGH // 2} C{x1 + WIDE + GAP // 2},{y1 + HIGH // 2} '
+            f'{x2 - GAP // 2},{y2 + HIGH // 2} {x2},{y2 + HIGH // 2}" fill="none" '
+            f'stroke="#888" stroke-width="1.5"><title>{html.escape(", ".join(edge.names))}'
+            "</title></path>"
+        )
+    for step in pipeline.steps:
+        x, y = place[step.name]
+        parts.append(
+            f'<g data-step="{html.escape(step.name)}"><rect x="{x}" y="{y}" width="{WIDE}" '
+            f'height="{HIGH}" rx="6" fill="#eef4fb" stroke="#2b6cb0"/>'
+            f'<text x="{x + WIDE // 2}" y="{y + HIGH // 2 + 4}" text-anchor="middle" '
+            f'fill="#1a365d">{html.escape(step.name)}</text>'
+            f"<title>{html.escape(step.title)}</title></g>"
+        )
+    return "".join([*parts, "</svg>"])

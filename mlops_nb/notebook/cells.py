@@ -1,0 +1,169 @@
+"""Reads a notebook's text into cells, and turns IPython's own syntax into Python."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_nb.errors import NotebookError
+from mlops_nb.model import Cell, Notebook
+
+HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
+FENCE = re.compile(r"^\s*(```|~~~)")
+# cell magics whose body is the notebook's own Python, run in its own namespace
+CELL_MAGIC = re.compile(r"\A\s*%%(mlops|time|capture)\b(.*)$", re.MULTILINE)
+IPYTHON_SYNTAX = re.compile(r"^\s*[%!?]|\?\s*$|=\s*[%!]|^\s*[,;/]\w", re.MULTILINE)
+
+
+def load(text: str, name: str) -> dict[str, Any]:
+    """Return a notebook's text as an nbformat 4 document.
+
+    Raises NotebookError where the text is no notebook.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise NotebookError(
+            f"{name!r} is no notebook: it is not JSON ({error})",
+            fix="open it in Jupyter and save it again, or restore it from git",
+        ) from None
+    if not isinstance(document, dict) or not isinstance(document.get("nbformat"), int):
+        raise NotebookError(
+            f"{name!r} is no notebook: it has no 'nbformat'",
+            fix="give the path of an .ipynb file that Jupyter saved",
+        )
+    if document["nbformat"] != 4:  # noqa: PLR2004
+        document = _upgraded(document, name)
+    cells = document.get("cells")
+    if not isinstance(cells, list) or not all(_is_cell(cell) for cell in cells):
+        raise NotebookError(
+            f"{name!r} is no notebook: its 'cells' are not a list of cells",
+            fix="open it in Jupyter and save it again, or restore it from git",
+        )
+    return document
+
+
+def _upgraded(document: dict[str, Any], name: str) -> dict[str, Any]:
+    import nbformat  # noqa: PLC0415  an old notebook is rare, and this import is slow
+
+    try:
+        upgraded: dict[str, Any] = nbformat.convert(  # type: ignore[no-untyped-call]
+            nbformat.from_dict(document),  # type: ignore[no-untyped-call]
+            4,
+        )
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise NotebookError(
+            f"{name!r} is of nbformat {document['nbformat']} and cannot be brought to 4 ({error})",
+            fix="open it in Jupyter and save it again",
+        ) from None
+    return upgraded
+
+
+def _is_cell(cell: Any) -> bool:
+    return (
+        isinstance(cell, dict)
+        and isinstance(cell.get("cell_type"), str)
+        and isinstance(cell.get("source", ""), str | list)
+        and isinstance(cell.get("metadata", {}), dict)
+    )
+
+
+def source_of(cell: Mapping[str, Any]) -> str:
+    """Return a cell's text, which nbformat allows to be a list of lines."""
+    source = cell.get("source", "")
+    return source if isinstance(source, str) else "".join(source)
+
+
+def tags_of(cell: Mapping[str, Any]) -> frozenset[str]:
+    """Return a cell's tags."""
+    tags = cell.get("metadata", {}).get("tags", [])
+    return frozenset(str(tag) for tag in tags) if isinstance(tags, list) else frozenset()
+
+
+def is_injected(cell: Mapping[str, Any]) -> bool:
+    """Say whether papermill put this cell in: it is no part of the source notebook."""
+    return bool(tags_of(cell) & {"injected-parameters", "papermill-error-cell-tag"})
+
+
+def read(document: Mapping[str, Any], name: str) -> Notebook:
+    """Return the code cells of a notebook document, each with the headings it stands under.
+
+    Raises NotebookError for a kernel of another language.
+
+    >>> cell = {"cell_type": "code", "source": "x = 1", "metadata": {}}
+    >>> read({"cells": [cell], "nbformat": 4}, "a.ipynb").cells[0].source
+    'x = 1'
+    """
+    metadata = document.get("metadata") or {}
+    spec = metadata.get("kernelspec") or {}
+    language = str(
+        spec.get("language") or (metadata.get("language_info") or {}).get("name") or "python"
+    )
+    if language.lower() not in {"python", "ipython"}:
+        raise NotebookError(
+            f"{name!r} is written in {language!r}; its pipeline can only be read from Python",
+            fix="choose a Python kernel for this notebook",
+        )
+    cells: list[Cell] = []
+    headings: list[tuple[int, str, int]] = []
+    position, ordinal = -1, 0
+    for raw in document["cells"]:
+        if is_injected(raw):
+            continue
+        position += 1
+        if raw["cell_type"] == "markdown":
+            for level, text in headings_of(source_of(raw)):
+                ordinal += 1
+                headings = [h for h in headings if h[0] < level] + [(level, text, ordinal)]
+        elif raw["cell_type"] == "code":
+            cells.append(
+                Cell(
+                    index=len(cells),
+                    position=position,
+                    id=str(raw.get("id") or f"cell-{position}"),
+                    source=source_of(raw),
+                    tags=tags_of(raw),
+                    headings=tuple(headings),
+                )
+            )
+    kernel = str(spec.get("name") or "python3")
+    return Notebook(name=name, cells=tuple(cells), kernel=kernel, language="python")
+
+
+def headings_of(markdown: str) -> list[tuple[int, str]]:
+    """Return the (level, text) of a Markdown cell's headings, code fences left out.
+
+    >>> headings_of("# Wine\\n```\\n# no\\n```\\n## Load ##")
+    [(1, 'Wine'), (2, 'Load')]
+    """
+    found, fenced = [], False
+    for line in markdown.splitlines():
+        if FENCE.match(line):
+            fenced = not fenced
+        elif not fenced and (match := HEADING.match(line)):
+            found.append((len(match[1]), match[2]))
+    return found
+
+
+def _line_form(magic: re.Match[str]) -> str:
+    if magic[1] == "mlops":
+        return f"%mlops{magic[2]}"
+    bound = re.sub(r"--?\S+", "", magic[2]).strip() if magic[1] == "capture" else ""
+    return f"{bound} = None  # %%capture" if bound.isidentifier() else f"# %%{magic[1]}{magic[2]}"
+
+
+def python_of(source: str) -> str:
+    """Return a cell's text as plain Python: magics and `!` lines become calls.
+
+    The import of IPython's transformer is put off until a cell needs it.
+
+    >>> python_of("%matplotlib inline\\nx = 1")
+    "get_ipython().run_line_magic('matplotlib', 'inline')\\nx = 1\\n"
+    """
+    source = CELL_MAGIC.sub(_line_form, source, count=1)
+    if not IPYTHON_SYNTAX.search(source):
+        return source
+    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415
+
+    transformed: str = TransformerManager().transform_cell(source)
+    return transformed

@@ -1,0 +1,219 @@
+"""A notebook seen as a pipeline: its cells put into steps, the steps joined by what they read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+
+from mlops_nb.errors import NotebookError
+from mlops_nb.model import CellFacts, Edge, Mark, Names, Notebook, Pipeline, Step, Warned
+from mlops_nb.notebook import parameters as params
+from mlops_nb.notebook.flow import Flow, missing_names, trace
+from mlops_nb.notebook.marks import names_in
+from mlops_nb.notebook.names import names
+from mlops_nb.notebook.steps import Placed, place, read_marks
+
+
+def pipeline(notebook: Notebook) -> Pipeline:
+    """Return the pipeline that a notebook is, told from its text alone.
+
+    Raises NotebookError for marks that cannot be read and for steps that form a circle.
+    """
+    marked = read_marks(notebook)
+    found = _names(notebook, marked)
+    flows = trace(found)
+    placed = place(notebook, found, marked)
+    index = next((i for i, p in enumerate(placed) if p.kind == "parameters"), None)
+    known = () if index is None else params.parameters(notebook.cells[index].source)
+    edges = _edges(found, flows, placed)
+    steps = _steps(notebook, found, flows, placed, marked, edges, {p.name for p in known})
+    _refuse_circles(steps, edges)
+    facts = _facts(notebook, found, flows, placed)
+    return Pipeline(
+        notebook=notebook.name,
+        parameters=known,
+        steps=steps,
+        edges=edges,
+        cells=facts,
+        warnings=tuple(_warnings(notebook, found, flows, placed)),
+        **_declared(marked),
+        logged=tuple(sorted({name for n in found for name in n.logged})),
+    )
+
+
+def _names(notebook: Notebook, marked: Sequence[tuple[Mark, ...]]) -> list[Names]:
+    imports: dict[str, str] = {}
+    found = []
+    for cell, cell_marks in zip(notebook.cells, marked, strict=True):
+        seen = names(cell.source, imports)
+        imports |= seen.imports
+        for mark in cell_marks:
+            reads = [n for n in names_in(mark.options.get("--in")) if n not in seen.reads]
+            makes = frozenset(names_in(mark.options.get("--out")))
+            seen = replace(
+                seen,
+                reads=(*seen.reads, *reads),
+                writes=seen.writes | makes,
+                sure=seen.sure | makes,
+            )
+        found.append(seen)
+    return found
+
+
+def _edges(
+    found: Sequence[Names], flows: Sequence[Flow], placed: Sequence[Placed]
+) -> tuple[Edge, ...]:
+    carried: dict[tuple[str, str], set[str]] = {}
+    for reader, flow in enumerate(flows):
+        target = placed[reader].step
+        for name, writers in flow.sources.items():
+            for writer in writers:
+                source = placed[writer].step
+                if target and source and source != target and name not in found[writer].imports:
+                    carried.setdefault((source, target), set()).add(name)
+    order = list(dict.fromkeys(p.step for p in placed if p.step))
+    return tuple(
+        Edge(source=a, target=b, names=tuple(sorted(carried[a, b])))
+        for a, b in sorted(carried, key=lambda e: (order.index(e[0]), order.index(e[1])))
+    )
+
+
+def _steps(  # noqa: PLR0913  one table, read together
+    notebook: Notebook,
+    found: Sequence[Names],
+    flows: Sequence[Flow],
+    placed: Sequence[Placed],
+    marked: Sequence[tuple[Mark, ...]],
+    edges: Sequence[Edge],
+    known: set[str],
+) -> tuple[Step, ...]:
+    cells: dict[str, list[int]] = {}
+    for index, where in enumerate(placed):
+        if where.step:
+            cells.setdefault(where.step, []).append(index)
+    parameter_cell = {i for i, p in enumerate(placed) if p.kind == "parameters"}
+    steps = []
+    for name, members in cells.items():
+        options = _options(members, marked)
+        makes = {n for i in members for n in (found[i].writes | flows[i].changes)}
+        makes -= {n for i in members for n in found[i].imports}
+        reads = {
+            n: set(flows[i].sources.get(n, ())) for i in members for n in flows[i].reads
+        }
+        after = names_in(options.get("--after"))
+        if lost := [step for step in after if step not in cells]:
+            raise NotebookError(
+                f"step {name!r} is to run after {lost[0]!r}, which is no step of this notebook",
+                fix=f"name one of {', '.join(cells)}",
+                where=notebook.name,
+            )
+        steps.append(
+            Step(
+                name=name,
+                title=placed[members[0]].title,
+                cells=tuple(members),
+                uses=tuple(sorted({n for e in edges if e.target == name for n in e.names})),
+                makes=tuple(sorted(makes)),
+                parameters=tuple(
+                    sorted(n for n, w in reads.items() if n in known and w & parameter_cell)
+                ),
+                after=after,
+                retries=int(options.get("--retries", "0")),
+                timeout=float(options["--timeout"]) if "--timeout" in options else None,
+            )
+        )
+    return tuple(steps)
+
+
+def _options(members: Sequence[int], marked: Sequence[tuple[Mark, ...]]) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for index in members:
+        for mark in marked[index]:
+            if mark.word == "step":
+                options |= mark.options
+    return options
+
+
+def _refuse_circles(steps: Sequence[Step], edges: Sequence[Edge]) -> None:
+    needs: dict[str, set[str]] = {step.name: set(step.after) for step in steps}
+    for edge in edges:
+        needs[edge.target].add(edge.source)
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        cells = {s.name: s.cells for s in steps}
+        where = "; ".join(f"{n}: cells {', '.join(map(str, cells[n]))}" for n in error.args[1][1:])
+        raise NotebookError(
+            f"the steps form a circle: {circle}",
+            fix="give the cells of one step that stand apart different step names",
+            where=where,
+        ) from None
+
+
+def _facts(
+    notebook: Notebook, found: Sequence[Names], flows: Sequence[Flow], placed: Sequence[Placed]
+) -> tuple[CellFacts, ...]:
+    return tuple(
+        CellFacts(
+            index=cell.index,
+            position=cell.position,
+            id=cell.id,
+            kind=where.kind,
+            step=where.step,
+            reads=(*flow.reads, *sorted(seen.channels_read)),
+            writes=tuple(sorted(seen.writes)),
+            changes=(*sorted(flow.changes), *sorted(seen.channels_changed)),
+            depends_on=flow.depends_on,
+            assumed=seen.assumed,
+        )
+        for cell, seen, flow, where in zip(notebook.cells, found, flows, placed, strict=True)
+    )
+
+
+def _warnings(
+    notebook: Notebook, found: Sequence[Names], flows: Sequence[Flow], placed: Sequence[Placed]
+) -> list[Warned]:
+    warned = []
+    for cell, seen in zip(notebook.cells, found, strict=True):
+        if seen.error:
+            warned.append(
+                Warned(
+                    kind="syntax",
+                    what=f"cell {cell.index} is no Python: {seen.error}",
+                    fix=f"correct cell {cell.index}",
+                    cell=cell.index,
+                    stops=True,
+                )
+            )
+        if seen.star_import:
+            warned.append(
+                Warned(
+                    kind="star-import",
+                    what=f"cell {cell.index} brings in names that its text does not show",
+                    fix="import the names that are used, one by one",
+                    cell=cell.index,
+                )
+            )
+    if not any(p.step for p in placed):
+        warned.append(
+            Warned(
+                kind="no-steps",
+                what="no cell of this notebook computes anything yet",
+                fix="start a cell with `%mlops step NAME`, or put code under a heading",
+            )
+        )
+    return warned + missing_names(flows, found, range(len(found)))
+
+
+def _declared(marked: Sequence[tuple[Mark, ...]]) -> dict[str, object]:
+    models: dict[str, str] = {}
+    metrics: dict[str, None] = {}
+    evaluation: Mapping[str, str] = {}
+    for mark in (m for cell in marked for m in cell):
+        if mark.word == "model" and mark.args:
+            models[mark.args[0]] = mark.options.get("--name", mark.args[0])
+        elif mark.word == "metric":
+            metrics |= dict.fromkeys(name for arg in mark.args for name in names_in(arg))
+        elif mark.word == "evaluate":
+            evaluation = {k.removeprefix("--"): v for k, v in mark.options.items()}
+    return {"model": models, "metrics": tuple(metrics), "evaluation": evaluation}

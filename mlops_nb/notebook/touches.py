@@ -1,0 +1,162 @@
+"""Tables of what well-known calls do besides returning a value, and how to look them up."""
+
+import ast
+from collections.abc import Mapping
+
+USUAL_ALIASES = {
+    "np": "numpy",
+    "pd": "pandas",
+    "plt": "matplotlib.pyplot",
+    "sns": "seaborn",
+    "tf": "tensorflow",
+}
+
+# methods that change the object they are called on, whatever it is
+MUTATORS = frozenset(
+    "append appendleft extend extendleft insert pop popleft popitem remove discard clear sort "
+    "reverse update setdefault add subtract put push fit fit_transform fit_resample partial_fit "
+    "train eval_ step backward zero_grad compile load_state_dict register write writelines close "
+    "shuffle intersection_update difference_update symmetric_difference_update resize fill "
+    "itemset setflags rotate".split()
+)
+MUTATOR_PREFIXES = ("set_", "add_", "remove_", "update_", "register_", "insert_", "load_")
+
+# methods that only show something, even where their value is thrown away
+SHOWS = frozenset(
+    "plot hist show describe head tail info boxplot scatter bar barh pie line box kde density "
+    "hexbin area value_counts display summary sample memory_usage print imshow legend "
+    "set_title set_xlabel set_ylabel set_xlim set_ylim tight_layout suptitle".split()
+)
+PLOTTING = ("matplotlib", "seaborn", "plotly", "altair", "bokeh", "hvplot", "holoviews")
+
+# functions that change an argument: dotted path → its position
+CHANGES_ARGUMENT = {
+    "random.shuffle": 0,
+    "numpy.random.shuffle": 0,
+    "numpy.put": 0,
+    "numpy.copyto": 0,
+    "numpy.fill_diagonal": 0,
+    "numpy.place": 0,
+    "heapq.heappush": 0,
+    "heapq.heappop": 0,
+    "heapq.heapify": 0,
+    "bisect.insort": 0,
+    "setattr": 0,
+    "delattr": 0,
+    "next": 0,
+}
+
+# hidden channels: dotted prefix → (channel, reads, changes); the longest prefix decides
+CHANNELS: dict[str, tuple[str, bool, bool]] = {
+    "random": ("rng:random", True, True),
+    "random.seed": ("rng:random", False, True),
+    "random.Random": ("", False, False),
+    "random.SystemRandom": ("", False, False),
+    "numpy.random": ("rng:numpy", True, True),
+    "numpy.random.seed": ("rng:numpy", False, True),
+    "numpy.random.default_rng": ("", False, False),
+    "numpy.random.Generator": ("", False, False),
+    "numpy.random.RandomState": ("", False, False),
+    "torch.manual_seed": ("rng:torch", False, True),
+    "torch.rand": ("rng:torch", True, True),
+    "torch.randn": ("rng:torch", True, True),
+    "torch.randint": ("rng:torch", True, True),
+    "torch.randperm": ("rng:torch", True, True),
+    "tensorflow.random.set_seed": ("rng:tensorflow", False, True),
+    "os.getenv": ("env", True, False),
+    "os.putenv": ("env", False, True),
+    "os.unsetenv": ("env", False, True),
+    "os.environ": ("env", True, False),
+    "os.environ.update": ("env", False, True),
+    "os.environ.setdefault": ("env", True, True),
+    "os.environ.pop": ("env", True, True),
+    "os.chdir": ("cwd", False, True),
+    "os.getcwd": ("cwd", True, False),
+    "os.system": ("shell", True, True),
+    "subprocess": ("shell", True, True),
+    "warnings.filterwarnings": ("warnings", False, True),
+    "warnings.simplefilter": ("warnings", False, True),
+    "warnings.resetwarnings": ("warnings", False, True),
+    "pandas.set_option": ("pandas.options", False, True),
+    "pandas.reset_option": ("pandas.options", False, True),
+    "matplotlib.pyplot.style.use": ("matplotlib", False, True),
+    "matplotlib.pyplot.rc": ("matplotlib", False, True),
+    "matplotlib.rc": ("matplotlib", False, True),
+    "matplotlib.use": ("matplotlib", False, True),
+    "seaborn.set": ("matplotlib", False, True),
+    "seaborn.set_theme": ("matplotlib", False, True),
+    "seaborn.set_style": ("matplotlib", False, True),
+    "seaborn.set_palette": ("matplotlib", False, True),
+    "seaborn.set_context": ("matplotlib", False, True),
+    "numpy.seterr": ("numpy.err", False, True),
+    "numpy.set_printoptions": ("numpy.print", False, True),
+    "locale.setlocale": ("locale", False, True),
+}
+
+# calls that read or write the file their (position)th argument names
+READS_FILE = {
+    "read_csv": 0, "read_parquet": 0, "read_json": 0, "read_excel": 0, "read_feather": 0,
+    "read_pickle": 0, "read_table": 0, "read_hdf": 0, "read_orc": 0, "read_stata": 0,
+    "loadtxt": 0, "genfromtxt": 0, "imread": 0, "scan_parquet": 0, "scan_csv": 0,
+}  # fmt: skip
+WRITES_FILE = {
+    "to_csv": 0, "to_parquet": 0, "to_json": 0, "to_excel": 0, "to_feather": 0, "to_pickle": 0,
+    "to_hdf": 0, "savefig": 0, "write_text": -1, "write_bytes": -1, "savetxt": 0, "write_csv": 0,
+    "write_parquet": 0, "write_html": 0, "imsave": 0,
+}  # fmt: skip
+FILES_OF_MODULES = {
+    "numpy.load": ("read", 0),
+    "numpy.save": ("write", 0),
+    "numpy.savez": ("write", 0),
+    "joblib.load": ("read", 0),
+    "joblib.dump": ("write", 1),
+}
+
+
+def dotted(node: ast.expr) -> tuple[str, ...]:
+    """Return the dotted path of `a.b.c`, subscripts stepped over; empty where it is none.
+
+    >>> dotted(ast.parse("a.b[0].c", mode="eval").body)
+    ('a', 'b', 'c')
+    """
+    parts: list[str] = []
+    while True:
+        if isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        elif isinstance(node, ast.Subscript):
+            node = node.value
+        elif isinstance(node, ast.Name):
+            return (node.id, *reversed(parts))
+        else:
+            return ()
+
+
+def resolved(path: tuple[str, ...], imports: Mapping[str, str]) -> str:
+    """Return a dotted path with its first name replaced by what was imported under it.
+
+    >>> resolved(("np", "random", "seed"), {"np": "numpy"})
+    'numpy.random.seed'
+    """
+    if not path:
+        return ""
+    root = imports.get(path[0])
+    return ".".join((root, *path[1:])) if root else ""
+
+
+def channel_of(path: str) -> tuple[str, bool, bool]:
+    """Return (channel, reads, changes) of a resolved call; ("", False, False) where none.
+
+    >>> channel_of("numpy.random.rand")
+    ('rng:numpy', True, True)
+    """
+    parts = path.split(".")
+    for end in range(len(parts), 0, -1):
+        if (found := CHANNELS.get(".".join(parts[:end]))) is not None:
+            return found
+    return ("", False, False)
+
+
+def mutates(method: str) -> bool:
+    """Say whether a method of this name changes its object, going by its name alone."""
+    return method not in SHOWS and (method in MUTATORS or method.startswith(MUTATOR_PREFIXES))

@@ -1,0 +1,124 @@
+"""The seams: what the verbs ask of the world, as small Protocols."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlops_nb.events import Event
+from mlops_nb.model import Notebook, Pipeline, Value
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A notebook's file, read: its document, its code and its pipeline."""
+
+    path: Path
+    document: Mapping[str, Any]
+    notebook: Notebook
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescore:
+    """Judge other models by the run's own cells, on the run's own data, once it is done.
+
+    variable: the name that the models are bound to
+    hold:     names to keep aside, as they are when `after` is done, for the cells to read
+    after:    the step whose end the names are held at
+    cells:    indexes of the cells to run again
+    models:   version → file of the pickled model
+    """
+
+    variable: str
+    hold: tuple[str, ...]
+    after: str
+    cells: tuple[int, ...]
+    models: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One notebook to execute, and what to look at on the way.
+
+    document:   the notebook, as nbformat 4 JSON; `source` is where it came from
+    steps:      step name → indexes of its cells; a step is looked at when its last one is done
+    watch:      step name → names whose values are digested at its end
+    keep:       names pickled at the end, or after their step → (step or "", file)
+    dump:       folder for every watched value as a pickle, for proofs
+    seed:       state every global random number generator starts from
+    stand_in:   variable → file bound in place of what a step makes (its cells are not run)
+    """
+
+    run: str
+    document: Mapping[str, Any]
+    folder: Path
+    output: Path
+    source: str = ""
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    steps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    watch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keep: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    not_metrics: frozenset[str] = frozenset()
+    dump: Path | None = None
+    seed: int | None = None
+    modules: Path | None = None
+    interpreter: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    rescore: Rescore | None = None
+    timeout: float | None = None
+    inspect: Callable[[str, Mapping[str, Any]], str] | None = None  # step's values → objection
+
+
+class Executor(Protocol):
+    """Executes a notebook's cells, one after another."""
+
+    def execute(self, task: Task) -> Iterator[Event]:
+        """Yield cell, observation, measurement and model events as they become true.
+
+        Ends after the first CellFailed. Raises Unreachable where no kernel could be had.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """Where every event is written before anybody is told."""
+
+    def append(self, event: Event, *, once: str = "") -> Event | None:
+        """Write an event; return it with its id and time.
+
+        once: a key that can be written one time only; None is returned where it was before.
+        """
+        ...
+
+    def read(self, *, after: int = 0, run: str = "", job: str = "") -> Iterator[Event]:
+        """Yield events in the order they were written."""
+        ...
+
+    def place(self, listener: str, value: str | None = None) -> str:
+        """Return what a listener last noted here; note `value` where one is given."""
+        ...
+
+
+class Store(Protocol):
+    """Content-addressed bytes."""
+
+    def put(self, file: Path) -> str:
+        """Take a file's bytes in; return their sha256."""
+        ...
+
+    def path(self, digest: str) -> Path:
+        """Return a local file with these bytes, verified. Raises NotFound where there is none."""
+        ...
+
+
+class Listener(Protocol):
+    """Somebody who folds events into a view of their own."""
+
+    def catch_up(self, events: Iterable[Event]) -> Iterable[Event]:
+        """Take in events that were not seen yet; yield what the journal should know of it."""
+        ...

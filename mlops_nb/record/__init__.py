@@ -1,0 +1,1 @@
+"""What happened, what is due, what a sentence means. Pure."""

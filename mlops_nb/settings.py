@@ -1,0 +1,93 @@
+"""The only reader of settings: `[tool.mlops-nb]`, `mlops-nb.toml`, and environment variables."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from mlops_nb.errors import Refused
+
+FOLDER = ".mlops"
+MARKS = (FOLDER, "mlops-nb.toml", ".git")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where a project keeps what it records.
+
+    root:    the project's folder
+    journal: SQLAlchemy URL of the journal
+    mlflow:  tracking URI; MLFLOW_TRACKING_URI wins
+    experiment: name of the MLflow experiment
+    """
+
+    root: Path
+    journal: str
+    mlflow: str
+    experiment: str = "mlops-nb"
+
+    @property
+    def folder(self) -> Path:
+        """The project's own records."""
+        return self.root / FOLDER
+
+    @property
+    def artifacts(self) -> str:
+        """Where MLflow's artifacts go by default, as a URI."""
+        return (self.folder / "mlartifacts").as_uri()
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder upwards that is a project, else `start` itself."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if any((folder / mark).exists() for mark in MARKS) or _table(folder / "pyproject.toml"):
+            return folder
+    return start
+
+
+def _table(pyproject: Path) -> dict[str, object] | None:
+    if not pyproject.is_file():
+        return None
+    table = _toml(pyproject).get("tool", {})
+    found = table.get("mlops-nb") if isinstance(table, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _toml(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused(
+            f"{file.name} cannot be read: {error}", fix=f"correct {file.name}", where=str(file)
+        ) from None
+
+
+def load(root: Path, environment: Mapping[str, str]) -> Settings:
+    """Return a project's settings; MLOPS_NB_* of `environment` wins over its files.
+
+    Raises Refused for a key that is not known.
+    """
+    given: dict[str, object] = dict(_table(root / "pyproject.toml") or {})
+    own = root / "mlops-nb.toml"
+    if own.is_file():
+        given |= _toml(own)
+    known = {f.name for f in fields(Settings)} - {"root"}
+    if unknown := sorted(set(given) - known):
+        raise Refused(
+            f"there is no setting {unknown[0]!r}",
+            fix=f"use one of {', '.join(sorted(known))}",
+            where="mlops-nb.toml or [tool.mlops-nb]",
+        )
+    for key in known:
+        if value := environment.get(f"MLOPS_NB_{key.upper()}"):
+            given[key] = value
+    if tracking := environment.get("MLFLOW_TRACKING_URI"):
+        given["mlflow"] = tracking
+    folder = root / FOLDER
+    return Settings(
+        root=root,
+        journal=str(given.get("journal", f"sqlite:///{folder / 'journal.db'}")),
+        mlflow=str(given.get("mlflow", f"sqlite:///{folder / 'mlflow.db'}")),
+        experiment=str(given.get("experiment", "mlops-nb")),
+    )

@@ -1,0 +1,1 @@
+"""Where artifacts and events are kept: one file a technology."""

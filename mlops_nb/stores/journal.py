@@ -1,0 +1,167 @@
+"""The journal: every event, in the order it happened, in one SQL table."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlops_nb.errors import Refused, Unreachable
+from mlops_nb.events import Event, as_record, from_record
+from mlops_nb.ports import Clock
+
+METADATA = sa.MetaData()
+EVENTS = sa.Table(
+    "events",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("run", sa.String(64), nullable=False, index=True),
+    sa.Column("job", sa.String(128), nullable=False, index=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("once", sa.String(255), unique=True),
+    sa.Column("data", sa.Text, nullable=False),
+)
+PLACES = sa.Table(
+    "places",
+    METADATA,
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+SHARED_FILE_SYSTEMS = {
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "ceph", "glusterfs", "lustre", "afs",
+}  # fmt: skip
+
+
+class SqlJournal:
+    """A journal in any database that SQLAlchemy speaks to; SQLite by default."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.clock = clock
+        parsed = sa.engine.make_url(url)
+        self.file = Path(parsed.database) if _is_file(parsed) and parsed.database else None
+        if self.file is not None:
+            _refuse_shared(self.file)
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.engine = sa.create_engine(url)
+        if parsed.get_backend_name() == "sqlite":
+            sa.event.listen(self.engine, "connect", _set_up_sqlite)
+            sa.event.listen(self.engine, "begin", _begin_immediate)
+        try:
+            METADATA.create_all(self.engine)
+        except sa.exc.SQLAlchemyError as error:
+            raise Unreachable(
+                f"the journal cannot be opened: {_reason(error)}",
+                fix="check the address in mlops-nb.toml or MLOPS_NB_JOURNAL, and free space",
+                where=parsed.render_as_string(hide_password=True),
+            ) from None
+
+    def append(self, event: Event, *, once: str = "") -> Event | None:
+        """Write an event; return it with its id and time, None where `once` was used before."""
+        at = event.at or self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        row: dict[str, Any] = {
+            "at": at,
+            "run": event.run,
+            "job": event.job,
+            "kind": type(event).__name__,
+            "once": once or None,
+            "data": json.dumps(as_record(event), ensure_ascii=False, default=_plain),
+        }
+        try:
+            with self.engine.begin() as connection:
+                written = connection.execute(EVENTS.insert().values(row))
+        except sa.exc.IntegrityError:
+            if once:
+                return None
+            raise
+        except sa.exc.SQLAlchemyError as error:
+            raise Unreachable(
+                f"the journal cannot be written: {_reason(error)}",
+                fix="free some space, or wait until the database answers, and try again",
+            ) from None
+        key = written.inserted_primary_key
+        made = from_record(
+            row["kind"], json.loads(row["data"]), run=event.run, job=event.job, at=at,
+            id=int(key[0]) if key else 0,
+        )  # fmt: skip
+        return made
+
+    def read(self, *, after: int = 0, run: str = "", job: str = "") -> Iterator[Event]:
+        """Yield events in the order they were written."""
+        query = EVENTS.select().where(EVENTS.c.id > after).order_by(EVENTS.c.id)
+        if run:
+            query = query.where(EVENTS.c.run == run)
+        if job:
+            query = query.where(EVENTS.c.job == job)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        for row in rows:
+            event = from_record(
+                row.kind, json.loads(row.data), run=row.run, job=row.job, at=row.at, id=row.id
+            )
+            if event is not None:
+                yield event
+
+    def place(self, listener: str, value: str | None = None) -> str:
+        """Return what was noted under a name; note `value` where one is given."""
+        where = PLACES.c.name == listener
+        with self.engine.begin() as connection:
+            row = connection.execute(PLACES.select().where(where)).first()
+            if value is not None and row is None:
+                connection.execute(PLACES.insert().values(name=listener, value=value))
+            elif value is not None:
+                connection.execute(PLACES.update().where(where).values(value=value))
+        return value if value is not None else (str(row.value) if row is not None else "")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, set | frozenset | tuple) else str(value)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _is_file(url: sa.engine.URL) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # transactions are begun below, not by the driver
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _refuse_shared(file: Path) -> None:
+    """Refuse a SQLite file on a network file system: its locks do not hold there."""
+    kind = file_system(file)
+    if kind in SHARED_FILE_SYSTEMS:
+        raise Refused(
+            f"the journal would lie on a network file system ({kind}), where SQLite loses writes",
+            fix="set `journal` in mlops-nb.toml to a PostgreSQL URL or to a local file",
+            where=str(file),
+        )
+
+
+def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    """Return the type of the file system that a path is on, "" where that cannot be told."""
+    if not mounts.is_file():
+        return ""
+    best, kind = "", ""
+    target = str(path.absolute())
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        parts = line.split()
+        point = parts[1].replace("\\040", " ").rstrip("/") + "/"
+        if (target + "/").startswith(point) and len(point) >= len(best):
+            best, kind = point, parts[2]
+    return kind

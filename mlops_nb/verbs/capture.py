@@ -1,0 +1,51 @@
+"""From a notebook's file to its pipeline."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.errors import NotebookError
+from mlops_nb.notebook import cells, graph, render
+from mlops_nb.ports import Source
+
+
+def read_text(path: Path) -> str:
+    """Return a notebook file's text.
+
+    Raises NotebookError where there is no such file, or it is no text.
+    """
+    if path.suffix == ".py":
+        raise NotebookError(
+            f"{path.name!r} is a script",
+            fix=f"jupytext --to ipynb {path.name}, then give the .ipynb file",
+            where=str(path),
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        near = sorted(path.parent.glob("*.ipynb")) if path.parent.is_dir() else []
+        fix = f"give one of {', '.join(p.name for p in near[:5])}" if near else "check the path"
+        raise NotebookError(f"no notebook {path.name!r}", fix=fix, where=str(path)) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise NotebookError(
+            f"{path.name!r} cannot be read: {error}", fix="check the file", where=str(path)
+        ) from None
+
+
+def capture(path: Path, content: Mapping[str, Any] | None = None) -> Source:
+    """Read a notebook and its pipeline.
+
+    content: the document as it stands in an editor, instead of the file
+    """
+    text = read_text(path) if content is None else json.dumps(content)
+    document = cells.load(text, path.name)
+    notebook = cells.read(document, path.name)
+    return Source(
+        path=path, document=document, notebook=notebook, pipeline=graph.pipeline(notebook)
+    )
+
+
+def graph_json(path: Path, content: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what `graph --json` prints of a notebook."""
+    return render.as_json(capture(path, content).pipeline)

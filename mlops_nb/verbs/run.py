@@ -1,0 +1,119 @@
+"""Run a notebook: yield what happens to its steps, as it happens."""
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from mlops_nb.errors import MlopsError
+from mlops_nb.events import (
+    CellFailed,
+    CellFinished,
+    CellStarted,
+    Event,
+    RunFinished,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
+from mlops_nb.model import Value
+from mlops_nb.ports import Executor, Source, Task
+
+
+def run(
+    task: Task,
+    *,
+    executor: Executor,
+    notebook: str,
+    values: Mapping[str, Value] | None = None,
+    process: tuple[int, str] = (0, ""),
+) -> Generator[Event, None, None]:
+    """Execute a task and yield its events, from RunStarted to RunFinished.
+
+    values: every parameter's value, defaults included; where None, those of the task
+
+    A failed cell, a dead kernel and an executor that gives up all end in a RunFinished that says
+    `failed`. Where the caller closes the generator, the executor is closed with it.
+    """
+    began = time.monotonic()
+    yield RunStarted(
+        run=task.run,
+        notebook=notebook,
+        parameters=dict(task.parameters if values is None else values),
+        output=str(task.output),
+        process=process,
+        steps=tuple(task.steps),
+    )
+    failure = ""
+    try:
+        for event in told_by_step(executor.execute(task), task):
+            if isinstance(event, StepFailed):
+                failure = event.error
+            elif isinstance(event, CellFailed) and not failure:
+                failure = event.error
+            yield event
+    except MlopsError as error:
+        failure = error.what
+    yield RunFinished(
+        run=task.run,
+        status="failed" if failure else "finished",
+        seconds=round(time.monotonic() - began, 3),
+        error=failure,
+    )
+
+
+def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:
+    """Yield cell events, and between them the step events that they add up to."""
+    step_of = {cell: step for step, cells in task.steps.items() for cell in cells}
+    left = {step: set(cells) for step, cells in task.steps.items()}
+    spent = dict.fromkeys(task.steps, 0.0)
+    started: set[str] = set()
+    for event in events:
+        step = step_of.get(getattr(event, "cell", -1))
+        if step is not None and isinstance(event, CellStarted) and step not in started:
+            started.add(step)
+            yield StepStarted(run=task.run, step=step)
+        yield event
+        if step is None or not isinstance(event, CellFinished | CellFailed):
+            continue
+        spent[step] += event.seconds
+        if isinstance(event, CellFailed):
+            yield StepFailed(
+                run=task.run,
+                step=step,
+                seconds=round(spent[step], 3),
+                error=f"step {step!r} failed in cell {event.cell}: {event.error}",
+                cell=event.cell,
+            )
+        else:
+            left[step].discard(event.cell)
+            if not left[step]:
+                yield StepFinished(run=task.run, step=step, seconds=round(spent[step], 3))
+
+
+def task_of(  # noqa: PLR0913  what a run is made of
+    source: Source,
+    *,
+    run: str,
+    folder: Path,
+    output: Path,
+    parameters: Mapping[str, Value],
+    environment: Mapping[str, str],
+    timeout: float | None = None,
+) -> Task:
+    """Return the task that runs a whole notebook and looks at what each step leaves behind."""
+    pipeline = source.pipeline
+    return Task(
+        run=run,
+        document=source.document,
+        folder=folder,
+        output=output,
+        source=str(source.path),
+        parameters=parameters,
+        steps={step.name: step.cells for step in pipeline.steps},
+        watch={step.name: step.makes for step in pipeline.steps},
+        metrics=pipeline.metrics,
+        not_metrics=frozenset(p.name for p in pipeline.parameters),
+        environment=environment,
+        timeout=timeout,
+    )

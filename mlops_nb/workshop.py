@@ -1,0 +1,228 @@
+"""What the verbs work with in one project: journal, store, executor, mirror, clock."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files, settings
+from mlops_nb.errors import MlopsError, NotFound
+from mlops_nb.events import Event, ModelKept, RunFinished
+from mlops_nb.ports import Clock, Executor, Journal, Store
+from mlops_nb.record import history
+
+Tell = Callable[[Event], None]
+
+
+def real_time() -> datetime:
+    """Return the time now, aware."""
+    return datetime.now(UTC)
+
+
+def silence(_: Event) -> None:
+    """Tell nobody."""
+
+
+class Workshop:
+    """A project's adapters, each made when it is first used."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], clock: Clock) -> None:
+        self.environment = dict(environment)
+        self.settings = settings.load(settings.find_root(folder), self.environment)
+        self.clock = clock
+        self.warnings: list[MlopsError] = []
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.settings.root
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Where every event goes first."""
+        from mlops_nb.stores.journal import SqlJournal
+
+        self.prepare_folder()
+        return SqlJournal(self.settings.journal, self.clock)
+
+    @cached_property
+    def store(self) -> Store:
+        """Where artifacts are kept."""
+        from mlops_nb.stores.local import LocalStore
+
+        return LocalStore(self.settings.folder / "store")
+
+    @cached_property
+    def executor(self) -> Executor:
+        """What executes notebooks."""
+        from mlops_nb.executors.papermill import Papermill
+
+        return Papermill()
+
+    @cached_property
+    def environments(self) -> Any:
+        """What knows and builds Python environments."""
+        from mlops_nb.executors.environments import Environments
+
+        return Environments(self.settings.folder)
+
+    @cached_property
+    def mirror(self) -> Any:
+        """What keeps MLflow up to date."""
+        from mlops_nb.listeners.mlflow import MlflowMirror
+
+        return MlflowMirror(
+            uri=self.settings.mlflow,
+            experiment=self.settings.experiment,
+            artifacts=self.settings.artifacts,
+            runs=self.settings.folder / "runs",
+            journal=self.journal,
+            store=self.store,
+        )
+
+    @property
+    def knows_anything(self) -> bool:
+        """Whether anything was ever recorded here: looking must not write."""
+        default = self.settings.folder / "journal.db"
+        return not self.settings.journal.endswith(str(default)) or default.exists()
+
+    def prepare_folder(self) -> None:
+        """Make the project's own folder, which keeps itself out of git."""
+        folder = self.settings.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            files.write_text(ignore, "*\n")
+
+    def relative(self, path: Path) -> str:
+        """Return a path as it is written down: from the project's folder, where it is inside."""
+        resolved = path.resolve()
+        return str(resolved.relative_to(self.root) if self.holds(resolved) else resolved)
+
+    def holds(self, path: Path) -> bool:
+        """Say whether a path lies in the project."""
+        return path.resolve().is_relative_to(self.root)
+
+    def new_run(self) -> str:
+        """Return a fresh run id: sortable by time, and unique."""
+        return f"{self.clock().astimezone(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+    def run_folder(self, run: str) -> Path:
+        """Return the folder of a run's own files."""
+        folder = self.settings.folder / "runs" / run
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def scratch(self, name: str) -> Path:
+        """Return an empty folder for passing things on; whoever asks removes it."""
+        folder = self.settings.folder / "tmp" / f"{name}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir(parents=True)
+        return folder
+
+    def drop(self, folder: Path) -> None:
+        """Remove a scratch folder."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def kernel_environment(self) -> dict[str, str]:
+        """Return what every kernel's environment adds to ours."""
+        return {
+            "MLFLOW_TRACKING_URI": self.settings.mlflow,
+            "MLFLOW_EXPERIMENT_NAME": self.settings.experiment,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+        }
+
+    def process(self) -> tuple[int, str]:
+        """Return what tells this process from any other: its id, and host and start time."""
+        return os.getpid(), f"{socket.gethostname()} {_started(os.getpid())}"
+
+    def record(self, events: Iterable[Event], tell: Tell = silence) -> list[Event]:
+        """Write events to the journal, one by one, each before anybody is told of it."""
+        kept: list[Event] = []
+        for event in events:
+            if isinstance(event, ModelKept) and os.sep in event.artifact:
+                event = self._stored(event)  # noqa: PLW2901  its bytes go to the store first
+            written = self.journal.append(event)
+            if written is not None:
+                kept.append(written)
+                tell(written)
+        return kept
+
+    def _stored(self, event: ModelKept) -> ModelKept:
+        from dataclasses import replace
+
+        file = Path(event.artifact)
+        digest = self.store.put(file)
+        file.unlink(missing_ok=True)
+        return replace(event, artifact=digest)
+
+    def mirror_now(self) -> None:
+        """Let MLflow catch up; where it does not answer, keep the error to be shown."""
+        import fcntl
+
+        with (self.settings.folder / "mirror.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                for event in self.mirror.catch_up():
+                    self.journal.append(event)
+            except MlopsError as error:
+                self.warnings.append(error)
+
+    def run_of(self, run: str) -> history.Run:
+        """Return a run as far as it is known. Raises NotFound where there is none."""
+        found = history.runs(self.journal.read(run=run)).get(run)
+        if found is None:
+            raise NotFound(f"there is no run {run!r}", fix="list them with: mlops-nb runs")
+        return found
+
+    def bury_dead_runs(self) -> None:
+        """Record the end of runs whose process is gone: killed, or the machine went down."""
+        if not self.knows_anything:
+            return
+        host = socket.gethostname()
+        for run in history.runs(self.journal.read()).values():
+            pid, mark = run.process
+            if run.status != "running" or not mark.startswith(f"{host} "):
+                continue
+            if mark.removeprefix(f"{host} ") != _started(pid):
+                error = f"the process that ran it (pid {pid}) was killed"
+                self.journal.append(RunFinished(
+                    run=run.id, job=run.job, status="failed", seconds=0.0, error=error,
+                ), once=f"buried:{run.id}")  # fmt: skip
+
+    def write_graph(self, run: str, graph: dict[str, Any], mermaid: str) -> None:
+        """Keep a run's graph beside its notebook."""
+        folder = self.run_folder(run)
+        files.write_text(folder / "graph.json", json.dumps(graph, indent=1, ensure_ascii=False))
+        files.write_text(folder / "graph.mmd", mermaid + "\n")
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, "" where there is none."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return f"{process.create_time():.2f}"
+    return ""
+
+
+def warm_up_mlflow() -> None:
+    """Import MLflow in the background: it takes seconds that a kernel's start can cover."""
+    import threading
+
+    if "mlflow" not in sys.modules:
+        threading.Thread(target=_import_mlflow, daemon=True).start()
+
+
+def _import_mlflow() -> None:
+    import mlflow  # noqa: F401
