@@ -109,6 +109,14 @@ class Measured(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Imported(Event):
+    """What a run had imported at its end: top-level modules, and files that no package owns."""
+
+    modules: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelKept(Event):
     """A run's model is in the store. `digest` is of its value, `artifact` of its bytes."""
 

@@ -45,12 +45,12 @@ class Task:
     """One notebook to execute, and what to look at on the way.
 
     document:   the notebook, as nbformat 4 JSON; `source` is where it came from
-    steps:      step name → indexes of its cells; a step is looked at when its last one is done
-    watch:      step name → names whose values are digested at its end
+    steps:      step name → indexes of its cells
+    looks:      cell → (step, names): whose values are digested when that cell is done
     keep:       names pickled at the end, or after their step → (step or "", file)
     dump:       folder for every watched value as a pickle, for proofs
     seed:       state every global random number generator starts from
-    stand_in:   variable → file bound in place of what a step makes (its cells are not run)
+    list_modules: tell at the end what was imported
     """
 
     run: str
@@ -60,8 +60,9 @@ class Task:
     source: str = ""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     steps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    watch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    looks: Mapping[int, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     keep: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
+    list_modules: bool = False
     metrics: tuple[str, ...] = ()
     not_metrics: frozenset[str] = frozenset()
     dump: Path | None = None
@@ -113,6 +114,22 @@ class Store(Protocol):
 
     def path(self, digest: str) -> Path:
         """Return a local file with these bytes, verified. Raises NotFound where there is none."""
+        ...
+
+
+class Environments(Protocol):
+    """Python environments: what is there, locks of it, and building from a lock."""
+
+    def interpreter(self, kernel: str) -> str:
+        """Return the interpreter that a kernelspec runs."""
+        ...
+
+    def lock(self, python: str, modules: Iterable[str]) -> str:
+        """Return a lock, exact versions and hashes, of what some modules need."""
+        ...
+
+    def python_for(self, python: str, lock: str, *, build: bool) -> str:
+        """Return an interpreter whose packages equal a lock, built where it must be."""
         ...
 
 

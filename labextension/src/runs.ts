@@ -180,10 +180,12 @@ export class Runs implements IDisposable {
     if (!GONE.has(status)) {
       return;
     }
-    const source = this.queue.get(this.running ?? '');
-    if (this.running !== null && source !== undefined) {
-      this.ran.set(this.running, { source, count: null });
-      this.broken.add(this.running);
+    // a kernel killed at once may not have told what it ran: it takes the first in line
+    const lost = this.running ?? [...this.queue.keys()][0];
+    const source = lost === undefined ? undefined : this.queue.get(lost);
+    if (lost !== undefined && source !== undefined) {
+      this.ran.set(lost, { source, count: null });
+      this.broken.add(lost);
     }
     this.running = null;
     this.queue.clear();

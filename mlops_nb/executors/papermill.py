@@ -18,6 +18,7 @@ from mlops_nb.events import (
     CellStarted,
     ChampionScored,
     Event,
+    Imported,
     Measured,
     ModelKept,
     StepObserved,
@@ -39,7 +40,6 @@ class Watch:
         self.kernel_pid = 0
         self.failed = False
         self.saved = 0.0
-        self.ends = {cells[-1]: step for step, cells in task.steps.items() if cells}
         self.deadline = None if task.timeout is None else time.monotonic() + task.timeout
 
     def kernel_ready(self, client: Client) -> None:
@@ -60,14 +60,13 @@ class Watch:
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise Stopped(f"the run's time-out of {self.task.timeout:g} s has passed")
         self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
-        step = self.ends.get(index)
-        if step is not None:
-            self._step_ended(client, step)
+        look = self.task.looks.get(index)
+        if look is not None:
+            self._step_ended(client, *look)
         if time.monotonic() - self.saved > SAVE_EVERY:
             self.save()
 
-    def _step_ended(self, client: Client, step: str) -> None:
-        names = self.task.watch.get(step, ())
+    def _step_ended(self, client: Client, step: str, names: tuple[str, ...]) -> None:
         dump = "" if self.task.dump is None else str(self.task.dump)
         values = client.ask("look", names=list(names), dump=dump, step=step) if names else {}
         self.put(StepObserved(run=self.task.run, step=step, values=values))
@@ -105,6 +104,8 @@ class Watch:
             "not": sorted(self.task.not_metrics),
         }
         self.put(Measured(run=self.task.run, **client.ask("measure", **asked)))
+        if self.task.list_modules:
+            self.put(Imported(run=self.task.run, **client.ask("modules")))
         rescore = self.task.rescore
         if rescore is None:
             return

@@ -163,6 +163,22 @@ def _logged() -> tuple[dict[str, float], str]:
     return dict(run.data.metrics), str(run.info.run_id)
 
 
+def modules(_: str) -> str:
+    """Tell which top-level modules are loaded, and which files lie outside every environment."""
+    owned = tuple(os.path.realpath(p) for p in {sys.prefix, sys.base_prefix, sys.exec_prefix})
+    owned += tuple(os.path.realpath(p) for p in sys.path if p.endswith("-packages"))
+    names: set[str] = set()
+    loose: set[str] = set()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.startswith(("_mlops_", "__")):
+            continue
+        names.add(name.partition(".")[0])
+        if file and not os.path.realpath(file).startswith(owned):
+            loose.add(os.path.realpath(file))
+    return json.dumps({"modules": sorted(names), "files": sorted(loose)})
+
+
 def _pickler() -> Any:
     try:
         import cloudpickle  # noqa: PLC0415

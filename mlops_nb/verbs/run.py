@@ -16,7 +16,7 @@ from mlops_nb.events import (
     StepFinished,
     StepStarted,
 )
-from mlops_nb.model import Value
+from mlops_nb.model import Pipeline, Value
 from mlops_nb.ports import Executor, Source, Task
 
 
@@ -111,9 +111,14 @@ def task_of(  # noqa: PLR0913  what a run is made of
         source=str(source.path),
         parameters=parameters,
         steps={step.name: step.cells for step in pipeline.steps},
-        watch={step.name: step.makes for step in pipeline.steps},
+        looks=looks(pipeline),
         metrics=pipeline.metrics,
         not_metrics=frozenset(p.name for p in pipeline.parameters),
         environment=environment,
         timeout=timeout,
     )
+
+
+def looks(pipeline: Pipeline) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Return where to look at what: each step's last cell, and the names that the step makes."""
+    return {step.cells[-1]: (step.name, step.makes) for step in pipeline.steps}

@@ -65,7 +65,7 @@ class Panel:
 
     def saved_and_reloaded(self) -> Panel:
         self.page.keyboard.press("Control+s")
-        self.page.locator(".jp-mod-dirty").first.wait_for(state="detached")
+        self.page.locator(".lm-TabBar-tab.jp-mod-dirty").wait_for(state="detached")
         return Panel(self.page, self.lab, self.notebook)
 
     def step(self, name: str) -> Locator:

@@ -1,0 +1,1 @@
+"""What a promoted notebook is, as files: rendered from nouns. Pure."""

@@ -1,0 +1,294 @@
+"""`pipeline.py`: the frozen notebook as a readable module, one function a step.
+
+A cell's names are globals in a notebook, and functions may read them, so each step's function
+declares the names it makes as `global`: the same code, word for word, with the same meaning.
+"""
+
+import ast
+import keyword
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mlops_nb.model import CellFacts, Notebook, Pipeline
+from mlops_nb.notebook.cells import IPYTHON_SYNTAX, python_of
+
+QUIET = re.compile(
+    r"^[ \t]*%(matplotlib|load_ext|reload_ext|autoreload|config|precision)\b.*$", re.MULTILINE
+)
+
+
+@dataclass(slots=True)
+class Block:
+    """A stretch of cells that becomes one function, or module-level code where `name` is ""."""
+
+    name: str
+    step: str
+    cells: list[CellFacts]
+
+
+def render(
+    notebook: Notebook,
+    pipeline: Pipeline,
+    *,
+    job: str,
+    origin: str,
+    folder: str,
+    metrics: Sequence[str],
+) -> str:
+    """Return the text of `pipeline.py`.
+
+    origin:  the source notebook, relative to the project
+    folder:  the working folder, relative to the project
+    metrics: names to print at the end
+    """
+    blocks = _blocks(pipeline)
+    sources = {c.index: _plain(c.source) for c in notebook.cells}
+    needs_ipython = any("get_ipython()" in text for text in sources.values())
+    shows = any("display" in c.reads for c in pipeline.cells)
+    parts = [_head(job, origin, pipeline, folder, ipython=needs_ipython, display=shows)]
+    for block in blocks:
+        body = "\n\n".join(sources[c.index].strip("\n") for c in block.cells)
+        parts.append(_function(block, body, pipeline) if block.name else body)
+    parts.append(_tail(blocks, pipeline, metrics, sources))
+    return "\n\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
+
+
+def _plain(source: str) -> str:
+    """Return a cell's text as Python: quiet magics left out, other IPython syntax as calls."""
+    text = QUIET.sub("", source)
+    return python_of(text) if IPYTHON_SYNTAX.search(text) else text
+
+
+def _blocks(pipeline: Pipeline) -> list[Block]:
+    top = _top_level(pipeline)
+    first: list[CellFacts] = [c for c in pipeline.cells if c.index in top]
+    blocks = [Block("", "", [cell]) for cell in first]
+    taken = {"main", *(name for cell in pipeline.cells for name in cell.writes)}
+    waiting: list[CellFacts] = []
+    for cell in pipeline.cells:
+        if cell.index in top or cell.kind == "empty":
+            continue
+        if cell.step is None:
+            waiting.append(cell)
+        elif blocks and blocks[-1].step == cell.step and not waiting:
+            blocks[-1].cells.append(cell)
+        else:
+            blocks.append(Block(_identifier(cell.step, taken), cell.step, [*waiting, cell]))
+            waiting = []
+    if waiting:
+        blocks.append(Block(_identifier("set_up", taken), "set-up", waiting))
+    return blocks
+
+
+def _top_level(pipeline: Pipeline) -> set[int]:
+    """Parameters, and set-up that depends on no step and whose names nobody else binds."""
+    writers: dict[str, set[int]] = {}
+    for cell in pipeline.cells:
+        for name in (*cell.writes, *cell.changes):
+            writers.setdefault(name, set()).add(cell.index)
+    top = {c.index for c in pipeline.cells if c.kind == "parameters"}
+    for cell in pipeline.cells:
+        alone = all(writers[name] <= {cell.index} for name in cell.writes)
+        if cell.kind == "setup" and alone and set(cell.depends_on) <= top:
+            top.add(cell.index)
+    return top
+
+
+def _identifier(step: str, taken: set[str]) -> str:
+    base = re.sub(r"\W", "_", step)
+    if keyword.iskeyword(base) or base[:1].isdigit() or not base:
+        base = f"step_{base}"
+    name, number = f"step_{base}" if base in taken else base, 1
+    while name in taken:
+        number += 1
+        name = f"{base}_{number}"
+    taken.add(name)
+    return name
+
+
+def _function(block: Block, body: str, pipeline: Pipeline) -> str:
+    made = sorted({name for cell in block.cells for name in cell.writes} - {"_"})
+    uses = sorted({n for e in pipeline.edges if e.target == block.step for n in e.names})
+    step = next((s for s in pipeline.steps if s.name == block.step), None)
+    title = step.title if step else block.step
+    stars, body = _hoisted(body)
+    tree = _parsed(body)
+    body = _without_annotations(body, tree)
+    declared = "async def" if _awaits(tree) else "def"
+    lines = [f"{declared} {block.name}() -> None:", f'    """{_quoted(title)}.']
+    lines += ["", f"    Uses {', '.join(uses) or 'nothing'}; makes {', '.join(made) or 'nothing'}."]
+    lines += ['    """']
+    if made:
+        wrapped = textwrap.wrap(", ".join(made), 88, break_long_words=False)
+        lines += [f"    global {line.rstrip(',')}" for line in wrapped]
+    text = "\n".join(lines) + "\n" + _indented(body, tree)
+    return "\n".join([*stars, text]) if stars else text
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"""', "'''").rstrip('."')
+
+
+def _parsed(body: str) -> ast.Module:
+    return compile(body, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def _hoisted(body: str) -> tuple[list[str], str]:
+    """Star imports are allowed at a module's top only."""
+    stars = re.findall(r"^from [\w.]+ import \*.*$", body, re.M)
+    return stars, re.sub(r"^from [\w.]+ import \*.*$", "", body, flags=re.M)
+
+
+def _awaits(tree: ast.Module) -> bool:
+    todo: list[ast.AST] = list(tree.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            todo.extend(ast.iter_child_nodes(node))
+    return False
+
+
+def _without_annotations(body: str, tree: ast.Module) -> str:
+    """`x: int = 1` cannot stand beside `global x`: it becomes `x = 1`."""
+    lines = [line.encode() for line in body.split("\n")]
+    for node in reversed(list(_own_nodes(tree))):
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        end_line, end = node.annotation.end_lineno or 0, node.annotation.end_col_offset or 0
+        if node.target.lineno != end_line:
+            continue  # an annotation over several lines: the proof will tell
+        line = lines[end_line - 1]
+        kept = line[: node.target.end_col_offset] if node.value else line[: node.col_offset] + b"pass"
+        lines[end_line - 1] = kept + line[end:]
+    return b"\n".join(lines).decode()
+
+
+def _own_nodes(tree: ast.Module) -> Iterable[ast.AST]:
+    todo: list[ast.AST] = list(tree.body)
+    while todo:
+        node = todo.pop(0)
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            todo.extend(ast.iter_child_nodes(node))
+
+
+def _indented(body: str, tree: ast.Module) -> str:
+    """Indent a body, but not the inside of strings that run over several lines."""
+    inside: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno:
+            if isinstance(node, ast.JoinedStr) or isinstance(node.value, str | bytes):
+                inside |= set(range(node.lineno + 1, node.end_lineno + 1))
+    lines = body.split("\n")
+    return "\n".join(
+        line if number in inside or not line.strip() else f"    {line}"
+        for number, line in enumerate(lines, 1)
+    )
+
+
+def _head(  # noqa: PLR0913  all that a module's head tells
+    job: str, origin: str, pipeline: Pipeline, folder: str, *, ipython: bool, display: bool
+) -> str:
+    steps = " → ".join(step.name for step in pipeline.steps)
+    lines = [
+        f'"""{job}: {steps}.',
+        "",
+        f"Frozen from {origin} by mlops-nb: the same cells, one function a step.",
+        "It runs by itself:",
+        "",
+        "    python pipeline.py [-p NAME VALUE]... [--json]",
+        '"""',
+        "",
+        "import os",
+        "import sys",
+        "from pathlib import Path",
+        "",
+        "HERE = Path(__file__).resolve().parent",
+        "PROJECT = next((p for p in HERE.parents if (p / '.mlops').is_dir()), HERE.parents[1])",
+        f"FOLDER = Path(os.environ.get('MLOPS_NB_FOLDER') or PROJECT / {folder!r})",
+        "if FOLDER.is_dir():",
+        "    os.chdir(FOLDER)",
+        "sys.path.insert(0, str(FOLDER))",
+        "sys.path.insert(0, str(HERE / 'modules'))",
+        "os.environ.setdefault('MPLBACKEND', 'Agg')",
+    ]
+    if ipython:
+        lines += [
+            "",
+            "from IPython.core.interactiveshell import InteractiveShell  # noqa: E402",
+            "from traitlets.config import Config  # noqa: E402",
+            "",
+            "_config = Config()",
+            "_config.HistoryManager.enabled = False",
+            "_shell = InteractiveShell.instance(config=_config, user_ns=globals())",
+            "get_ipython = lambda: _shell  # noqa: E731",
+        ]
+    if display:
+        lines += ["", "from IPython.display import display  # noqa: E402, F401"]
+    return "\n".join(lines)
+
+
+def _tail(
+    blocks: Sequence[Block], pipeline: Pipeline, metrics: Sequence[str], sources: dict[int, str]
+) -> str:
+    calls = []
+    for block in blocks:
+        if block.name:
+            text = "\n\n".join(sources[c.index] for c in block.cells)
+            waits = _awaits(_parsed(_hoisted(text)[1]))
+            calls.append(f"    {'asyncio.run(' if waits else ''}{block.name}(){')' * waits}")
+    known = ", ".join(repr(p.name) for p in pipeline.parameters)
+    typed = [
+        "    for name, value in changed.items():",
+        f"        if name not in ({known}{',' if known else ''}):",
+        "            raise SystemExit(f'error: there is no parameter {name!r}')",
+        "        globals()[name] = value",
+    ]
+    asyncio = ["    import asyncio", ""] if any("asyncio.run" in c for c in calls) else []
+    return "\n".join(
+        [
+            "def main(**changed: object) -> dict[str, float]:",
+            '    """Run every step with the given parameters and return the metrics."""',
+            *asyncio,
+            *typed,
+            *calls,
+            f"    names = {tuple(metrics)!r}",
+            "    return {name: float(globals()[name]) for name in names if name in globals()}",
+            "",
+            "",
+            "def _typed(text: str) -> object:",
+            "    if text in ('True', 'False', 'None'):",
+            "        return {'True': True, 'False': False, 'None': None}[text]",
+            "    for kind in (int, float):",
+            "        try:",
+            "            return kind(text)",
+            "        except ValueError:",
+            "            continue",
+            "    return text",
+            "",
+            "",
+            "def _command_line() -> None:",
+            "    import argparse",
+            "    import json",
+            "",
+            "    words = argparse.ArgumentParser(description=__doc__.splitlines()[0])",
+            "    words.add_argument('-p', nargs=2, action='append', default=[],",
+            "                       metavar=('NAME', 'VALUE'), help='set a parameter')",
+            "    words.add_argument('--json', action='store_true', help='print JSON')",
+            "    given = words.parse_args()",
+            "    measured = main(**{name: _typed(value) for name, value in given.p})",
+            "    if given.json:",
+            "        print(json.dumps({'version': 1, 'metrics': measured}))",
+            "    else:",
+            "        for name, value in measured.items():",
+            "            print(f'{name} = {value:.6g}')",
+            "",
+            "",
+            'if __name__ == "__main__":',
+            "    _command_line()",
+        ]
+    )

@@ -1,0 +1,239 @@
+"""Python environments: what is installed, a lock of it with hashes, and one built from a lock."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from mlops_nb import files
+from mlops_nb.errors import JobError, NotebookError, Unreachable
+
+ASK = """
+import importlib.metadata as im, json, platform, sys
+found = {}
+for d in im.distributions():
+    name = d.metadata["Name"]
+    if name:
+        url = d.read_text("direct_url.json")
+        found[name.lower().replace("_", "-").replace(".", "-")] = {
+            "version": d.version, "requires": d.requires or [],
+            "direct": json.loads(url) if url else None}
+print(json.dumps({"python": platform.python_version(), "prefix": sys.prefix,
+                  "stdlib": sorted(sys.stdlib_module_names), "path": sys.path[1:],
+                  "modules": {k: v for k, v in im.packages_distributions().items()},
+                  "packages": found}))
+"""
+PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
+ALWAYS = ("ipykernel", "cloudpickle")  # what it takes to run a notebook and to keep a model
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An interpreter and what is installed for it. `packages`: name → version."""
+
+    python: str
+    version: str
+    prefix: str
+    packages: Mapping[str, str]
+    requires: Mapping[str, tuple[str, ...]]
+    modules: Mapping[str, tuple[str, ...]]
+    direct: Mapping[str, str]
+    stdlib: frozenset[str]
+
+
+def plain(name: str) -> str:
+    """Return a package's name as indexes compare it.
+
+    >>> plain("Typing_Extensions")
+    'typing-extensions'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+class Environments:
+    """Knows interpreters, locks what they have, and builds what a lock asks for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def interpreter(self, kernel: str) -> str:
+        """Return the interpreter that a kernelspec runs.
+
+        Raises NotebookError where there is no such kernel.
+        """
+        from jupyter_client.kernelspec import (  # noqa: PLC0415
+            KernelSpecManager,
+            NoSuchKernel,
+        )
+
+        try:
+            spec = KernelSpecManager().get_kernel_spec(kernel)
+        except NoSuchKernel:
+            raise NotebookError(
+                f"there is no kernel {kernel!r} on this machine",
+                fix="choose a kernel of `jupyter kernelspec list`, or install this one",
+            ) from None
+        named = spec.argv[0]
+        if Path(named).name == named:
+            return sys.executable if named.startswith("python") else (shutil.which(named) or named)
+        return str(named)
+
+    def look(self, python: str) -> Environment:
+        """Return what an interpreter has installed."""
+        return _look(python)
+
+    def lock(self, python: str, modules: Iterable[str]) -> str:
+        """Return a lock, exact versions and hashes, of what some modules need of this interpreter.
+
+        modules: names of top-level modules
+
+        Raises JobError for a package that no index has, Unreachable where none answers.
+        """
+        found = self.look(python)
+        pins = sorted(f"{n}=={found.packages[n]}" for n in needed(found, modules))
+        key = hashlib.sha256("\n".join([found.version, *pins]).encode()).hexdigest()[:24]
+        cached = self.folder / "locks" / f"{key}.lock"
+        if not cached.exists():
+            files.write_text(cached, self._compile(python, pins))
+        return cached.read_text(encoding="utf-8")
+
+    def _compile(self, python: str, pins: Iterable[str]) -> str:
+        done = _uv(
+            "pip", "compile", "--quiet", "--generate-hashes", "--no-deps", "--no-header",
+            "--no-annotate", "--python", python, "-", text="\n".join(pins) + "\n",
+        )  # fmt: skip
+        if done.returncode == 0:
+            return done.stdout
+        said = done.stderr.strip()
+        if "No solution found" in said or "not found in the package registry" in said:
+            raise JobError(
+                "the environment cannot be locked: " + " ".join(said.split())[:300],
+                fix="install that package from an index, or leave its import out of the job",
+            )
+        raise Unreachable(
+            "the hashes of the packages could not be fetched: " + " ".join(said.split())[:300],
+            fix="connect to the package index once; the lock is kept afterwards",
+        )
+
+    def differences(self, python: str, lock: str) -> list[str]:
+        """Return how an interpreter's packages differ from a lock, one line each."""
+        have = self.look(python).packages
+        return [
+            f"{name} {have.get(name, 'missing')} instead of {version}"
+            for name, version in pins_of(lock).items()
+            if have.get(name) != version
+        ]
+
+    def python_for(self, python: str, lock: str, *, build: bool) -> str:
+        """Return an interpreter whose packages equal a lock: this one, or one built from it.
+
+        build: make it where it is not there yet
+
+        Raises JobError where it is not there and must not be made now.
+        """
+        if Path(python).exists() and not self.differences(python, lock):
+            return python
+        home = self.folder / "envs" / hashlib.sha256(lock.encode()).hexdigest()[:24]
+        built = home / "bin" / "python"
+        if built.exists() and (home / ".complete").exists():
+            return str(built)
+        if not build:
+            raise JobError(
+                "no environment on this machine equals the job's lock",
+                fix="build it with: mlops-nb apply JOB",
+            )
+        self._build(home, python, lock)
+        return str(built)
+
+    def _build(self, home: Path, python: str, lock: str) -> None:
+        shutil.rmtree(home, ignore_errors=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        version = self.look(python).version if Path(python).exists() else "3.11"
+        listed = home.with_suffix(".lock")
+        files.write_text(listed, lock)
+        for words in (
+            ("venv", "--quiet", "--python", version, str(home)),
+            ("pip", "sync", "--quiet", "--require-hashes", "--python", str(home / "bin/python"),
+             str(listed)),
+        ):  # fmt: skip
+            done = _uv(*words)
+            if done.returncode:
+                shutil.rmtree(home, ignore_errors=True)
+                raise Unreachable(
+                    "the job's environment could not be built: "
+                    + " ".join(done.stderr.split())[:300],
+                    fix="check the connection to the package index, then: mlops-nb apply JOB",
+                )
+        files.write_text(home / ".complete", "")
+
+
+@lru_cache(maxsize=16)
+def _look(python: str) -> Environment:
+    done = subprocess.run(  # noqa: S603  the interpreter of the notebook's own kernel
+        [python, "-c", ASK], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Unreachable(
+            f"the interpreter {python!r} does not answer: {done.stderr.strip()[-200:]}",
+            fix="repair or reinstall the notebook's kernel",
+        )
+    found = json.loads(done.stdout)
+    packages = found["packages"]
+    return Environment(
+        python=python,
+        version=found["python"],
+        prefix=found["prefix"],
+        packages={name: p["version"] for name, p in packages.items()},
+        requires={name: tuple(p["requires"]) for name, p in packages.items()},
+        modules={m: tuple(plain(d) for d in ds) for m, ds in found["modules"].items()},
+        direct={n: p["direct"].get("url", "") for n, p in packages.items() if p["direct"]},
+        stdlib=frozenset(found["stdlib"]),
+    )
+
+
+def needed(environment: Environment, modules: Iterable[str]) -> set[str]:
+    """Return the packages that some modules need, with all that those require in turn."""
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+
+    roots = [d for m in modules for d in environment.modules.get(m, ())]
+    queue = [n for n in (*roots, *ALWAYS) if n in environment.packages]
+    found: set[str] = set()
+    while queue:
+        name = queue.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for text in environment.requires.get(name, ()):
+            try:
+                wanted = Requirement(text)
+            except InvalidRequirement:
+                continue
+            if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
+                queue += [n for n in [plain(wanted.name)] if n in environment.packages]
+    return found
+
+
+def pins_of(lock: str) -> dict[str, str]:
+    """Return the packages that a lock pins: name → version.
+
+    >>> pins_of("Six==1.16.0 \\\\\\n    --hash=sha256:00\\n")
+    {'six': '1.16.0'}
+    """
+    return {plain(m[1]): m[2] for line in lock.splitlines() if (m := PIN.match(line))}
+
+
+def _uv(*words: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
+    from uv import find_uv_bin  # noqa: PLC0415
+
+    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+    return subprocess.run(  # noqa: S603  uv, a dependency of this package
+        [find_uv_bin(), *words], input=text, capture_output=True, text=True, check=False,
+        env=environment,
+    )  # fmt: skip
