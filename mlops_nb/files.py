@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -40,3 +41,27 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def local_module(name: str, places: Iterable[Path]) -> dict[str, str] | None:
+    """Return the files of a top-level module that lies in one of some folders, by relative path."""
+    for place in dict.fromkeys(places):
+        single, package = place / f"{name}.py", place / name
+        if single.is_file():
+            return {single.name: single.read_text(encoding="utf-8")}
+        if (package / "__init__.py").is_file():
+            texts = sorted(p for p in package.rglob("*.py") if "__pycache__" not in p.parts)
+            return {str(p.relative_to(place)): p.read_text(encoding="utf-8") for p in texts}
+    return None
+
+
+def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files into a folder, by relative path."""
+    for name, data in contents.items():
+        write_bytes(folder / name, data)
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Return a folder's files, by relative path."""
+    found = sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return {str(p.relative_to(folder)): p.read_bytes() for p in found}

@@ -46,10 +46,12 @@ class Task:
 
     document:   the notebook, as nbformat 4 JSON; `source` is where it came from
     steps:      step name → indexes of its cells
-    looks:      cell → (step, names): whose values are digested when that cell is done
+    looks:      cell → (step, names): whose values are digested when that cell is done; -1: the end
     keep:       names pickled at the end, or after their step → (step or "", file)
     dump:       folder for every watched value as a pickle, for proofs
     seed:       state every global random number generator starts from
+    bind:       cell → (name, file): a pickled value bound to a name when that cell is done
+    secrets:    values that no output may show
     list_modules: tell at the end what was imported
     """
 
@@ -70,7 +72,9 @@ class Task:
     modules: Path | None = None
     interpreter: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    bind: Mapping[int, tuple[str, Path]] = field(default_factory=dict)
     rescore: Rescore | None = None
+    secrets: tuple[str, ...] = ()
     timeout: float | None = None
     inspect: Callable[[str, Mapping[str, Any]], str] | None = None  # step's values → objection
 

@@ -1,19 +1,25 @@
 """Opens a folder as a project and wires adapters to verbs; one short method a verb."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mlops_nb.errors import NotFound
-from mlops_nb.events import RunFinished
-from mlops_nb.model import Value
+from mlops_nb.events import JobPaused, JobUnpaused, RunFinished
+from mlops_nb.model import Value, Warned
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
 from mlops_nb.ports import Clock, Source
 from mlops_nb.record import history
-from mlops_nb.verbs import capture, run
-from mlops_nb.workshop import Tell, Workshop, real_time, silence
+from mlops_nb.verbs import capture, check, release, run
+from mlops_nb.verbs.promote.define import Request
+from mlops_nb.wiring import answers, jobs, promotion, scheduler
+from mlops_nb.wiring.promotion import Ways
+from mlops_nb.wiring.workshop import Tell, Workshop, real_time, silence
+
+Note = Callable[[str], None]
 
 
 class Project:
@@ -103,6 +109,16 @@ class Project:
             )
         return target
 
+    def check(self, notebook: str | Path) -> list[Warned]:
+        """Return everything that would stop a promotion of a notebook, each with its mend."""
+        shop, source = self.workshop, self.capture(notebook)
+        python = shop.environments.interpreter(source.notebook.kernel)
+        look = shop.environments.look(python)
+        variable = next(iter(source.pipeline.model), None)
+        return check.check(
+            source, root=shop.root, variable=variable, installed={*look.modules, *look.stdlib}
+        )
+
     def runs(self) -> list[history.Run]:
         """Return every run, oldest first."""
         shop = self.workshop
@@ -115,6 +131,104 @@ class Project:
         if not found:
             raise NotFound(f"there is no run {run_id!r}", fix="list them with: mlops-nb runs")
         return found[0]
+
+    # jobs
+
+    def promote(
+        self, notebook: str | Path, request: Request, ways: Ways | None = None
+    ) -> dict[str, Any]:
+        """Promote a notebook to a job; return what `promote --json` prints, with `passed`.
+
+        Raises Refused before anything ran, NotProven where the bundle differs.
+        """
+        source = self.capture(notebook)
+        return promotion.promote(self.workshop, source, request, ways or Ways())
+
+    def apply(self, job: str, note: Note = lambda _: None) -> dict[str, Any]:
+        """Make a draft, or an edited job.yaml, the live one."""
+        return promotion.apply(self.workshop, job, note)
+
+    def trigger(
+        self, job: str, parameters: Mapping[str, Value] | None = None, *, tell: Tell = silence
+    ) -> dict[str, Any]:
+        """Run a job now, judge it, and return its row of `history --json`."""
+        self.workshop.bury_dead_runs()
+        done = jobs.trigger(self.workshop, job, parameters or {}, tell=tell)
+        assert done is not None  # only a scheduled tick can be taken already
+        when = answers.schedule_of(jobs.state_of(self.workshop, job))
+        return {"version": 1, **answers.history_row(done, when)}
+
+    def schedule_once(self, tell: Tell = silence, note: Note = lambda _: None) -> dict[str, Any]:
+        """Run what is due now; return {"version", "runs": rows of `history --json`}."""
+        shop = self.workshop
+        if not shop.knows_anything:
+            return {"version": 1, "runs": []}
+        rows = [
+            answers.history_row(run_, answers.schedule_of(jobs.state_of(shop, run_.job)))
+            for run_ in scheduler.once(shop, tell, note)
+        ]
+        return {"version": 1, "runs": rows}
+
+    def schedule(self, tell: Tell, note: Note) -> None:
+        """Run what is due until stopped."""
+        scheduler.serve(self.workshop, tell, note)
+
+    @property
+    def scheduler_runs(self) -> bool:
+        """Whether a scheduler was seen within the last two minutes."""
+        return scheduler.is_running(self.workshop)
+
+    def jobs(self) -> dict[str, Any]:
+        """Return what `jobs --json` prints."""
+        self.workshop.bury_dead_runs()
+        return answers.all_jobs(self.workshop)
+
+    def job(self, name: str) -> dict[str, Any]:
+        """Return what `job --json` prints."""
+        return answers.one_job(self.workshop, name)
+
+    def history(self, job: str) -> dict[str, Any]:
+        """Return what `history --json` prints."""
+        self.workshop.bury_dead_runs()
+        return answers.job_history(self.workshop, job)
+
+    def pause(self, job: str) -> None:
+        """Let the schedule of a job rest."""
+        jobs.state_of(self.workshop, job)
+        self.workshop.record([JobPaused(job=job)])
+
+    def unpause(self, job: str) -> None:
+        """Let the schedule of a job go on, from now: what was missed meanwhile is not caught up."""
+        jobs.state_of(self.workshop, job)
+        self.workshop.record([JobUnpaused(job=job)])
+
+    # models
+
+    def models(self) -> dict[str, Any]:
+        """Return what `models --json` prints."""
+        return answers.all_models(self.workshop)
+
+    def rollback(self, model: str, to: int | None = None) -> dict[str, Any]:
+        """Put the version released before back, or the version `to`."""
+        shop = self.workshop
+        known = history.models(shop.journal.read()) if shop.knows_anything else {}
+        if model not in known:
+            hint = f"the models are {', '.join(known)}" if known else "promote a notebook first"
+            raise NotFound(f"there is no model {model!r}", fix=hint)
+        released = release.rollback(known[model], to)
+        shop.record([released])
+        shop.mirror_now()
+        return {
+            "version": 1,
+            "model": model,
+            "champion": released.version,
+            "previous": released.previous,
+            "because": released.because,
+        }
+
+    def score(self, job: str, version: int, at: datetime | None = None) -> dict[str, float]:
+        """Return what a version of a job's model scores on the data as of a time, untrained."""
+        return jobs.score(self.workshop, job, version, at)
 
 
 def _logs_to_mlflow(source: Source) -> bool:

@@ -1,6 +1,7 @@
 """Executes a notebook through papermill in a clean kernel and yields what happens."""
 
 import contextlib
+import json
 import os
 import queue
 import signal
@@ -60,6 +61,9 @@ class Watch:
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise Stopped(f"the run's time-out of {self.task.timeout:g} s has passed")
         self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
+        if index in self.task.bind:
+            name, path = self.task.bind[index]
+            client.ask("bind", name=name, path=str(path))
         look = self.task.looks.get(index)
         if look is not None:
             self._step_ended(client, *look)
@@ -91,6 +95,7 @@ class Watch:
     def cell_failed(self, index: int, seconds: float, error: str, traceback: str) -> None:
         """Tell that a cell failed."""
         self.failed = True
+        error, traceback = self._masked(error), self._masked(traceback)
         self.put(CellFailed(run=self.task.run, cell=index, seconds=seconds, error=error,
                             traceback=traceback))  # fmt: skip
 
@@ -104,6 +109,9 @@ class Watch:
             "not": sorted(self.task.not_metrics),
         }
         self.put(Measured(run=self.task.run, **client.ask("measure", **asked)))
+        end = self.task.looks.get(-1)
+        if end is not None:
+            self._step_ended(client, *end)
         if self.task.list_modules:
             self.put(Imported(run=self.task.run, **client.ask("modules")))
         rescore = self.task.rescore
@@ -124,8 +132,14 @@ class Watch:
         from nbformat.v4 import writes  # noqa: PLC0415
 
         if self.notebook is not None:
-            files.write_text(self.task.output, writes(self.notebook) + "\n")
+            files.write_text(self.task.output, self._masked(writes(self.notebook)) + "\n")
             self.saved = time.monotonic()
+
+    def _masked(self, text: str) -> str:
+        for secret in self.task.secrets:
+            for form in (secret, json.dumps(secret)[1:-1]):
+                text = text.replace(form, "•••")
+        return text
 
 
 class Papermill:

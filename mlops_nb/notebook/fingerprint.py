@@ -90,11 +90,13 @@ class _Digest:
 
     def _code(self, code: types.CodeType) -> None:
         self.raw("code", code.co_code)
-        self.value((code.co_names, code.co_varnames, code.co_freevars, code.co_flags))
+        nested = 0x10  # the same function, defined inside another one, does the same
+        flags = code.co_flags & ~nested
+        self.value((code.co_names, code.co_varnames, code.co_freevars, flags))
         self.value(code.co_consts)
 
     def _function(self, function: types.FunctionType) -> None:
-        self.raw("function", function.__qualname__.encode())
+        self.raw("function", function.__name__.encode())
         self._code(function.__code__)
         self.value(function.__defaults__)
         self.value(function.__kwdefaults__)

@@ -52,6 +52,7 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)
     slices: dict[str, Mapping[str, float]] = field(default_factory=dict)
     champion: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    champion_error: str = ""
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str = ""
     gates: list[Mapping[str, Any]] = field(default_factory=list)
@@ -145,6 +146,7 @@ def _fold_run(run: Run, event: Event) -> None:
             run.model = event
         case ChampionScored():
             run.champion[event.version] = event.metrics
+            run.champion_error = event.error
         case RunFinished():
             run.status, run.seconds = event.status, event.seconds
             run.error, run.finished = event.error, event.at

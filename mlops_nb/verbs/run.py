@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_nb.errors import MlopsError
@@ -27,6 +28,7 @@ def run(
     notebook: str,
     values: Mapping[str, Value] | None = None,
     process: tuple[int, str] = (0, ""),
+    job: str = "",
 ) -> Generator[Event, None, None]:
     """Execute a task and yield its events, from RunStarted to RunFinished.
 
@@ -38,6 +40,7 @@ def run(
     began = time.monotonic()
     yield RunStarted(
         run=task.run,
+        job=job,
         notebook=notebook,
         parameters=dict(task.parameters if values is None else values),
         output=str(task.output),
@@ -51,11 +54,12 @@ def run(
                 failure = event.error
             elif isinstance(event, CellFailed) and not failure:
                 failure = event.error
-            yield event
+            yield replace(event, job=job) if job else event
     except MlopsError as error:
         failure = error.what
     yield RunFinished(
         run=task.run,
+        job=job,
         status="failed" if failure else "finished",
         seconds=round(time.monotonic() - began, 3),
         error=failure,

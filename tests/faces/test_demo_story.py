@@ -40,11 +40,10 @@ class Script:
         if words[1] in ("scheduler", "trigger"):
             self.last = self.judge(typed)
             self.champion = self.last["model_version"] or self.champion
-            return {"runs": [self.last] if words[1] == "scheduler" else []}
+            return {"runs": [self.last]} if words[1] == "scheduler" else self.last
         if words[1] == "rollback":
             self.champion -= 1
-        models = [{"name": "flights", "champion": self.champion}]
-        return {"runs": [self.last], "models": models}
+        return {"models": [{"name": "flights", "champion": self.champion}]}
 
     def ask(self, question: str, module: str, *words: str) -> Answer:
         del question, module, words

@@ -106,3 +106,30 @@ def show(run_id: str, *, as_json: bool) -> int:
     words = "" if as_json else _told(found)
     output.emit(history.run_json(found), words, as_json=as_json)
     return 0
+
+
+@click.command()
+@click.argument("notebook")
+@as_json_option
+def check(notebook: str, *, as_json: bool) -> int:
+    """Show everything that would stop a promotion of NOTEBOOK, each with its fix."""
+    found = project_of(notebook).check(notebook)
+    answer = {
+        "version": 1,
+        "notebook": Path(notebook).name,
+        "findings": [
+            {
+                "kind": w.kind,
+                "severity": "stops" if w.stops else "warns",
+                "cell": w.cell,
+                "what": w.what,
+                "fix": w.fix,
+            }
+            for w in found
+        ],
+    }
+    words = "\n".join(
+        f"{'error' if w.stops else 'warning'}: {w.what}\n  fix: {w.fix}" for w in found
+    )
+    output.emit(answer, "" if as_json else words or "nothing stands against it", as_json=as_json)
+    return 1 if any(w.stops for w in found) else 0

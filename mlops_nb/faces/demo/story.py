@@ -111,9 +111,8 @@ class Story:
         self.arrive(month)
         self.score(month)
         until = first_day_after(month)
-        self.shell.type("mlops-nb", "trigger", MODEL, "-p", "until", until, may_say_no=True)
-        answer = self.shell.type("mlops-nb", "history", MODEL)
-        trial = self.keep(max(answer["runs"], key=began), month, "trigger")
+        words = ["mlops-nb", "trigger", MODEL, "-p", "until", until]
+        trial = self.keep(self.shell.type(*words, may_say_no=True), month, "trigger")
         self.tell(account.judged(trial))
 
     def take_back(self) -> None:
@@ -181,8 +180,3 @@ def run_of(answer: dict[str, Any], at: str) -> dict[str, Any]:
     if not runs:
         raise Failed(f"nothing was due at {at}", fix="mlops-nb jobs")
     return runs[-1]
-
-
-def began(run: dict[str, Any]) -> str:
-    """Return what runs are ordered by."""
-    return str(run.get("started") or run.get("scheduled_at") or "")

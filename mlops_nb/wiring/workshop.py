@@ -121,6 +121,18 @@ class Workshop:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def bundle_folder(self, digest: str) -> Path:
+        """Return where the bundle of this digest is kept."""
+        return self.settings.folder / "bundles" / digest[:32]
+
+    def interpreter_of(self, bundle: Mapping[str, bytes]) -> str:
+        """Return the interpreter of a bundle's kernelspec, "" where there is none here."""
+        spec = json.loads(bundle["pipeline.ipynb"])["metadata"]["kernelspec"]["name"]
+        try:
+            return str(self.environments.interpreter(spec))
+        except MlopsError:
+            return ""
+
     def scratch(self, name: str) -> Path:
         """Return an empty folder for passing things on; whoever asks removes it."""
         folder = self.settings.folder / "tmp" / f"{name}-{uuid.uuid4().hex[:8]}"

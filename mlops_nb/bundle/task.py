@@ -1,0 +1,41 @@
+"""The task that runs a bundle: keep its model, and score the champion on the same data."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.model import Job, Pipeline
+from mlops_nb.notebook import plan
+from mlops_nb.ports import Rescore, Task
+
+
+def bundle_task(  # noqa: PLR0913  what a job's run is made of
+    job: Job,
+    pipeline: Pipeline,
+    document: Mapping[str, Any],
+    base: Task,
+    *,
+    champion: tuple[int, Path] | None,
+    model_file: Path,
+) -> Task:
+    """Return the task that runs a bundle, keeps its model, and scores the champion beside it."""
+    variable = job.model_variable
+    cut = plan.cut(pipeline, variable=variable, wanted=pipeline.metrics)
+    rescore = None
+    if variable and champion is not None and cut.after:
+        members = [i for s in pipeline.steps if s.name in cut.after for i in s.cells]
+        rescore = Rescore(
+            variable=variable,
+            hold=plan.held_names(pipeline, cut, variable),
+            after=cut.model_step,
+            cells=tuple(sorted(members)),
+            models={champion[0]: str(champion[1])},
+        )
+    return replace(
+        base,
+        document=document,
+        steps={s.name: s.cells for s in pipeline.steps},
+        keep={variable: (cut.model_step, model_file)} if variable else {},
+        rescore=rescore,
+    )

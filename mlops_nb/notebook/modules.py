@@ -1,0 +1,62 @@
+"""Local modules that a notebook imports: which files must travel with it."""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+
+Find = Callable[[str], "dict[str, str] | None"]
+
+
+def imported(source: str) -> set[str]:
+    """Return the dotted names that a piece of Python imports absolutely.
+
+    >>> sorted(imported("import a.b\\nfrom c import d"))
+    ['a.b', 'c', 'c.d']
+    """
+    found: set[str] = set()
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return found
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def roots(names: Iterable[str]) -> set[str]:
+    """Return the top-level modules of dotted names.
+
+    >>> roots(["a.b", "c"]) == {"a", "c"}
+    True
+    """
+    return {name.partition(".")[0] for name in names}
+
+
+def carried(sources: Iterable[str], find: Find) -> dict[str, str]:
+    """Return the local files that some sources need, at any remove: relative path → text.
+
+    find: a top-level module's name → its files, None where it is not local
+    """
+    files: dict[str, str] = {}
+    done: set[str] = set()
+    queue = list(roots(name for source in sources for name in imported(source)))
+    while queue:
+        name = queue.pop()
+        if name in done:
+            continue
+        done.add(name)
+        local = find(name)
+        if local is None:
+            continue
+        files |= local
+        queue += list(_imports_of(local))
+    return files
+
+
+def _imports_of(files: dict[str, str]) -> Iterator[str]:
+    for path, text in files.items():
+        if path.endswith(".py"):
+            yield from roots(imported(text))

@@ -1,0 +1,84 @@
+"""Judge a run's model by its gates, and release it where they pass."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from mlops_nb.events import Event, Judged, Registered, Released
+from mlops_nb.model import Gate, Job, Verdict
+from mlops_nb.record import gates
+from mlops_nb.record.history import Model, Run
+
+
+def gates_of(job: Job) -> tuple[Gate, ...]:
+    """Return a job's gates, read."""
+    return tuple(gates.gate(text) for text in job.gates)
+
+
+def verdicts(job: Job, run: Run, champion: int | None, champion_error: str) -> tuple[Verdict, ...]:
+    """Return what a job's gates say of a finished run.
+
+    champion: the version that the run was scored against, None where there is none
+    """
+    against = None if champion is None else run.champion.get(champion, {})
+    if champion is not None and champion not in run.champion and not champion_error:
+        champion_error = "no step below the model's own judges it"
+    return gates.judge(
+        gates_of(job),
+        run.metrics,
+        slices=run.slices,
+        champion=against,
+        champion_error=champion_error,
+    )
+
+
+def judge(job: Job, run: Run, model: Model | None, champion_error: str = "") -> Iterator[Event]:
+    """Yield the verdict on a finished run, and what follows from it.
+
+    A model that equals the champion is not registered again; one that a gate refuses leaves the
+    champion where it is; any other becomes a version, and the champion.
+    """
+    champion = None if model is None else model.champion
+    said = verdicts(job, run, champion, champion_error)
+    refused = [v for v in said if not v.passed]
+    told = tuple(asdict(v) for v in said)
+    if refused:
+        kept = f"; version {champion} stays champion" if champion is not None else ""
+        because = "; ".join(f"gate {v.gate!r}: {v.because}" for v in refused) + kept
+        yield Judged(run=run.id, job=run.job, verdicts=told, passed=False, because=because)
+        return
+    if job.model_variable is None or run.model is None:
+        yield Judged(run=run.id, job=run.job, verdicts=told, passed=True, because="gates passed")
+        return
+    if model is not None and champion is not None and _same(model, champion, run):
+        because = f"the model equals the champion, version {champion}: nothing to register"
+        yield Judged(run=run.id, job=run.job, verdicts=told, passed=True, because=because)
+        return
+    number = max(model.versions, default=0) + 1 if model is not None else 1
+    name = job.model_name or job.name
+    because = _released_because(said, champion)
+    yield Judged(run=run.id, job=run.job, verdicts=told, passed=True, because=because)
+    yield Registered(
+        run=run.id,
+        job=run.job,
+        model=name,
+        version=number,
+        artifact=run.model.artifact,
+        digest=run.model.digest,
+        metrics=run.metrics,
+    )
+    yield Released(
+        run=run.id, job=run.job, model=name, version=number, previous=champion, because=because
+    )
+
+
+def _same(model: Model, champion: int, run: Run) -> bool:
+    version = model.versions.get(champion)
+    digest = run.model.digest if run.model else ""
+    return version is not None and digest != "unknown" and version.digest == digest
+
+
+def _released_because(said: Sequence[Verdict], champion: int | None) -> str:
+    if not said:
+        return "no gate stands against it"
+    against = f", champion was version {champion}" if champion is not None else ""
+    return f"{len(said)} of {len(said)} gates passed{against}"

@@ -1,0 +1,96 @@
+"""What job a person asks for: a request, checked and made a Job."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.bundle import jobfile
+from mlops_nb.errors import JobError
+from mlops_nb.model import Job, Value
+from mlops_nb.notebook import parameters
+from mlops_nb.ports import Source
+from mlops_nb.record import cron, gates
+
+JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a person asked for; None means: not named."""
+
+    name: str
+    model: str | None = None
+    schedule: str | None = None
+    timezone: str | None = None
+    gates: tuple[str, ...] | None = None
+    parameters: Mapping[str, Value] | None = None
+    secrets: tuple[str, ...] = ()
+    triggers: tuple[Mapping[str, Value], ...] | None = None
+    quick: bool = False
+    tolerance: float | None = None
+
+
+def define(
+    request: Request, *, source: Source, root: Path, old: Mapping[str, Any] | None
+) -> Job:
+    """Return the job that a request asks for; what it does not name is kept from `old`.
+
+    Raises JobError for a name, schedule, zone or gate that cannot be.
+    """
+    if not JOB_NAME.match(request.name):
+        raise JobError(
+            f"{request.name!r} is no name for a job",
+            fix="use letters, digits, ., _ and -, such as flights-delay",
+        )
+    folder = source.path.parent.resolve()
+    if not folder.is_relative_to(root):
+        raise JobError(
+            f"{source.path.name!r} lies outside the project {root.name!r}",
+            fix="run promote from the notebook's own project",
+            where=str(source.path),
+        )
+    before = None if old is None else jobfile.of_definition(dict(old))
+    marked = dict(source.pipeline.model)
+    variable = request.model or next(iter(marked), None) or (before and before.model_variable)
+    when = before.schedule if before else None
+    if request.schedule is not None:
+        zone = request.timezone or (when.timezone if when else "UTC")
+        when = cron.schedule(request.schedule, zone)
+    elif request.timezone is not None and when is not None:
+        when = cron.schedule(when.cron, request.timezone, missed=when.missed, overlap=when.overlap)
+    elif request.timezone is not None:
+        cron.zone(request.timezone)
+    texts = request.gates if request.gates is not None else (before.gates if before else ())
+    for text in texts:
+        gates.gate(text)
+    secrets = dict(before.secrets if before else {})
+    secrets |= {name: {"env": name} for name in request.secrets}
+    rest = dict(before.rest if before else {})
+    if request.triggers is not None:
+        rest["triggers"] = [dict(t) for t in request.triggers]
+    given = {**(before.parameters if before else {}), **(request.parameters or {})}
+    return Job(
+        name=request.name,
+        notebook="pipeline.ipynb",
+        source=str(source.path.resolve().relative_to(root)),
+        folder=str(folder.relative_to(root)),
+        parameters=_fitting(given, source),
+        schedule=when,
+        gates=tuple(texts),
+        model_name=None if not variable else marked.get(variable, request.name),
+        model_variable=variable or None,
+        secrets=secrets,
+        retries=before.retries if before else 0,
+        timeout=before.timeout if before else None,
+        rest=rest,
+    )
+
+
+def _fitting(given: Mapping[str, Value], source: Source) -> dict[str, Value]:
+    known = source.pipeline.parameters
+    fixed = {n: v for n, v in given.items() if not cron.uses_template(v)}
+    named = {n: next((p.value for p in known if p.name == n), None) for n in given}
+    parameters.checked(named, known, source.path.name)  # a template needs a known name, too
+    return {**given, **parameters.checked(fixed, known, source.path.name)}

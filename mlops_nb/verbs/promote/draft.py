@@ -1,0 +1,124 @@
+"""A bundle in the making: the cells that a job carries, cut out of their notebook."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb.bundle import freeze
+from mlops_nb.events import Event
+from mlops_nb.model import Gate, Job, Notebook, Pipeline, Proof, Value
+from mlops_nb.notebook import cells, graph, modules, plan
+from mlops_nb.ports import Environments, Source
+from mlops_nb.record import cron, gates
+from mlops_nb.verbs.promote.proof import Side
+
+END = "end"  # where a run is looked at once more, after its last cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What a promotion works with.
+
+    execute: runs a task and returns its events; they are recorded where it is told to
+    run:     id of the bundle's run; `output` is where its notebook goes
+    scratch: a folder of its own
+    environment: what the kernel's environment adds; `secrets` are values to mask
+    note:    is told of progress in words
+    """
+
+    root: Path
+    execute: Callable[..., list[Event]]
+    environments: Environments
+    run: str
+    output: Path
+    scratch: Path
+    environment: Mapping[str, str]
+    base_environment: Mapping[str, str]
+    secrets: tuple[str, ...]
+    note: Callable[[str], None]
+    seed: int
+    champion: tuple[int, Path] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A bundle in the making."""
+
+    job: Job
+    source: Source
+    cut: plan.Slice
+    document: dict[str, Any]
+    notebook: Notebook
+    pipeline: Pipeline
+    carried: Mapping[str, str]
+    interpreter: str
+    parameters: Mapping[str, Value]
+    metrics: tuple[str, ...]
+    proof: Proof = field(default_factory=lambda: Proof(equal=None))
+    sides: dict[str, Side] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def cut_out(job: Job, source: Source) -> plan.Slice:
+    """Return the cells that a job must carry: for its model, metrics, gates and evaluation.
+
+    Raises JobError for a gate on a metric that no cell makes.
+    """
+    pipeline = source.pipeline
+    read = [gates.gate(text) for text in job.gates]
+    evaluation = (n for v in pipeline.evaluation.values() for n in v.split(","))
+    wanted = (*pipeline.metrics, *(gate_name(g) for g in read), *evaluation)
+    found = plan.cut(pipeline, variable=job.model_variable, wanted=wanted)
+    if (error := gates.unknown(read, possible_metrics(pipeline, found))) is not None:
+        raise error
+    return found
+
+
+def prepare(
+    job: Job,
+    source: Source,
+    cut: plan.Slice,
+    *,
+    root: Path,
+    interpreter: str,
+    stdlib: frozenset[str],
+    at: datetime,
+) -> Draft:
+    """Freeze the cells that a job carries, with the local modules that they import."""
+    pipeline = source.pipeline
+    document = freeze.freeze(source.document, pipeline, cut.kept)
+    notebook = cells.read(document, source.path.name)
+    folder = source.path.parent.resolve()
+    about = cron.interval(job.schedule, at)
+    return Draft(
+        job=job,
+        source=source,
+        cut=cut,
+        document=document,
+        notebook=notebook,
+        pipeline=graph.pipeline(notebook),
+        carried=modules.carried(
+            [cells.python_of(c.source) for c in notebook.cells],
+            lambda name: None if name in stdlib else files.local_module(name, (folder, root)),
+        ),
+        interpreter=interpreter,
+        parameters=cron.filled(job.parameters, about, {p.name: p for p in pipeline.parameters}),
+        metrics=pipeline.metrics,
+    )
+
+
+def gate_name(gate: Gate) -> str:
+    """Return the metric that a gate judges, by slice where it does."""
+    return f"{gate.metric}_by_{gate.by}" if gate.by else gate.metric
+
+
+def possible_metrics(pipeline: Pipeline, cut: plan.Slice) -> list[str]:
+    """Names that may turn out to be metrics, the likely ones first: those of the last steps."""
+    if pipeline.metrics or pipeline.logged:
+        return [*pipeline.metrics, *pipeline.logged]
+    known = {p.name for p in pipeline.parameters}
+    late = [s for s in pipeline.steps if s.name in cut.after] or list(reversed(pipeline.steps))
+    return [n for s in late for n in s.makes if n not in known and not n.startswith("_")]

@@ -1,0 +1,202 @@
+"""Prove a draft: run the notebook, the bundle and its script, and compare them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb.bundle.task import bundle_task
+from mlops_nb.errors import NotProven, RunFailed
+from mlops_nb.model import Proof
+from mlops_nb.ports import Task
+from mlops_nb.record import gates
+from mlops_nb.verbs.promote import proof
+from mlops_nb.verbs.promote.contents import code_files
+from mlops_nb.verbs.promote.draft import END, Bench, Draft, gate_name
+
+
+def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -> None:
+    """Run the notebook, the bundle and its script from one random state, and compare them.
+
+    Raises RunFailed where one of them fails, NotProven where they differ.
+    """
+    folder = bench.scratch / "bundle"
+    files.write_folder(folder, code_files(draft))
+    base = _base_task(draft, bench)
+    bench.note("proof: running the notebook")
+    source = _source_side(draft, base, bench, "source")
+    bench.note("proof: running the bundle")
+    task = _bundle_task(draft, base, bench, folder)
+    events = bench.execute(task, recorded=True)
+    bundle = proof.fold(events, task.dump)
+    _refuse_loose_modules(bundle, bench.root, folder)
+    draft.sides = {"notebook": source, "bundle": bundle}
+    rtol = max(proof.RTOL, tolerance or 0.0)
+    found = proof.compare(
+        source, bundle, python=draft.interpreter, scratch=bench.scratch / "compare", rtol=rtol
+    )
+    if not quick:
+        bench.note("proof: running pipeline.py")
+        found = _with_script(draft, bench, folder, found, rtol)
+
+    def again() -> proof.Comparison:
+        bench.note("proof: something differs; running the notebook once more")
+        other = replace(base, seed=bench.seed + 1)
+        second = _source_side(draft, other, bench, "again")
+        return proof.compare(
+            source, second, python=draft.interpreter, scratch=bench.scratch / "varying", rtol=rtol
+        )
+
+    measured = set(bundle.metrics) | {gate_name(gates.gate(t)) for t in draft.job.gates}
+    matters = measured | ({draft.job.model_variable} if draft.job.model_variable else set())
+    settled = proof.settle(found, again=again, matters=matters, tolerance=tolerance)
+    said = f"{settled.because}{'; pipeline.py was not run' if quick else ''}"
+    kept = tuple(d for d in settled.steps if d.step != END)
+    draft.proof = replace(settled, steps=_with_end(kept, settled.steps, draft), because=said)
+    if not draft.proof.equal:
+        raise _not_proven(draft.proof)
+
+
+def _base_task(draft: Draft, bench: Bench) -> Task:
+    return Task(
+        run=bench.run,
+        document=draft.source.document,
+        folder=draft.source.path.parent.resolve(),
+        output=bench.output,
+        source=str(draft.source.path),
+        parameters=draft.parameters,
+        metrics=draft.metrics,
+        not_metrics=frozenset(p.name for p in draft.source.pipeline.parameters),
+        seed=bench.seed,
+        interpreter=draft.interpreter,
+        environment={**bench.environment, "PYTHONHASHSEED": str(bench.seed % 2**32)},
+        secrets=bench.secrets,
+        timeout=draft.job.timeout,
+    )
+
+
+def _looks(draft: Draft, numbers: Sequence[int]) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Where to look at what; `numbers` turns the bundle's cell indexes into the side's own."""
+    found = {numbers[s.cells[-1]]: (s.name, s.makes) for s in draft.pipeline.steps}
+    found[-1] = (END, tuple(_final_makers(draft)))
+    return found
+
+
+def _final_makers(draft: Draft) -> dict[str, str]:
+    """Name → the step that makes it last."""
+    return {name: s.name for s in draft.pipeline.steps for name in s.makes}
+
+
+def _source_side(draft: Draft, base: Task, bench: Bench, name: str) -> proof.Side:
+    task = _source_task(draft, base, bench.scratch / name)
+    return proof.fold(bench.execute(task, recorded=False), task.dump)
+
+
+def _source_task(draft: Draft, base: Task, folder: Path) -> Task:
+    folder.mkdir(parents=True)
+    pipeline = draft.source.pipeline
+    return replace(
+        base,
+        output=folder / "executed.ipynb",
+        steps={s.name: s.cells for s in pipeline.steps},
+        looks=_looks(draft, draft.cut.kept),
+        dump=folder,
+        environment={**base.environment, "PYTHONHASHSEED": str((base.seed or 0) % 2**32)},
+    )
+
+
+def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> Task:
+    dump = bench.scratch / "bundle-values"
+    dump.mkdir()
+    return replace(
+        bundle_task(draft.job, draft.pipeline, draft.document, base, champion=bench.champion,
+                    model_file=bench.scratch / "model.pickle"),
+        looks=_looks(draft, range(len(draft.notebook.cells))),
+        dump=dump,
+        list_modules=True,
+        modules=folder / "modules",
+    )  # fmt: skip
+
+
+def _with_script(
+    draft: Draft, bench: Bench, folder: Path, found: proof.Comparison, rtol: float
+) -> proof.Comparison:
+    bundle = draft.sides["bundle"]
+    side = proof.script_side(
+        folder / "pipeline.py",
+        python=draft.interpreter,
+        parameters=draft.parameters,
+        steps={END: tuple(_final_makers(draft))},
+        metrics=draft.metrics,
+        excluded={p.name for p in draft.pipeline.parameters},
+        seed=bench.seed,
+        dump=bench.scratch / "script",
+        environment={
+            **bench.base_environment, **bench.environment,
+            "PYTHONHASHSEED": str(bench.seed % 2**32), "MPLBACKEND": "Agg",
+        },
+    )  # fmt: skip
+    draft.sides["script"] = side
+    left = proof.Side(
+        values={END: bundle.values.get(END, {})},
+        metrics={} if _only_logged(draft) else bundle.metrics,
+        dump=bundle.dump,
+    )
+    if _only_logged(draft):
+        side.metrics = {}
+    other = proof.compare(
+        left, side, python=draft.interpreter, scratch=bench.scratch / "compare-script", rtol=rtol
+    )
+    return proof.Comparison(
+        differs={**found.differs, END: (*found.differs.get(END, ()), *other.differs.get(END, ()))},
+        close={**found.close, END: (*found.close.get(END, ()), *other.close.get(END, ()))},
+        metrics=tuple(dict.fromkeys((*found.metrics, *other.metrics))),
+    )
+
+
+def _only_logged(draft: Draft) -> bool:
+    return bool(draft.pipeline.logged) and not draft.metrics
+
+
+def _with_end(
+    kept: Sequence[Any], every: Sequence[Any], draft: Draft
+) -> tuple[Any, ...]:
+    """Fold what differs at the very end into the steps that made it last."""
+    end = next((d for d in every if d.step == END), None)
+    if end is None:
+        return tuple(kept)
+    maker = _final_makers(draft)
+    steps = []
+    for one in kept:
+        extra = tuple(n for n in end.differs if maker.get(n) == one.step and n not in one.differs)
+        steps.append(replace(one, equal=one.equal and not extra, differs=(*one.differs, *extra)))
+    return tuple(steps)
+
+
+def _not_proven(found: Proof) -> NotProven:
+    first = next((d for d in found.steps if not d.equal), None)
+    what = f"the bundle does not equal the notebook: {found.because}"
+    if first is not None and first.differs:
+        what = (
+            f"the bundle does not equal the notebook: step {first.step!r} first, "
+            f"name {first.differs[0]!r}; {found.because}"
+        )
+    return NotProven(
+        what,
+        fix="seed what is random (random_state=…), and put what the step needs into its own cells; "
+        "`--proof-tolerance RTOL` lets metrics vary by RTOL",
+    )
+
+
+def _refuse_loose_modules(side: proof.Side, root: Path, folder: Path) -> None:
+    """A module that the bundle did not bring but the working tree did would not travel."""
+    for name in side.files:
+        path = Path(name)
+        inside = path.is_relative_to(root) and not path.is_relative_to(root / ".mlops")
+        if inside and not path.is_relative_to(folder) and ".venv" not in path.parts:
+            raise RunFailed(
+                f"the bundle loaded {path.name!r} from the working tree: it would not travel",
+                fix=f"import it by name in a cell, beside the notebook: import {path.stem}",
+                where=str(path.relative_to(root)),
+            )

@@ -1,0 +1,1 @@
+"""Adapters wired to verbs: what each door of a project opens on."""

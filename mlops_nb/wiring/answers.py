@@ -1,0 +1,104 @@
+"""What is answered of jobs, their history and models, as the public JSON."""
+
+from datetime import datetime
+from typing import Any
+
+from mlops_nb.bundle import jobfile
+from mlops_nb.model import Schedule
+from mlops_nb.record import cron, history
+from mlops_nb.wiring import jobs, scheduler
+from mlops_nb.wiring.workshop import Workshop
+
+
+def local(at: str, when: Schedule | None) -> str | None:
+    """Return a stored time in the job's zone, None where there is none."""
+    if not at:
+        return None
+    zone = cron.zone(when.timezone if when else "UTC")
+    return datetime.fromisoformat(at).astimezone(zone).isoformat(timespec="seconds")
+
+
+def history_row(run: history.Run, when: Schedule | None) -> dict[str, Any]:
+    """Return one row of `history --json`."""
+    return {
+        "run": run.id,
+        "job": run.job,
+        "try": run.attempt,
+        "trigger": run.trigger,
+        "scheduled_at": local(run.scheduled_at, when),
+        "started": local(run.started, when),
+        "finished": local(run.finished, when),
+        "status": run.status,
+        "because": run.because or run.error,
+        "parameters": dict(run.parameters),
+        "metrics": run.metrics,
+        "gates": [{k: g.get(k) for k in ("gate", "passed", "value", "champion", "because")}
+                  for g in run.gates],
+        "model_version": run.model_version,
+    }  # fmt: skip
+
+
+def schedule_of(state: history.JobState) -> Schedule | None:
+    """Return a job's schedule, None where it has none."""
+    return jobfile.of_definition(dict(state.definition)).schedule if state.definition else None
+
+
+def job_history(shop: Workshop, name: str) -> dict[str, Any]:
+    """Return what `history --json` prints, oldest first."""
+    when = schedule_of(jobs.state_of(shop, name))
+    runs = history.runs(shop.journal.read(job=name)).values()
+    return {"version": 1, "job": name, "runs": [history_row(r, when) for r in runs]}
+
+
+def all_jobs(shop: Workshop) -> dict[str, Any]:
+    """Return what `jobs --json` prints."""
+    events = list(shop.journal.read()) if shop.knows_anything else []
+    runs = history.runs(events)
+    rows = []
+    for state in history.jobs(events).values():
+        when = schedule_of(state)
+        last = [r for r in runs.values() if r.job == state.name]
+        job = jobfile.of_definition(dict(state.definition)) if state.definition else None
+        due = scheduler.next_due(shop, job, state) if job is not None else None
+        rows.append({
+            "job": state.name,
+            "status": state.status,
+            "schedule": None if when is None else {"cron": when.cron, "timezone": when.timezone},
+            "next": None if due is None else due.isoformat(),
+            "last": history_row(last[-1], when) if last else None,
+            "differs_from_notebook": jobs.differing_steps(shop, state) if job else None,
+        })  # fmt: skip
+    return {"version": 1, "scheduler": {"seen": scheduler.seen(shop)}, "jobs": rows}
+
+
+def one_job(shop: Workshop, name: str) -> dict[str, Any]:
+    """Return what `job --json` prints: the row of `jobs`, and the definition."""
+    state = jobs.state_of(shop, name)
+    row = next(r for r in all_jobs(shop)["jobs"] if r["job"] == name)
+    return {"version": 1, **row, "digest": state.digest, "definition": dict(state.definition)}
+
+
+def all_models(shop: Workshop) -> dict[str, Any]:
+    """Return what `models --json` prints."""
+    found = history.models(shop.journal.read()) if shop.knows_anything else {}
+    return {"version": 1, "models": [model_row(m) for m in found.values()]}
+
+
+def model_row(model: history.Model) -> dict[str, Any]:
+    """Return one model of `models --json`."""
+    before = model.releases[-2] if len(model.releases) > 1 else None
+    status = {before: "previous", model.champion: "champion"}
+    return {
+        "name": model.name,
+        "champion": model.champion,
+        "versions": [
+            {
+                "version": v.version,
+                "run": v.run,
+                "created": v.created,
+                "metrics": dict(v.metrics),
+                "status": status.get(v.version, "retired"),
+            }
+            for v in model.versions.values()
+        ],
+    }
