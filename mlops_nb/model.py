@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-Value: TypeAlias = Any  # a parameter's value: bool, int, float, str, None, or lists and dicts of them
+Value: TypeAlias = (
+    Any  # a parameter's value: bool, int, float, str, None, or lists and dicts of them
+)
 Kind: TypeAlias = Literal["step", "setup", "scratch", "parameters", "empty"]
 
 

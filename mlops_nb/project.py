@@ -19,6 +19,7 @@ from mlops_nb.wiring import answers, jobs, promotion, scheduler
 from mlops_nb.wiring.promotion import Ways
 from mlops_nb.wiring.workshop import Tell, Workshop, real_time, silence
 
+__all__ = ["Project", "Request", "Ways", "open_project"]
 Note = Callable[[str], None]
 
 

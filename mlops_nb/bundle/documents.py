@@ -50,7 +50,7 @@ def review(facts: Facts) -> str:
         "",
         f"- **Schedule**: {f'`{when.cron}` in {when.timezone}' if when else 'none, by hand only'}",
         f"- **Parameters**: {_listed(f'{k} = {v!r}' for k, v in job.parameters.items())}",
-        f"- **Model**: {f'`{job.model_variable}` as `{job.model_name}`' if job.model_name else '–'}",
+        f"- **Model**: {_model(job)}",
         f"- **Proof**: {_proof(facts.proof)}",
         f"- **Python**: {facts.python}, {len(facts.packages)} packages in `requirements.lock`",
         f"- **Took**: {facts.seconds:.1f} s when it was proven",
@@ -85,6 +85,10 @@ def review(facts: Facts) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _model(job: Job) -> str:
+    return f"`{job.model_variable}` as `{job.model_name}`" if job.model_variable else "none"
 
 
 def _proof(proof: Proof) -> str:

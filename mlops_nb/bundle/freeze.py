@@ -11,7 +11,9 @@ from mlops_nb.notebook.marks import frozen as frozen_source
 KEPT_TAGS = {"parameters", "raises-exception"}
 
 
-def freeze(document: Mapping[str, Any], pipeline: Pipeline, kept: tuple[int, ...]) -> dict[str, Any]:
+def freeze(
+    document: Mapping[str, Any], pipeline: Pipeline, kept: tuple[int, ...]
+) -> dict[str, Any]:
     """Return a document of the kept code cells, and the Markdown that leads to them.
 
     `%mlops` lines become comments and every step's cell is tagged `step:NAME`, so that the

@@ -69,7 +69,7 @@ def read(text: str, where: str = "job.yaml") -> Job:
 
 def of_definition(found: Any, where: str = "job.yaml") -> Job:
     """Return the job that a definition, job.yaml as plain values, describes."""
-    import jsonschema  # noqa: PLC0415  only a job's reader needs it
+    import jsonschema
 
     problem = next(iter(jsonschema.Draft202012Validator(SCHEMA).iter_errors(found)), None)
     if problem is not None:
@@ -149,5 +149,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """
     keys = dict.fromkeys([*old, *new])
     return [
-        f"{key}: {old.get(key)!r} → {new.get(key)!r}" for key in keys if old.get(key) != new.get(key)
+        f"{key}: {old.get(key)!r} → {new.get(key)!r}"
+        for key in keys
+        if old.get(key) != new.get(key)
     ]

@@ -132,13 +132,15 @@ def _quoted(text: str) -> str:
 
 
 def _parsed(body: str) -> ast.Module:
-    return compile(body, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    tree: ast.Module = compile(body, "<cell>", "exec", flags)
+    return tree
 
 
 def _hoisted(body: str) -> tuple[list[str], str]:
     """Star imports are allowed at a module's top only."""
-    stars = re.findall(r"^from [\w.]+ import \*.*$", body, re.M)
-    return stars, re.sub(r"^from [\w.]+ import \*.*$", "", body, flags=re.M)
+    stars = re.findall(r"^from [\w.]+ import \*.*$", body, re.MULTILINE)
+    return stars, re.sub(r"^from [\w.]+ import \*.*$", "", body, flags=re.MULTILINE)
 
 
 def _awaits(tree: ast.Module) -> bool:
@@ -162,7 +164,9 @@ def _without_annotations(body: str, tree: ast.Module) -> str:
         if node.target.lineno != end_line:
             continue  # an annotation over several lines: the proof will tell
         line = lines[end_line - 1]
-        kept = line[: node.target.end_col_offset] if node.value else line[: node.col_offset] + b"pass"
+        kept = (
+            line[: node.target.end_col_offset] if node.value else line[: node.col_offset] + b"pass"
+        )
         lines[end_line - 1] = kept + line[end:]
     return b"\n".join(lines).decode()
 
@@ -180,9 +184,9 @@ def _indented(body: str, tree: ast.Module) -> str:
     """Indent a body, but not the inside of strings that run over several lines."""
     inside: set[int] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno:
-            if isinstance(node, ast.JoinedStr) or isinstance(node.value, str | bytes):
-                inside |= set(range(node.lineno + 1, node.end_lineno + 1))
+        text = isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+        if isinstance(node, ast.expr) and (text or isinstance(node, ast.JoinedStr)):
+            inside |= set(range(node.lineno + 1, (node.end_lineno or node.lineno) + 1))
     lines = body.split("\n")
     return "\n".join(
         line if number in inside or not line.strip() else f"    {line}"
@@ -190,7 +194,7 @@ def _indented(body: str, tree: ast.Module) -> str:
     )
 
 
-def _head(  # noqa: PLR0913  all that a module's head tells
+def _head(
     job: str, origin: str, pipeline: Pipeline, folder: str, *, ipython: bool, display: bool
 ) -> str:
     steps = " → ".join(step.name for step in pipeline.steps)

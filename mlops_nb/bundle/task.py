@@ -10,7 +10,7 @@ from mlops_nb.notebook import plan
 from mlops_nb.ports import Rescore, Task
 
 
-def bundle_task(  # noqa: PLR0913  what a job's run is made of
+def bundle_task(
     job: Job,
     pipeline: Pipeline,
     document: Mapping[str, Any],

@@ -61,7 +61,9 @@ def compare(request: dict[str, Any]) -> dict[str, str]:
     found = {}
     for name, left, right in request["pairs"]:
         try:
-            found[name] = "close" if close(_load(left), _load(right), request["rtol"]) else "differs"
+            found[name] = (
+                "close" if close(_load(left), _load(right), request["rtol"]) else "differs"
+            )
         except Exception as error:  # noqa: BLE001  the values' own unpickling code
             found[name] = f"unreadable: {error}"
     return found

@@ -1,8 +1,8 @@
 """Runs a `pipeline.py` as `python pipeline.py` would, from a known random state, and looks at it.
 
 A program of its own: `python driver.py REQUEST`, where REQUEST is a JSON file with
-{script, arguments, seed, fingerprint, probe, steps: {step: [names]}, dump, answer, metrics}. It runs
-in the job's interpreter and imports nothing of this package.
+{script, arguments, seed, fingerprint, probe, steps: {step: [names]}, dump, answer, metrics, not}.
+It runs in the job's interpreter and imports nothing of this package.
 """
 
 import importlib.util

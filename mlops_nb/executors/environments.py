@@ -68,7 +68,7 @@ class Environments:
 
         Raises NotebookError where there is no such kernel.
         """
-        from jupyter_client.kernelspec import (  # noqa: PLC0415
+        from jupyter_client.kernelspec import (
             KernelSpecManager,
             NoSuchKernel,
         )
@@ -176,9 +176,7 @@ class Environments:
 
 @lru_cache(maxsize=16)
 def _look(python: str) -> Environment:
-    done = subprocess.run(  # noqa: S603  the interpreter of the notebook's own kernel
-        [python, "-c", ASK], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([python, "-c", ASK], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unreachable(
             f"the interpreter {python!r} does not answer: {done.stderr.strip()[-200:]}",
@@ -200,7 +198,7 @@ def _look(python: str) -> Environment:
 
 def needed(environment: Environment, modules: Iterable[str]) -> set[str]:
     """Return the packages that some modules need, with all that those require in turn."""
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+    from packaging.requirements import InvalidRequirement, Requirement
 
     roots = [d for m in modules for d in environment.modules.get(m, ())]
     queue = [n for n in (*roots, *ALWAYS) if n in environment.packages]
@@ -230,10 +228,10 @@ def pins_of(lock: str) -> dict[str, str]:
 
 
 def _uv(*words: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
-    from uv import find_uv_bin  # noqa: PLC0415
+    from uv import find_uv_bin
 
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
-    return subprocess.run(  # noqa: S603  uv, a dependency of this package
+    return subprocess.run(
         [find_uv_bin(), *words], input=text, capture_output=True, text=True, check=False,
         env=environment,
     )  # fmt: skip

@@ -28,7 +28,7 @@ for name, path in {parts!r}.items():
 """
 
 
-class Stopped(PapermillException):
+class Stopped(PapermillException):  # type: ignore[misc]
     """The watcher stopped the run: its data did not fit, or it was asked to."""
 
 
@@ -164,7 +164,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
 
 
 def _unquoted(text: str) -> str:
-    import ast  # noqa: PLC0415
+    import ast
 
     return str(ast.literal_eval(text))
 
@@ -193,7 +193,9 @@ class KernelEngine(NBClientEngine):  # type: ignore[misc]
         environment: dict[str, str] | None = None,
         **_: Any,
     ) -> Any:
-        """Execute a notebook in a new kernel. Outside papermill's own options:
+        """Execute a notebook in a new kernel.
+
+        Outside papermill's own options:
 
         watcher:     sees each cell go by
         python:      the interpreter to run the kernel under

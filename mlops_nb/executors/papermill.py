@@ -62,8 +62,8 @@ class Watch:
             raise Stopped(f"the run's time-out of {self.task.timeout:g} s has passed")
         self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
         if index in self.task.bind:
-            name, path = self.task.bind[index]
-            client.ask("bind", name=name, path=str(path))
+            bound, file = self.task.bind[index]
+            client.ask("bind", name=bound, path=str(file))
         look = self.task.looks.get(index)
         if look is not None:
             self._step_ended(client, *look)
@@ -119,9 +119,9 @@ class Watch:
             return
         code = [c for c in self.notebook.cells if c.cell_type == "code" and not is_injected(c)]
         sources = [source_of(code[index]) for index in rescore.cells]
-        for version, path in rescore.models.items():
+        for version, file in rescore.models.items():
             found = client.ask(
-                "rescore", variable=rescore.variable, path=path, cells=sources, **asked
+                "rescore", variable=rescore.variable, path=file, cells=sources, **asked
             )
             self.put(ChampionScored(run=self.task.run, version=version,
                                     metrics=found.get("metrics", {}),
@@ -129,7 +129,7 @@ class Watch:
 
     def save(self) -> None:
         """Write the notebook as it stands, whole or not at all."""
-        from nbformat.v4 import writes  # noqa: PLC0415
+        from nbformat.v4 import writes
 
         if self.notebook is not None:
             files.write_text(self.task.output, self._masked(writes(self.notebook)) + "\n")
@@ -172,21 +172,21 @@ class Papermill:
         except BaseException as error:  # noqa: BLE001  handed to the thread that waits
             watch.put(error)
         finally:
-            watch.put(None)  # type: ignore[arg-type]
+            watch.put(None)
 
     def _execute(self, task: Task, watch: Watch) -> None:
-        import logging  # noqa: PLC0415
+        import logging
 
-        import nbformat  # noqa: PLC0415
-        from jupyter_client.kernelspec import NoSuchKernel  # noqa: PLC0415
-        from papermill import execute_notebook  # noqa: PLC0415
-        from papermill.engines import papermill_engines  # noqa: PLC0415
-        from papermill.exceptions import PapermillExecutionError  # noqa: PLC0415
+        import nbformat
+        from jupyter_client.kernelspec import NoSuchKernel
+        from papermill import execute_notebook
+        from papermill.engines import papermill_engines
+        from papermill.exceptions import PapermillExecutionError
 
         logging.getLogger("papermill").setLevel(logging.CRITICAL)
         logging.getLogger("traitlets").setLevel(logging.CRITICAL)
         papermill_engines.register("mlops-nb", KernelEngine)
-        node = nbformat.from_dict(_ready(task.document))  # type: ignore[no-untyped-call]
+        node = nbformat.from_dict(_ready(task.document))
         watch.notebook = node
         try:
             execute_notebook(
@@ -212,7 +212,7 @@ class Papermill:
 
 def _ready(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy that papermill can take: a kernelspec, ids, and its own metadata."""
-    import copy  # noqa: PLC0415
+    import copy
 
     ready = copy.deepcopy(dict(document))
     metadata = ready.setdefault("metadata", {})

@@ -48,7 +48,7 @@ def command_line(words: list[str], notebook: Callable[[], str]) -> None:
         path = Path(notebook())
         folder = path.parent
         arguments.insert(1, path.name)
-    done = subprocess.run(  # noqa: S603  the words that a person typed into a cell
+    done = subprocess.run(
         [sys.executable, "-m", "mlops_nb", *arguments],
         cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip

@@ -29,7 +29,7 @@ QUIET = {
 class MlflowMirror:
     """Follows the journal from the place it keeps there."""
 
-    def __init__(  # noqa: PLR0913  where to, under which name, from where
+    def __init__(
         self, *, uri: str, experiment: str, artifacts: str, runs: Path, journal: Journal,
         store: Store,
     ) -> None:  # fmt: skip
@@ -40,9 +40,9 @@ class MlflowMirror:
         """Return MLflow's client for this project. MLflow is imported here and not before."""
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
-        import logging  # noqa: PLC0415
+        import logging
 
-        import mlflow  # noqa: PLC0415
+        import mlflow
 
         for name in ("mlflow", "alembic"):  # after the import, which sets levels of its own
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -67,7 +67,7 @@ class MlflowMirror:
         """
         try:
             self.experiment_id(self.client())
-        except Exception as error:  # whatever MLflow raises, and it raises many kinds
+        except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise _unreachable(self.uri, error) from None
 
     def catch_up(self, events: Iterable[Event] = ()) -> Iterator[Event]:
@@ -88,7 +88,7 @@ class MlflowMirror:
                 self.journal.place(PLACE, str(event.id))
         except MlopsError:
             raise
-        except Exception as error:  # whatever MLflow raises, and it raises many kinds
+        except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise _unreachable(self.uri, error) from None
 
     def _take(self, client: Any, event: Event) -> Iterator[Event]:
@@ -109,7 +109,7 @@ class MlflowMirror:
         return str(found[0].info.run_id) if found else ""
 
     def _run(self, client: Any, run_id: str) -> str:
-        from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
+        from mlflow.entities import Metric, Param, RunTag
 
         run = history.runs(self.journal.read(run=run_id))[run_id]
         started, ended = _ms(run.started), _ms(run.finished)
@@ -152,7 +152,7 @@ class MlflowMirror:
         )
 
     def _register(self, client: Any, event: Registered) -> None:
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+        from mlflow.exceptions import MlflowException
 
         try:
             self._number(client, event.model, event.version)
@@ -178,7 +178,7 @@ class MlflowMirror:
         if not (hasattr(model, "predict") and hasattr(model, "get_params")):
             client.log_artifact(run, str(file), "model")
             return f"{client.get_run(run).info.artifact_uri}/model"
-        import mlflow  # noqa: PLC0415
+        import mlflow
 
         with mlflow.start_run(run_id=run):
             logged = mlflow.sklearn.log_model(
@@ -199,7 +199,7 @@ def _loaded(file: Path) -> Any:
 
 
 def _requirements() -> list[str]:
-    from importlib.metadata import version  # noqa: PLC0415
+    from importlib.metadata import version
 
     names = ("scikit-learn", "numpy", "pandas", "cloudpickle")
     return [f"{name}=={version(name)}" for name in names]
@@ -213,7 +213,7 @@ def _unreachable(uri: str, error: Exception) -> Unreachable:
     return Unreachable(
         f"MLflow does not answer: {str(error).splitlines()[0] if str(error) else error!r}",
         fix="check MLFLOW_TRACKING_URI; the journal has everything, the next command catches up",
-        where=uri.split("@")[-1],
+        where=uri.rsplit("@", maxsplit=1)[-1],
     )
 
 

@@ -40,15 +40,16 @@ def load(text: str, name: str) -> dict[str, Any]:
             f"{name!r} is no notebook: its 'cells' are not a list of cells",
             fix="open it in Jupyter and save it again, or restore it from git",
         )
-    return document
+    found: dict[str, Any] = document
+    return found
 
 
 def _upgraded(document: dict[str, Any], name: str) -> dict[str, Any]:
-    import nbformat  # noqa: PLC0415  an old notebook is rare, and this import is slow
+    import nbformat
 
     try:
-        upgraded: dict[str, Any] = nbformat.convert(  # type: ignore[no-untyped-call]
-            nbformat.from_dict(document),  # type: ignore[no-untyped-call]
+        upgraded: dict[str, Any] = nbformat.convert(
+            nbformat.from_dict(document),
             4,
         )
     except (ValueError, KeyError, AttributeError, TypeError) as error:
@@ -163,7 +164,7 @@ def python_of(source: str) -> str:
     source = CELL_MAGIC.sub(_line_form, source, count=1)
     if not IPYTHON_SYNTAX.search(source):
         return source
-    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415
+    from IPython.core.inputtransformer2 import TransformerManager
 
     transformed: str = TransformerManager().transform_cell(source)
     return transformed

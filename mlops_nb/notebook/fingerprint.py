@@ -177,7 +177,9 @@ class _Digest:
         elif value is pandas.NaT or value is pandas.NA:
             self.raw("missing", str(value).encode())
         elif isinstance(value, pandas.Timestamp | pandas.Timedelta):
-            self.raw(type(value).__name__, f"{value.isoformat()} {getattr(value, 'tz', '')}".encode())
+            self.raw(
+                type(value).__name__, f"{value.isoformat()} {getattr(value, 'tz', '')}".encode()
+            )
         else:
             return False
         return True
@@ -242,7 +244,7 @@ class _Digest:
             self._class(kind)
         try:
             reduced = value.__reduce_ex__(4)
-        except Exception as error:  # the value's own code: whatever it raises, it cannot be told
+        except Exception as error:  # noqa: BLE001  the value's own code
             raise Unknown(f"a {kind.__name__} cannot be taken apart ({error})") from None
         if isinstance(reduced, str):
             self.raw("global", reduced.encode())

@@ -104,7 +104,9 @@ class Tracer:
                 continue
             self.writers.pop(name)
         called = {f for f, _ in names.calls}
-        binds = names.writes.union(*(self.functions[f].writes for f in called & set(self.functions)))
+        binds = names.writes.union(
+            *(self.functions[f].writes for f in called & set(self.functions))
+        )
         for name in binds:
             before = () if name in names.sure else self.writers.get(name, ())
             self.writers[name] = (*(w for w in before if w != cell), cell)
@@ -152,7 +154,9 @@ def missing_names(
         for name in flows[index].missing:
             later = [i for i, n in enumerate(cells) if name in n.writes and i > index]
             if later:
-                what = f"{name!r} is read in cell {index} and made only below it, in cell {later[0]}"
+                what = (
+                    f"{name!r} is read in cell {index} and made only below it, in cell {later[0]}"
+                )
                 fix = f"move cell {later[0]} above cell {index}"
             else:
                 what = f"{name!r} is read in cell {index} and no cell makes it"

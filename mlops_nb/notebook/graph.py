@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from mlops_nb.errors import NotebookError
 from mlops_nb.model import CellFacts, Edge, Mark, Names, Notebook, Pipeline, Step, Warned
@@ -96,9 +97,7 @@ def _steps(  # noqa: PLR0913  one table, read together
         options = _options(members, marked)
         makes = {n for i in members for n in (found[i].writes | flows[i].changes)}
         makes -= {n for i in members for n in found[i].imports}
-        reads = {
-            n: set(flows[i].sources.get(n, ())) for i in members for n in flows[i].reads
-        }
+        reads = {n: set(flows[i].sources.get(n, ())) for i in members for n in flows[i].reads}
         after = names_in(options.get("--after"))
         if lost := [step for step in after if step not in cells]:
             raise NotebookError(
@@ -205,7 +204,7 @@ def _warnings(
     return warned + missing_names(flows, found, range(len(found)))
 
 
-def _declared(marked: Sequence[tuple[Mark, ...]]) -> dict[str, object]:
+def _declared(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
     models: dict[str, str] = {}
     metrics: dict[str, None] = {}
     evaluation: Mapping[str, str] = {}

@@ -9,7 +9,8 @@ from mlops_nb.notebook.cells import python_of
 from mlops_nb.notebook.touches import USUAL_ALIASES, dotted, resolved
 
 SECRET_NAME = re.compile(
-    r"(^|_)(password|passwd|pwd|secret|token|api_?key|access_?key|private_?key|credentials?)(_|$)",
+    r"(^|_)(password|passwd|pwd|secret|token|api_?key|access_?key|private_?key|credentials?)"
+    r"(_|$)",
     re.IGNORECASE,
 )
 SECRET_TEXT = re.compile(
@@ -17,7 +18,9 @@ SECRET_TEXT = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}"
     r"|AIza[0-9A-Za-z_-]{35}|://[^/\s:@]+:[^/\s:@{}$]+@"
 )
-PLACEHOLDER = re.compile(r"^(\W*|x+|\.+|changeme|your[-_ ].*|<.*>|\$?\{.*\}|none|null)$", re.I)
+PLACEHOLDER = re.compile(
+    r"^(\W*|x+|\.+|changeme|your[-_ ].*|<.*>|\$?\{.*\}|none|null)$", re.IGNORECASE
+)
 PATH = re.compile(r"^(~|\.{1,2}|[A-Za-z]:)?[/\\][^\n]*$|^\.\.$")
 HOST = re.compile(r"^[a-z][a-z0-9+.-]*://([^/\s:@]+@)?([^/\s:?#]+)", re.IGNORECASE)
 SHORTEST_SECRET = 6

@@ -76,8 +76,11 @@ def cut(pipeline: Pipeline, *, variable: str | None, wanted: Iterable[str]) -> S
     step = max(made, default=-1)
     return Slice(
         kept=tuple(sorted(kept)),
-        left_out=tuple((c.index, _why(pipeline, c.index)) for c in pipeline.cells
-                       if c.index not in kept and c.kind != "empty"),  # fmt: skip
+        left_out=tuple(
+            (c.index, _why(pipeline, c.index))
+            for c in pipeline.cells
+            if c.index not in kept and c.kind != "empty"
+        ),
         model_step=(pipeline.cells[step].step or "") if step >= 0 else "",
         after=_after(pipeline, made, kept),
     )

@@ -82,7 +82,7 @@ class Scan(ast.NodeVisitor):
         self.order.setdefault(name)
         self.deletes.discard(name)
         for known in (self.functions, self.instances, self.imports):
-            known.pop(name, None)  # type: ignore[attr-defined]
+            known.pop(name, None)
 
     def change(self, node: ast.expr) -> None:
         """Note that the object at the root of `a.b[0]` is changed in place."""
@@ -101,7 +101,7 @@ class Scan(ast.NodeVisitor):
         before = {n: m for n, m in self.imports_before.items() if n not in self.writes}
         return before | self.imports
 
-    def visit_Name(self, node: ast.Name) -> None:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             self.load(node.id)
         elif isinstance(node.ctx, ast.Store):
@@ -118,7 +118,7 @@ class Scan(ast.NodeVisitor):
 
     # statements
 
-    def visit_Assign(self, node: ast.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> None:
         if isinstance(node.value, ast.Lambda):
             self._define(node.value, [t.id for t in node.targets if isinstance(t, ast.Name)])
             return
@@ -151,7 +151,7 @@ class Scan(ast.NodeVisitor):
         else:
             self.visit(target)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:  # noqa: N802
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self.visit(node.value)
         if isinstance(node.target, ast.Name):
             self.load(node.target.id)
@@ -161,20 +161,20 @@ class Scan(ast.NodeVisitor):
         else:
             self._assign(node.target)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         self.visit(node.annotation)
         if node.value is not None:
             self.visit(node.value)
             self._assign(node.target)
 
-    def visit_Delete(self, node: ast.Delete) -> None:  # noqa: N802
+    def visit_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
             if isinstance(target, ast.Name):
                 self.visit(target)
             else:
                 self._assign(target)
 
-    def visit_Expr(self, node: ast.Expr) -> None:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> None:
         self.visit(node.value)
         call = node.value
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
@@ -186,7 +186,7 @@ class Scan(ast.NodeVisitor):
             self.assumed = True  # why else would it be called and its value thrown away?
             self.change(call.func.value)
 
-    def visit_If(self, node: ast.If) -> None:  # noqa: N802
+    def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
         if isinstance(node.test, ast.Constant):
             for child in node.body if node.test.value else node.orelse:
@@ -210,7 +210,7 @@ class Scan(ast.NodeVisitor):
         self.branches -= 1
         self.bound = set.intersection(*ends) if ends else start
 
-    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:  # noqa: N802
+    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.visit(node.iter)
         before = set(self.bound)
         self._assign(node.target)
@@ -219,10 +219,10 @@ class Scan(ast.NodeVisitor):
         for child in node.orelse:
             self.visit(child)
 
-    def visit_AsyncFor(self, node: ast.AsyncFor) -> None:  # noqa: N802
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> None:
         self.visit_For(node)
 
-    def visit_While(self, node: ast.While) -> None:  # noqa: N802
+    def visit_While(self, node: ast.While) -> None:
         self.visit(node.test)
         before = set(self.bound)
         for child in node.body:
@@ -232,14 +232,14 @@ class Scan(ast.NodeVisitor):
         for child in node.orelse:
             self.visit(child)
 
-    def visit_Try(self, node: ast.Try) -> None:  # noqa: N802
+    def visit_Try(self, node: ast.Try) -> None:
         self._branches([[*node.body, *node.orelse], *([h] for h in node.handlers)])  # type: ignore[list-item]
         for child in node.finalbody:
             self.visit(child)
 
-    visit_TryStar = visit_Try  # noqa: N815
+    visit_TryStar = visit_Try  # type: ignore[assignment]
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:  # noqa: N802
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.type is not None:
             self.visit(node.type)
         inner: set[str] = {node.name} if node.name else set()
@@ -249,7 +249,7 @@ class Scan(ast.NodeVisitor):
             self.visit(child)
         self.bound -= inner - had
 
-    def visit_Match(self, node: ast.Match) -> None:  # noqa: N802
+    def visit_Match(self, node: ast.Match) -> None:
         self.visit(node.subject)
         before = set(self.bound)
         for case in node.cases:
@@ -266,13 +266,13 @@ class Scan(ast.NodeVisitor):
                 self.visit(child)
         self.bound = before
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             name = alias.asname or alias.name.split(".")[0]
             self.store(name)
             self.imports[name] = alias.name if alias.asname else name
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             if alias.name == "*":
                 self.star_import = self.assumed = True
@@ -303,7 +303,7 @@ class Scan(ast.NodeVisitor):
             inner.visit(node)
         return frozenset(inner.changes)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for decorator in node.decorator_list:
             self.visit(decorator)
         for annotation in (node.returns, *(a.annotation for a in ast.walk(node.args)
@@ -312,10 +312,10 @@ class Scan(ast.NodeVisitor):
                 self.visit(annotation)
         self._define(node, [node.name])
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:  # noqa: N802
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         self.visit_FunctionDef(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for part in (*node.decorator_list, *node.bases, *(k.value for k in node.keywords)):
             self.visit(part)
         self.scopes.append(("class", set()))
@@ -326,7 +326,7 @@ class Scan(ast.NodeVisitor):
         if not self.scopes and not self.in_function:
             self.functions[node.name] = function_of(node, self._changed_in)
 
-    def visit_Lambda(self, node: ast.Lambda) -> None:  # noqa: N802
+    def visit_Lambda(self, node: ast.Lambda) -> None:
         self._define(node, [])
         self.scopes.append(("function", {a.arg for a in ast.walk(node.args)
                                          if isinstance(a, ast.arg)}))  # fmt: skip
@@ -347,16 +347,16 @@ class Scan(ast.NodeVisitor):
             self.visit(result)
         self.scopes.pop()
 
-    def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> None:  # noqa: N802
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> None:
         self._comprehension(node, node.elt)
 
-    visit_SetComp = visit_ListComp  # noqa: N815
-    visit_GeneratorExp = visit_ListComp  # noqa: N815
+    visit_SetComp = visit_ListComp
+    visit_GeneratorExp = visit_ListComp
 
-    def visit_DictComp(self, node: ast.DictComp) -> None:  # noqa: N802
+    def visit_DictComp(self, node: ast.DictComp) -> None:
         self._comprehension(node, node.key, node.value)
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:  # noqa: N802
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
         scopes, self.scopes = self.scopes, [s for s in self.scopes if s[0] == "class"]
         self.store(node.target.id)
@@ -364,11 +364,11 @@ class Scan(ast.NodeVisitor):
 
     # calls
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         calls.note(self, node)
 
-    def visit_Constant(self, node: ast.Constant) -> None:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and "@" in node.value:
             for match in AT_NAME.finditer(node.value):  # df.query("age > @limit")
                 if match[1] not in self.bound and not self._hidden(match[1]):

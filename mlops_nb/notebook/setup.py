@@ -5,7 +5,15 @@ from collections.abc import Mapping
 
 from mlops_nb.notebook.touches import PLOTTING, dotted, resolved
 
-QUIET_MAGICS = {"matplotlib", "load_ext", "reload_ext", "autoreload", "config", "precision", "mlops"}
+QUIET_MAGICS = {
+    "matplotlib",
+    "load_ext",
+    "reload_ext",
+    "autoreload",
+    "config",
+    "precision",
+    "mlops",
+}
 
 
 def only_sets_up(tree: ast.Module) -> bool:

@@ -12,21 +12,23 @@ USUAL_ALIASES = {
 }
 
 # methods that change the object they are called on, whatever it is
-MUTATORS = frozenset(
-    "append appendleft extend extendleft insert pop popleft popitem remove discard clear sort "
-    "reverse update setdefault add subtract put push fit fit_transform fit_resample partial_fit "
-    "train eval_ step backward zero_grad compile load_state_dict register write writelines close "
-    "shuffle intersection_update difference_update symmetric_difference_update resize fill "
-    "itemset setflags rotate".split()
-)
+MUTATORS = frozenset({
+    "append", "appendleft", "extend", "extendleft", "insert", "pop", "popleft", "popitem",
+    "remove", "discard", "clear", "sort", "reverse", "update", "setdefault", "add", "subtract",
+    "put", "push", "fit", "fit_transform", "fit_resample", "partial_fit", "train", "eval_",
+    "step", "backward", "zero_grad", "compile", "load_state_dict", "register", "write",
+    "writelines", "close", "shuffle", "intersection_update", "difference_update",
+    "symmetric_difference_update", "resize", "fill", "itemset", "setflags", "rotate",
+})  # fmt: skip
 MUTATOR_PREFIXES = ("set_", "add_", "remove_", "update_", "register_", "insert_", "load_")
 
 # methods that only show something, even where their value is thrown away
-SHOWS = frozenset(
-    "plot hist show describe head tail info boxplot scatter bar barh pie line box kde density "
-    "hexbin area value_counts display summary sample memory_usage print imshow legend "
-    "set_title set_xlabel set_ylabel set_xlim set_ylim tight_layout suptitle".split()
-)
+SHOWS = frozenset({
+    "plot", "hist", "show", "describe", "head", "tail", "info", "boxplot", "scatter", "bar",
+    "barh", "pie", "line", "box", "kde", "density", "hexbin", "area", "value_counts", "display",
+    "summary", "sample", "memory_usage", "print", "imshow", "legend", "set_title", "set_xlabel",
+    "set_ylabel", "set_xlim", "set_ylim", "tight_layout", "suptitle",
+})  # fmt: skip
 PLOTTING = ("matplotlib", "seaborn", "plotly", "altair", "bokeh", "hvplot", "holoviews")
 
 # functions that change an argument: dotted path → its position

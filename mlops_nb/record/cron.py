@@ -92,7 +92,7 @@ def last_tick(when: Schedule, at: datetime) -> datetime:
     backwards = CronSim(
         when.cron, at.astimezone(zone(when.timezone)) + timedelta(minutes=1), reverse=True
     )
-    found = next(backwards)
+    found: datetime = next(backwards)
     while found > at:
         found = next(backwards)
     return found

@@ -118,18 +118,22 @@ def _verdict(
     against = None if champion is None else value_of(one, champion, slices)
     bound = one.bound
     if one.champion:
-        if champion_error:
-            return Verdict(gate=one.text, passed=False, value=value,
-                           because=f"the champion could not be scored: {champion_error}")  # fmt: skip
-        if champion is None:
-            return Verdict(gate=one.text, passed=True, value=value,
-                           because="there is no champion yet")  # fmt: skip
-        if against is None:
-            return Verdict(gate=one.text, passed=False, value=value,
-                           because=f"{one.metric} was not measured for the champion")  # fmt: skip
-        bound = against + one.bound
+        said = _no_champion(one, champion, against, champion_error)
+        if said:
+            free = champion is None and not champion_error
+            return Verdict(gate=one.text, passed=free, value=value, because=said)
+        bound += against or 0.0
     passed = bool(OPS[one.op](value, bound))
     because = f"{one.metric} {value:.4g} {'' if passed else 'is not '}{one.op} {bound:.4g}"
-    return Verdict(
-        gate=one.text, passed=passed, value=value, champion=against, because=because
-    )
+    return Verdict(gate=one.text, passed=passed, value=value, champion=against, because=because)
+
+
+def _no_champion(
+    one: Gate, champion: Mapping[str, float] | None, against: float | None, error: str
+) -> str:
+    """Return why a gate cannot be held against a champion, "" where it can."""
+    if error:
+        return f"the champion could not be scored: {error}"
+    if champion is None:
+        return "there is no champion yet"
+    return f"{one.metric} was not measured for the champion" if against is None else ""

@@ -82,11 +82,10 @@ class SqlJournal:
                 fix="free some space, or wait until the database answers, and try again",
             ) from None
         key = written.inserted_primary_key
-        made = from_record(
+        return from_record(
             row["kind"], json.loads(row["data"]), run=event.run, job=event.job, at=at,
             id=int(key[0]) if key else 0,
         )  # fmt: skip
-        return made
 
     def read(self, *, after: int = 0, run: str = "", job: str = "") -> Iterator[Event]:
         """Yield events in the order they were written."""

@@ -15,7 +15,7 @@ from mlops_nb.ports import Source
 OURS = {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MPLBACKEND"}
 
 
-def check(
+def check(  # noqa: PLR0913  each option is one thing that may stop a promotion
     source: Source,
     *,
     root: Path,

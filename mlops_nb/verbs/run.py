@@ -50,9 +50,7 @@ def run(
     failure = ""
     try:
         for event in told_by_step(executor.execute(task), task):
-            if isinstance(event, StepFailed):
-                failure = event.error
-            elif isinstance(event, CellFailed) and not failure:
+            if isinstance(event, StepFailed) or (isinstance(event, CellFailed) and not failure):
                 failure = event.error
             yield replace(event, job=job) if job else event
     except MlopsError as error:

@@ -201,9 +201,7 @@ def champion_file(shop: Workshop, job: Job) -> tuple[int, Path] | None:
     return model.champion, shop.store.path(model.versions[model.champion].artifact)
 
 
-def score(
-    shop: Workshop, name: str, version: int, at: datetime | None = None
-) -> dict[str, float]:
+def score(shop: Workshop, name: str, version: int, at: datetime | None = None) -> dict[str, float]:
     """Return what a version of a job's model scores on the data as of a time; nothing is trained.
 
     The model's own step is left out and the version stands in for what it makes.

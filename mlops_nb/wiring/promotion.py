@@ -39,9 +39,7 @@ class Ways:
     note: Callable[[str], None] = lambda _: None
 
 
-def promote(
-    shop: Workshop, source: Source, request: define.Request, ways: Ways
-) -> dict[str, Any]:
+def promote(shop: Workshop, source: Source, request: define.Request, ways: Ways) -> dict[str, Any]:
     """Promote a notebook; return what `promote --json` prints, with `passed` beside it.
 
     Raises Refused before anything ran, NotProven or RunFailed where the proof says no; then
@@ -90,9 +88,7 @@ def _existing(shop: Workshop, name: str, *, replace_: bool) -> Mapping[str, Any]
     return None
 
 
-def _bench(
-    shop: Workshop, made: draft.Draft, values: Mapping[str, str], ways: Ways
-) -> draft.Bench:
+def _bench(shop: Workshop, made: draft.Draft, values: Mapping[str, str], ways: Ways) -> draft.Bench:
     shop.journal  # noqa: B018  made before anything is written beside it
     name = shop.new_run()
     model = history.models(shop.journal.read()).get(made.job.model_name or "")
@@ -125,7 +121,7 @@ def _bench(
     )
 
 
-def _promoted(  # noqa: PLR0913  one promotion, handed on
+def _promoted(
     shop: Workshop,
     made: draft.Draft,
     bench: draft.Bench,
@@ -212,7 +208,7 @@ def _bury(shop: Workshop, name: str, job: str, error: BaseException) -> None:
         shop.record([RunFinished(run=name, job=job, status=status, seconds=0.0, error=str(said))])
 
 
-def _answer(  # noqa: PLR0913  what a promotion came to
+def _answer(
     shop: Workshop,
     made: draft.Draft,
     verdict: list[Event],

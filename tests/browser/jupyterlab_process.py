@@ -43,7 +43,7 @@ def started(root: Path, home: Path) -> Iterator[Lab]:
     settings = home / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(QUIET_SETTINGS))
-    with subprocess.Popen(  # noqa: S603  our own command line
+    with subprocess.Popen(
         _command(lab),
         env=_environment(home),
         cwd=root,

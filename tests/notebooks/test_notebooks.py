@@ -32,7 +32,7 @@ def sources(notebook: Notebook) -> dict[str, str]:
 def play(data: Path, until: str) -> dict[str, Any]:
     cells, names = sources(read("flights.ipynb")), {"data": str(data), "until": until}
     for cell in ["imports", *STEPS]:
-        exec(cells[cell], names)  # noqa: S102
+        exec(cells[cell], names)
     return names
 
 

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -14,7 +14,7 @@ from mlops_nb.faces.cli import output
 class Verbs(click.Group):
     """The verbs; each file of them is imported when one of its verbs is asked for."""
 
-    homes = {
+    homes: ClassVar[dict[str, str]] = {
         "graph": "notebooks", "check": "notebooks", "run": "notebooks", "runs": "notebooks",
         "show": "notebooks", "promote": "promotion", "apply": "promotion", "jobs": "jobs",
         "job": "jobs", "pause": "jobs", "unpause": "jobs", "history": "jobs", "trigger": "jobs",

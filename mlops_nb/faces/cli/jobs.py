@@ -85,9 +85,7 @@ def history(name: str, *, as_json: bool) -> int:
 @parameter_option
 @at_option
 @as_json_option
-def trigger(
-    name: str, *, given: tuple[tuple[str, str], ...], at: str | None, as_json: bool
-) -> int:
+def trigger(name: str, *, given: tuple[tuple[str, str], ...], at: str | None, as_json: bool) -> int:
     """Run JOB now and wait; a refused model is exit status 1."""
     project = open_project()
     _clock_of(project, name, at)

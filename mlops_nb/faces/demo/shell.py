@@ -90,7 +90,7 @@ class Shell:
         return read_answer(said)
 
     def _wait_for(self, line: Sequence[str]) -> tuple[int, str, str]:
-        process = subprocess.Popen(  # noqa: S603  # our own commands, spelled out above
+        process = subprocess.Popen(  # our own commands, spelled out above
             line,
             cwd=self.folder,
             env=clean(os.environ),

@@ -73,7 +73,7 @@ class Story:
         """Let the first month arrive and turn the notebook into a job."""
         self.tell(account.chapter(1, "a notebook becomes a job", self.shell.elapsed))
         self.arrive(1)
-        answer = self.shell.type(*promotion(), may_say_no=True)
+        answer = self.shell.type(*promotion())
         model = answer.get("model") or {}
         row = {
             "status": "finished" if model.get("version") else "refused",

@@ -16,5 +16,5 @@ def load(server_app: ServerApp) -> None:
 
     web_app = server_app.web_app
     route = url_path_join(web_app.settings["base_url"], "mlops-nb", "api", "graph")
-    web_app.add_handlers(".*$", [(route, GraphHandler)])  # type: ignore[no-untyped-call]
+    web_app.add_handlers(".*$", [(route, GraphHandler)])
     server_app.log.info("mlops-nb: the pipeline panel is served under %s", route)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.base.handlers import APIHandler
-from tornado import web
+from tornado import web  # type: ignore[attr-defined]
 
 from mlops_nb.errors import MlopsError, Refused
 

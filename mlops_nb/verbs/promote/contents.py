@@ -54,9 +54,7 @@ def schema_of(draft: Draft) -> dict[str, Any]:
     return {"version": 1, "frames": frames}
 
 
-def finish(
-    draft: Draft, bench: Bench, *, verdicts: Sequence[Verdict]
-) -> None:
+def finish(draft: Draft, bench: Bench, *, verdicts: Sequence[Verdict]) -> None:
     """Fill in the bundle's files, manifest last."""
     bundle = draft.sides["bundle"]
     lock = bench.environments.lock(draft.interpreter, bundle.modules)

@@ -32,9 +32,7 @@ class Request:
     tolerance: float | None = None
 
 
-def define(
-    request: Request, *, source: Source, root: Path, old: Mapping[str, Any] | None
-) -> Job:
+def define(request: Request, *, source: Source, root: Path, old: Mapping[str, Any] | None) -> Job:
     """Return the job that a request asks for; what it does not name is kept from `old`.
 
     Raises JobError for a name, schedule, zone or gate that cannot be.

@@ -15,7 +15,7 @@ from mlops_nb.ports import Environments, Source
 from mlops_nb.record import cron, gates
 from mlops_nb.verbs.promote.proof import Side
 
-END = "end"  # where a run is looked at once more, after its last cell
+END = "(end)"  # where a run is looked at once more, after its last cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def cut_out(job: Job, source: Source) -> plan.Slice:
     return found
 
 
-def prepare(
+def prepare(  # noqa: PLR0913  what a draft is cut out with
     job: Job,
     source: Source,
     cut: plan.Slice,

@@ -90,7 +90,7 @@ def _program(
 ) -> dict[str, Any]:  # fmt: skip
     asked = folder / "request.json"
     asked.write_text(json.dumps(request), encoding="utf-8")
-    done = subprocess.run(  # noqa: S603  our own program in the job's interpreter
+    done = subprocess.run(
         [python, str(PROGRAMS / name), str(asked)], capture_output=True, text=True, check=False,
         env=dict(environment),
     )  # fmt: skip

@@ -159,9 +159,7 @@ def _only_logged(draft: Draft) -> bool:
     return bool(draft.pipeline.logged) and not draft.metrics
 
 
-def _with_end(
-    kept: Sequence[Any], every: Sequence[Any], draft: Draft
-) -> tuple[Any, ...]:
+def _with_end(kept: Sequence[Any], every: Sequence[Any], draft: Draft) -> tuple[Any, ...]:
     """Fold what differs at the very end into the steps that made it last."""
     end = next((d for d in every if d.step == END), None)
     if end is None:
