@@ -41,7 +41,8 @@ def find_root(start: Path) -> Path:
     """Return the nearest folder upwards that is a project, else `start` itself."""
     start = start.resolve()
     for folder in (start, *start.parents):
-        if any((folder / mark).exists() for mark in MARKS) or _table(folder / "pyproject.toml"):
+        marked = any((folder / mark).exists() for mark in MARKS)
+        if marked or _table(folder / "pyproject.toml") is not None:
             return folder
     return start
 
@@ -66,7 +67,7 @@ def _toml(file: Path) -> dict[str, object]:
 def load(root: Path, environment: Mapping[str, str]) -> Settings:
     """Return a project's settings; MLOPS_NB_* of `environment` wins over its files.
 
-    Raises Refused for a key that is not known.
+    Raises Refused for a key that is not known, or a value that is no text.
     """
     given: dict[str, object] = dict(_table(root / "pyproject.toml") or {})
     own = root / "mlops-nb.toml"
@@ -77,6 +78,12 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
         raise Refused(
             f"there is no setting {unknown[0]!r}",
             fix=f"use one of {', '.join(sorted(known))}",
+            where="mlops-nb.toml or [tool.mlops-nb]",
+        )
+    if odd := sorted(key for key, value in given.items() if not isinstance(value, str)):
+        raise Refused(
+            f"the setting {odd[0]!r} is {given[odd[0]]!r}, which is no text",
+            fix=f'write it as {odd[0]} = "…"',
             where="mlops-nb.toml or [tool.mlops-nb]",
         )
     for key in known:

@@ -202,12 +202,25 @@ class Papermill:
                 f"there is no kernel {error.name!r} on this machine",
                 fix="choose a kernel of `jupyter kernelspec list`, or install this one",
             ) from None
+        except OSError as error:
+            raise _unwritable(task.output, error) from None
         except RuntimeError as error:
             raise Unreachable(
                 f"the kernel did not start: {error}", fix="run the kernel by hand: jupyter console"
             ) from None
         finally:
-            watch.save()
+            try:
+                watch.save()
+            except OSError as error:
+                raise _unwritable(task.output, error) from None
+
+
+def _unwritable(output: Path, error: OSError) -> Unreachable:
+    return Unreachable(
+        f"the output notebook cannot be written: {error.strerror or error}",
+        fix="free some space, or give another place: -o OUT",
+        where=str(output),
+    )
 
 
 def _ready(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,8 @@ def _note_ipython(scan: "Scan", node: ast.Call) -> None:
                     scan.visit(child)
         elif words[0] in {"run", "pylab", "store", "load"}:
             scan.star_import = scan.reads_anything = True
+        elif words[0] in touches.CHANNELS_OF_MAGICS:
+            scan.channels_changed.add(touches.CHANNELS_OF_MAGICS[words[0]])
     elif method == "run_cell_magic" and len(words) > 1:
         if words[0] in {"bash", "sh", "script", "writefile", "system", "sx"}:
             _shell(scan, words[-1])

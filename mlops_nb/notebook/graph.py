@@ -1,6 +1,6 @@
 """A notebook seen as a pipeline: its cells put into steps, the steps joined by what they read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -98,13 +98,7 @@ def _steps(  # noqa: PLR0913  one table, read together
         makes = {n for i in members for n in (found[i].writes | flows[i].changes)}
         makes -= {n for i in members for n in found[i].imports}
         reads = {n: set(flows[i].sources.get(n, ())) for i in members for n in flows[i].reads}
-        after = names_in(options.get("--after"))
-        if lost := [step for step in after if step not in cells]:
-            raise NotebookError(
-                f"step {name!r} is to run after {lost[0]!r}, which is no step of this notebook",
-                fix=f"name one of {', '.join(cells)}",
-                where=notebook.name,
-            )
+        after = _named_first(name, options, cells, notebook.name)
         steps.append(
             Step(
                 name=name,
@@ -121,6 +115,20 @@ def _steps(  # noqa: PLR0913  one table, read together
             )
         )
     return tuple(steps)
+
+
+def _named_first(
+    name: str, options: Mapping[str, str], known: Collection[str], where: str
+) -> tuple[str, ...]:
+    """Return the steps that a mark names as going first."""
+    after = names_in(options.get("--after"))
+    if lost := [step for step in after if step not in known]:
+        raise NotebookError(
+            f"step {name!r} is to run after {lost[0]!r}, which is no step of this notebook",
+            fix=f"name one of {', '.join(known)}",
+            where=where,
+        )
+    return after
 
 
 def _options(members: Sequence[int], marked: Sequence[tuple[Mark, ...]]) -> dict[str, str]:

@@ -54,7 +54,7 @@ def names(source: str, imports: Mapping[str, str] | None = None) -> Names:
         logged=frozenset(scan.logged),
         only_sets_up=setup.only_sets_up(tree) and not scan.channels_changed,
         only_shows=setup.only_shows(tree, known | scan.imports)
-        and not scan.channels_changed
+        and not (scan.channels_changed or scan.star_import or "exec" in scan.reads)
         and not (scan.changes - scan.writes),
         star_import=scan.star_import,
         reads_anything=scan.reads_anything,

@@ -89,6 +89,9 @@ def _is_quiet(node: ast.stmt) -> bool:
 
 def _shows(node: ast.stmt, imports: Mapping[str, str]) -> bool:
     if isinstance(node, ast.Expr):
+        timed = _timed(node.value)
+        if timed is not None:
+            return all(_shows(child, imports) for child in timed)
         return not any(isinstance(child, ast.NamedExpr) for child in ast.walk(node))
     if isinstance(node, ast.Assign):
         return _draws(node.value, imports)
@@ -96,6 +99,17 @@ def _shows(node: ast.stmt, imports: Mapping[str, str]) -> bool:
         parts = [*node.body, *getattr(node, "orelse", [])]
         return all(_shows(child, imports) for child in parts)
     return isinstance(node, ast.Pass)
+
+
+def _timed(node: ast.expr) -> list[ast.stmt] | None:
+    """Return the statements of `%time STATEMENT`, which binds what they bind; None elsewhere."""
+    if magic_of(node) != "time":
+        return None
+    text = node.args[-1] if isinstance(node, ast.Call) else None
+    try:
+        return ast.parse(str(text.value)).body if isinstance(text, ast.Constant) else []
+    except SyntaxError:
+        return []
 
 
 def _draws(value: ast.expr, imports: Mapping[str, str]) -> bool:

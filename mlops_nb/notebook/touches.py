@@ -95,6 +95,8 @@ CHANNELS: dict[str, tuple[str, bool, bool]] = {
     "locale.setlocale": ("locale", False, True),
 }
 
+CHANNELS_OF_MAGICS = {"env": "env", "set_env": "env", "cd": "cwd", "pushd": "cwd", "popd": "cwd"}
+
 # calls that read or write the file their (position)th argument names
 READS_FILE = {
     "read_csv": 0, "read_parquet": 0, "read_json": 0, "read_excel": 0, "read_feather": 0,

@@ -31,7 +31,7 @@ def sources(notebook: Notebook) -> dict[str, str]:
 
 def play(data: Path, until: str) -> dict[str, Any]:
     cells, names = sources(read("flights.ipynb")), {"data": str(data), "until": until}
-    for cell in ["imports", *STEPS]:
+    for cell in ["imports", "read-months", *STEPS]:
         exec(cells[cell], names)
     return names
 

@@ -1,0 +1,184 @@
+"""Runs of real notebooks, through papermill, recorded in the journal and in MLflow."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import nbformat
+import psutil
+import pytest
+from typing_in import Terminal
+from wine import JUDGE, wine
+
+HANG = JUDGE + """
+print("before", flush=True)
+import os
+open("pid", "w").write(str(os.getpid()))
+import time
+time.sleep(300)"""
+
+
+def mlflow_run(terminal: Terminal, run: str) -> dict:
+    """Return what MLflow knows of a run, asked in a process of its own."""
+    ask = (
+        "import json, sys, mlflow; c = mlflow.MlflowClient(tracking_uri=sys.argv[1]);"
+        "r = c.get_run(sys.argv[2]); print(json.dumps({'status': r.info.status,"
+        "'metrics': r.data.metrics, 'params': r.data.params, 'tags': r.data.tags,"
+        "'artifacts': [a.path for a in c.list_artifacts(sys.argv[2])],"
+        "'uri': r.info.artifact_uri}))"
+    )
+    url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
+    done = subprocess.run(
+        [str(Path(os.sys.executable)), "-c", ask, url, run],
+        env=terminal.environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def wait_for(path: Path, process: "subprocess.Popen[str]") -> str:
+    """Wait until a running command has written a file, and return its text."""
+    while not (path.exists() and path.read_text()):
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
+    return path.read_text()
+
+
+def test_a_run_reports_its_steps_and_metrics_and_is_mirrored_to_mlflow(terminal):
+    answer = terminal.type("run", "wine.ipynb", "-p", "depth", "3", "-o", "out.ipynb")
+    assert answer.status == 0, answer.stderr
+    run = answer.json
+    assert run["status"] == "finished"
+    assert [s["name"] for s in run["steps"]] == ["load", "split", "train", "judge"]
+    assert {s["status"] for s in run["steps"]} == {"finished"}
+    assert run["parameters"] == {"depth": 3, "share": 0.3, "seed": 7}
+    assert set(run["metrics"]) == {"accuracy"}
+    seen = mlflow_run(terminal, run["mlflow_run"])
+    assert seen["status"] == "FINISHED"
+    assert seen["params"]["depth"] == "3"
+    assert seen["metrics"]["accuracy"] == run["metrics"]["accuracy"]
+    assert seen["metrics"]["seconds/train"] > 0
+    assert {"out.ipynb", "graph.json", "graph.mmd"} <= set(seen["artifacts"])
+    artifacts = Path(unquote(urlparse(seen["uri"]).path))
+    assert artifacts.is_relative_to(terminal.folder / ".mlops" / "mlartifacts")
+    executed = nbformat.read(terminal.folder / "out.ipynb", 4)
+    nbformat.validate(executed)
+    assert "# Parameters\ndepth = 3" in [c.source.strip() for c in executed.cells]
+    assert not (terminal.folder / "mlruns").exists()
+
+
+def test_the_same_run_is_shown_again_by_show_and_runs(terminal):
+    known = terminal.type("runs").json["runs"]
+    shown = terminal.type("show", known[0]["run"])
+    assert shown.status == 0
+    assert shown.json == known[0]
+    assert "no run" in terminal.refused("show", "never")
+
+
+def test_a_wrong_parameter_is_refused_and_nothing_is_written(tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    wine(folder / "wine.ipynb")
+    terminal = Terminal(folder)
+    assert "did you mean 'depth'?" in terminal.refused("run", "wine.ipynb", "-p", "dept", "3")
+    assert "'depth' takes int" in terminal.refused("run", "wine.ipynb", "-p", "depth", "deep")
+    assert "no notebook 'vine.ipynb'" in terminal.refused("run", "vine.ipynb")
+    assert "its folder does not exist" in terminal.refused("run", "wine.ipynb", "-o", "no/o.ipynb")
+    assert sorted(p.name for p in folder.iterdir()) == ["wine.ipynb"]
+
+
+def test_a_failed_cell_marks_run_notebook_and_mlflow_as_failed(terminal):
+    wine(terminal.folder / "fail.ipynb", judge=JUDGE + "\nprint('so far')\n1 / 0")
+    answer = terminal.type("run", "fail.ipynb", "-o", "failed.ipynb")
+    assert answer.status == 1
+    run = answer.json
+    assert run["status"] == "failed"
+    assert run["error"] == "step 'judge' failed in cell 7: ZeroDivisionError: division by zero"
+    assert {s["name"]: s["status"] for s in run["steps"]}["judge"] == "failed"
+    assert mlflow_run(terminal, run["mlflow_run"])["status"] == "FAILED"
+    last = nbformat.read(terminal.folder / "failed.ipynb", 4).cells[-1]
+    assert last.metadata.papermill.status == "failed"
+    assert [o.output_type for o in last.outputs] == ["stream", "error"]
+
+
+def test_a_killed_kernel_is_a_failed_run_with_the_output_so_far(terminal):
+    wine(terminal.folder / "hang.ipynb", judge=HANG)
+    pid = terminal.folder / "pid"
+    pid.unlink(missing_ok=True)
+    with terminal.start("run", "hang.ipynb", "-o", "hung.ipynb", "--json") as process:
+        os.kill(int(wait_for(pid, process)), signal.SIGKILL)
+        stdout, _ = process.communicate(timeout=120)
+    run = json.loads(stdout)
+    assert (process.returncode, run["status"]) == (1, "failed")
+    assert "killed by signal 9" in run["error"]
+    assert mlflow_run(terminal, run["mlflow_run"])["status"] == "FAILED"
+    hung = nbformat.read(terminal.folder / "hung.ipynb", 4)
+    assert hung.metadata.papermill.exception is True
+    assert hung.cells[-1].metadata.papermill.status == "failed"
+    assert "before" in json.dumps(hung.cells[-1].outputs)
+
+
+def test_a_killed_command_leaves_a_failed_run_and_no_kernel(terminal):
+    wine(terminal.folder / "hang.ipynb", judge=HANG)
+    pid = terminal.folder / "pid"
+    pid.unlink(missing_ok=True)
+    with terminal.start("run", "hang.ipynb", "--json") as process:
+        kernel = psutil.Process(int(wait_for(pid, process)))
+        process.kill()
+        process.communicate(timeout=60)
+    gone, alive = psutil.wait_procs([kernel], timeout=60)
+    assert not alive
+    assert gone
+    last = terminal.type("runs").json["runs"][-1]
+    assert last["status"] == "failed"
+    assert "was killed" in last["error"]
+
+
+def test_an_interrupted_command_is_a_stopped_run_and_leaves_no_kernel(terminal):
+    wine(terminal.folder / "hang.ipynb", judge=HANG)
+    pid = terminal.folder / "pid"
+    pid.unlink(missing_ok=True)
+    with terminal.start("run", "hang.ipynb", "--json") as process:
+        kernel = psutil.Process(int(wait_for(pid, process)))
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=120)
+    assert json.loads(stdout)["status"] == "stopped"
+    assert process.returncode == 1
+    assert not psutil.wait_procs([kernel], timeout=60)[1]
+
+
+def test_papermill_runs_a_notebook_through_this_engine(terminal):
+    papermill = Path(os.sys.executable).with_name("papermill")
+    words = [str(papermill), "wine.ipynb", "pm.ipynb", "--engine", "mlops-nb", "-p", "depth", "2"]
+    done = subprocess.run(
+        words, cwd=terminal.folder, env=terminal.environment(), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    executed = nbformat.read(terminal.folder / "pm.ipynb", 4)
+    states = {c.metadata.papermill.status for c in executed.cells if c.cell_type == "code"}
+    assert states == {"completed"}
+
+
+def test_a_full_disk_for_the_output_is_a_failed_run_and_not_a_finished_one(terminal):
+    if not Path("/dev/full").exists() or os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("needs root and mount, to make a disk of 64 kB")
+    small = terminal.folder / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine does not let root mount a tmpfs")
+    try:
+        big = JUDGE + "\nprint('x' * 200_000)"
+        wine(terminal.folder / "big.ipynb", judge=big)
+        answer = terminal.type("run", "big.ipynb", "-o", "small/out.ipynb")
+        assert (answer.status, answer.json["status"]) == (1, "failed")
+        assert "No space left" in answer.json["error"]
+        assert not list(small.glob("*.part"))
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
