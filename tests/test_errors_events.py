@@ -27,7 +27,7 @@ def filled(kind):
     for field in dataclasses.fields(kind):
         hint = str(field.type) if not isinstance(field.type, type) else field.type.__name__
         hint = hint.replace("typing.", "").replace("collections.abc.", "")
-        if hint.startswith("Mapping[str, collections") or hint.startswith("Mapping[str, Mapping"):
+        if hint.startswith(("Mapping[str, collections", "Mapping[str, Mapping")):
             values[field.name] = {"x": {"y": 0.5}}
         elif hint.startswith("Mapping"):
             values[field.name] = {"x": 0.5}
@@ -81,7 +81,7 @@ def test_an_event_of_every_kind_comes_back_from_json(kind):
 
 
 def test_every_kind_of_event_is_known_by_its_name():
-    assert events.KINDS == {kind.__name__: kind for kind in events.Event.__subclasses__()}
+    assert {kind.__name__: kind for kind in events.Event.__subclasses__()} == events.KINDS
     assert len(events.KINDS) > 15
 
 

@@ -9,7 +9,7 @@ from mlops_nb.errors import NotebookError
 from mlops_nb.model import Cell, Notebook
 
 HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
-FENCE = re.compile(r"^\s*(```|~~~)")
+FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*(.*)$")
 # cell magics whose body is the notebook's own Python, run in its own namespace
 CELL_MAGIC = re.compile(r"\A\s*%%(mlops|time|capture)\b(.*)$", re.MULTILINE)
 IPYTHON_SYNTAX = re.compile(r"^\s*[%!?]|\?\s*$|=\s*[%!]|^\s*[,;/]\w", re.MULTILINE)
@@ -22,7 +22,7 @@ def load(text: str, name: str) -> dict[str, Any]:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotebookError(
             f"{name!r} is no notebook: it is not JSON ({error})",
             fix="open it in Jupyter and save it again, or restore it from git",
@@ -48,11 +48,10 @@ def _upgraded(document: dict[str, Any], name: str) -> dict[str, Any]:
     import nbformat
 
     try:
-        upgraded: dict[str, Any] = nbformat.convert(
-            nbformat.from_dict(document),
-            4,
-        )
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        upgraded: dict[str, Any] = nbformat.convert(nbformat.reader.reads(json.dumps(document)), 4)
+        for cell in upgraded["cells"]:
+            cell.pop("id", None)  # drawn anew at every reading
+    except (ValueError, LookupError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise NotebookError(
             f"{name!r} is of nbformat {document['nbformat']} and cannot be brought to 4 ({error})",
             fix="open it in Jupyter and save it again",
@@ -61,12 +60,24 @@ def _upgraded(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _is_cell(cell: Any) -> bool:
+    if not isinstance(cell, dict):
+        return False
+    source = cell.get("source", "")
     return (
-        isinstance(cell, dict)
-        and isinstance(cell.get("cell_type"), str)
-        and isinstance(cell.get("source", ""), str | list)
+        isinstance(cell.get("cell_type"), str)
+        and (isinstance(source, str) or _is_texts(source))
         and isinstance(cell.get("metadata", {}), dict)
     )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(part, str) for part in value)
+
+
+def _part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a mapping of a document; an empty one where something else stands there."""
+    found = document.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def source_of(cell: Mapping[str, Any]) -> str:
@@ -95,11 +106,9 @@ def read(document: Mapping[str, Any], name: str) -> Notebook:
     >>> read({"cells": [cell], "nbformat": 4}, "a.ipynb").cells[0].source
     'x = 1'
     """
-    metadata = document.get("metadata") or {}
-    spec = metadata.get("kernelspec") or {}
-    language = str(
-        spec.get("language") or (metadata.get("language_info") or {}).get("name") or "python"
-    )
+    metadata = _part(document, "metadata")
+    spec = _part(metadata, "kernelspec")
+    language = str(spec.get("language") or _part(metadata, "language_info").get("name") or "python")
     if language.lower() not in {"python", "ipython"}:
         raise NotebookError(
             f"{name!r} is written in {language!r}; its pipeline can only be read from Python",
@@ -137,11 +146,14 @@ def headings_of(markdown: str) -> list[tuple[int, str]]:
     >>> headings_of("# Wine\\n```\\n# no\\n```\\n## Load ##")
     [(1, 'Wine'), (2, 'Load')]
     """
-    found, fenced = [], False
+    found, fence = [], ""
     for line in markdown.splitlines():
-        if FENCE.match(line):
-            fenced = not fenced
-        elif not fenced and (match := HEADING.match(line)):
+        mark = FENCE.match(line)
+        if mark is not None and not fence:
+            fence = mark[1]
+        elif mark is not None and mark[1].startswith(fence) and not mark[2]:
+            fence = ""
+        elif not fence and (match := HEADING.match(line)):
             found.append((len(match[1]), match[2]))
     return found
 

@@ -12,11 +12,13 @@ class Flow:
     """One cell's place in the flow of data.
 
     reads:      names it reads, those that its functions read included
+    binds:      names it binds, those that its functions bind included
     sources:    name or channel → cells that last bound or changed it
     depends_on: all of those cells
     """
 
     reads: tuple[str, ...] = ()
+    binds: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
     sources: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
@@ -56,11 +58,18 @@ class Tracer:
             for writer in (channel, "file:*") if channel.startswith("file:") else (channel,):
                 if writer in self.writers:
                     sources[writer] = self.writers[writer]
-        self._write(cell, names, changes)
+        binds = self._binds(names)
+        self._write(cell, names, binds, changes)
         self.anything_goes |= names.star_import or bool(names.error)
         unknown = () if self.anything_goes else tuple(missing)
         kept = tuple(r for r in reads if r in sources or r in missing)
-        return Flow(reads=kept, changes=frozenset(changes), sources=sources, missing=unknown)
+        return Flow(
+            reads=kept,
+            binds=binds,
+            changes=frozenset(changes),
+            sources=sources,
+            missing=unknown,
+        )
 
     def _closure(self, names: Names) -> list[str]:
         """Names read by the cell and by whatever functions it can reach."""
@@ -81,12 +90,11 @@ class Tracer:
         return list(found)
 
     def _changes(self, names: Names) -> set[str]:
-        changes = set(names.changes)
+        changes = set(names.changes).union(*(f.changes for f in self._reached(names)))
         for called, given in names.calls:
             function = names.functions.get(called) or self.functions.get(called)
             if function is None:
                 continue
-            changes |= function.changes
             for place, parameter in function.mutates:
                 by_key = [g.split("=", 1)[1] for g in given if g.startswith(f"{parameter}=")]
                 by_place = [given[place]] if place < len(given) and "=" not in given[place] else []
@@ -98,15 +106,26 @@ class Tracer:
             changes |= self.same.get(name, set()) | pairs.get(name, set())
         return {name for name in changes if name in self.writers or name in names.writes}
 
-    def _write(self, cell: int, names: Names, changes: set[str]) -> None:
+    def _reached(self, names: Names) -> list[Function]:
+        """Functions that the cell calls, and those that they may call."""
+        known = {**self.functions, **names.functions}
+        queue = [called for called, _ in names.calls if called in known]
+        seen: dict[str, Function] = {}
+        while queue:
+            name = queue.pop()
+            if name not in seen:
+                seen[name] = known[name]
+                queue += [read for read in known[name].reads if read in known]
+        return list(seen.values())
+
+    def _binds(self, names: Names) -> frozenset[str]:
+        return names.writes.union(*(function.writes for function in self._reached(names)))
+
+    def _write(self, cell: int, names: Names, binds: frozenset[str], changes: set[str]) -> None:
         for name in names.deletes:
             if name in names.maybe or name not in self.writers:
                 continue
             self.writers.pop(name)
-        called = {f for f, _ in names.calls}
-        binds = names.writes.union(
-            *(self.functions[f].writes for f in called & set(self.functions))
-        )
         for name in binds:
             before = () if name in names.sure else self.writers.get(name, ())
             self.writers[name] = (*(w for w in before if w != cell), cell)

@@ -22,6 +22,7 @@ def pipeline(notebook: Notebook) -> Pipeline:
     marked = read_marks(notebook)
     found = _names(notebook, marked)
     flows = trace(found)
+    found = [_as_it_works(seen, flow) for seen, flow in zip(found, flows, strict=True)]
     placed = place(notebook, found, marked)
     index = next((i for i, p in enumerate(placed) if p.kind == "parameters"), None)
     known = () if index is None else params.parameters(notebook.cells[index].source)
@@ -58,6 +59,13 @@ def _names(notebook: Notebook, marked: Sequence[tuple[Mark, ...]]) -> list[Names
             )
         found.append(seen)
     return found
+
+
+def _as_it_works(seen: Names, flow: Flow) -> Names:
+    """Take in what a cell does through the functions that it calls: `train()` may bind a global."""
+    shows = seen.only_shows and not (flow.binds - seen.writes) and not (flow.changes - seen.writes)
+    first = seen.first or min(flow.binds - seen.imports.keys(), default="")
+    return replace(seen, writes=flow.binds, only_shows=shows, first=first)
 
 
 def _edges(

@@ -10,8 +10,12 @@ from mlops_nb.model import Cell, Mark
 LINE = re.compile(r"^(?:%%?mlops[ \t]+|#[ \t]*mlops:[ \t]*)(\w[\w-]*)[ \t]*(.*)$")
 NAME = re.compile(r"[A-Za-z_][\w-]*\Z")
 SWITCHES = {"--no-reuse"}
-STEP_OPTIONS = {"--in", "--out", "--after", "--no-reuse", "--snapshot", "--retries", "--timeout"}
-DECLARES = {"step", "model", "metric", "evaluate"}
+OPTIONS = {
+    "step": {"--in", "--out", "--after", "--no-reuse", "--snapshot", "--retries", "--timeout"},
+    "model": {"--name", "--features"},
+    "metric": set[str](),
+    "evaluate": {"--truth", "--pred", "--score", "--by"},
+}
 
 
 def marks(cell: Cell) -> tuple[Mark, ...]:
@@ -27,7 +31,7 @@ def marks(cell: Cell) -> tuple[Mark, ...]:
     for tag in sorted(cell.tags):
         if tag.startswith("step:") and not steps:
             found.append(_checked(Mark(word="step", args=(tag[5:],)), cell))
-    if len(steps) > 1:
+    if sum(m.word == "step" for m in found) > 1:
         raise NotebookError(
             "a cell carries two step marks",
             fix="keep one of them, or split the cell",
@@ -38,7 +42,7 @@ def marks(cell: Cell) -> tuple[Mark, ...]:
 
 def _mark(line: str, cell: Cell) -> Mark | None:
     match = LINE.match(line)
-    if match is None or match[1] not in DECLARES:
+    if match is None or match[1] not in OPTIONS:
         return None
     try:
         words = shlex.split(match[2], comments=True)
@@ -73,18 +77,23 @@ def _value(rest: Iterator[str], name: str, line: str, cell: Cell) -> str:
 
 def _checked(mark: Mark, cell: Cell) -> Mark:
     where = f"cell {cell.index}"
-    if mark.word != "step":
-        return mark
-    if len(mark.args) != 1 or not NAME.match(mark.args[0]):
+    if mark.word == "step" and (len(mark.args) != 1 or not NAME.match(mark.args[0])):
         raise NotebookError(
             f"{' '.join(mark.args)!r} is no name for a step",
             fix="name it with letters, digits, _ and -, such as `%mlops step train`",
             where=where,
         )
-    if unknown := sorted(set(mark.options) - STEP_OPTIONS):
+    if mark.word == "model" and not (len(mark.args) == 1 and mark.args[0].isidentifier()):
         raise NotebookError(
-            f"a step has no option {unknown[0]!r}",
-            fix=f"use one of {', '.join(sorted(STEP_OPTIONS))}",
+            f"{' '.join(mark.args)!r} is no name of a variable that holds a model",
+            fix="name one, such as `%mlops model clf --name flights`",
+            where=where,
+        )
+    if unknown := sorted(set(mark.options) - OPTIONS[mark.word]):
+        known = ", ".join(sorted(OPTIONS[mark.word]))
+        raise NotebookError(
+            f"`%mlops {mark.word}` has no option {unknown[0]!r}",
+            fix=f"use one of {known}" if known else "leave it out",
             where=where,
         )
     for option in ("--retries", "--timeout"):

@@ -32,10 +32,10 @@ def names(source: str, imports: Mapping[str, str] | None = None) -> Names:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" is the author's own affair
             tree = ast.parse(python_of(source))
+            scan = Scan(known)
+            scan.run(tree)
     except (SyntaxError, ValueError, RecursionError) as error:
         return Names(error=f"{type(error).__name__}: {error}", assumed=True, reads_anything=True)
-    scan = Scan(known)
-    scan.run(tree)
     return Names(
         reads=tuple(scan.reads),
         maybe=frozenset(scan.maybe),

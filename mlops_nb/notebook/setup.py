@@ -31,9 +31,10 @@ def _sets_up(node: ast.stmt) -> bool:
     ):
         return True
     if isinstance(node, ast.Assign):
-        return _is_constant(node.value) or isinstance(node.value, ast.Lambda)
+        plain = all(_is_name(target) for target in node.targets)  # `df["a"] = 0` is work
+        return plain and (_is_constant(node.value) or isinstance(node.value, ast.Lambda))
     if isinstance(node, ast.AnnAssign):
-        return node.value is None or _is_constant(node.value)
+        return _is_name(node.target) and (node.value is None or _is_constant(node.value))
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) or magic_of(node.value) in QUIET_MAGICS
     if isinstance(node, ast.Try):  # `try: import x / except ImportError: x = None`
@@ -41,6 +42,11 @@ def _sets_up(node: ast.stmt) -> bool:
         parts += [child for handler in node.handlers for child in handler.body]
         return all(_sets_up(child) for child in parts)
     return isinstance(node, ast.Pass)
+
+
+def _is_name(node: ast.expr) -> bool:
+    parts = node.elts if isinstance(node, ast.Tuple | ast.List) else [node]
+    return all(isinstance(part, ast.Name) for part in parts)
 
 
 def _is_constant(node: ast.expr) -> bool:

@@ -36,7 +36,9 @@ def check(  # noqa: PLR0913  each option is one thing that may stop a promotion
     pipeline = source.pipeline
     cells = [c for c in source.notebook.cells if kept is None or c.index in kept]
     inside = {c.index for c in cells}
-    found = [w for w in pipeline.warnings if w.cell is None or w.cell in inside]
+    found = [
+        w for w in pipeline.warnings if w.cell is None or w.cell in inside or w.kind == "syntax"
+    ]
     for cell in cells:
         found += _hazards(cell, source.path.parent, root, set(declared) | OURS)
     if installed is not None:

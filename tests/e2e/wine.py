@@ -24,7 +24,7 @@ def wine(  # noqa: PLR0913
     path: Path,
     *,
     imports: str = IMPORTS,
-    parameters: str = "depth = 1\nshare = 0.3\nseed = 7",
+    parameters: str = "depth = 2\nshare = 0.3\nseed = 7",
     load: str = LOAD,
     look: str = "df.describe()",
     split: str = SPLIT,

@@ -60,7 +60,7 @@ def play(months: int, judge: Callable[[str], Answer]) -> tuple[Tale, list[str], 
 def gates_that_notice(typed: str) -> Answer:
     if "2013-05-01T03" in typed:
         return run(None, met=False, status="refused")
-    versions = {"2013-03": 2, "2013-04": 3, "until 2013-05": 4, "2013-06": 5, "2013-07": 6}
+    versions = {"2013-03": 2, "2013-04": 3, "2013-05-02T09": 4, "2013-06": 5, "2013-07": 6}
     return run(next(version for day, version in versions.items() if day in typed))
 
 

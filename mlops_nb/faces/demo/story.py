@@ -110,8 +110,8 @@ class Story:
         self.tell(account.chapter(month, "repaired", self.shell.elapsed))
         self.arrive(month)
         self.score(month)
-        until = first_day_after(month)
-        words = ["mlops-nb", "trigger", MODEL, "-p", "until", until]
+        next_day = first_day_after(month).removesuffix("01") + "02T09:00:00+09:00"
+        words = ["mlops-nb", "trigger", MODEL, "--at", next_day]
         trial = self.keep(self.shell.type(*words, may_say_no=True), month, "trigger")
         self.tell(account.judged(trial))
 

@@ -1,0 +1,219 @@
+"""A promotion from end to end: proof, gates, bundle, release, and what comes of edits."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typing_in import Terminal
+from wine import IMPORTS, JUDGE, LOAD, SPLIT, TRAIN, wine
+
+PROMOTE = (
+    *("promote", "wine.ipynb", "--name", "wine", "--model", "model"),
+    *("--schedule", "0 3 * * 1", "--tz", "Asia/Seoul"),
+    *("--gate", "accuracy >= 0.5", "--gate", "accuracy >= champion - 0.05"),
+)
+FILES = {
+    "job.yaml", "job.schema.json", "pipeline.ipynb", "pipeline.py", "graph.json", "proof.json",
+    "requirements.lock", "schema.json", "MODEL_CARD.md", "REVIEW.md", "Dockerfile",
+    "MANIFEST.json",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def promoted(terminal: Terminal) -> dict:
+    """Promote the wine notebook, which imports a module of its own and has a cell to leave out."""
+    (terminal.folder / "judging.py").write_text("def share(x):\n    return float(x)\n")
+    wine(
+        terminal.folder / "wine.ipynb",
+        imports=IMPORTS + "\nimport judging",
+        judge=JUDGE.replace("float(", "judging.share("),
+        look="df.describe()\nprint('only a look')",
+    )
+    before = (terminal.folder / "wine.ipynb").read_bytes()
+    answer = terminal.type(*PROMOTE)
+    assert answer.status == 0, answer.stderr
+    assert (terminal.folder / "wine.ipynb").read_bytes() == before
+    return answer.json
+
+
+def test_the_bundle_holds_what_a_reviewer_needs(terminal, promoted):
+    bundle = terminal.folder / promoted["bundle"]
+    assert {p.name for p in bundle.iterdir()} == FILES | {"modules"}
+    assert (bundle / "modules" / "judging.py").is_file()
+    frozen = (bundle / "pipeline.ipynb").read_text()
+    assert "only a look" not in frozen
+    assert '"output_type"' not in frozen
+    assert "%mlops" not in frozen
+    assert {left["cell"] for left in promoted["left_out"]} == {0, 4}
+    review = (bundle / "REVIEW.md").read_text()
+    assert "| train | X_train, y_train | model | depth, seed |" in review
+    assert all("--hash=sha256:" in block for block in
+               (bundle / "requirements.lock").read_text().split("\n\n") if block.strip())  # fmt: skip
+    assert "scikit-learn==" in (bundle / "requirements.lock").read_text()
+
+
+def test_the_proof_is_bitwise_and_the_gates_are_judged(promoted):
+    assert promoted["proof"]["equal"] is True
+    assert [s["step"] for s in promoted["proof"]["steps"]] == ["load", "split", "train", "judge"]
+    assert [g["passed"] for g in promoted["gates"]] == [True, True]
+    assert promoted["gates"][1]["because"] == "there is no champion yet"
+    assert promoted["model"] == {"name": "wine", "version": 1, "alias": "champion"}
+    assert all(t.endswith("T03:00:00+09:00") for t in promoted["schedule"]["next"])
+
+
+def test_mlflow_has_the_version_under_the_alias_and_can_load_it(terminal, promoted):
+    ask = (
+        "import sys, mlflow; mlflow.set_tracking_uri(sys.argv[1]);"
+        "m = mlflow.sklearn.load_model('models:/wine@champion'); print(type(m).__name__)"
+    )
+    url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
+    done = subprocess.run(
+        [sys.executable, "-c", ask, url], env=terminal.environment(), capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "DecisionTreeClassifier"
+
+
+def test_pipeline_py_runs_by_itself_from_anywhere_with_the_same_metrics(
+    terminal, promoted, tmp_path
+):
+    script = terminal.folder / promoted["bundle"] / "pipeline.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--json"], cwd=tmp_path, env=terminal.environment(),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["metrics"] == promoted["metrics"]
+
+
+def test_an_existing_job_is_refused_without_replace(terminal, promoted):
+    assert "there is a job 'wine' already" in terminal.refused(*PROMOTE)
+
+
+def test_replace_keeps_what_is_not_named_and_says_what_changes(terminal, promoted):
+    answer = terminal.type("promote", "wine.ipynb", "--name", "wine", "--replace",
+                           "--gate", "accuracy >= 0.4")  # fmt: skip
+    assert answer.status == 0, answer.stderr
+    assert answer.json["schedule"]["cron"] == "0 3 * * 1"
+    assert answer.json["changes"] == [
+        "gates: ['accuracy >= 0.5', 'accuracy >= champion - 0.05'] → ['accuracy >= 0.4']"
+    ]
+    assert answer.json["model"]["version"] == 1  # the same model is not registered twice
+    assert len(list((terminal.folder / ".mlops" / "bundles").iterdir())) >= 1
+
+
+def test_an_edited_definition_runs_only_after_apply_and_edited_code_never(terminal, promoted):
+    bundle = terminal.folder / promoted["bundle"]
+    definition = yaml.safe_load((bundle / "job.yaml").read_text())
+    definition["parameters"] = {"depth": 4}
+    (bundle / "job.yaml").write_text(yaml.safe_dump(definition))
+    assert terminal.type("job", "wine").json["definition"]["parameters"] == {}
+    applied = terminal.type("apply", "wine")
+    assert (applied.status, applied.json["changes"]) == (0, ["parameters: {} → {'depth': 4}"])
+    script = bundle / "pipeline.py"
+    text = script.read_text()
+    script.write_text(text + "\n# edited\n")
+    assert "'pipeline.py' in the bundle of 'wine' is not what was proven" in terminal.refused(
+        "apply", "wine"
+    )
+    script.write_text(text)
+    run = terminal.type("trigger", "wine")
+    assert (run.status, run.json["parameters"]["depth"]) == (0, 4)
+
+
+def test_jobs_says_which_step_of_the_notebook_is_no_longer_the_jobs(terminal, promoted):
+    assert terminal.type("jobs").json["jobs"][0]["differs_from_notebook"] == []
+    path = terminal.folder / "wine.ipynb"
+    text = path.read_text()
+    path.write_text(text.replace("max_depth=depth", "max_depth=depth + 1"))
+    assert terminal.type("jobs").json["jobs"][0]["differs_from_notebook"] == ["train"]
+    path.write_text(text)
+
+
+def test_a_gate_that_is_not_met_writes_no_job(terminal):
+    answer = terminal.type("promote", "wine.ipynb", "--name", "strict", "--model", "model",
+                           "--gate", "accuracy >= 1.1")  # fmt: skip
+    assert answer.status == 1
+    assert answer.json["gates"][0]["passed"] is False
+    assert not (terminal.folder / "jobs" / "strict").exists()
+    assert "strict" not in [j["job"] for j in terminal.type("jobs").json["jobs"]]
+
+
+def test_a_dry_run_judges_and_writes_nothing(terminal):
+    answer = terminal.type("promote", "wine.ipynb", "--name", "dry", "--model", "model",
+                           "--gate", "accuracy >= 0.1", "--dry-run")  # fmt: skip
+    assert (answer.status, answer.json["passed"], answer.json["bundle"]) == (0, True, None)
+    assert not (terminal.folder / "jobs" / "dry").exists()
+
+
+def test_a_left_out_cell_that_matters_is_found_by_the_proof(terminal):
+    wine(
+        terminal.folder / "sly.ipynb",
+        look="print(builtins.__dict__.__setitem__('EXTRA', 1))",
+        split=SPLIT,
+        train=TRAIN.replace("depth,", "depth + getattr(builtins, 'EXTRA', 0),"),
+        imports=IMPORTS + "\nimport builtins",
+    )
+    answer = terminal.type("promote", "sly.ipynb", "--name", "sly", "--model", "model",
+                           "--gate", "accuracy >= 0.1")  # fmt: skip
+    assert answer.status == 1
+    assert "step 'train' first, name 'model'" in answer.stderr
+    assert not (terminal.folder / "jobs" / "sly").exists()
+    known = [r for r in terminal.type("runs").json["runs"] if r["notebook"].startswith("jobs/sly")]
+    assert [r["status"] for r in known] == ["finished"]
+
+
+def test_a_draft_waits_for_apply(terminal):
+    wine(terminal.folder / "plain.ipynb")
+    answer = terminal.type("promote", "plain.ipynb", "--name", "plain", "--model", "model",
+                           "--gate", "accuracy >= 0.5", "--draft")  # fmt: skip
+    assert answer.status == 0
+    assert (terminal.folder / "jobs" / "plain" / "job.yaml").is_file()
+    jobs = {j["job"]: j["status"] for j in terminal.type("jobs").json["jobs"]}
+    assert jobs["plain"] == "draft"
+    assert "is a draft" in terminal.refused("trigger", "plain")
+    assert "plain" not in [m["name"] for m in terminal.type("models").json["models"]]
+    assert terminal.type("apply", "plain").status == 0
+    champion = {m["name"]: m["champion"] for m in terminal.type("models").json["models"]}
+    assert champion["plain"] == 1
+
+
+def test_a_declared_secret_is_used_and_shown_nowhere(terminal):
+    secret = "s3cr3t-of-the-cellar"
+    wine(
+        terminal.folder / "hidden.ipynb",
+        imports=IMPORTS + "\nimport os",
+        load=LOAD + "\nkey_length = len(os.environ['WINE_KEY'])\nprint(os.environ['WINE_KEY'])",
+    )
+    answer = terminal.type(
+        "promote", "hidden.ipynb", "--name", "hidden", "--model", "model", "--secret", "WINE_KEY",
+        "--gate", "accuracy >= 0.1", WINE_KEY=secret,
+    )  # fmt: skip
+    assert answer.status == 0, answer.stderr
+    for file in terminal.folder.rglob("*"):
+        if file.is_file():
+            assert secret.encode() not in file.read_bytes(), file
+    assert "WINE_KEY is not set" in terminal.type("trigger", "hidden").stderr
+
+
+def test_a_fresh_clone_applies_the_bundle_that_git_brought(terminal, promoted, tmp_path):
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (clone / ".git").mkdir()
+    for name in ("wine.ipynb", "judging.py"):
+        (clone / name).write_bytes((terminal.folder / name).read_bytes())
+    bundle = Path(terminal.folder / promoted["bundle"])
+    for file in bundle.rglob("*"):
+        if file.is_file():
+            target = clone / "jobs" / "wine" / file.relative_to(bundle)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+    other = Terminal(clone)
+    assert "there is a job 'wine' already" in other.refused(*PROMOTE)
+    assert other.type("apply", "wine").status == 0
+    run = other.type("trigger", "wine")
+    assert (run.status, run.json["model_version"]) == (0, 1), run.stderr
+    assert os.listdir(clone / "jobs") == ["wine"]
