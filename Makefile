@@ -21,6 +21,7 @@ setup: .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[^ ;]+' requirements.lock)"
 	VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements.lock
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --editable .
+	$(BIN)/python notebooks/flights_data.py notebooks/data --months 1-6 >/dev/null
 	touch $@
 
 # The panel is driven in a real browser. Chromium: the machine's own, Debian's package, Playwright's.

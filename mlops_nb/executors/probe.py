@@ -134,10 +134,10 @@ def _measured(space: dict[str, Any], named: Iterable[str], excluded: set[str]) -
         number = _number(space[name])
         if number is not None and math.isfinite(number):
             metrics[name] = number
-        elif named:
-            parts = _slices(space[name])
-            if parts:
-                slices[name] = parts
+    for name in [n for n in space if not n.startswith("_") and "_by_" in n]:
+        parts = _slices(space[name])
+        if parts and name.partition("_by_")[0] in metrics:
+            slices[name] = parts
     metrics |= logged
     return {"metrics": metrics, "slices": slices, "logged_run": run}
 

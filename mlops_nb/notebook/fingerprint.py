@@ -6,6 +6,8 @@ kernels that have never heard of it; numpy and pandas are looked up only where t
 
 import datetime
 import decimal
+import dis
+import functools
 import hashlib
 import re
 import struct
@@ -75,6 +77,8 @@ class _Digest:
                 self.value(owner)
         elif isinstance(value, type):
             self._class(value)
+        elif isinstance(value, DESCRIBED):
+            self._described(value)
         elif isinstance(value, types.CodeType):
             self._code(value)
         elif isinstance(value, re.Pattern):
@@ -89,7 +93,8 @@ class _Digest:
             self.value(item)
 
     def _code(self, code: types.CodeType) -> None:
-        self.raw("code", code.co_code)
+        self.raw("code")
+        self.value(_instructions(code))
         nested = 0x10  # the same function, defined inside another one, does the same
         flags = code.co_flags & ~nested
         self.value((code.co_names, code.co_varnames, code.co_freevars, flags))
@@ -109,11 +114,23 @@ class _Digest:
     def _class(self, value: type) -> None:
         self.raw("class", f"{value.__module__}.{value.__qualname__}".encode())
         if value.__module__ == "__main__":
+            self.value(value.__bases__)
             for name, item in sorted(vars(value).items()):
-                if name not in {"__dict__", "__weakref__", "__doc__", "__module__",
-                                "__firstlineno__", "__static_attributes__"}:  # fmt: skip
+                if name not in UNWRITTEN:
                     self.value(name)
                     self.value(item)
+
+    def _described(self, value: Any) -> None:
+        """Take in what stands in a class for a function or a dict of it."""
+        self.raw("described", type(value).__name__.encode())
+        if isinstance(value, types.MappingProxyType):
+            self._pairs("dict", dict(value))
+        elif isinstance(value, property):
+            self.value((value.fget, value.fset, value.fdel))
+        elif isinstance(value, functools.cached_property):
+            self.value(value.func)
+        else:
+            self.value(value.__func__)
 
     def _numpy(self, value: Any) -> bool:
         numpy = sys.modules.get("numpy")
@@ -123,8 +140,11 @@ class _Digest:
             self.raw("masked")
             self._array(numpy.ma.getdata(value), numpy)
             self._array(numpy.ma.getmaskarray(value), numpy)
+            self.value(value.fill_value)
             return True
         if isinstance(value, numpy.ndarray | numpy.generic):
+            if isinstance(value, numpy.matrix | numpy.recarray):  # the same data, other meaning
+                self.raw("kind", type(value).__name__.encode())
             self._array(numpy.asarray(value), numpy, scalar=isinstance(value, numpy.generic))
             return True
         if isinstance(value, numpy.dtype):
@@ -159,14 +179,14 @@ class _Digest:
         if isinstance(value, pandas.DataFrame):
             self.raw("frame", f"{value.shape}".encode())
             self.value(list(value.columns))
-            self.value(value.columns.names)
+            self.value([list(value.columns.names), list(value.index.names)])
             self._column(value.index, pandas)
             for place in range(value.shape[1]):
                 self._column(value.iloc[:, place], pandas)
             self.value(dict(value.attrs))
         elif isinstance(value, pandas.Series):
             self.raw("series")
-            self.value(value.name)
+            self.value([value.name, list(value.index.names)])
             self._column(value.index, pandas)
             self._column(value, pandas)
             self.value(dict(value.attrs))
@@ -177,9 +197,8 @@ class _Digest:
         elif value is pandas.NaT or value is pandas.NA:
             self.raw("missing", str(value).encode())
         elif isinstance(value, pandas.Timestamp | pandas.Timedelta):
-            self.raw(
-                type(value).__name__, f"{value.isoformat()} {getattr(value, 'tz', '')}".encode()
-            )
+            told = f"{value.isoformat()} {value.unit} {getattr(value, 'tz', '')}"
+            self.raw(type(value).__name__, told.encode())
         else:
             return False
         return True
@@ -216,6 +235,9 @@ class _Digest:
         """Take in an Arrow column, whatever its chunks: codes by first appearance, then values."""
         array = chunks.combine_chunks()
         for part in getattr(array, "chunks", [array]):
+            if part.type.num_fields:  # lists and structs have no dictionary
+                self.value(part.to_pylist())
+                continue
             coded = part if hasattr(part, "dictionary") else part.dictionary_encode()
             self._array(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False),
                         sys.modules["numpy"])  # fmt: skip
@@ -260,6 +282,33 @@ class _Digest:
                 self.value(list(part))
 
 
+DESCRIBED = (staticmethod, classmethod, property, functools.cached_property, types.MappingProxyType)
+# what Python keeps in a class beside what its author wrote, some of it only once it was asked for
+UNWRITTEN = {"__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl", "__slotnames__",
+             "__annotations__", "__firstlineno__", "__static_attributes__"}  # fmt: skip
+
+
+# instructions that depend on where a function stands: `np.log(x)` is compiled in another way
+# where `import numpy as np` stands in the same file
+PLACED = {"CACHE", "RESUME", "PUSH_NULL", "PRECALL", "NOP", "EXTENDED_ARG", "NOT_TAKEN"}
+SAME = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
+
+
+def _instructions(code: types.CodeType) -> list[Any]:
+    """Return what a code object does, without what depends on where it was compiled."""
+    kept = [i for i in dis.get_instructions(code) if i.opname not in PLACED]
+    jumps = {*dis.hasjrel, *dis.hasjabs}
+    found: list[Any] = []
+    for one in kept:
+        argument = one.argval
+        if one.opcode in jumps:  # a target is counted in what is kept
+            argument = sum(other.offset < argument for other in kept)
+        elif one.opcode in dis.hasconst:
+            argument = one.arg  # a place among the constants, which are taken in by themselves
+        found += [SAME.get(one.opname, one.opname), argument]
+    return found
+
+
 def _float(value: float) -> bytes:
     return struct.pack("<d", value) if value == value else b"nan"  # noqa: PLR0124
 
@@ -280,7 +329,7 @@ PLAIN: dict[type, Callable[[Any], bytes]] = {
     decimal.Decimal: lambda v: str(v).encode(),
     datetime.datetime: lambda v: f"{v.isoformat()} {v.tzinfo!r} {v.fold}".encode(),
     datetime.date: lambda v: v.isoformat().encode(),
-    datetime.time: lambda v: f"{v.isoformat()} {v.tzinfo!r}".encode(),
+    datetime.time: lambda v: f"{v.isoformat()} {v.tzinfo!r} {v.fold}".encode(),
     datetime.timedelta: lambda v: repr(v).encode(),
 }
 

@@ -22,7 +22,7 @@ PLACEHOLDER = re.compile(
     r"^(\W*|x+|\.+|changeme|your[-_ ].*|<.*>|\$?\{.*\}|none|null)$", re.IGNORECASE
 )
 PATH = re.compile(r"^(~|\.{1,2}|[A-Za-z]:)?[/\\][^\n]*$|^\.\.$")
-HOST = re.compile(r"^[a-z][a-z0-9+.-]*://([^/\s:@]+@)?([^/\s:?#]+)", re.IGNORECASE)
+HOST = re.compile(r"^[a-z][a-z0-9+.-]*://([^/\s@]+@)?([^/\s:?#]+)", re.IGNORECASE)
 SHORTEST_SECRET = 6
 
 
@@ -63,6 +63,8 @@ def _found(tree: ast.AST, imports: dict[str, str]) -> Iterator[Hazard]:
             yield from _assigned(node)
         elif isinstance(node, ast.Call):
             yield from _called(node, imports)
+        elif isinstance(node, ast.Dict | ast.arguments):
+            yield from _paired(node)
         elif isinstance(node, ast.Subscript):
             if resolved(dotted(node.value), imports) == "os.environ":
                 yield Hazard("environment", _literal(node.slice) or "*", node.lineno)
@@ -80,6 +82,22 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> Iterator[Hazard]:
             yield Hazard("secret", name, node.lineno)
 
 
+def _paired(node: ast.Dict | ast.arguments) -> Iterator[Hazard]:
+    """Yield secrets among a dict's values and a function's defaults."""
+    pairs: list[tuple[str, ast.expr | None]]
+    if isinstance(node, ast.Dict):
+        pairs = [(_literal(k), v) for k, v in zip(node.keys, node.values, strict=True) if k]
+    else:
+        places = [*node.posonlyargs, *node.args]
+        pairs = [
+            (a.arg, d) for a, d in zip(reversed(places), reversed(node.defaults), strict=False)
+        ]
+        pairs += [(a.arg, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True)]
+    for name, value in pairs:
+        if value is not None and _is_secret(name, _literal(value)):
+            yield Hazard("secret", name, value.lineno)
+
+
 def _is_secret(name: str, text: str) -> bool:
     return bool(
         SECRET_NAME.search(name)
@@ -95,7 +113,9 @@ def _called(node: ast.Call, imports: dict[str, str]) -> Iterator[Hazard]:
             yield Hazard("secret", keyword.arg, node.lineno)
     path = resolved(dotted(node.func), imports)
     if path in {"os.getenv", "os.environ.get", "os.environ.pop", "os.environ.setdefault"}:
-        yield Hazard("environment", _literal(node.args[0]) if node.args else "*", node.lineno)
+        yield Hazard(
+            "environment", (_literal(node.args[0]) if node.args else "") or "*", node.lineno
+        )
     elif path in {"getpass.getpass", "getpass"} or (
         isinstance(node.func, ast.Name) and node.func.id == "input"
     ):

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 
 from mlops_nb.errors import ParameterError
@@ -35,13 +36,16 @@ def parameters(source: str) -> tuple[Parameter, ...]:
 def _parameter(name: str, value: ast.expr | None, annotation: ast.expr | None) -> Parameter:
     try:
         literal = None if value is None else ast.literal_eval(value)
-    except (ValueError, TypeError, SyntaxError):
+        json.dumps(literal if not isinstance(literal, set) else list(literal))
+    except (ValueError, TypeError, SyntaxError):  # no literal, or one that no file can hold
         return Parameter(name=name, value=None, type="any")
     if isinstance(literal, tuple | set):
         literal = list(literal)
     kind = type(literal).__name__
     if isinstance(annotation, ast.Name) and annotation.id in {"int", "float", "str", "bool"}:
         kind = annotation.id
+    elif isinstance(annotation, ast.BinOp):  # `float | None`
+        kind = "any"
     return Parameter(name=name, value=literal, type="any" if literal is None else kind)
 
 

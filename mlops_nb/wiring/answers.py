@@ -29,7 +29,7 @@ def history_row(run: history.Run, when: Schedule | None) -> dict[str, Any]:
         "started": local(run.started, when),
         "finished": local(run.finished, when),
         "status": run.status,
-        "because": run.because or run.error,
+        "because": run.error or run.because,
         "parameters": dict(run.parameters),
         "metrics": run.metrics,
         "gates": [{k: g.get(k) for k in ("gate", "passed", "value", "champion", "because")}

@@ -13,8 +13,10 @@ REFUSED = {
         "'y_trian' is read in cell 6 and no cell makes it",
     ),
     "a name that is made only later": (
-        {"load": "%mlops step load\ndf = model_free(1)", "judge": "def model_free(x): return x\n"
-         "accuracy = 1.0"},
+        {
+            "load": "%mlops step load\ndf = model_free(1)",
+            "judge": "def model_free(x): return x\naccuracy = 1.0",
+        },
         (),
         "made only below it",
     ),

@@ -14,12 +14,15 @@ import pytest
 from typing_in import Terminal
 from wine import JUDGE, wine
 
-HANG = JUDGE + """
+HANG = (
+    JUDGE
+    + """
 print("before", flush=True)
 import os
 open("pid", "w").write(str(os.getpid()))
 import time
 time.sleep(300)"""
+)
 
 
 def mlflow_run(terminal: Terminal, run: str) -> dict:

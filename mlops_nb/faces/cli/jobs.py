@@ -102,6 +102,12 @@ def _clock_of(project: Project, name: str, at: str | None) -> None:
         set_clock(project, at, schedule.get("timezone", "UTC"))
 
 
+def _shared_zone(project: Project) -> str:
+    """Return the zone of all jobs; UTC where they have several, or none."""
+    zones = {j["schedule"]["timezone"] for j in project.jobs()["jobs"] if j["schedule"]}
+    return str(zones.pop()) if len(zones) == 1 else "UTC"
+
+
 def told(row: dict[str, Any]) -> str:
     """Return a run of a job in words."""
     lines = [f"{row['job']}: {row['status']}  (run {row['run']})"]
@@ -127,7 +133,7 @@ def told(row: dict[str, Any]) -> str:
 def scheduler(*, once: bool, at: str | None, as_json: bool) -> int:
     """Run the jobs that are due; one leader whatever number is started."""
     project = open_project()
-    set_clock(project, at)
+    set_clock(project, at, _shared_zone(project) if at is not None else "UTC")
     if not once and at is None:
         project.schedule(output.Progress(), output.note)
     answer = project.schedule_once(output.Progress(), output.note)

@@ -117,8 +117,10 @@ def gate_name(gate: Gate) -> str:
 
 def possible_metrics(pipeline: Pipeline, cut: plan.Slice) -> list[str]:
     """Names that may turn out to be metrics, the likely ones first: those of the last steps."""
-    if pipeline.metrics or pipeline.logged:
-        return [*pipeline.metrics, *pipeline.logged]
+    named = [*pipeline.metrics, *pipeline.logged]
+    if named:
+        made = [n for s in pipeline.steps for n in s.makes]
+        return [*named, *(n for n in made if n.partition("_by_")[0] in named and n not in named)]
     known = {p.name for p in pipeline.parameters}
     late = [s for s in pipeline.steps if s.name in cut.after] or list(reversed(pipeline.steps))
     return [n for s in late for n in s.makes if n not in known and not n.startswith("_")]

@@ -38,6 +38,7 @@ def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -
     )
     if not quick:
         bench.note("proof: running pipeline.py")
+        files.write_folder(folder, code_files(draft))  # the metrics that it prints are known now
         found = _with_script(draft, bench, folder, found, rtol)
 
     def again() -> proof.Comparison:
