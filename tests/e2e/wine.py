@@ -20,7 +20,7 @@ JUDGE = """%mlops step judge
 accuracy = float(accuracy_score(y_test, model.predict(X_test)))"""
 
 
-def wine(  # noqa: PLR0913
+def wine(
     path: Path,
     *,
     imports: str = IMPORTS,
