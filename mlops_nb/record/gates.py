@@ -81,6 +81,8 @@ def value_of(one: Gate, metrics: Mapping[str, float], slices: Slices) -> float |
     parts = slices.get(f"{one.metric}_by_{one.by}", {})
     if not parts:
         return None
+    if any(math.isnan(part) for part in parts.values()):
+        return math.nan  # min and max would pass over it, or not, by its place
     if one.gap:
         return max(parts.values()) - min(parts.values())
     return max(parts.values()) if one.op in {"<", "<="} else min(parts.values())

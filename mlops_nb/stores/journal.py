@@ -30,6 +30,7 @@ PLACES = sa.Table(
     sa.Column("name", sa.String(128), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+MOUNTS = Path("/proc/self/mounts")
 SHARED_FILE_SYSTEMS = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "ceph", "glusterfs", "lustre", "afs",
 }  # fmt: skip
@@ -38,23 +39,25 @@ SHARED_FILE_SYSTEMS = {
 class SqlJournal:
     """A journal in any database that SQLAlchemy speaks to; SQLite by default."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, *, mounts: Path = MOUNTS) -> None:
         self.clock = clock
-        parsed = sa.engine.make_url(url)
+        parsed = _parsed(url)
         self.file = Path(parsed.database) if _is_file(parsed) and parsed.database else None
         if self.file is not None:
-            _refuse_shared(self.file)
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = sa.create_engine(url)
-        if parsed.get_backend_name() == "sqlite":
-            sa.event.listen(self.engine, "connect", _set_up_sqlite)
-            sa.event.listen(self.engine, "begin", _begin_immediate)
+            _refuse_shared(self.file, mounts)
         try:
+            if self.file is not None:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.engine = sa.create_engine(url)
+            if parsed.get_backend_name() == "sqlite":
+                sa.event.listen(self.engine, "connect", _set_up_sqlite)
+                sa.event.listen(self.engine, "begin", _begin_immediate)
             METADATA.create_all(self.engine)
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError, TypeError) as error:
             raise Unreachable(
                 f"the journal cannot be opened: {_reason(error)}",
-                fix="check the address in mlops-nb.toml or MLOPS_NB_JOURNAL, and free space",
+                fix="check the address in mlops-nb.toml or MLOPS_NB_JOURNAL, its driver, and "
+                "free space",
                 where=parsed.render_as_string(hide_password=True),
             ) from None
 
@@ -127,6 +130,17 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
+def _parsed(url: str) -> sa.engine.URL:
+    try:
+        return sa.engine.make_url(url)
+    except sa.exc.ArgumentError:
+        raise Refused(
+            "the address of the journal is no SQLAlchemy URL",
+            fix="write it like sqlite:////folder/journal.db or postgresql://user@host/database",
+            where="mlops-nb.toml or MLOPS_NB_JOURNAL",
+        ) from None
+
+
 def _is_file(url: sa.engine.URL) -> bool:
     return url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
 
@@ -141,9 +155,9 @@ def _begin_immediate(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _refuse_shared(file: Path) -> None:
+def _refuse_shared(file: Path, mounts: Path) -> None:
     """Refuse a SQLite file on a network file system: its locks do not hold there."""
-    kind = file_system(file)
+    kind = file_system(file, mounts)
     if kind in SHARED_FILE_SYSTEMS:
         raise Refused(
             f"the journal would lie on a network file system ({kind}), where SQLite loses writes",
@@ -152,7 +166,7 @@ def _refuse_shared(file: Path) -> None:
         )
 
 
-def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+def file_system(path: Path, mounts: Path = MOUNTS) -> str:
     """Return the type of the file system that a path is on, "" where that cannot be told."""
     if not mounts.is_file():
         return ""
@@ -160,6 +174,8 @@ def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
     target = str(path.absolute())
     for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
         parts = line.split()
+        if len(parts) < 3:  # noqa: PLR2004  device, point, type
+            continue
         point = parts[1].replace("\\040", " ").rstrip("/") + "/"
         if (target + "/").startswith(point) and len(point) >= len(best):
             best, kind = point, parts[2]

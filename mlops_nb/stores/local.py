@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from mlops_nb import files
@@ -24,7 +25,7 @@ class LocalStore:
         """
         digest = files.sha256(file)
         place = self._place(digest)
-        if place.exists():
+        if place.is_file() and files.sha256(place) == digest:
             return digest
         part = place.with_name(f".{digest}.{os.getpid()}.part")
         try:
@@ -34,7 +35,8 @@ class LocalStore:
                 os.fsync(written.fileno())
             part.replace(place)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             raise Unreachable(
                 f"the artifact cannot be stored: {error.strerror}",
                 fix="free some space on this disk and run again",

@@ -55,7 +55,10 @@ class MemoryStore:
         return digest
 
     def path(self, digest: str) -> Path:
-        """Return the file with these bytes."""
-        if digest not in self.files:
-            raise NotFound(f"no artifact {digest[:12]}", fix="run the job again")
-        return self.files[digest]
+        """Return the file with these bytes, verified."""
+        place = self.files.get(digest)
+        if place is None or not place.is_file():
+            raise NotFound(f"artifact {digest[:12]} is not in the store", fix="run the job again")
+        if files.sha256(place) != digest:
+            raise NotFound(f"artifact {digest[:12]} is damaged", fix="run the job again")
+        return place

@@ -12,7 +12,7 @@ import nbformat
 import psutil
 import pytest
 from typing_in import Terminal
-from wine import JUDGE, wine
+from wine import IMPORTS, JUDGE, wine
 
 HANG = (
     JUDGE
@@ -185,3 +185,35 @@ def test_a_full_disk_for_the_output_is_a_failed_run_and_not_a_finished_one(termi
         assert not list(small.glob("*.part"))
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_metrics_that_cells_log_to_mlflow_are_the_runs_and_their_run_is_adopted(terminal):
+    wine(
+        terminal.folder / "logging.ipynb",
+        imports="import mlflow\n" + IMPORTS,
+        judge=JUDGE + "\nmlflow.log_metric('logged_accuracy', accuracy)",
+    )
+    answer = terminal.type("run", "logging.ipynb")
+    assert answer.status == 0, answer.stderr
+    assert set(answer.json["metrics"]) == {"logged_accuracy"}
+    runs = (
+        "import json, sys, mlflow; c = mlflow.MlflowClient(tracking_uri=sys.argv[1]);"
+        "e = [x.experiment_id for x in c.search_experiments()];"
+        "print(json.dumps([r.data.tags.get('mlflow.parentRunId') for r in c.search_runs(e)]))"
+    )
+    url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
+    done = subprocess.run([os.sys.executable, "-c", runs, url], env=terminal.environment(),
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert answer.json["mlflow_run"] in json.loads(done.stdout)
+    assert not (terminal.folder / "mlruns").exists()
+
+
+def test_a_dead_tracking_server_is_a_warning_and_the_next_run_catches_up(terminal):
+    dead = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    answer = terminal.type("run", "wine.ipynb", **dead)
+    assert (answer.status, answer.json["status"]) == (0, "finished")
+    assert answer.json["mlflow_run"] is None
+    assert "warning: MLflow does not answer" in answer.stderr
+    assert terminal.type("run", "wine.ipynb").status == 0
+    caught_up = terminal.type("show", answer.json["run"]).json
+    assert mlflow_run(terminal, caught_up["mlflow_run"])["status"] == "FINISHED"

@@ -123,8 +123,14 @@ def model(*found):
 
 
 def registered(version):
-    return ev.Registered(run=f"r{version}", job="j", model="M", version=version,
-                         artifact=f"a{version}", digest=f"d{version}", metrics={"auc": 0.5})  # fmt: skip
+    return ev.Registered(
+        run=f"r{version}",
+        job="j",
+        model="M",
+        version=version,
+        artifact=f"a{version}",
+        digest=f"d{version}",
+    )
 
 
 def released(version, *, rollback=False):

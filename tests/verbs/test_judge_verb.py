@@ -42,9 +42,7 @@ def test_the_first_model_becomes_version_1_and_champion():
 def test_a_refused_model_changes_nothing_and_says_which_gate_and_by_how_much():
     (judged,) = judge(job("auc >= 0.7"), done(auc=0.6), known(1))
     assert not judged.passed
-    assert judged.because == (
-        "gate 'auc >= 0.7': auc 0.6 is not >= 0.7; version 1 stays champion"
-    )
+    assert judged.because == ("gate 'auc >= 0.7': auc 0.6 is not >= 0.7; version 1 stays champion")
 
 
 def test_the_champion_is_what_a_challenger_must_beat():

@@ -1,0 +1,99 @@
+"""The magics, in a real kernel."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+from wine import wine
+
+
+class Session:
+    """A kernel that a notebook belongs to."""
+
+    def __init__(self, notebook: Path) -> None:
+        environment = {**os.environ, "JPY_SESSION_NAME": str(notebook)}
+        self.manager, self.client = start_new_kernel(env=environment, cwd=str(notebook.parent))
+
+    def run(self, cell: str) -> tuple[str, dict[str, str], str]:
+        """Run a cell; return what it printed, what it showed, and the error's text."""
+        printed: list[str] = []
+        shown: dict[str, str] = {}
+        errors: list[str] = []
+
+        def hook(message: dict) -> None:
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                printed.append(content["text"])
+            elif message["msg_type"] in {"execute_result", "display_data"}:
+                shown.update(content["data"])
+            elif message["msg_type"] == "error":
+                errors.extend(content["traceback"])
+
+        self.client.execute_interactive(cell, output_hook=hook, timeout=120)
+        return "".join(printed), shown, "\n".join(errors)
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.context.term()
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("magic")
+    (folder / ".git").mkdir()
+    session = Session(wine(folder / "wine.ipynb"))
+    session.run("%load_ext mlops_nb")
+    yield session
+    session.close()
+
+
+def test_a_step_line_marks_and_the_cell_runs_as_it_would_without(session):
+    assert session.run("%mlops step load\nx = 1\nprint(x)") == ("1\n", {}, "")
+
+
+def test_the_cell_form_is_the_line_form_and_shows_failures_as_failures(session):
+    assert session.run("%%mlops step load\ny = 2\nprint(y)") == ("2\n", {}, "")
+    assert "ZeroDivisionError" in session.run("%%mlops step load\n1 / 0")[2]
+
+
+def test_a_mark_that_cannot_be_read_is_one_error_with_its_mend(session):
+    printed, _, error = session.run("%mlops step two words")
+    assert printed == ""
+    assert error.splitlines() == [
+        "error: 'two words' is no name for a step (cell 0)",
+        "  fix: name it with letters, digits, _ and -, such as `%mlops step train`",
+    ]
+
+
+def test_declarations_run_and_change_nothing(session):
+    for line in ("metric auc accuracy", "model clf --name wine", "evaluate --truth y --pred p"):
+        assert session.run(f"%mlops {line}") == ("", {}, "")
+
+
+def test_graph_draws_the_saved_notebooks_pipeline(session):
+    _, shown, error = session.run("%mlops graph")
+    assert error == ""
+    assert "<svg" in shown["image/svg+xml"]
+    for step in ("load", "split", "train", "judge"):
+        assert f'data-step="{step}"' in shown["image/svg+xml"]
+
+
+def test_mlops_alone_says_where_one_stands_and_what_is_next(session):
+    _, shown, _ = session.run("%mlops")
+    assert "load, split, train, judge" in shown["text/html"]
+    assert "%mlops check" in shown["text/html"]
+
+
+def test_a_verb_of_the_command_line_answers_in_the_notebook(session):
+    assert "nothing stands against it" in session.run("%mlops check")[0]
+    assert "no jobs yet" in session.run("%mlops jobs")[0]
+    assert "no such command 'frobnicate'" in session.run("%mlops frobnicate")[0]
+
+
+def test_a_front_end_that_does_not_tell_the_path_is_an_error_with_its_mend(session):
+    session.run("import os; os.environ.pop('JPY_SESSION_NAME')")
+    error = session.run("%mlops graph")[2]
+    assert "the notebook's path is not known here" in error
+    assert "fix: save the notebook" in error
