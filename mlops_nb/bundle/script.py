@@ -5,8 +5,10 @@ declares the names it makes as `global`: the same code, word for word, with the 
 """
 
 import ast
+import builtins
 import keyword
 import re
+import symtable
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,11 @@ from mlops_nb.notebook.cells import IPYTHON_SYNTAX, python_of
 QUIET = re.compile(
     r"^[ \t]*%(matplotlib|load_ext|reload_ext|autoreload|config|precision)\b.*$", re.MULTILINE
 )
+
+
+FUTURE = re.compile(r"^from __future__ import .*$", re.MULTILINE)
+# what a step's function must not hide: "filter" is a likely name for a step
+RESERVED = {"main", "run_steps", "display", "get_ipython", *dir(builtins)}
 
 
 @dataclass(slots=True)
@@ -45,9 +52,12 @@ def render(
     """
     blocks = _blocks(pipeline)
     sources = {c.index: _plain(c.source) for c in notebook.cells}
+    futures = sorted({line for text in sources.values() for line in FUTURE.findall(text)})
+    sources = {index: FUTURE.sub("", text) for index, text in sources.items()}
     needs_ipython = any("get_ipython()" in text for text in sources.values())
     shows = any("display" in c.reads for c in pipeline.cells)
-    parts = [_head(job, origin, pipeline, folder, ipython=needs_ipython, display=shows)]
+    head = _head(job, origin, pipeline, folder, ipython=needs_ipython, display=shows)
+    parts = [head.replace("\n\nimport os\n", "\n".join(["\n", *futures, "import os", ""]), 1)]
     for block in blocks:
         body = "\n\n".join(sources[c.index].strip("\n") for c in block.cells)
         parts.append(_function(block, body, pipeline) if block.name else body)
@@ -65,7 +75,7 @@ def _blocks(pipeline: Pipeline) -> list[Block]:
     top = _top_level(pipeline)
     first: list[CellFacts] = [c for c in pipeline.cells if c.index in top]
     blocks = [Block("", "", [cell]) for cell in first]
-    taken = {"main", *(name for cell in pipeline.cells for name in cell.writes)}
+    taken = {*RESERVED, *(name for c in pipeline.cells for name in (*c.reads, *c.writes))}
     waiting: list[CellFacts] = []
     for cell in pipeline.cells:
         if cell.index in top or cell.kind == "empty":
@@ -83,15 +93,16 @@ def _blocks(pipeline: Pipeline) -> list[Block]:
 
 
 def _top_level(pipeline: Pipeline) -> set[int]:
-    """Parameters, and set-up that depends on no step and whose names nobody else binds."""
+    """Parameters, and set-up that reads no step and no parameter; its names nobody else binds."""
     writers: dict[str, set[int]] = {}
     for cell in pipeline.cells:
         for name in (*cell.writes, *cell.changes):
             writers.setdefault(name, set()).add(cell.index)
-    top = {c.index for c in pipeline.cells if c.kind == "parameters"}
+    parameters = {c.index for c in pipeline.cells if c.kind == "parameters"}
+    top = set(parameters)
     for cell in pipeline.cells:
         alone = all(writers[name] <= {cell.index} for name in cell.writes)
-        if cell.kind == "setup" and alone and set(cell.depends_on) <= top:
+        if cell.kind == "setup" and alone and set(cell.depends_on) <= top - parameters:
             top.add(cell.index)
     return top
 
@@ -109,12 +120,12 @@ def _identifier(step: str, taken: set[str]) -> str:
 
 
 def _function(block: Block, body: str, pipeline: Pipeline) -> str:
-    made = sorted({name for cell in block.cells for name in cell.writes} - {"_"})
     uses = sorted({n for e in pipeline.edges if e.target == block.step for n in e.names})
     step = next((s for s in pipeline.steps if s.name == block.step), None)
     title = step.title if step else block.step
     stars, body = _hoisted(body)
     tree = _parsed(body)
+    made = _bound(body)
     body = _without_annotations(body, tree)
     declared = "async def" if _awaits(tree) else "def"
     lines = [f"{declared} {block.name}() -> None:", f'    """{_quoted(title)}.']
@@ -125,6 +136,12 @@ def _function(block: Block, body: str, pipeline: Pipeline) -> str:
         lines += [f"    global {line.rstrip(',')}" for line in wrapped]
     text = "\n".join(lines) + "\n" + _indented(body, tree)
     return "\n".join([*stars, text]) if stars else text
+
+
+def _bound(body: str) -> list[str]:
+    """Return the names that a body binds or deletes: globals in a notebook."""
+    table = symtable.symtable(body, "<cell>", "exec")
+    return sorted(s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported())
 
 
 def _quoted(text: str) -> str:
@@ -148,6 +165,8 @@ def _awaits(tree: ast.Module) -> bool:
     while todo:
         node = todo.pop()
         if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if isinstance(node, ast.comprehension) and node.is_async:
             return True
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             todo.extend(ast.iter_child_nodes(node))
@@ -252,10 +271,11 @@ def _tail(
         "            raise SystemExit(f'error: there is no parameter {name!r}')",
         "        globals()[name] = value",
     ]
+    main = "run_steps" if any("main" in c.writes for c in pipeline.cells) else "main"
     asyncio = ["    import asyncio", ""] if any("asyncio.run" in c for c in calls) else []
     return "\n".join(
         [
-            "def main(**changed: object) -> dict[str, float]:",
+            f"def {main}(**changed: object) -> dict[str, float]:",
             '    """Run every step with the given parameters and return the metrics."""',
             *asyncio,
             *typed,
@@ -284,7 +304,7 @@ def _tail(
             "                       metavar=('NAME', 'VALUE'), help='set a parameter')",
             "    words.add_argument('--json', action='store_true', help='print JSON')",
             "    given = words.parse_args()",
-            "    measured = main(**{name: _typed(value) for name, value in given.p})",
+            f"    measured = {main}(**{{name: _typed(value) for name, value in given.p}})",
             "    if given.json:",
             "        print(json.dumps({'version': 1, 'metrics': measured}))",
             "    else:",
