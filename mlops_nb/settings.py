@@ -92,6 +92,12 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
     if tracking := environment.get("MLFLOW_TRACKING_URI"):
         given["mlflow"] = tracking
     folder = root / FOLDER
+    if odd := sorted({"?", "#"} & set(str(root))):
+        raise Refused(
+            f"the project's path has a {odd[0]!r} in it, which no database address can hold",
+            fix="rename that folder",
+            where=str(root),
+        )
     return Settings(
         root=root,
         journal=str(given.get("journal", f"sqlite:///{folder / 'journal.db'}")),

@@ -21,9 +21,14 @@ QUIET = re.compile(
 )
 
 
+# inside a function `%time` would bind the function's own names: the statement stands by itself
+TIMED = re.compile(r"^([ \t]*)%time[ \t]+(?=[^-\s])", re.MULTILINE)
 FUTURE = re.compile(r"^from __future__ import .*$", re.MULTILINE)
 # what a step's function must not hide: "filter" is a likely name for a step
-RESERVED = {"main", "run_steps", "display", "get_ipython", *dir(builtins)}
+RESERVED = {
+    *dir(builtins), "display", "get_ipython", "main", "run_steps", "_typed", "_command_line",
+    "asyncio", "changed", "names", "name", "value",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -67,7 +72,7 @@ def render(
 
 def _plain(source: str) -> str:
     """Return a cell's text as Python: quiet magics left out, other IPython syntax as calls."""
-    text = QUIET.sub("", source)
+    text = TIMED.sub(r"\1", QUIET.sub("", source))
     return python_of(text) if IPYTHON_SYNTAX.search(text) else text
 
 
@@ -125,7 +130,7 @@ def _function(block: Block, body: str, pipeline: Pipeline) -> str:
     title = step.title if step else block.step
     stars, body = _hoisted(body)
     tree = _parsed(body)
-    made = _bound(body)
+    made = sorted({*_bound(body), *(name for cell in block.cells for name in cell.writes)})
     body = _without_annotations(body, tree)
     declared = "async def" if _awaits(tree) else "def"
     lines = [f"{declared} {block.name}() -> None:", f'    """{_quoted(title)}.']
@@ -138,10 +143,10 @@ def _function(block: Block, body: str, pipeline: Pipeline) -> str:
     return "\n".join([*stars, text]) if stars else text
 
 
-def _bound(body: str) -> list[str]:
+def _bound(body: str) -> set[str]:
     """Return the names that a body binds or deletes: globals in a notebook."""
     table = symtable.symtable(body, "<cell>", "exec")
-    return sorted(s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported())
+    return {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
 
 
 def _quoted(text: str) -> str:

@@ -60,9 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         where = error.ctx.command_path if error.ctx else "mlops-nb"
         output.wrong_use(error.format_message(), where, as_json=as_json)
         status = 2
-    except click.Abort:
-        status = 1
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
         click.echo("stopped", err=True)
         status = 130
     except BrokenPipeError:
