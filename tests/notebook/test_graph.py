@@ -55,6 +55,17 @@ def test_set_up_is_no_edge_and_what_it_reads_goes_with_its_reader():
     assert [c.kind for c in found.cells] == ["step", "setup", "setup", "step"]
 
 
+def test_an_import_within_a_step_is_neither_made_nor_an_edge():
+    found = told("%mlops step a\nimport math\nx = f()", "%mlops step b\ny = math.pi")
+    assert found.step("a").makes == ("x",)
+    assert edges(found) == {}
+
+
+def test_a_function_that_was_bound_anew_reads_no_more_what_the_old_one_read():
+    found = told("x = 1", "def f(): return x", "f = len", "y = f([])")
+    assert found.cells[3].depends_on == (2,)
+
+
 def test_a_parameter_that_a_step_binds_anew_is_a_value_of_that_step():
     found = told(("n = 1", "parameters"), "%mlops step a\nn = n + 1", "%mlops step b\nm = n * 2")
     assert found.step("a").parameters == ("n",)

@@ -32,6 +32,10 @@ def test_all_that_the_model_and_its_metrics_need_is_kept():
     assert found.after == ("evaluate",)
 
 
+def test_what_a_later_step_makes_of_the_model_is_kept_unasked():
+    assert kept(*SMALL, wanted=()) == (0, 1, 2, 3)
+
+
 def test_plots_and_what_nothing_needs_are_left_out_with_the_reason():
     found = cut(
         told(*SMALL, "raw.plot()", "%mlops step extra\nother = count(raw)", "N = 3"),

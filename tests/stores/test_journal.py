@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
@@ -174,6 +175,14 @@ def test_a_database_is_synced_at_every_commit(sql):
     with sql.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_who_writes_holds_the_lock_from_the_start(sql):
+    with sql.engine.begin():
+        other = sqlite3.connect(sql.file, timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
 
 
 def test_an_event_of_a_later_version_is_passed_over(sql):
