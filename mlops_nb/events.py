@@ -241,4 +241,7 @@ def from_record(kind: str, record: Mapping[str, Any], **envelope: Any) -> Event 
     if made is None:
         return None
     known = {f.name for f in fields(made)}
-    return made(**{k: v for k, v in record.items() if k in known}, **envelope)
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k in known
+    }
+    return made(**values, **envelope)

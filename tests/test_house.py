@@ -38,8 +38,6 @@ LONG = {
     "bundle/script.py:_head": "the generated module's head, line by line",
     "bundle/script.py:_tail": "the generated module's end, line by line",
     "notebook/render.py:as_json": "what `graph --json` prints, field by field",
-    "verbs/promote/define.py:define": "a job, field by field",
-    "wiring/promotion.py:_answer": "what `promote --json` prints, field by field",
 }
 
 

@@ -49,6 +49,12 @@ def _parameter(name: str, value: ast.expr | None, annotation: ast.expr | None) -
     return Parameter(name=name, value=literal, type="any" if literal is None else kind)
 
 
+class Word(str):
+    """A value as a person typed it: its type is told by the parameter that it is for."""
+
+    __slots__ = ()
+
+
 def typed(text: str) -> Value:
     """Return a command line's word as papermill types it.
 
@@ -79,6 +85,8 @@ def checked(given: Mapping[str, Value], known: Iterable[Parameter], where: str) 
         parameter = by_name.get(name)
         if parameter is None:
             raise _unknown(name, by_name, where)
+        if isinstance(value, Word):  # text stays as it was typed where text is asked for
+            value = str(value) if parameter.type == "str" else typed(value)  # noqa: PLW2901
         kind = type(value).__name__
         if parameter.type == "str" and not isinstance(value, str):
             value = str(value)  # noqa: PLW2901  `-p name 3` is text where the default is text

@@ -221,13 +221,6 @@ def _answer(
     judged = verdict[0]
     assert isinstance(judged, Judged)
     written = passed and not ways.dry_run
-    version = next((e.version for e in verdict if isinstance(e, Registered)), None)
-    live = written and not ways.draft
-    if version is None and live and job.model_name:
-        model = history.models(shop.journal.read()).get(job.model_name)
-        version = model.champion if model else None
-    when = job.schedule
-    ticks = [] if when is None else list(islice(cron.ticks(when, shop.clock()), 3))
     return {
         "version": 1,
         "job": job.name,
@@ -236,13 +229,8 @@ def _answer(
         "proof": contents.proof_json(made.proof),
         "gates": [{k: v[k] for k in ("gate", "passed", "value", "champion", "because")}
                   for v in judged.verdicts],
-        "model": None if not job.model_name else {
-            "name": job.model_name, "version": version if live else None,
-            "alias": "champion" if live and version is not None else None,
-        },
-        "schedule": None if when is None else {
-            "cron": when.cron, "timezone": when.timezone, "next": [t.isoformat() for t in ticks],
-        },
+        "model": _model_answer(shop, job, verdict, live=written and not ways.draft),
+        "schedule": _schedule_answer(shop, job),
         "left_out": [{"cell": index, "why": why} for index, why in made.cut.left_out],
         "targets": [],
         "metrics": dict(made.sides["bundle"].metrics),
@@ -250,6 +238,35 @@ def _answer(
         "because": judged.because,
         "changes": [] if old is None else jobfile.difference(old, jobfile.definition(job)),
     }  # fmt: skip
+
+
+def _model_answer(
+    shop: Workshop, job: Job, verdict: list[Event], *, live: bool
+) -> dict[str, Any] | None:
+    if not job.model_name:
+        return None
+    version = next((e.version for e in verdict if isinstance(e, Registered)), None)
+    if version is None and live:
+        model = history.models(shop.journal.read()).get(job.model_name)
+        version = model.champion if model else None
+    released = live and version is not None
+    return {
+        "name": job.model_name,
+        "version": version if live else None,
+        "alias": "champion" if released else None,
+    }
+
+
+def _schedule_answer(shop: Workshop, job: Job) -> dict[str, Any] | None:
+    when = job.schedule
+    if when is None:
+        return None
+    ticks = islice(cron.ticks(when, shop.clock()), 3)
+    return {
+        "cron": when.cron,
+        "timezone": when.timezone,
+        "next": [tick.isoformat() for tick in ticks],
+    }
 
 
 def apply(shop: Workshop, name: str, note: Callable[[str], None]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ parameter_option = click.option(
 
 
 def typed(given: tuple[tuple[str, str], ...]) -> dict[str, Value]:
-    """Return `-p` options as papermill types them."""
-    return {name: params.typed(value) for name, value in given}
+    """Return `-p` options as words, to be typed by the parameters that they are for."""
+    return {name: params.Word(value) for name, value in given}
 
 
 def project_of(notebook: str) -> Project:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_nb.bundle import jobfile
 from mlops_nb.errors import JobError
-from mlops_nb.model import Job, Value
+from mlops_nb.model import Job, Schedule, Value
 from mlops_nb.notebook import parameters
 from mlops_nb.ports import Source
 from mlops_nb.record import cron, gates
@@ -37,29 +37,10 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
 
     Raises JobError for a name, schedule, zone or gate that cannot be.
     """
-    if not JOB_NAME.match(request.name):
-        raise JobError(
-            f"{request.name!r} is no name for a job",
-            fix="use letters, digits, ., _ and -, such as flights-delay",
-        )
-    folder = source.path.parent.resolve()
-    if not folder.is_relative_to(root):
-        raise JobError(
-            f"{source.path.name!r} lies outside the project {root.name!r}",
-            fix="run promote from the notebook's own project",
-            where=str(source.path),
-        )
+    folder = _folder(request, source, root)
     before = None if old is None else jobfile.of_definition(dict(old))
     marked = dict(source.pipeline.model)
     variable = request.model or next(iter(marked), None) or (before and before.model_variable)
-    when = before.schedule if before else None
-    if request.schedule is not None:
-        zone = request.timezone or (when.timezone if when else "UTC")
-        when = cron.schedule(request.schedule, zone)
-    elif request.timezone is not None and when is not None:
-        when = cron.schedule(when.cron, request.timezone, missed=when.missed, overlap=when.overlap)
-    elif request.timezone is not None:
-        cron.zone(request.timezone)
     texts = request.gates if request.gates is not None else (before.gates if before else ())
     for text in texts:
         gates.gate(text)
@@ -75,7 +56,7 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
         source=str(source.path.resolve().relative_to(root)),
         folder=str(folder.relative_to(root)),
         parameters=_fitting(given, source),
-        schedule=when,
+        schedule=_schedule(request, before.schedule if before else None),
         gates=tuple(texts),
         model_name=None if not variable else marked.get(variable, request.name),
         model_variable=variable or None,
@@ -86,9 +67,38 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
     )
 
 
+def _folder(request: Request, source: Source, root: Path) -> Path:
+    """Return the notebook's folder; refuse a name that is none, and a notebook outside."""
+    if not JOB_NAME.match(request.name):
+        raise JobError(
+            f"{request.name!r} is no name for a job",
+            fix="use letters, digits, ., _ and -, such as flights-delay",
+        )
+    folder = source.path.parent.resolve()
+    if not folder.is_relative_to(root):
+        raise JobError(
+            f"{source.path.name!r} lies outside the project {root.name!r}",
+            fix="run promote from the notebook's own project",
+            where=str(source.path),
+        )
+    return folder
+
+
+def _schedule(request: Request, old: Schedule | None) -> Schedule | None:
+    if request.schedule is not None:
+        zone = request.timezone or (old.timezone if old else "UTC")
+        return cron.schedule(request.schedule, zone)
+    if request.timezone is not None and old is not None:
+        return cron.schedule(old.cron, request.timezone, missed=old.missed, overlap=old.overlap)
+    if request.timezone is not None:
+        cron.zone(request.timezone)
+    return old
+
+
 def _fitting(given: Mapping[str, Value], source: Source) -> dict[str, Value]:
     known = source.pipeline.parameters
     fixed = {n: v for n, v in given.items() if not cron.uses_template(v)}
     named = {n: next((p.value for p in known if p.name == n), None) for n in given}
     parameters.checked(named, known, source.path.name)  # a template needs a known name, too
-    return {**given, **parameters.checked(fixed, known, source.path.name)}
+    templates = {n: str(v) for n, v in given.items() if n not in fixed}
+    return {**templates, **parameters.checked(fixed, known, source.path.name)}
