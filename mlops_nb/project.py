@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.errors import NotFound
+from mlops_nb.errors import NotFound, Refused
 from mlops_nb.events import JobPaused, JobUnpaused, RunFinished
 from mlops_nb.model import Value, Warned
 from mlops_nb.notebook import parameters as params
@@ -72,7 +72,7 @@ class Project:
         given = params.checked(parameters or {}, source.pipeline.parameters, source.path.name)
         values = {p.name: p.value for p in source.pipeline.parameters} | given
         name = shop.new_run()
-        target = self._output(output, name, source.path.name)
+        target = self._output(output, name, source.path)
         if _logs_to_mlflow(source):
             shop.mirror.prepare()
         shop.write_graph(name, render.as_json(source.pipeline), render.as_mermaid(source.pipeline))
@@ -98,10 +98,15 @@ class Project:
         shop.mirror_now()
         return shop.run_of(name)
 
-    def _output(self, output: str | Path | None, run_id: str, name: str) -> Path:
+    def _output(self, output: str | Path | None, run_id: str, source: Path) -> Path:
         if output is None:
-            return self.workshop.run_folder(run_id) / name
+            return self.workshop.run_folder(run_id) / source.name
         target = self.here / output
+        if target.exists() and target.samefile(source):
+            raise Refused(
+                f"the output {str(output)!r} is the notebook itself, which is never changed",
+                fix="give another path: -o executed.ipynb",
+            )
         if target.is_dir() or not target.parent.is_dir():
             raise NotFound(
                 f"the output {str(output)!r} cannot be written: "
@@ -216,8 +221,9 @@ class Project:
         if model not in known:
             hint = f"the models are {', '.join(known)}" if known else "promote a notebook first"
             raise NotFound(f"there is no model {model!r}", fix=hint)
-        released = release.rollback(known[model], to)
-        shop.record([released])
+        with shop.deciding():
+            released = release.rollback(history.models(shop.journal.read())[model], to)
+            shop.record([released])
         shop.mirror_now()
         return {
             "version": 1,

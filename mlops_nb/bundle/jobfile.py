@@ -77,6 +77,7 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         raise JobError(
             f"{place}: {problem.message}", fix=f"correct {place} in job.yaml", where=where
         )
+    _refuse_what_is_not_there_yet(found)
     when = found.get("schedule")
     for text in found.get("gates", []):
         gates.gate(text)
@@ -101,6 +102,21 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         timeout=found.get("timeout"),
         rest={k: v for k, v in found.items() if k not in known},
     )  # fmt: skip
+
+
+def _refuse_what_is_not_there_yet(found: Mapping[str, Any]) -> None:
+    """Refuse a wish that would be kept and ignored: somebody may rely on it."""
+    wishes = {
+        "approval": (found.get("approval", "none") != "none", "none"),
+        "triggers": (bool(found.get("triggers")), "[]"),
+        "notify": (bool(found.get("notify")), "[]"),
+    }
+    for name, (wished, nothing) in wishes.items():
+        if wished:
+            raise JobError(
+                f"job.yaml asks for {name}, which this version does not do yet",
+                fix=f"set {name}: {nothing}",
+            )
 
 
 def definition(job: Job) -> dict[str, Any]:

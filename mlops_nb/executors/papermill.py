@@ -39,7 +39,7 @@ class Watch:
         self.put = put.put
         self.notebook: Any = None
         self.kernel_pid = 0
-        self.failed = False
+        self.failed = self.ended = False
         self.saved = 0.0
         self.deadline = None if task.timeout is None else time.monotonic() + task.timeout
 
@@ -101,6 +101,7 @@ class Watch:
 
     def notebook_ended(self, client: Client) -> None:
         """Measure, and judge other models on the same data."""
+        self.ended = True
         for name, (when, path) in self.task.keep.items():
             if not when:
                 self._keep(client, name, path)
@@ -195,7 +196,7 @@ class Papermill:
                 environment={**os.environ, **task.environment},
             )  # fmt: skip
         except PapermillExecutionError as error:
-            if not watch.failed:
+            if not watch.failed and not watch.ended:  # a cell may be tagged `raises-exception`
                 raise RunFailed(f"{error.ename}: {error.evalue}", fix="see the notebook") from None
         except NoSuchKernel as error:
             raise NotebookError(

@@ -68,7 +68,7 @@ def typed(text: str) -> Value:
             return kind(text)
         except ValueError:
             continue
-    return text
+    return str(text)
 
 
 def checked(given: Mapping[str, Value], known: Iterable[Parameter], where: str) -> dict[str, Value]:

@@ -28,6 +28,7 @@ from mlops_nb.events import (
 from mlops_nb.model import Value
 
 OPEN = {"queued", "running"}
+AS_RUN = {"queued": "stopped", "running": "stopped", "skipped": "stopped", "refused": "finished"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -239,7 +240,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "version": 1,
         "run": run.id,
         "notebook": run.notebook,
-        "status": {"queued": "stopped", "running": "stopped"}.get(run.status, run.status),
+        "status": AS_RUN.get(run.status, run.status),
         "seconds": run.seconds,
         "output": run.output,
         "parameters": dict(run.parameters),

@@ -97,8 +97,11 @@ class SqlJournal:
             query = query.where(EVENTS.c.run == run)
         if job:
             query = query.where(EVENTS.c.job == job)
-        with self.engine.connect() as connection:
-            rows = connection.execute(query).all()
+        try:
+            with self.engine.connect() as connection:
+                rows = connection.execute(query).all()
+        except sa.exc.SQLAlchemyError as error:
+            raise _unreadable(error) from None
         for row in rows:
             event = from_record(
                 row.kind, json.loads(row.data), run=row.run, job=row.job, at=row.at, id=row.id
@@ -109,17 +112,27 @@ class SqlJournal:
     def place(self, listener: str, value: str | None = None) -> str:
         """Return what was noted under a name; note `value` where one is given."""
         where = PLACES.c.name == listener
-        with self.engine.begin() as connection:
-            row = connection.execute(PLACES.select().where(where)).first()
-            if value is not None and row is None:
-                connection.execute(PLACES.insert().values(name=listener, value=value))
-            elif value is not None:
-                connection.execute(PLACES.update().where(where).values(value=value))
+        try:
+            with self.engine.begin() as connection:
+                row = connection.execute(PLACES.select().where(where)).first()
+                if value is not None and row is None:
+                    connection.execute(PLACES.insert().values(name=listener, value=value))
+                elif value is not None:
+                    connection.execute(PLACES.update().where(where).values(value=value))
+        except sa.exc.SQLAlchemyError as error:
+            raise _unreadable(error) from None
         return value if value is not None else (str(row.value) if row is not None else "")
 
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()
+
+
+def _unreadable(error: Exception) -> Unreachable:
+    return Unreachable(
+        f"the journal cannot be read: {_reason(error)}",
+        fix="bring .mlops/journal.db back from a copy, or wait until the database answers",
+    )
 
 
 def _plain(value: Any) -> Any:

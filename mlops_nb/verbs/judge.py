@@ -21,7 +21,11 @@ def verdicts(job: Job, run: Run, champion: int | None, champion_error: str) -> t
     """
     against = None if champion is None else run.champion.get(champion, {})
     if champion is not None and champion not in run.champion and not champion_error:
-        champion_error = "no step below the model's own judges it"
+        champion_error = (
+            f"version {champion} became champion while this run went on"
+            if run.champion
+            else "no step below the model's own judges it"
+        )
     return gates.judge(
         gates_of(job),
         run.metrics,

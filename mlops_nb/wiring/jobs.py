@@ -128,8 +128,9 @@ def _attempt(
         )  # fmt: skip
         done = shop.run_of(run_id)
         if done.status == "finished":
-            model = history.models(shop.journal.read()).get(job.model_name or "")
-            shop.record(judge.judge(job, done, model, done.champion_error), tell)
+            with shop.deciding():
+                model = history.models(shop.journal.read()).get(job.model_name or "")
+                shop.record(judge.judge(job, done, model, done.champion_error), tell)
     except MlopsError as error:
         _end(shop, job, run_id, "failed", error.what)
         raise

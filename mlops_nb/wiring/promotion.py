@@ -136,7 +136,17 @@ def _promoted(
         data_start=about.start.isoformat(), data_end=about.end.isoformat(),
     )])  # fmt: skip
     prove.prove(made, bench, quick=request.quick, tolerance=request.tolerance)
-    done = shop.run_of(bench.run)
+    with shop.deciding():
+        _existing(shop, job.name, replace_=ways.replace)  # somebody may have been quicker
+        verdict = _released(shop, made, bench, ways)
+    passed = isinstance(verdict[0], Judged) and verdict[0].passed
+    shop.mirror_now()
+    return _answer(shop, made, verdict, passed=passed, ways=ways, old=old)
+
+
+def _released(shop: Workshop, made: draft.Draft, bench: draft.Bench, ways: Ways) -> list[Event]:
+    """Judge what was proven and, where it passes, write the bundle and make it live."""
+    job, done = made.job, shop.run_of(bench.run)
     model = history.models(shop.journal.read()).get(job.model_name or "")
     verdict = list(judge.judge(job, done, model, done.champion_error))
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
@@ -145,18 +155,16 @@ def _promoted(
         said = judge.verdicts(job, done, model.champion if model else None, done.champion_error)
         contents.finish(made, bench, verdicts=said)
         digest = publish(shop, job.name, made.files)
-        shop.environments.python_for(
-            made.interpreter, made.files["requirements.lock"].decode(), build=True
-        )
+        lock = made.files["requirements.lock"].decode()
+        shop.environments.python_for(made.interpreter, lock, build=True)
         if ways.draft:
-            shop.record([JobDrafted(job=job.name, run=bench.run, digest=digest,
-                                    model_run=bench.run)])  # fmt: skip
+            drafted = JobDrafted(job=job.name, run=bench.run, digest=digest, model_run=bench.run)
+            shop.record([drafted])
         else:
             shop.record([*verdict, applied(shop, job, digest)])
     elif not ways.dry_run:
         shop.record(verdict)
-    shop.mirror_now()
-    return _answer(shop, made, verdict, passed=passed, ways=ways, old=old)
+    return verdict
 
 
 def publish(shop: Workshop, name: str, contents_: Mapping[str, bytes]) -> str:
@@ -200,12 +208,14 @@ def applied(shop: Workshop, job: Job, digest: str) -> JobApplied:
 
 
 def _bury(shop: Workshop, name: str, job: str, error: BaseException) -> None:
-    """A promotion that ended early leaves no run that seems to go on."""
+    """A promotion that ended early leaves no run that seems to go on, or to have been released."""
     found = history.runs(shop.journal.read(run=name)).get(name)
+    said = str(getattr(error, "what", None) or f"{type(error).__name__}: {error}")
     if found is not None and found.status in history.OPEN:
-        said = getattr(error, "what", None) or f"{type(error).__name__}: {error}"
         status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-        shop.record([RunFinished(run=name, job=job, status=status, seconds=0.0, error=str(said))])
+        shop.record([RunFinished(run=name, job=job, status=status, seconds=0.0, error=said)])
+    elif found is not None and found.status == "finished" and not found.gates:
+        shop.record([Judged(run=name, job=job, verdicts=(), passed=False, because=said)])
 
 
 def _answer(

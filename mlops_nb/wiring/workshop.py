@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +51,7 @@ class Workshop:
         from mlops_nb.stores.journal import SqlJournal
 
         self.prepare_folder()
-        return SqlJournal(self.settings.journal, self.clock)
+        return SqlJournal(self.settings.journal, self.now)
 
     @cached_property
     def store(self) -> Store:
@@ -93,6 +93,20 @@ class Workshop:
         """Whether anything was ever recorded here: looking must not write."""
         default = self.settings.folder / "journal.db"
         return not self.settings.journal.endswith(str(default)) or default.exists()
+
+    def now(self) -> datetime:
+        """Return the time, by whatever clock is set now."""
+        return self.clock()
+
+    @contextlib.contextmanager
+    def deciding(self) -> Iterator[None]:
+        """Let one process at a time judge and release, on what is true at that moment."""
+        import fcntl
+
+        self.prepare_folder()
+        with (self.settings.folder / "decide.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def prepare_folder(self) -> None:
         """Make the project's own folder, which keeps itself out of git."""

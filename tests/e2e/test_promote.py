@@ -220,3 +220,22 @@ def test_a_fresh_clone_applies_the_bundle_that_git_brought(terminal, promoted, t
     run = other.type("trigger", "wine")
     assert (run.status, run.json["model_version"]) == (0, 1), run.stderr
     assert os.listdir(clone / "jobs") == ["wine"]
+
+
+def test_text_that_looks_like_a_number_stays_text_in_the_notebook_the_bundle_and_the_script(
+    terminal,
+):
+    wine(
+        terminal.folder / "texts.ipynb",
+        parameters="depth = 2\nshare = 0.3\nseed = 7\nyear = '2013'\nrates = [0.1, 0.2]",
+        load=LOAD + "\nage = len(year) + len(rates)",
+        train=TRAIN.replace("depth,", "depth + age - age,"),
+    )
+    answer = terminal.type(
+        "promote", "texts.ipynb", "--name", "texts", "--model", "model", "-p", "year", "007",
+        "--gate", "accuracy >= 0.5",
+    )  # fmt: skip
+    assert answer.status == 0, answer.stderr
+    assert answer.json["proof"]["equal"] is True
+    run = terminal.type("trigger", "texts", "-p", "year", "2014")
+    assert (run.status, run.json["parameters"]["year"]) == (0, "2014")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import click
 
 from mlops_nb import __version__
-from mlops_nb.errors import MlopsError
+from mlops_nb.errors import MlopsError, Unreachable
 from mlops_nb.faces.cli import output
 
 
@@ -65,4 +65,9 @@ def main(arguments: list[str] | None = None) -> None:
         status = 130
     except BrokenPipeError:
         status = 1
+    except OSError as error:  # a folder that cannot be written, a full disk
+        what = f"{error.strerror or error}: {error.filename or 'no file named'}"
+        found = Unreachable(what, fix="check that folder's permissions and free space")
+        output.failed(found, as_json=as_json)
+        status = found.exit_status
     sys.exit(status if isinstance(status, int) else 0)

@@ -78,7 +78,9 @@ def _told(run_: history.Run) -> str:
     lines += [f"  {name} = {value:.6g}" for name, value in run_.metrics.items()]
     lines.append(f"  notebook: {run_.output}")
     if run_.error:
-        lines.append(f"error: {run_.error}\n  fix: correct that cell and run again")
+        at_cell = run_.error.startswith("step ")
+        fix = "correct that cell and run again" if at_cell else f"mlops-nb show {run_.id}"
+        lines.append(f"error: {run_.error}\n  fix: {fix}")
     return "\n".join(lines)
 
 

@@ -89,7 +89,8 @@ def _told(answer: dict[str, Any], project: Project) -> str:
         lines.append(f"model: {model['name']} version {model['version']} is champion")
     if answer["left_out"]:
         cells = ", ".join(str(c["cell"]) for c in answer["left_out"])
-        lines.append(f"left out: cells {cells} (why: {answer['bundle'] or 'jobs'}/REVIEW.md)")
+        why = f" (why: {answer['bundle']}/REVIEW.md)" if answer["bundle"] else ""
+        lines.append(f"left out: cells {cells}{why}")
     if answer["schedule"]:
         lines.append(f"next:  {answer['schedule']['next'][0]}")
         if not project.scheduler_runs:

@@ -1,9 +1,8 @@
 """Prove a draft: run the notebook, the bundle and its script, and compare them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mlops_nb import files
 from mlops_nb.bundle.task import bundle_task
@@ -53,8 +52,7 @@ def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -
     matters = measured | ({draft.job.model_variable} if draft.job.model_variable else set())
     settled = proof.settle(found, again=again, matters=matters, tolerance=tolerance)
     said = f"{settled.because}{'; pipeline.py was not run' if quick else ''}"
-    kept = tuple(d for d in settled.steps if d.step != END)
-    draft.proof = replace(settled, steps=_with_end(kept, settled.steps, draft), because=said)
+    draft.proof = replace(settled, because=said)
     if not draft.proof.equal:
         raise _not_proven(draft.proof)
 
@@ -79,9 +77,7 @@ def _base_task(draft: Draft, bench: Bench) -> Task:
 
 def _looks(draft: Draft, numbers: Sequence[int]) -> dict[int, tuple[str, tuple[str, ...]]]:
     """Where to look at what; `numbers` turns the bundle's cell indexes into the side's own."""
-    found = {numbers[s.cells[-1]]: (s.name, s.makes) for s in draft.pipeline.steps}
-    found[-1] = (END, tuple(_final_makers(draft)))
-    return found
+    return {numbers[s.cells[-1]]: (s.name, s.makes) for s in draft.pipeline.steps}
 
 
 def _final_makers(draft: Draft) -> dict[str, str]:
@@ -113,7 +109,10 @@ def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> Task:
     return replace(
         bundle_task(draft.job, draft.pipeline, draft.document, base, champion=bench.champion,
                     model_file=bench.scratch / "model.pickle"),
-        looks=_looks(draft, range(len(draft.notebook.cells))),
+        looks={
+            **_looks(draft, range(len(draft.notebook.cells))),
+            -1: (END, tuple(_final_makers(draft))),  # for the script, which is seen at its end
+        },
         dump=dump,
         list_modules=True,
         modules=folder / "modules",
@@ -150,27 +149,25 @@ def _with_script(
         left, side, python=draft.interpreter, scratch=bench.scratch / "compare-script", rtol=rtol
     )
     return proof.Comparison(
-        differs={**found.differs, END: (*found.differs.get(END, ()), *other.differs.get(END, ()))},
-        close={**found.close, END: (*found.close.get(END, ()), *other.close.get(END, ()))},
+        differs=_by_maker(draft, found.differs, other.differs),
+        close=_by_maker(draft, found.close, other.close),
         metrics=tuple(dict.fromkeys((*found.metrics, *other.metrics))),
     )
 
 
+def _by_maker(
+    draft: Draft, steps: Mapping[str, tuple[str, ...]], end: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Put what was seen at the end to the steps that made it last."""
+    maker = _final_makers(draft)
+    return {
+        step: (*names, *(n for n in end.get(END, ()) if maker[n] == step and n not in names))
+        for step, names in steps.items()
+    }
+
+
 def _only_logged(draft: Draft) -> bool:
     return bool(draft.pipeline.logged) and not draft.metrics
-
-
-def _with_end(kept: Sequence[Any], every: Sequence[Any], draft: Draft) -> tuple[Any, ...]:
-    """Fold what differs at the very end into the steps that made it last."""
-    end = next((d for d in every if d.step == END), None)
-    if end is None:
-        return tuple(kept)
-    maker = _final_makers(draft)
-    steps = []
-    for one in kept:
-        extra = tuple(n for n in end.differs if maker.get(n) == one.step and n not in one.differs)
-        steps.append(replace(one, equal=one.equal and not extra, differs=(*one.differs, *extra)))
-    return tuple(steps)
 
 
 def _not_proven(found: Proof) -> NotProven:
