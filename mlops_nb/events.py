@@ -137,11 +137,12 @@ class ChampionScored(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """A run's end. `status`: finished, failed or stopped."""
+    """A run's end. `status`: finished, failed or stopped; `fix` mends the error."""
 
     status: str
     seconds: float
     error: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb.errors import NotFound, Refused
-from mlops_nb.events import JobPaused, JobUnpaused, RunFinished
+from mlops_nb.events import JobPaused, JobUnpaused
 from mlops_nb.model import Value, Warned
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
@@ -67,34 +67,31 @@ class Project:
 
         Raises NotebookError or ParameterError before anything ran.
         """
-        shop = self.workshop
-        source = self.capture(notebook)
-        given = params.checked(parameters or {}, source.pipeline.parameters, source.path.name)
-        values = {p.name: p.value for p in source.pipeline.parameters} | given
+        shop, source = self.workshop, self.capture(notebook)
+        known = source.pipeline.parameters
+        given = params.checked(parameters or {}, known, source.path.name)
+        shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
         name = shop.new_run()
-        target = self._output(output, name, source.path)
-        if _logs_to_mlflow(source):
-            shop.mirror.prepare()
-        shop.write_graph(name, render.as_json(source.pipeline), render.as_mermaid(source.pipeline))
         task = run.task_of(
             source,
             run=name,
             folder=source.path.parent,
-            output=target,
+            output=self._output(output, name, source.path),
             parameters=given,
             environment=shop.kernel_environment(),
             timeout=timeout,
         )
-        shown = shop.relative(source.path)
+        if _logs_to_mlflow(source):
+            shop.mirror.prepare()
+        shop.write_graph(name, render.as_json(source.pipeline), render.as_mermaid(source.pipeline))
         events = run.run(
-            task, executor=shop.executor, notebook=shown, values=values, process=shop.process()
+            task,
+            executor=shop.executor,
+            notebook=shop.relative(source.path),
+            values={p.name: p.value for p in known} | given,
+            process=shop.process(),
         )
-        try:
-            shop.record(events, tell)
-        except KeyboardInterrupt:
-            events.close()
-            stop = RunFinished(run=name, status="stopped", seconds=0.0, error="stopped by hand")
-            shop.record([stop], tell)
+        shop.record_until_stopped(events, name, tell)
         shop.mirror_now()
         return shop.run_of(name)
 
@@ -204,7 +201,7 @@ class Project:
         self.workshop.record([JobPaused(job=job)])
 
     def unpause(self, job: str) -> None:
-        """Let the schedule of a job go on, from now: what was missed meanwhile is not caught up."""
+        """Let the schedule of a job go on; what was missed is caught up by its `missed` policy."""
         jobs.state_of(self.workshop, job)
         self.workshop.record([JobUnpaused(job=job)])
 

@@ -304,6 +304,7 @@ def _tail(
             "",
             "def _command_line() -> None:",
             "    import json",
+            "    import sys",
             "",
             "    words, given = sys.argv[1:], {}",
             "    as_json = '--json' in words and not words.remove('--json')",

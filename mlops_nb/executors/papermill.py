@@ -39,7 +39,7 @@ class Watch:
         self.put = put.put
         self.notebook: Any = None
         self.kernel_pid = 0
-        self.failed = self.ended = False
+        self.failed = self.ended = self.timed_out = False
         self.saved = 0.0
         self.deadline = None if task.timeout is None else time.monotonic() + task.timeout
 
@@ -95,6 +95,8 @@ class Watch:
     def cell_failed(self, index: int, seconds: float, error: str, traceback: str) -> None:
         """Tell that a cell failed."""
         self.failed = True
+        if self.timed_out:
+            error = traceback = f"the run's time-out of {self.task.timeout:g} s has passed"
         error, traceback = self._masked(error), self._masked(traceback)
         self.put(CellFailed(run=self.task.run, cell=index, seconds=seconds, error=error,
                             traceback=traceback))  # fmt: skip
@@ -157,15 +159,27 @@ class Papermill:
         thread = threading.Thread(target=self._run, args=(task, watch), daemon=True)
         thread.start()
         try:
-            while (event := happened.get()) is not None:
+            while (event := self._next(happened, watch)) is not None:
                 if isinstance(event, BaseException):
                     raise event
                 yield event
         finally:  # done, failed, or the caller has gone: no kernel stays behind
-            if thread.is_alive() and watch.kernel_pid:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(watch.kernel_pid, signal.SIGKILL)
+            if thread.is_alive():
+                _kill(watch.kernel_pid)
             thread.join(timeout=30)
+
+    def _next(
+        self, happened: "queue.SimpleQueue[Event | BaseException | None]", watch: Watch
+    ) -> Event | BaseException | None:
+        """Return what happens next; end the kernel where the time is up."""
+        if watch.deadline is None or watch.timed_out:
+            return happened.get()
+        try:
+            return happened.get(timeout=max(0.0, watch.deadline - time.monotonic()))
+        except queue.Empty:
+            watch.timed_out = True
+            _kill(watch.kernel_pid)
+            return happened.get()
 
     def _run(self, task: Task, watch: Watch) -> None:
         try:
@@ -216,6 +230,15 @@ class Papermill:
                 raise _unwritable(task.output, error) from None
 
 
+def _kill(kernel: int) -> None:
+    """End a kernel and whatever it started: it leads a process group of its own."""
+    if kernel:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(kernel, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(kernel, signal.SIGKILL)
+
+
 def _unwritable(output: Path, error: OSError) -> Unreachable:
     return Unreachable(
         f"the output notebook cannot be written: {error.strerror or error}",
@@ -229,6 +252,9 @@ def _ready(document: Mapping[str, Any]) -> dict[str, Any]:
     import copy
 
     ready = copy.deepcopy(dict(document))
+    ready["cells"] = [cell for cell in ready["cells"] if not is_injected(cell)]
+    ready["nbformat_minor"] = max(5, int(ready.get("nbformat_minor", 5)))
+    ids: set[str] = set()
     metadata = ready.setdefault("metadata", {})
     metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3"})
     metadata["kernelspec"].setdefault("language", "python")
@@ -236,7 +262,10 @@ def _ready(document: Mapping[str, Any]) -> dict[str, Any]:
     for cell in ready["cells"]:
         cell["source"] = source_of(cell)
         cell.setdefault("metadata", {})
+        wanted = str(cell.get("id") or "cell")
+        cell["id"] = wanted if wanted not in ids and "id" in cell else f"{wanted[:40]}-{len(ids)}"
+        ids.add(cell["id"])
         if cell["cell_type"] == "code":
-            cell.setdefault("outputs", [])
+            cell["outputs"] = []
             cell.setdefault("execution_count", None)
     return ready

@@ -27,7 +27,7 @@ def load(text: str, name: str) -> dict[str, Any]:
             f"{name!r} is no notebook: it is not JSON ({error})",
             fix="open it in Jupyter and save it again, or restore it from git",
         ) from None
-    if not isinstance(document, dict) or not isinstance(document.get("nbformat"), int):
+    if not isinstance(document, dict) or type(document.get("nbformat")) is not int:
         raise NotebookError(
             f"{name!r} is no notebook: it has no 'nbformat'",
             fix="give the path of an .ipynb file that Jupyter saved",
@@ -40,8 +40,25 @@ def load(text: str, name: str) -> dict[str, Any]:
             f"{name!r} is no notebook: its 'cells' are not a list of cells",
             fix="open it in Jupyter and save it again, or restore it from git",
         )
+    if "\\ud" in text.lower() and not _encodes(document):
+        raise NotebookError(
+            f"{name!r} holds half of a character, which no file can hold",
+            fix="find the cell with the broken text, and type it anew",
+        )
+    if not isinstance(document.get("metadata"), dict):
+        document["metadata"] = {}
+    if not isinstance(document["metadata"].get("kernelspec", {}), dict):
+        del document["metadata"]["kernelspec"]
     found: dict[str, Any] = document
     return found
+
+
+def _encodes(document: dict[str, Any]) -> bool:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _upgraded(document: dict[str, Any], name: str) -> dict[str, Any]:

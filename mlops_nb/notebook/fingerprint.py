@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 VERSION = b"mlops-nb/1"
-MAX_DEPTH = 60
+MAX_DEPTH = 200
 
 
 class Unknown(Exception):

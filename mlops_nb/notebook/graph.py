@@ -11,7 +11,7 @@ from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook.flow import Flow, missing_names, trace
 from mlops_nb.notebook.marks import names_in
 from mlops_nb.notebook.names import names
-from mlops_nb.notebook.steps import Placed, place, read_marks
+from mlops_nb.notebook.steps import SKIPPED, Placed, place, read_marks
 
 
 def pipeline(notebook: Notebook) -> Pipeline:
@@ -46,7 +46,7 @@ def _names(notebook: Notebook, marked: Sequence[tuple[Mark, ...]]) -> list[Names
     imports: dict[str, str] = {}
     found = []
     for cell, cell_marks in zip(notebook.cells, marked, strict=True):
-        seen = names(cell.source, imports)
+        seen = Names() if SKIPPED in cell.tags else names(cell.source, imports)
         imports |= seen.imports
         for mark in cell_marks:
             reads = [n for n in names_in(mark.options.get("--in")) if n not in seen.reads]

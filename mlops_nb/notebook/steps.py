@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from mlops_nb.model import Cell, Kind, Mark, Names, Notebook
 from mlops_nb.notebook.marks import marks
 
+SKIPPED = "skip-execution"
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -45,6 +47,8 @@ def place(
 
 
 def _kind(cell: Cell, names: Names, cell_marks: tuple[Mark, ...]) -> Kind:
+    if SKIPPED in cell.tags:
+        return "empty"  # no kernel is ever given it
     if "parameters" in cell.tags:
         return "parameters"
     if any(mark.word == "step" for mark in cell_marks):
@@ -146,4 +150,4 @@ def _fresh(base: str, taken: set[str]) -> str:
 
 def read_marks(notebook: Notebook) -> list[tuple[Mark, ...]]:
     """Return the marks of every code cell."""
-    return [marks(cell) for cell in notebook.cells]
+    return [() if SKIPPED in cell.tags else marks(cell) for cell in notebook.cells]

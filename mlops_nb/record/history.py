@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from mlops_nb.events import (
@@ -56,6 +57,7 @@ class Run:
     champion_error: str = ""
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str = ""
+    fix: str = ""
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     model: ModelKept | None = None
     model_version: int | None = None
@@ -149,8 +151,7 @@ def _fold_run(run: Run, event: Event) -> None:
             run.champion[event.version] = event.metrics
             run.champion_error = event.error
         case RunFinished():
-            run.status, run.seconds = event.status, event.seconds
-            run.error, run.finished = event.error, event.at
+            _fold_end(run, event)
         case Judged():
             run.gates, run.because = list(event.verdicts), event.because
             if not event.passed:
@@ -165,6 +166,22 @@ def _fold_run(run: Run, event: Event) -> None:
             run.mlflow_run = event.mlflow_run
         case _:
             return
+
+
+def _fold_end(run: Run, event: RunFinished) -> None:
+    run.status, run.error, run.finished = event.status, event.error, event.at
+    run.seconds = event.seconds or _between(run.started, event.at)
+    run.fix = event.fix
+    for step in run.steps.values():
+        if step["status"] == "running":  # it was cut off
+            step |= {"status": "failed", "because": event.error}
+
+
+def _between(started: str, ended: str) -> float:
+    if not started or not ended:
+        return 0.0
+    spent = datetime.fromisoformat(ended) - datetime.fromisoformat(started)
+    return round(max(0.0, spent.total_seconds()), 3)
 
 
 def _fold_step(run: Run, event: StepStarted | StepFinished | StepFailed) -> None:

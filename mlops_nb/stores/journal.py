@@ -131,7 +131,7 @@ class SqlJournal:
 def _unreadable(error: Exception) -> Unreachable:
     return Unreachable(
         f"the journal cannot be read: {_reason(error)}",
-        fix="bring .mlops/journal.db back from a copy, or wait until the database answers",
+        fix="wait until whatever holds it lets go, or bring .mlops/journal.db back from a copy",
     )
 
 

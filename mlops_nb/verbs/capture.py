@@ -22,9 +22,13 @@ def read_text(path: Path) -> str:
             where=str(path),
         )
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        near = sorted(path.parent.glob("*.ipynb")) if path.parent.is_dir() else []
+        near = (
+            sorted(p for p in path.parent.glob("*.ipynb") if p.is_file())
+            if path.parent.is_dir()
+            else []
+        )
         fix = f"give one of {', '.join(p.name for p in near[:5])}" if near else "check the path"
         raise NotebookError(f"no notebook {path.name!r}", fix=fix, where=str(path)) from None
     except (UnicodeDecodeError, OSError) as error:

@@ -39,6 +39,7 @@ def check(  # noqa: PLR0913  each option is one thing that may stop a promotion
     found = [
         w for w in pipeline.warnings if w.cell is None or w.cell in inside or w.kind == "syntax"
     ]
+    found += _no_extension(source)
     for cell in cells:
         found += _hazards(cell, source.path.parent, root, set(declared) | OURS)
     if installed is not None:
@@ -138,6 +139,23 @@ def _model(source: Source, variable: str, *, champion_gate: bool) -> list[Warned
             stops=champion_gate,
         )
     ]
+
+
+def _no_extension(source: Source) -> list[Warned]:
+    loaded = False
+    for cell in source.notebook.cells:
+        loaded = loaded or "%load_ext mlops_nb" in cell.source
+        if not loaded and any(line.startswith(("%mlops", "%%mlops"))
+                              for line in cell.source.splitlines()):  # fmt: skip
+            return [
+                Warned(
+                    kind="no-extension",
+                    what=f"cell {cell.index} uses %mlops and no cell above loads the extension",
+                    fix="put `%load_ext mlops_nb` into the first cell",
+                    cell=cell.index,
+                )
+            ]
+    return []
 
 
 def _no_parameters(source: Source) -> Warned:

@@ -47,20 +47,23 @@ def run(
         process=process,
         steps=tuple(task.steps),
     )
-    failure = ""
+    failure = fix = ""
     try:
         for event in told_by_step(executor.execute(task), task):
             if isinstance(event, StepFailed) or (isinstance(event, CellFailed) and not failure):
                 failure = event.error
             yield replace(event, job=job) if job else event
     except MlopsError as error:
-        failure = error.what
+        failure, fix = error.what, error.fix
+    except Exception as error:  # noqa: BLE001  whatever it is, the run must not seem to go on
+        failure = f"{type(error).__name__}: {error}"
     yield RunFinished(
         run=task.run,
         job=job,
         status="failed" if failure else "finished",
         seconds=round(time.monotonic() - began, 3),
         error=failure,
+        fix=fix,
     )
 
 

@@ -87,11 +87,15 @@ def trigger(
     kind: hand or schedule
     at:   the tick that it is due for; a tick that was taken already returns None
     """
-    _, bundle = live(shop, name)
-    about = cron.interval(bundle.job.schedule, at or shop.clock())
-    values = values_of(bundle, about, given)
+    state = state_of(shop, name)
+    if not state.digest:
+        live(shop, name)  # a draft: it says what to do
+    job = jobfile.of_definition(dict(state.definition))
+    about = cron.interval(job.schedule, at or shop.clock())
+    if kind == "hand":
+        values_of(live(shop, name)[1], about, given)  # refused before anything is written
     done: history.Run | None = None
-    for attempt in range(1, bundle.job.retries + 2):
+    for attempt in range(1, job.retries + 2):
         run_id = shop.new_run()
         once = f"{name}@{about.end.isoformat()}" if kind == "schedule" and attempt == 1 else ""
         queued = RunQueued(
@@ -101,7 +105,7 @@ def trigger(
         )  # fmt: skip
         if shop.journal.append(queued, once=once) is None:
             return None
-        done = _attempt(shop, bundle, run_id, values, tell)
+        done = _attempt(shop, job, run_id, about, given, tell)
         if done.status != "failed":
             break
     return done
@@ -115,10 +119,16 @@ def values_of(bundle: Bundle, about: Interval, given: Mapping[str, Value]) -> di
 
 
 def _attempt(
-    shop: Workshop, bundle: Bundle, run_id: str, values: Mapping[str, Value], tell: Tell
+    shop: Workshop,
+    job: Job,
+    run_id: str,
+    about: Interval,
+    given: Mapping[str, Value],
+    tell: Tell,
 ) -> history.Run:
-    job = bundle.job
     try:
+        bundle = live(shop, job.name)[1]
+        values = values_of(bundle, about, given)
         task = _task(shop, bundle, run_id, values)
         shown = {p.name: p.value for p in bundle.pipeline.parameters} | dict(values)
         shop.record(
@@ -199,7 +209,14 @@ def champion_file(shop: Workshop, job: Job) -> tuple[int, Path] | None:
     model = history.models(shop.journal.read()).get(job.model_name or "")
     if model is None or model.champion is None:
         return None
-    return model.champion, shop.store.path(model.versions[model.champion].artifact)
+    try:
+        return model.champion, shop.store.path(model.versions[model.champion].artifact)
+    except NotFound as error:
+        raise JobError(
+            f"the champion, version {model.champion}, cannot be judged: {error.what}",
+            fix=f"mlops-nb rollback {model.name}, or bring the store back from a copy",
+            where=error.where,
+        ) from None
 
 
 def score(shop: Workshop, name: str, version: int, at: datetime | None = None) -> dict[str, float]:

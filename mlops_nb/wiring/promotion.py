@@ -1,5 +1,6 @@
 """Promotion from end to end: refuse, prove, judge, write the bundle, release, schedule."""
 
+import json
 import random
 import shutil
 from collections.abc import Callable, Mapping
@@ -21,10 +22,12 @@ from mlops_nb.events import (
     RunQueued,
 )
 from mlops_nb.model import Job
+from mlops_nb.notebook import cells, graph, parameters, plan
 from mlops_nb.ports import Source, Task
 from mlops_nb.record import cron, gates, history
 from mlops_nb.verbs import check, judge, run
 from mlops_nb.verbs.promote import contents, define, draft, prove
+from mlops_nb.wiring import jobs
 from mlops_nb.wiring.workshop import Tell, Workshop, silence
 
 
@@ -83,7 +86,7 @@ def _existing(shop: Workshop, name: str, *, replace_: bool) -> Mapping[str, Any]
             )
         if state is not None and state.digest:
             return state.definition
-        text = (folder / manifest.DEFINITION).read_text(encoding="utf-8")
+        text = (folder / manifest.DEFINITION).read_text(encoding="utf-8", errors="replace")
         return jobfile.definition(jobfile.read(text))
     return None
 
@@ -91,11 +94,7 @@ def _existing(shop: Workshop, name: str, *, replace_: bool) -> Mapping[str, Any]
 def _bench(shop: Workshop, made: draft.Draft, values: Mapping[str, str], ways: Ways) -> draft.Bench:
     shop.journal  # noqa: B018  made before anything is written beside it
     name = shop.new_run()
-    model = history.models(shop.journal.read()).get(made.job.model_name or "")
-    champion = None
-    if model is not None and model.champion is not None:
-        artifact = model.versions[model.champion].artifact
-        champion = (model.champion, shop.store.path(artifact))
+    champion = jobs.champion_file(shop, made.job)
 
     def execute(task: Task, *, recorded: bool) -> list[Event]:
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
@@ -279,21 +278,47 @@ def _schedule_answer(shop: Workshop, job: Job) -> dict[str, Any] | None:
     }
 
 
+def _definition(shop: Workshop, name: str, found: Mapping[str, bytes]) -> Job:
+    """Return what a bundle's job.yaml says, held against the bundle's own pipeline."""
+    where = f"jobs/{name}/job.yaml"
+    text = found.get(manifest.DEFINITION, b"").decode("utf-8", "replace")
+    job = jobfile.read(text, where)
+    if job.name != name:
+        raise JobError(
+            f"job.yaml in jobs/{name} names the job {job.name!r}", fix=f"set name: {name}"
+        )
+    folder = (shop.root / job.folder).resolve()
+    if not folder.is_dir() or not folder.is_relative_to(shop.root):
+        raise JobError(
+            f"the working folder {job.folder!r} is no folder of this project",
+            fix="set folder to the notebook's own", where=where,
+        )  # fmt: skip
+    notebook = cells.read(json.loads(found["pipeline.ipynb"]), "pipeline.ipynb")
+    pipeline = graph.pipeline(notebook)
+    source = Source(path=folder, document={}, notebook=notebook, pipeline=pipeline)
+    if job.model_variable and not plan.model_cells(pipeline, job.model_variable):
+        raise JobError(
+            f"no step makes {job.model_variable!r}, which is to be the model",
+            fix="correct model.variable", where=where,
+        )  # fmt: skip
+    draft.cut_out(job, source)
+    about = cron.interval(job.schedule, shop.clock())
+    known = {p.name: p for p in pipeline.parameters}
+    parameters.checked(cron.filled(job.parameters, about, known), known.values(), where)
+    return job
+
+
 def apply(shop: Workshop, name: str, note: Callable[[str], None]) -> dict[str, Any]:
     """Make a draft, or an edited job.yaml, the live one.
 
     Raises JobError for a bundle whose code is not what was proven.
     """
     folder = shop.root / "jobs" / name
-    if not folder.is_dir():
+    if not define.JOB_NAME.match(name) or not folder.is_dir():
         raise NotFound(f"there is no bundle jobs/{name}", fix="list jobs with: mlops-nb jobs")
     found = files.read_folder(folder)
     digest = manifest.verify(found, name)
-    job = jobfile.read(found[manifest.DEFINITION].decode(), f"jobs/{name}/job.yaml")
-    if job.name != name:
-        raise JobError(
-            f"job.yaml in jobs/{name} names the job {job.name!r}", fix=f"set name: {name}"
-        )
+    job = _definition(shop, name, found)
     state = history.jobs(shop.journal.read()).get(name)
     before = dict(state.definition) if state is not None else {}
     changes = jobfile.difference(before, jobfile.definition(job)) if before else []

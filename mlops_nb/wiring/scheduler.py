@@ -81,16 +81,17 @@ def once(
             run = jobs.trigger(shop, name, {}, kind="schedule", at=tick, tell=tell)
         except MlopsError as error:
             note(f"{name}: {error}")
-            run = _last(shop, name)
+            run = _last(shop, name, tick)
         if run is not None:
             done.append(run)
         shop.journal.place(SEEN, real_time().isoformat())
     return done
 
 
-def _last(shop: Workshop, name: str) -> history.Run | None:
-    runs = list(history.runs(shop.journal.read(job=name)).values())
-    return runs[-1] if runs else None
+def _last(shop: Workshop, name: str, tick: datetime) -> history.Run | None:
+    """Return the run that was queued for a tick, None where it did not come to that."""
+    runs = history.runs(shop.journal.read(job=name)).values()
+    return next((r for r in reversed(runs) if r.scheduled_at == tick.isoformat()), None)
 
 
 def _overlaps(shop: Workshop, name: str, tick: datetime) -> bool:

@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -181,6 +181,17 @@ class Workshop:
                 kept.append(written)
                 tell(written)
         return kept
+
+    def record_until_stopped(
+        self, events: Generator[Event, None, None], run: str, tell: Tell = silence
+    ) -> None:
+        """Record a run's events; where a person stops it, end it and say so."""
+        try:
+            self.record(events, tell)
+        except KeyboardInterrupt:
+            events.close()
+            stop = RunFinished(run=run, status="stopped", seconds=0.0, error="stopped by hand")
+            self.record([stop], tell)
 
     def _stored(self, event: ModelKept) -> ModelKept:
         from dataclasses import replace

@@ -21,7 +21,7 @@ OPEN = 60_000  # ms: JupyterLab's first start on a busy machine
 LOAD = "# mlops: step load\nraw = [1, 2, 3]"
 TRAIN = "# mlops: step train\nopened = open('gate').read()\nmodel = sum(raw) * depth"
 FAILING = "# mlops: step train\nmodel = raw[99] * depth"
-KILLING = "# mlops: step train\nimport os\nmodel = os.kill(os.getpid(), 9)"
+KILLING = "# mlops: step train\nimport os\nopen('trap').read()\nmodel = os.kill(os.getpid(), 9)"
 SCORE = "# mlops: step score\nscore = model / 2"
 SCORE_MORE = "share = score / 3"
 
@@ -122,9 +122,13 @@ def test_a_failing_cell_fails_its_step_and_leaves_the_next_unrun(page: Page, lab
 
 def test_a_killed_kernel_fails_the_step_that_ran(page: Page, lab: Lab) -> None:
     name = write(lab.root, LOAD, KILLING, SCORE, name="killed.ipynb")
+    trap = lab.root / "trap"
+    os.mkfifo(trap)
     panel = Panel(page, lab, name)
     panel.expect_states(train="never-run")
     panel.run_all()
+    panel.expect_states(load="finished", train="running")
+    trap.write_text("go")  # the cell that reads the pipe kills its kernel
     panel.expect_states(load="finished", train="failed", score="never-run")
     expect(panel.node).to_contain_text("no longer in its memory")
 

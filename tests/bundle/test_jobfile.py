@@ -21,9 +21,9 @@ FULL = Job(
     retries=2,
     timeout=3600.5,
     rest={
-        "triggers": [{"data": "data/*.parquet"}, {"drift": 0.2}],
-        "approval": "required",
-        "notify": ["a@example.org"],
+        "triggers": [],
+        "approval": "none",
+        "notify": [],
     },
 )
 SMALL = Job(name="a", notebook="pipeline.ipynb", folder=".", source="a.ipynb")
@@ -51,6 +51,15 @@ def test_what_is_written_fits_the_schema_and_reads_well():
     text = jobfile.write(FULL)
     assert text.startswith("# Edit, then: mlops-nb apply flights\nversion: 1\nname: flights\n")
     assert "서울" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "wish"),
+    [("approval", "required"), ("triggers", [{"drift": 0.2}]), ("notify", ["a@example.org"])],
+)
+def test_a_wish_that_would_be_ignored_is_refused(name, wish):
+    with pytest.raises(JobError, match=f"asks for {name}, which this version does not do yet"):
+        jobfile.of_definition({"version": 1, "name": "a", "notebook": "a.ipynb", name: wish})
 
 
 def test_little_is_needed_and_the_rest_has_defaults():
@@ -112,10 +121,10 @@ def test_a_gate_a_cron_line_or_a_zone_that_cannot_be_read_is_refused(text, says)
 
 
 def test_a_new_definition_is_told_by_what_it_changes():
-    new = jobfile.definition(FULL) | {"retries": 3, "approval": "none"}
+    new = jobfile.definition(FULL) | {"retries": 3, "approval": "required"}
     assert jobfile.difference(jobfile.definition(FULL), new) == [
         "retries: 2 → 3",
-        "approval: 'required' → 'none'",
+        "approval: 'none' → 'required'",
     ]
     assert jobfile.difference(new, new) == []
     assert jobfile.difference({}, {"a": 1}) == ["a: None → 1"]

@@ -239,3 +239,17 @@ def test_text_that_looks_like_a_number_stays_text_in_the_notebook_the_bundle_and
     assert answer.json["proof"]["equal"] is True
     run = terminal.type("trigger", "texts", "-p", "year", "2014")
     assert (run.status, run.json["parameters"]["year"]) == (0, "2014")
+
+
+def test_a_model_that_cannot_be_told_apart_is_held_to_its_bytes(terminal):
+    wine(
+        terminal.folder / "deep.ipynb",
+        imports=IMPORTS + "\nimport os",
+        train='%mlops step train\nmodel = {"leaf": os.urandom(4)}\n'
+        'for i in range(300):\n    model = {"left": model}',
+        judge="%mlops step judge\naccuracy = 0.5 + 0 * len(model)",
+    )
+    answer = terminal.type("promote", "deep.ipynb", "--name", "deep", "--model", "model")
+    assert answer.status == 1
+    assert "'model'" in answer.stderr
+    assert not (terminal.folder / "jobs" / "deep").exists()

@@ -217,3 +217,63 @@ def test_a_dead_tracking_server_is_a_warning_and_the_next_run_catches_up(termina
     assert terminal.type("run", "wine.ipynb").status == 0
     caught_up = terminal.type("show", answer.json["run"]).json
     assert mlflow_run(terminal, caught_up["mlflow_run"])["status"] == "FINISHED"
+
+
+def test_a_run_past_its_time_out_is_ended_with_its_kernel_and_says_so(terminal):
+    wine(terminal.folder / "slow.ipynb", judge=JUDGE + "\nimport time\ntime.sleep(300)")
+    answer = terminal.type("run", "slow.ipynb", "--timeout", "15")
+    assert (answer.status, answer.json["status"]) == (1, "failed")
+    assert "the run's time-out of 15 s has passed" in answer.json["error"]
+    assert answer.json["seconds"] < 60
+    assert {s["name"]: s["status"] for s in answer.json["steps"]}["judge"] == "failed"
+
+
+def awkward(path: Path, *cells: tuple[str, list[str]]) -> None:
+    """Write a notebook of cells with tags."""
+    made = [
+        nbformat.v4.new_code_cell(text, metadata={"tags": tags}, id=f"c{n}")
+        for n, (text, tags) in enumerate(cells)
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=made), path)
+
+
+def test_a_cell_that_no_kernel_is_given_is_no_finished_step(terminal):
+    awkward(
+        terminal.folder / "skips.ipynb",
+        ("# mlops: step a\nx = sum([1])", []),
+        ("# mlops: step b\ny = x + sum([1])", ["skip-execution"]),
+    )
+    answer = terminal.type("run", "skips.ipynb")
+    assert [s["name"] for s in answer.json["steps"]] == ["a"]
+    assert set(answer.json["metrics"]) == {"x"}
+
+
+def test_parameters_that_an_earlier_run_injected_do_not_run_again(terminal):
+    awkward(
+        terminal.folder / "again.ipynb",
+        ("depth = 3", ["parameters"]),
+        ("depth = 9", ["injected-parameters"]),
+        ("# mlops: step a\ntwice = depth * sum([2])", []),
+    )
+    answer = terminal.type("run", "again.ipynb")
+    assert answer.json["parameters"] == {"depth": 3}
+    assert answer.json["metrics"] == {"twice": 6.0}
+
+
+def test_a_cell_that_may_raise_does_not_fail_the_run(terminal):
+    awkward(
+        terminal.folder / "raises.ipynb",
+        ("# mlops: step a\nx = sum([1])", []),
+        ("1 / 0", ["raises-exception"]),
+        ("# mlops: step b\ny = x + sum([1])", []),
+    )
+    answer = terminal.type("run", "raises.ipynb")
+    assert (answer.status, answer.json["status"]) == (0, "finished")
+    assert answer.json["metrics"] == {"x": 1.0, "y": 2.0}
+
+
+def test_a_kernel_that_is_not_there_is_refused_before_anything_is_written(tmp_path):
+    path = wine(tmp_path / "wine.ipynb")
+    path.write_text(path.read_text().replace('"name": "python3"', '"name": "python-of-old"'))
+    assert "no kernel 'python-of-old'" in Terminal(tmp_path).refused("run", "wine.ipynb")
+    assert [p.name for p in tmp_path.iterdir()] == ["wine.ipynb"]

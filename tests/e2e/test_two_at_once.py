@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 from typing_in import Terminal
 from wine import wine
 
@@ -64,3 +65,54 @@ def test_a_run_that_would_overwrite_the_notebook_itself_is_refused(cellar):
     again = f"../{cellar.folder.name}/wine.ipynb"
     assert "never changed" in cellar.refused("run", "wine.ipynb", "-o", again)
     assert (cellar.folder / "wine.ipynb").read_bytes() == before
+
+
+def test_a_tick_whose_bundle_is_gone_is_a_failed_run_and_is_not_tried_for_ever(cellar):
+    bundles = cellar.folder / ".mlops" / "bundles"
+    bundles.rename(bundles.with_name("elsewhere"))
+    answer = cellar.type("scheduler", "--once", "--at", "2026-01-02T03:00")
+    assert answer.status == 1
+    (run,) = answer.json["runs"]
+    assert run["status"] == "failed"
+    assert "is not what was applied" in run["because"]
+    assert cellar.type("scheduler", "--once", "--at", "2026-01-02T03:01").json["runs"] == []
+    bundles.with_name("elsewhere").rename(bundles)
+    assert cellar.type("scheduler", "--once", "--at", "2026-01-03T03:00").status == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("parameters", {"nope": 3}, "there is no parameter 'nope'"),
+        ("parameters", {"depth": "deep"}, "takes int"),
+        ("gates", ["nosuch >= 0.1"], "judges 'nosuch'"),
+        ("model", {"name": "wine", "variable": "zzz"}, "no step makes 'zzz'"),
+        ("folder", "/etc", "is no folder of this project"),
+        ("folder", "nowhere", "is no folder of this project"),
+        ("approval", "required", "does not do yet"),
+        ("schedule", {"cron": "61 * * * *"}, "is no cron line"),
+        ("retries", "many", "retries"),
+    ],
+)
+def test_a_definition_that_cannot_run_is_not_applied(cellar, key, value, said):
+    file = cellar.folder / "jobs" / "wine" / "job.yaml"
+    text = file.read_text()
+    file.write_text(yaml.safe_dump({**yaml.safe_load(text), key: value}))
+    try:
+        assert said in cellar.refused("apply", "wine")
+    finally:
+        file.write_text(text)
+
+
+def test_a_damaged_champion_says_how_to_go_on_and_a_rollback_does(cellar):
+    store = cellar.folder / ".mlops" / "store"
+    assert cellar.type("trigger", "wine", "-p", "depth", "6").json["model_version"] is not None
+    (model,) = cellar.type("models").json["models"]
+    newest = max((p for p in store.rglob("*") if p.is_file()), key=lambda p: p.stat().st_mtime_ns)
+    data = newest.read_bytes()
+    newest.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    answer = cellar.type("trigger", "wine", "-p", "depth", "5")
+    assert answer.status == 2
+    assert "fix: mlops-nb rollback wine" in answer.stderr
+    assert cellar.type("rollback", "wine").json["champion"] != model["champion"]
+    assert cellar.type("trigger", "wine", "-p", "depth", "5").status == 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Terminal:
         return subprocess.Popen(
             [str(MLOPS_NB), *words], cwd=self.folder, env=self.environment(**extra), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )  # fmt: skip
 
     def type(self, *words: str, **extra: str) -> Answer:

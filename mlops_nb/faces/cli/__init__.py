@@ -1,5 +1,6 @@
 """The command line `mlops-nb`: every verb, `--json` on each, errors with their mend."""
 
+import os
 import signal
 import sys
 from typing import Any, ClassVar
@@ -68,6 +69,13 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:  # a folder that cannot be written, a full disk
         what = f"{error.strerror or error}: {error.filename or 'no file named'}"
         found = Unreachable(what, fix="check that folder's permissions and free space")
+        output.failed(found, as_json=as_json)
+        status = found.exit_status
+    except Exception as error:  # a bug of ours must not look like anything else
+        if os.environ.get("MLOPS_NB_DEBUG"):
+            raise
+        what = f"unexpected {type(error).__name__}: {error}"
+        found = Unreachable(what, fix="report it with what `MLOPS_NB_DEBUG=1 mlops-nb …` prints")
         output.failed(found, as_json=as_json)
         status = found.exit_status
     sys.exit(status if isinstance(status, int) else 0)

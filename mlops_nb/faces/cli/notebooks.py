@@ -79,7 +79,8 @@ def _told(run_: history.Run) -> str:
     lines.append(f"  notebook: {run_.output}")
     if run_.error:
         at_cell = run_.error.startswith("step ")
-        fix = "correct that cell and run again" if at_cell else f"mlops-nb show {run_.id}"
+        fix = "correct that cell and run again" if at_cell else run_.fix
+        fix = fix or f"mlops-nb show {run_.id}"
         lines.append(f"error: {run_.error}\n  fix: {fix}")
     return "\n".join(lines)
 

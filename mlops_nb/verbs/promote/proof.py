@@ -124,10 +124,8 @@ def compare(
     for step, names in left.values.items():
         for name, seen in names.items():
             other = right.values.get(step, {}).get(name, {"digest": "absent"})
-            same = seen["digest"] == other["digest"]
-            both_unknown = same and seen["digest"] == "unknown" and seen["type"] == other["type"]
-            if not same or (seen["digest"] == "unknown" and not both_unknown):
-                unequal.append((step, name))
+            if seen["digest"] != other["digest"] or seen["digest"] == "unknown":
+                unequal.append((step, name))  # what cannot be told is held to its bytes
     verdict = _by_value(unequal, left, right, python=python, scratch=scratch, rtol=rtol)
     differs: dict[str, list[str]] = {step: [] for step in left.values}
     close: dict[str, list[str]] = {step: [] for step in left.values}
@@ -199,7 +197,11 @@ def settle(
         what = ", ".join(repr(n) for n in decisive or found.metrics)
         because = f"{what} varies from run to run: its randomness is not seeded"
         return Proof(equal=False, steps=steps, because=because)
-    return Proof(equal=True, steps=steps, because=f"{', '.join(sorted(vary))} vary from run to run")
+    return Proof(
+        equal=True,
+        steps=steps,
+        because=f"{', '.join(sorted(vary))} vary from run to run, or cannot be compared",
+    )
 
 
 def _noted(found: Comparison) -> str:
