@@ -19,7 +19,7 @@ setup: .venv/.ready
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.13 with venv was found"; echo "  fix: install one, or name it: make PYTHON=/path/to/python3.12"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[^ ;]+' requirements.lock)"
-	VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=.venv $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --editable .
 	$(BIN)/python notebooks/flights_data.py notebooks/data --months 1-6 >/dev/null
 	touch $@

@@ -160,8 +160,8 @@ class Environments:
         files.write_text(listed, lock)
         for words in (
             ("venv", "--quiet", "--python", version, str(home)),
-            ("pip", "sync", "--quiet", "--require-hashes", "--python", str(home / "bin/python"),
-             str(listed)),
+            ("pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", "--python",
+             str(home / "bin/python"), str(listed)),
         ):  # fmt: skip
             done = _uv(*words)
             if done.returncode:
