@@ -42,6 +42,14 @@ def mlflow_run(terminal: Terminal, run: str) -> dict:
     return json.loads(done.stdout)
 
 
+def hanging(terminal: Terminal) -> Path:
+    """Write a notebook whose last cell hangs; return the file it writes its kernel's pid to."""
+    wine(terminal.folder / "hang.ipynb", judge=HANG)
+    pid = terminal.folder / "pid"
+    pid.unlink(missing_ok=True)
+    return pid
+
+
 def wait_for(path: Path, process: "subprocess.Popen[str]") -> str:
     """Wait until a running command has written a file, and return its text."""
     while not (path.exists() and path.read_text()):
@@ -108,9 +116,7 @@ def test_a_failed_cell_marks_run_notebook_and_mlflow_as_failed(terminal):
 
 
 def test_a_killed_kernel_is_a_failed_run_with_the_output_so_far(terminal):
-    wine(terminal.folder / "hang.ipynb", judge=HANG)
-    pid = terminal.folder / "pid"
-    pid.unlink(missing_ok=True)
+    pid = hanging(terminal)
     with terminal.start("run", "hang.ipynb", "-o", "hung.ipynb", "--json") as process:
         os.kill(int(wait_for(pid, process)), signal.SIGKILL)
         stdout, _ = process.communicate(timeout=120)
@@ -125,9 +131,7 @@ def test_a_killed_kernel_is_a_failed_run_with_the_output_so_far(terminal):
 
 
 def test_a_killed_command_leaves_a_failed_run_and_no_kernel(terminal):
-    wine(terminal.folder / "hang.ipynb", judge=HANG)
-    pid = terminal.folder / "pid"
-    pid.unlink(missing_ok=True)
+    pid = hanging(terminal)
     with terminal.start("run", "hang.ipynb", "--json") as process:
         kernel = psutil.Process(int(wait_for(pid, process)))
         process.kill()
@@ -141,9 +145,7 @@ def test_a_killed_command_leaves_a_failed_run_and_no_kernel(terminal):
 
 
 def test_an_interrupted_command_is_a_stopped_run_and_leaves_no_kernel(terminal):
-    wine(terminal.folder / "hang.ipynb", judge=HANG)
-    pid = terminal.folder / "pid"
-    pid.unlink(missing_ok=True)
+    pid = hanging(terminal)
     with terminal.start("run", "hang.ipynb", "--json") as process:
         kernel = psutil.Process(int(wait_for(pid, process)))
         process.send_signal(signal.SIGINT)
