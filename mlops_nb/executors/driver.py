@@ -1,7 +1,7 @@
 """Runs a `pipeline.py` as `python pipeline.py` would, from a known random state, and looks at it.
 
 A program of its own: `python driver.py REQUEST`, where REQUEST is a JSON file with
-{script, arguments, seed, fingerprint, probe, steps: {step: [names]}, dump, answer, metrics, not}.
+{script, arguments, seed, probe, steps: {step: [names]}, dump, answer, metrics, not}.
 It runs in the job's interpreter and imports nothing of this package.
 """
 
@@ -13,19 +13,19 @@ import types
 from typing import Any
 
 
-def _part(name: str, path: str) -> Any:
+def _look(path: str) -> Any:
+    name = "_mlops_probe"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return importlib.import_module(f"{name}.look")
 
 
 def drive(request: dict[str, Any]) -> dict[str, Any]:
     """Run the script and tell how it ended and what its steps left behind."""
-    _part("_mlops_fingerprint", request["fingerprint"])
-    probe = _part("_mlops_probe", request["probe"])
+    probe = _look(request["probe"])
     probe.start(json.dumps({"seed": request["seed"]}))
     path = request["script"]
     sys.argv = [path, *request["arguments"]]

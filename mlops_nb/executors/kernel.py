@@ -13,18 +13,14 @@ from papermill.engines import NBClientEngine
 from papermill.exceptions import PapermillException
 from papermill.log import logger
 
-HERE = Path(__file__).parent
-PARTS = {
-    "_mlops_fingerprint": HERE.parent / "notebook" / "fingerprint.py",
-    "_mlops_probe": HERE / "probe.py",
-}
+PROBE = Path(__file__).parent.parent / "probe" / "__init__.py"
 BOOT = """
-import importlib.util, sys
-for name, path in {parts!r}.items():
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+import importlib, importlib.util, sys
+if "_mlops_probe" not in sys.modules:
+    spec = importlib.util.spec_from_file_location("_mlops_probe", {path!r})
+    sys.modules["_mlops_probe"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+importlib.import_module("_mlops_probe.{part}")
 """
 
 
@@ -143,12 +139,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return f" (killed by signal {-code})" if code < 0 else f" (exit status {code})"
 
     def ask(self, question: str, **request: Any) -> dict[str, Any]:
-        """Put a question to the probe in the kernel and return its answer.
+        """Put a question, such as "look.measure", to the probe in the kernel; return its answer.
 
         Raises DeadKernelError where the kernel dies meanwhile, Stopped where the probe fails.
         """
-        boot = BOOT.format(parts={name: str(path) for name, path in PARTS.items()})
-        call = f"__import__('sys').modules['_mlops_probe'].{question}({json.dumps(request)!r})"
+        part, _, function = question.partition(".")
+        boot = BOOT.format(path=str(PROBE), part=part)
+        asked = json.dumps(request)
+        call = f"__import__('sys').modules['_mlops_probe.{part}'].{function}({asked!r})"
         expressions = {"boot": f"exec({boot!r}, {{}})", "answer": call}
         message = self.kc.execute("", silent=True, user_expressions=expressions)
         reply = self.wait_for_reply(message)

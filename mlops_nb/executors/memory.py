@@ -7,8 +7,8 @@ from typing import Any
 
 from mlops_nb.events import CellFailed, CellFinished, CellStarted, Event, Measured, StepObserved
 from mlops_nb.notebook import cells
-from mlops_nb.notebook.fingerprint import digest_or_unknown
 from mlops_nb.ports import Task
+from mlops_nb.probe.fingerprint import digest_or_unknown
 
 
 class MemoryExecutor:

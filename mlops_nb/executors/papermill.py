@@ -49,7 +49,7 @@ class Watch:
         client.nb.metadata.papermill["input_path"] = self.task.source
         client.nb.metadata.papermill["output_path"] = str(self.task.output)
         seed, modules = self.task.seed, self.task.modules
-        started = client.ask("start", seed=seed, modules=str(modules) if modules else "")
+        started = client.ask("look.start", seed=seed, modules=str(modules) if modules else "")
         self.kernel_pid = int(started["pid"])
 
     def cell_started(self, index: int) -> None:
@@ -63,7 +63,7 @@ class Watch:
         self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
         if index in self.task.bind:
             bound, file = self.task.bind[index]
-            client.ask("bind", name=bound, path=str(file))
+            client.ask("look.bind", name=bound, path=str(file))
         look = self.task.looks.get(index)
         if look is not None:
             self._step_ended(client, *look)
@@ -72,7 +72,7 @@ class Watch:
 
     def _step_ended(self, client: Client, step: str, names: tuple[str, ...]) -> None:
         dump = "" if self.task.dump is None else str(self.task.dump)
-        values = client.ask("look", names=list(names), dump=dump, step=step) if names else {}
+        values = client.ask("look.look", names=list(names), dump=dump, step=step) if names else {}
         self.put(StepObserved(run=self.task.run, step=step, values=values))
         if self.task.inspect is not None:
             objection = self.task.inspect(step, values)
@@ -83,10 +83,10 @@ class Watch:
                 self._keep(client, name, path)
         rescore = self.task.rescore
         if rescore is not None and rescore.after == step:
-            client.ask("hold", names=list(rescore.hold))
+            client.ask("look.hold", names=list(rescore.hold))
 
     def _keep(self, client: Client, name: str, path: Path) -> None:
-        kept = client.ask("keep", name=name, path=str(path))
+        kept = client.ask("look.keep", name=name, path=str(path))
         if "error" in kept:
             raise Stopped(kept["error"])
         self.put(ModelKept(run=self.task.run, variable=name, digest=kept["digest"],
@@ -111,12 +111,12 @@ class Watch:
             "names": list(self.task.metrics),
             "not": sorted(self.task.not_metrics),
         }
-        self.put(Measured(run=self.task.run, **client.ask("measure", **asked)))
+        self.put(Measured(run=self.task.run, **client.ask("look.measure", **asked)))
         end = self.task.looks.get(-1)
         if end is not None:
             self._step_ended(client, *end)
         if self.task.list_modules:
-            self.put(Imported(run=self.task.run, **client.ask("modules")))
+            self.put(Imported(run=self.task.run, **client.ask("look.modules")))
         rescore = self.task.rescore
         if rescore is None:
             return
@@ -124,7 +124,7 @@ class Watch:
         sources = [source_of(code[index]) for index in rescore.cells]
         for version, file in rescore.models.items():
             found = client.ask(
-                "rescore", variable=rescore.variable, path=file, cells=sources, **asked
+                "look.rescore", variable=rescore.variable, path=file, cells=sources, **asked
             )
             self.put(ChampionScored(run=self.task.run, version=version,
                                     metrics=found.get("metrics", {}),

@@ -13,9 +13,9 @@ import pytest
 
 from mlops_nb.bundle.script import render
 from mlops_nb.notebook import cells, graph
-from mlops_nb.notebook.fingerprint import digest_or_unknown
 from mlops_nb.notebook.marks import frozen
 from mlops_nb.notebook.names import names
+from mlops_nb.probe.fingerprint import digest_or_unknown
 
 QUIET = {"load_ext", "reload_ext", "autoreload", "matplotlib", "config", "mlops"}
 

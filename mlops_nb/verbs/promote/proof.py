@@ -13,7 +13,7 @@ from mlops_nb.model import Difference, Proof
 
 RTOL = 1e-9
 PROGRAMS = Path(__file__).parents[2] / "executors"
-FINGERPRINT = PROGRAMS.parent / "notebook" / "fingerprint.py"
+PROBE = PROGRAMS.parent / "probe" / "__init__.py"
 Values = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
@@ -70,7 +70,7 @@ def script_side(  # noqa: PLR0913  what a program is started with
     words = [w for name, value in parameters.items() for w in ("-p", name, str(value))]
     request = {
         "script": str(script), "arguments": words, "seed": seed, "dump": str(dump),
-        "fingerprint": str(FINGERPRINT), "probe": str(PROGRAMS / "probe.py"),
+        "probe": str(PROBE),
         "steps": {step: list(names) for step, names in steps.items()},
         "metrics": list(metrics), "not": sorted(excluded), "answer": str(answer),
     }  # fmt: skip

@@ -1,7 +1,6 @@
 """Looks at values inside a kernel: digests, schemas, metrics, and the champion's score.
 
-It runs in the notebook's own interpreter, which may have neither this package nor mlflow, so it
-imports the standard library and its neighbour `_mlops_fingerprint` alone, and every answer is JSON.
+Questions come as JSON, and every answer is JSON.
 """
 
 import contextlib
@@ -18,12 +17,10 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+from .fingerprint import digest_or_unknown
+
 MAX_CATEGORIES = 50
 _held: dict[str, Any] = {}
-
-
-def _fingerprint() -> Any:
-    return sys.modules["_mlops_fingerprint"]
 
 
 def _namespace() -> dict[str, Any]:
@@ -57,7 +54,7 @@ def look(request: str) -> str:
             continue
         value = space[name]
         seen[name] = {
-            "digest": _fingerprint().digest_or_unknown(value),
+            "digest": digest_or_unknown(value),
             "type": f"{type(value).__module__}.{type(value).__qualname__}",
         }
         schema = _schema(value)
@@ -207,7 +204,7 @@ def keep(request: str) -> str:
         return json.dumps({"error": f"{asked['name']!r} cannot be pickled: {error}"})
     return json.dumps(
         {
-            "digest": _fingerprint().digest_or_unknown(value),
+            "digest": digest_or_unknown(value),
             "type": f"{type(value).__module__}.{type(value).__qualname__}",
         }
     )

@@ -17,7 +17,6 @@ import textwrap
 import threading
 import types
 import zoneinfo
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlops_nb.notebook import fingerprint
-from mlops_nb.notebook.fingerprint import Unknown, digest, digest_or_unknown
+from mlops_nb import probe
+from mlops_nb.probe.fingerprint import Unknown, digest, digest_or_unknown
 
 F = pd.DataFrame
 SLOW = settings(max_examples=150, deadline=None)
@@ -501,16 +500,18 @@ def test_another_process_tells_the_same_digests(seed):
 
 def test_the_module_runs_where_only_the_standard_library_is():
     code = (
-        "import runpy, sys\n"
-        f"space = runpy.run_path({fingerprint.__file__!r})\n"
-        "print(space['digest']([1, {'a': (2.5, None)}]))\n"
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('alone', {probe.__file__!r})\n"
+        "sys.modules['alone'] = module = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+        "from alone.fingerprint import digest\n"
+        "print(digest([1, {'a': (2.5, None)}]))\n"
         "assert 'numpy' not in sys.modules and 'mlops_nb' not in sys.modules"
     )
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == digest([1, {"a": (2.5, None)}])
-    assert Path(fingerprint.__file__).name == "fingerprint.py"
 
 
 def fitted():
