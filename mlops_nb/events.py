@@ -82,6 +82,41 @@ class StepFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepReused(Event):
+    """A step, or a part of one, stands by what was recorded. `saved`: what it took then, s."""
+
+    step: str
+    because: str
+    saved: float = 0.0
+    cells: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecorded(Event):
+    """What a unit read, ran as and left behind: what must be the same for it to stand later."""
+
+    step: str
+    unit: str
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactDamaged(Event):
+    """A stored value's bytes are not what they were; it is not used, what made it runs again."""
+
+    artifact: str
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReuseAudited(Event):
+    """A step that would have stood ran all the same: the names that came out otherwise, if any."""
+
+    step: str
+    differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailed(Event):
     """A step's own code raised, its data did not fit, or the kernel died in it."""
 
@@ -97,6 +132,14 @@ class StepObserved(Event):
 
     step: str
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellObserved(Event):
+    """What a cell read, bound and changed, as it was seen from inside the kernel."""
+
+    cell: int
+    seen: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

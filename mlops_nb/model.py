@@ -145,6 +145,8 @@ class Step:
     makes:      names that it binds or changes
     parameters: parameters that its cells read
     after:      steps that were named as going first
+    reuse:      False where it is to run every time
+    snapshot:   how old what it loads from outside may be, s; None where that is not said
     """
 
     name: str
@@ -156,6 +158,8 @@ class Step:
     after: tuple[str, ...] = ()
     retries: int = 0
     timeout: float | None = None
+    reuse: bool = True
+    snapshot: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

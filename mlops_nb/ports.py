@@ -1,6 +1,6 @@
 """The seams: what the verbs ask of the world, as small Protocols."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +53,9 @@ class Task:
     bind:       cell → (name, file): a pickled value bound to a name when that cell is done
     secrets:    values that no output may show
     list_modules: tell at the end what was imported
+    reuse:      knows which cells need not run
+    observe:    tell of every cell what it read, bound and changed
+    go_on:      run the cells after one that failed, too
     """
 
     run: str
@@ -65,6 +68,8 @@ class Task:
     looks: Mapping[int, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     keep: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
     list_modules: bool = False
+    observe: bool = False
+    go_on: bool = False
     metrics: tuple[str, ...] = ()
     not_metrics: frozenset[str] = frozenset()
     dump: Path | None = None
@@ -76,7 +81,97 @@ class Task:
     rescore: Rescore | None = None
     secrets: tuple[str, ...] = ()
     timeout: float | None = None
+    reuse: "Reuse | None" = None
     inspect: Callable[[str, Mapping[str, Any]], str] | None = None  # step's values → objection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What stands for a cell that need not run.
+
+    outputs: the cell's outputs, as nbformat has them
+    values:  name → what was seen of it, as `StepObserved` tells it
+    saved:   seconds that the unit took when it ran
+    last:    the unit ends with this cell
+    left_out: it was not asked for, and nothing that was needs it
+    """
+
+    unit: str
+    step: str
+    because: str
+    last: bool
+    saved: float
+    values: Mapping[str, Mapping[str, Any]]
+    outputs: list[dict[str, Any]]
+    left_out: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """What has to be brought back before a cell runs.
+
+    definitions: texts of imports, functions and classes to execute again
+    entries:     stored values, as `probe.values` reads them
+    generators:  stored states of random generators
+    """
+
+    definitions: list[str]
+    entries: list[dict[str, Any]]
+    generators: list[dict[str, Any]]
+
+
+class Reuse(Protocol):
+    """Knows which cells of a run need not run, and records those that did."""
+
+    folder: Path  # where an executor puts values that are to be stored
+
+    def standing(self, cell: int, *, kernel: bool = True) -> Standing | None:
+        """Return what stands for a cell, None where it is to run."""
+        ...
+
+    def because(self, cell: int) -> str:
+        """Return why a cell that is to run runs."""
+        ...
+
+    def restore(self, cell: int | None, *, names: Sequence[str] = ()) -> Restore:
+        """Return what has to be brought back before a cell runs, or for some names."""
+        ...
+
+    def saw(self, cell: int, seen: Mapping[str, Any]) -> None:
+        """Take in what a cell that ran did."""
+        ...
+
+    def ends(self, cell: int) -> bool:
+        """Say whether a unit ends with this cell."""
+        ...
+
+    def cells(self, cell: int) -> tuple[int, ...]:
+        """Return the cells of a cell's unit."""
+        ...
+
+    def made(self, cell: int) -> tuple[str, ...]:
+        """Return the names that the unit ending with this cell made."""
+        ...
+
+    def kept(self, cell: int) -> tuple[str, ...]:
+        """Return those of them that are to be stored."""
+        ...
+
+    def record(self, cell: int, ended: Mapping[str, Any]) -> Event:
+        """Return the event that records the unit ending with this cell."""
+        ...
+
+    def differs(self, cell: int, values: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Return the names that an audited unit made otherwise, None where it is not audited."""
+        ...
+
+    def damaged(self, artifact: str) -> None:
+        """Never use an artifact again."""
+        ...
+
+    def reset(self) -> None:
+        """Start over, for another kernel."""
+        ...
 
 
 class Executor(Protocol):
@@ -100,7 +195,9 @@ class Journal(Protocol):
         """
         ...
 
-    def read(self, *, after: int = 0, run: str = "", job: str = "") -> Iterator[Event]:
+    def read(
+        self, *, after: int = 0, run: str = "", job: str = "", kind: str = ""
+    ) -> Iterator[Event]:
         """Yield events in the order they were written."""
         ...
 
@@ -112,12 +209,28 @@ class Journal(Protocol):
 class Store(Protocol):
     """Content-addressed bytes."""
 
-    def put(self, file: Path) -> str:
-        """Take a file's bytes in; return their sha256."""
+    def put(self, file: Path, *, move: bool = False) -> str:
+        """Take a file's bytes in; return their sha256. `move`: the file is not needed any more."""
         ...
 
     def path(self, digest: str) -> Path:
         """Return a local file with these bytes, verified. Raises NotFound where there is none."""
+        ...
+
+    def holds(self, digest: str) -> bool:
+        """Say whether an artifact is there, without reading it."""
+        ...
+
+    def contents(self) -> Iterator[tuple[str, int, datetime]]:
+        """Yield each artifact's digest, bytes, and when it was put there last."""
+        ...
+
+    def remove(self, digest: str) -> None:
+        """Remove an artifact, where it is there."""
+        ...
+
+    def tidy(self) -> int:
+        """Remove what processes that are gone left half-written; return how many bytes."""
         ...
 
 

@@ -2,24 +2,25 @@
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.errors import NotFound, Refused
+from mlops_nb.errors import NotFound
 from mlops_nb.events import JobPaused, JobUnpaused
 from mlops_nb.model import Value, Warned
-from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
-from mlops_nb.ports import Clock, Source
+from mlops_nb.ports import Clock, Source, Task
 from mlops_nb.record import history
-from mlops_nb.verbs import capture, check, release, run
+from mlops_nb.verbs import capture, check, release
 from mlops_nb.verbs.promote.define import Request
-from mlops_nb.wiring import answers, jobs, promotion, scheduler
+from mlops_nb.wiring import answers, jobs, promotion, runs, scheduler, storekeeping
+from mlops_nb.wiring.ledger import Rules
 from mlops_nb.wiring.promotion import Ways
 from mlops_nb.wiring.workshop import Tell, Workshop, real_time, silence
 
-__all__ = ["Project", "Request", "Ways", "open_project"]
+__all__ = ["Project", "Request", "Rules", "Ways", "open_project"]
 Note = Callable[[str], None]
 
 
@@ -52,65 +53,49 @@ class Project:
         """
         return render.as_json(self.capture(notebook, content).pipeline)
 
-    def run(
+    def observed(self, notebook: str | Path) -> Source:
+        """Run every cell of a notebook in a fresh kernel, past errors too; return what it is."""
+        shop, source = self.workshop, self.capture(notebook)
+        shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
+        scratch = shop.scratch("observe")
+        try:
+            task = Task(
+                run=shop.new_run(),
+                document=source.document,
+                folder=source.path.parent,
+                output=scratch / source.path.name,
+                source=str(source.path),
+                environment=shop.kernel_environment(),
+            )
+            found, failed = capture.observe(source, task, shop.executor)
+        finally:
+            shop.drop(scratch)
+        warned = (*found.pipeline.warnings, *failed)
+        return replace(found, pipeline=replace(found.pipeline, warnings=warned))
+
+    def run(  # noqa: PLR0913  what a person may ask of a run
         self,
         notebook: str | Path,
         parameters: Mapping[str, Value] | None = None,
         *,
         output: str | Path | None = None,
         timeout: float | None = None,
+        rules: Rules | None = None,
+        resume: str = "",
         tell: Tell = silence,
     ) -> history.Run:
-        """Run a notebook in a clean kernel and record it.
+        """Run a notebook, as far as it does not stand by earlier runs, and record it.
 
-        tell: is told of every event, after it was written
+        rules:  what of it may stand
+        resume: a run that did not finish, whose parameters are taken
+        tell:   is told of every event, after it was written
 
         Raises NotebookError or ParameterError before anything ran.
         """
         shop, source = self.workshop, self.capture(notebook)
-        known = source.pipeline.parameters
-        given = params.checked(parameters or {}, known, source.path.name)
-        shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
-        name = shop.new_run()
-        task = run.task_of(
-            source,
-            run=name,
-            folder=source.path.parent,
-            output=self._output(output, name, source.path),
-            parameters=given,
-            environment=shop.kernel_environment(),
-            timeout=timeout,
-        )
-        if _logs_to_mlflow(source):
-            shop.mirror.prepare()
-        shop.write_graph(name, render.as_json(source.pipeline), render.as_mermaid(source.pipeline))
-        events = run.run(
-            task,
-            executor=shop.executor,
-            notebook=shop.relative(source.path),
-            values={p.name: p.value for p in known} | given,
-            process=shop.process(),
-        )
-        shop.record_until_stopped(events, name, tell)
-        shop.mirror_now()
-        return shop.run_of(name)
-
-    def _output(self, output: str | Path | None, run_id: str, source: Path) -> Path:
-        if output is None:
-            return self.workshop.run_folder(run_id) / source.name
-        target = self.here / output
-        if target.exists() and target.samefile(source):
-            raise Refused(
-                f"the output {str(output)!r} is the notebook itself, which is never changed",
-                fix="give another path: -o executed.ipynb",
-            )
-        if target.is_dir() or not target.parent.is_dir():
-            raise NotFound(
-                f"the output {str(output)!r} cannot be written: "
-                + ("it is a folder" if target.is_dir() else "its folder does not exist"),
-                fix="give the path of a file in a folder that exists",
-            )
-        return target
+        target = runs.checked_output(self.here, output, source.path)
+        return runs.run(shop, source, parameters or {}, output=target, timeout=timeout,
+                        rules=rules or Rules(), resume=resume, tell=tell)  # fmt: skip
 
     def check(self, notebook: str | Path) -> list[Warned]:
         """Return everything that would stop a promotion of a notebook, each with its mend."""
@@ -134,6 +119,20 @@ class Project:
         if not found:
             raise NotFound(f"there is no run {run_id!r}", fix="list them with: mlops-nb runs")
         return found[0]
+
+    # the store
+
+    def store_size(self) -> dict[str, int]:
+        """Return what `store --size --json` prints."""
+        return storekeeping.size(self.workshop)
+
+    def store_verify(self) -> dict[str, Any]:
+        """Return what `store --verify --json` prints."""
+        return storekeeping.verify(self.workshop)
+
+    def store_prune(self, keep: timedelta) -> dict[str, int]:
+        """Return what `store --prune --json` prints."""
+        return storekeeping.prune(self.workshop, keep)
 
     # jobs
 
@@ -233,10 +232,6 @@ class Project:
     def score(self, job: str, version: int, at: datetime | None = None) -> dict[str, float]:
         """Return what a version of a job's model scores on the data as of a time, untrained."""
         return jobs.score(self.workshop, job, version, at)
-
-
-def _logs_to_mlflow(source: Source) -> bool:
-    return any("mlflow" in cell.source for cell in source.notebook.cells)
 
 
 def open_project(folder: str | Path = ".") -> Project:

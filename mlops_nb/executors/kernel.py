@@ -35,7 +35,11 @@ class Watcher(Protocol):
         """The kernel is up; nothing has run."""
         ...
 
-    def cell_started(self, index: int) -> None:
+    def stands(self, index: int, cell: Any) -> bool:
+        """Say whether a cell need not run; its outputs are put in place then."""
+        ...
+
+    def cell_started(self, client: "Client", index: int) -> None:
         """A cell is about to run."""
         ...
 
@@ -43,8 +47,10 @@ class Watcher(Protocol):
         """A cell ran to its end. Raises Stopped to end the run here."""
         ...
 
-    def cell_failed(self, index: int, seconds: float, error: str, traceback: str) -> None:
-        """A cell raised, timed out, or its kernel died."""
+    def cell_failed(
+        self, client: "Client", index: int, seconds: float, error: str, traceback: str
+    ) -> bool:
+        """A cell raised, timed out, or its kernel died. Returns whether to go on all the same."""
         ...
 
     def notebook_ended(self, client: "Client") -> None:
@@ -98,7 +104,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         began = time.monotonic()
         watcher = self.watcher if index is not None else None
         if watcher is not None and index is not None:
-            watcher.cell_started(index)
+            if watcher.stands(index, cell):
+                return True
+            watcher.cell_started(self, index)
         try:
             self.nb_man.cell_start(cell, place)
             self.execute_cell(cell, place)
@@ -106,11 +114,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                 watcher.cell_ended(self, index, time.monotonic() - began)
         except (CellExecutionError, DeadKernelError, CellTimeoutError, Stopped) as error:
             said, trace = self._mark_failed(place, error)
-            if self.watcher is not None:
-                self.watcher.cell_failed(
-                    -1 if index is None else index, time.monotonic() - began, said, trace
-                )
-            return False
+            spent = time.monotonic() - began
+            place_of_it = -1 if index is None else index
+            return self.watcher is not None and self.watcher.cell_failed(
+                self, place_of_it, spent, said, trace
+            )
         finally:
             self.nb_man.cell_complete(self.nb.cells[place], cell_index=place)
         return True

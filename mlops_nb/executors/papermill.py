@@ -16,6 +16,7 @@ from mlops_nb.errors import NotebookError, RunFailed, Unreachable
 from mlops_nb.events import (
     CellFailed,
     CellFinished,
+    CellObserved,
     CellStarted,
     ChampionScored,
     Event,
@@ -25,6 +26,7 @@ from mlops_nb.events import (
     StepObserved,
 )
 from mlops_nb.executors.kernel import Client, KernelEngine, Stopped
+from mlops_nb.executors.reusing import Damaged, Reusing
 from mlops_nb.notebook.cells import is_injected, source_of
 from mlops_nb.ports import Task
 
@@ -42,6 +44,8 @@ class Watch:
         self.failed = self.ended = self.timed_out = False
         self.saved = 0.0
         self.deadline = None if task.timeout is None else time.monotonic() + task.timeout
+        self.reusing = None if task.reuse is None else Reusing(task, task.reuse, put.put)
+        self.client: Client | None = None
 
     def kernel_ready(self, client: Client) -> None:
         """Note the kernel's process and prepare it."""
@@ -51,9 +55,24 @@ class Watch:
         seed, modules = self.task.seed, self.task.modules
         started = client.ask("look.start", seed=seed, modules=str(modules) if modules else "")
         self.kernel_pid = int(started["pid"])
+        self.client = client
+        if self.task.observe or self.reusing is not None:
+            client.ask("observer.start")
 
-    def cell_started(self, index: int) -> None:
-        """Tell that a cell starts."""
+    def stands(self, index: int, cell: Any) -> bool:
+        """Say whether a cell stands by what was recorded, and do what follows its step."""
+        standing = None if self.reusing is None else self.reusing.stands(index, cell)
+        look = self.task.looks.get(index)
+        if standing is not None and look is not None and not standing.left_out:
+            step, names = look
+            values = {n: standing.values[n] for n in names if n in standing.values}
+            self._step_left(step, values)
+        return standing is not None
+
+    def cell_started(self, client: Client, index: int) -> None:
+        """Tell that a cell starts; bring back first what it may need."""
+        if self.reusing is not None:
+            self.reusing.bring_back(client, index)
         self.put(CellStarted(run=self.task.run, cell=index))
 
     def cell_ended(self, client: Client, index: int, seconds: float) -> None:
@@ -61,18 +80,44 @@ class Watch:
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise Stopped(f"the run's time-out of {self.task.timeout:g} s has passed")
         self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
+        seen = self._observe(client, index)
         if index in self.task.bind:
             bound, file = self.task.bind[index]
             client.ask("look.bind", name=bound, path=str(file))
+        if self.reusing is not None:
+            self.reusing.ran(index, seen, seconds)
         look = self.task.looks.get(index)
         if look is not None:
             self._step_ended(client, *look)
+        if self.reusing is not None:
+            self.reusing.ended(client, index, self._outputs)
         if time.monotonic() - self.saved > SAVE_EVERY:
             self.save()
+
+    def _observe(self, client: Client, index: int) -> dict[str, Any]:
+        """Tell what a cell did, as it was seen; what was put in before it is no cell of ours."""
+        if not self.task.observe and self.reusing is None:
+            return {}
+        found = client.ask("observer.seen")["seen"]
+        if found and self.task.observe:
+            self.put(CellObserved(run=self.task.run, cell=index, seen=found[-1]))
+        return dict(found[-1]) if found else {}
+
+    def _outputs(self, index: int) -> list[Any]:
+        """Return a cell's outputs as they are kept, no secret among them."""
+        code = [c for c in self.notebook.cells if c.cell_type == "code" and not is_injected(c)]
+        found: list[Any] = json.loads(self._masked(json.dumps(code[index].outputs)))
+        return found
 
     def _step_ended(self, client: Client, step: str, names: tuple[str, ...]) -> None:
         dump = "" if self.task.dump is None else str(self.task.dump)
         values = client.ask("look.look", names=list(names), dump=dump, step=step) if names else {}
+        self._step_left(step, values)
+
+    def _step_left(self, step: str, values: Mapping[str, Any]) -> None:
+        """Tell what a step left behind, look at it, and keep what is to be kept."""
+        client = self.client
+        assert client is not None
         self.put(StepObserved(run=self.task.run, step=step, values=values))
         if self.task.inspect is not None:
             objection = self.task.inspect(step, values)
@@ -80,10 +125,16 @@ class Watch:
                 raise Stopped(objection)
         for name, (when, path) in self.task.keep.items():
             if when == step:
+                self._bring_back(client, (name,))
                 self._keep(client, name, path)
         rescore = self.task.rescore
         if rescore is not None and rescore.after == step:
+            self._bring_back(client, rescore.hold)
             client.ask("look.hold", names=list(rescore.hold))
+
+    def _bring_back(self, client: Client, names: tuple[str, ...]) -> None:
+        if self.reusing is not None:
+            self.reusing.bring_back(client, None, names)
 
     def _keep(self, client: Client, name: str, path: Path) -> None:
         kept = client.ask("look.keep", name=name, path=str(path))
@@ -92,7 +143,9 @@ class Watch:
         self.put(ModelKept(run=self.task.run, variable=name, digest=kept["digest"],
                            artifact=str(path), type=kept["type"]))  # fmt: skip
 
-    def cell_failed(self, index: int, seconds: float, error: str, traceback: str) -> None:
+    def cell_failed(
+        self, client: Client, index: int, seconds: float, error: str, traceback: str
+    ) -> bool:
         """Tell that a cell failed."""
         self.failed = True
         if self.timed_out:
@@ -100,6 +153,10 @@ class Watch:
         error, traceback = self._masked(error), self._masked(traceback)
         self.put(CellFailed(run=self.task.run, cell=index, seconds=seconds, error=error,
                             traceback=traceback))  # fmt: skip
+        if not self.task.go_on or client.dead or self.timed_out:
+            return False
+        self._observe(client, index)
+        return True
 
     def notebook_ended(self, client: Client) -> None:
         """Measure, and judge other models on the same data."""
@@ -111,7 +168,10 @@ class Watch:
             "names": list(self.task.metrics),
             "not": sorted(self.task.not_metrics),
         }
-        self.put(Measured(run=self.task.run, **client.ask("look.measure", **asked)))
+        measured = client.ask("look.measure", **asked)
+        if self.reusing is not None:
+            self.reusing.add_numbers(measured, self.task)
+        self.put(Measured(run=self.task.run, **measured))
         end = self.task.looks.get(-1)
         if end is not None:
             self._step_ended(client, *end)
@@ -154,6 +214,16 @@ class Papermill:
         Raises Unreachable where the kernel does not start, NotebookError where there is none of
         the name that the notebook asks for.
         """
+        while True:
+            try:
+                yield from self._once(task)
+            except Damaged:
+                assert task.reuse is not None
+                task.reuse.reset()  # and again, without what turned out to be damaged
+            else:
+                return
+
+    def _once(self, task: Task) -> Iterator[Event]:
         happened: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
         watch = Watch(task, happened)
         thread = threading.Thread(target=self._run, args=(task, watch), daemon=True)
@@ -187,6 +257,7 @@ class Papermill:
         except BaseException as error:  # noqa: BLE001  handed to the thread that waits
             watch.put(error)
         finally:
+            _close_loop()
             watch.put(None)
 
     def _execute(self, task: Task, watch: Watch) -> None:
@@ -228,6 +299,15 @@ class Papermill:
                 watch.save()
             except OSError as error:
                 raise _unwritable(task.output, error) from None
+
+
+def _close_loop() -> None:
+    """Close the event loop that nbclient made for this thread, and that nobody else needs."""
+    from jupyter_core.utils import ensure_event_loop
+
+    loop = ensure_event_loop()
+    if not loop.is_running():
+        loop.close()
 
 
 def _kill(kernel: int) -> None:

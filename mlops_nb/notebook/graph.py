@@ -7,21 +7,27 @@ from typing import Any
 
 from mlops_nb.errors import NotebookError
 from mlops_nb.model import CellFacts, Edge, Mark, Names, Notebook, Pipeline, Step, Warned
+from mlops_nb.notebook import observed
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook.flow import Flow, missing_names, trace
-from mlops_nb.notebook.marks import names_in
+from mlops_nb.notebook.marks import age, names_in
 from mlops_nb.notebook.names import names
 from mlops_nb.notebook.steps import SKIPPED, Placed, place, read_marks
 
 
-def pipeline(notebook: Notebook) -> Pipeline:
-    """Return the pipeline that a notebook is, told from its text alone.
+def pipeline(notebook: Notebook, seen: Mapping[int, observed.Seen] | None = None) -> Pipeline:
+    """Return the pipeline that a notebook is, told from its text, and from a run of it.
+
+    seen: index of a cell → what a run showed of it
 
     Raises NotebookError for marks that cannot be read and for steps that form a circle.
     """
     marked = read_marks(notebook)
     found = _names(notebook, marked)
-    flows = trace(found)
+    static = flows = trace(found)
+    if seen is not None:
+        found = [observed.as_seen(n, seen[i]) if i in seen else n for i, n in enumerate(found)]
+        flows = observed.flows(static, found, seen)
     found = [_as_it_works(seen, flow) for seen, flow in zip(found, flows, strict=True)]
     placed = place(notebook, found, marked)
     index = next((i for i, p in enumerate(placed) if p.kind == "parameters"), None)
@@ -36,7 +42,10 @@ def pipeline(notebook: Notebook) -> Pipeline:
         steps=steps,
         edges=edges,
         cells=facts,
-        warnings=tuple(_warnings(notebook, found, flows, placed)),
+        warnings=(
+            *_warnings(notebook, found, static, placed),
+            *observed.differences(static, flows, seen or {}),
+        ),
         **_declared(marked),
         logged=tuple(sorted({name for n in found for name in n.logged})),
     )
@@ -120,6 +129,8 @@ def _steps(  # noqa: PLR0913  one table, read together
                 after=after,
                 retries=int(options.get("--retries", "0")),
                 timeout=float(options["--timeout"]) if "--timeout" in options else None,
+                reuse="--no-reuse" not in options,
+                snapshot=age(options["--snapshot"]) if "--snapshot" in options else None,
             )
         )
     return tuple(steps)

@@ -9,6 +9,7 @@ from mlops_nb.model import Cell, Mark
 
 LINE = re.compile(r"^(?:%%?mlops[ \t]+|#[ \t]*mlops:[ \t]*)(\w[\w-]*)[ \t]*(.*)$")
 NAME = re.compile(r"[A-Za-z_][\w-]*\Z")
+AGE = re.compile(r"\d+(\.\d+)?[smhd]")
 SWITCHES = {"--no-reuse"}
 OPTIONS = {
     "step": {"--in", "--out", "--after", "--no-reuse", "--snapshot", "--retries", "--timeout"},
@@ -104,7 +105,22 @@ def _checked(mark: Mark, cell: Cell) -> Mark:
                 fix=f"write {option} 2",
                 where=where,
             )
+    snapshot = mark.options.get("--snapshot")
+    if snapshot is not None and not AGE.fullmatch(snapshot):
+        raise NotebookError(
+            f"--snapshot takes an age, not {snapshot!r}", fix="write --snapshot 12h", where=where
+        )
     return mark
+
+
+def age(text: str) -> float:
+    """Return an age in seconds.
+
+    >>> age("12h"), age("2d")
+    (43200.0, 172800.0)
+    """
+    number, unit = text[:-1], text[-1]
+    return float(number) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
 
 
 def names_in(option: str | None) -> tuple[str, ...]:

@@ -63,6 +63,9 @@ def look(request: str) -> str:
         number = _number(value)
         if number is not None:
             seen[name]["number"] = number
+        parts = _slices(value) if "_by_" in name else {}
+        if parts:
+            seen[name]["slices"] = parts
         if asked.get("dump"):
             path = os.path.join(asked["dump"], f"{asked['step']}--{name}.pickle")
             with contextlib.suppress(Exception):  # what cannot be written is compared by digest

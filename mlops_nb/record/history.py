@@ -24,6 +24,7 @@ from mlops_nb.events import (
     RunStarted,
     StepFailed,
     StepFinished,
+    StepReused,
     StepStarted,
 )
 from mlops_nb.model import Value
@@ -140,7 +141,7 @@ def _fold_run(run: Run, event: Event) -> None:
             run.process = (int(event.process[0]), str(event.process[1]))
             run.steps = {s: {"name": s, "status": "not-run", "seconds": None, "because": ""}
                          for s in event.steps}  # fmt: skip
-        case StepStarted() | StepFinished() | StepFailed():
+        case StepStarted() | StepFinished() | StepFailed() | StepReused():
             _fold_step(run, event)
         case Measured():
             run.metrics, run.slices = dict(event.metrics), dict(event.slices)
@@ -184,11 +185,14 @@ def _between(started: str, ended: str) -> float:
     return round(max(0.0, spent.total_seconds()), 3)
 
 
-def _fold_step(run: Run, event: StepStarted | StepFinished | StepFailed) -> None:
+def _fold_step(run: Run, event: StepStarted | StepFinished | StepFailed | StepReused) -> None:
     step = run.steps.setdefault(
         event.step, {"name": event.step, "status": "not-run", "seconds": None, "because": ""}
     )
-    if isinstance(event, StepStarted):
+    if isinstance(event, StepReused):
+        if step["status"] in {"not-run", "reused"}:  # no other part of it ran
+            step |= {"status": "reused", "seconds": 0.0, "because": event.because}
+    elif isinstance(event, StepStarted):
         step["status"] = "running"
     elif isinstance(event, StepFinished):
         step |= {"status": "finished", "seconds": event.seconds, "because": event.because}

@@ -90,13 +90,17 @@ class SqlJournal:
             id=int(key[0]) if key else 0,
         )  # fmt: skip
 
-    def read(self, *, after: int = 0, run: str = "", job: str = "") -> Iterator[Event]:
+    def read(
+        self, *, after: int = 0, run: str = "", job: str = "", kind: str = ""
+    ) -> Iterator[Event]:
         """Yield events in the order they were written."""
         query = EVENTS.select().where(EVENTS.c.id > after).order_by(EVENTS.c.id)
         if run:
             query = query.where(EVENTS.c.run == run)
         if job:
             query = query.where(EVENTS.c.job == job)
+        if kind:
+            query = query.where(EVENTS.c.kind == kind)
         try:
             with self.engine.connect() as connection:
                 rows = connection.execute(query).all()

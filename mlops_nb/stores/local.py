@@ -1,12 +1,22 @@
 """The store on a local disk: artifacts named by the sha256 of their bytes."""
 
 import os
+import re
 import shutil
+import socket
+import time
+import uuid
+from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_nb import files
 from mlops_nb.errors import NotFound, Unreachable
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+PART = re.compile(r"\.[0-9a-f]{64}\.(?:(?P<host>.+)\.)?(?P<pid>\d+)\.part")
+FOREIGN = 24 * 3600  # s after which another machine's unfinished file is given up
 
 
 class LocalStore:
@@ -18,31 +28,47 @@ class LocalStore:
     def _place(self, digest: str) -> Path:
         return self.folder / digest[:2] / digest
 
-    def put(self, file: Path) -> str:
+    def put(self, file: Path, *, move: bool = False) -> str:
         """Take a file's bytes in; return their sha256.
+
+        move: the file is not needed any more: it is renamed where it lies on the same disk
 
         Raises Unreachable where the disk does not take them; nothing half-written stays.
         """
         digest = files.sha256(file)
         place = self._place(digest)
-        if place.is_file() and files.sha256(place) == digest:
-            return digest
-        part = place.with_name(f".{digest}.{os.getpid()}.part")
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, part)
-            with part.open("rb") as written:
-                os.fsync(written.fileno())
-            part.replace(place)
+            if place.is_file() and files.sha256(place) == digest:
+                os.utime(place)  # it is in use again, whatever its age
+            else:
+                self._take(file, place, move=move)
+            if move and (file.is_symlink() or file.resolve() != place.resolve()):
+                file.unlink()
         except OSError as error:
-            with suppress(OSError):
-                part.unlink()
             raise Unreachable(
                 f"the artifact cannot be stored: {error.strerror}",
                 fix="free some space on this disk and run again",
                 where=str(self.folder),
             ) from None
         return digest
+
+    def _take(self, file: Path, place: Path, *, move: bool) -> None:
+        """Bring a file's bytes to their place, whole or not at all."""
+        host = re.sub(r"[^\w-]", "-", socket.gethostname())
+        name = f".{place.name}.{host}.{uuid.uuid4().hex[:8]}.{os.getpid()}.part"
+        part = place.with_name(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if not (move and _linked(file, part)):
+                shutil.copyfile(file, part)
+            os.utime(part)
+            _sync(part)
+            part.replace(place)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+        _sync(place.parent)
 
     def path(self, digest: str) -> Path:
         """Return the file with these bytes, verified.
@@ -58,3 +84,66 @@ class LocalStore:
                 where=str(place),
             )
         return place
+
+    def holds(self, digest: str) -> bool:
+        """Say whether a file of this name is here; its bytes are not looked at."""
+        return self._place(digest).is_file()
+
+    def contents(self) -> Iterator[tuple[str, int, datetime]]:
+        """Yield each artifact's digest, bytes, and when it was put here last."""
+        for place in sorted(self.folder.glob("??/*")):
+            if DIGEST.fullmatch(place.name):
+                with suppress(FileNotFoundError):  # another process was faster
+                    found = place.stat()
+                    yield place.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)
+
+    def remove(self, digest: str) -> None:
+        """Remove an artifact, where it is there."""
+        self._place(digest).unlink(missing_ok=True)
+
+    def tidy(self) -> int:
+        """Remove what processes that are gone left half-written; return how many bytes."""
+        freed = 0
+        for part in self.folder.glob("??/.*.part"):
+            with suppress(FileNotFoundError):
+                found = part.stat()
+                if _is_left_over(part.name, time.time() - found.st_mtime):
+                    part.unlink()
+                    freed += found.st_size
+        return freed
+
+
+def _linked(file: Path, part: Path) -> bool:
+    """Give a file a second name, which costs no copying; say whether that could be done."""
+    if file.is_symlink() or file.stat().st_nlink > 1:
+        return False  # somebody else could change the bytes under that other name
+    try:
+        os.link(file, part)
+    except OSError:  # another disk, or one without links
+        return False
+    return True
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_left_over(name: str, age: float) -> bool:
+    """Say whether nobody is writing a file any more; `age`: s since it was written to."""
+    found = PART.fullmatch(name)
+    if found is None:
+        return False
+    here = re.sub(r"[^\w-]", "-", socket.gethostname())
+    if found["host"] and found["host"].partition(".")[0] != here:
+        return age > FOREIGN
+    try:
+        os.kill(int(found["pid"]), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # another person's process
+        return False
+    return age > FOREIGN  # the number was given to another process since

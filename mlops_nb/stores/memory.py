@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_nb import files
@@ -29,10 +29,13 @@ class MemoryJournal:
         self.events.append(replace(event, id=len(self.events) + 1, at=at))
         return self.events[-1]
 
-    def read(self, *, after: int = 0, run: str = "", job: str = "") -> Iterator[Event]:
+    def read(
+        self, *, after: int = 0, run: str = "", job: str = "", kind: str = ""
+    ) -> Iterator[Event]:
         """Yield events in the order they were written."""
         for event in list(self.events):
-            if event.id > after and run in {"", event.run} and job in {"", event.job}:
+            wanted = run in {"", event.run} and job in {"", event.job}
+            if event.id > after and wanted and kind in {"", type(event).__name__}:
                 yield event
 
     def place(self, listener: str, value: str | None = None) -> str:
@@ -47,11 +50,13 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.files: dict[str, Path] = {}
+        self.put_at: dict[str, datetime] = {}
 
-    def put(self, file: Path) -> str:
+    def put(self, file: Path, *, move: bool = False) -> str:  # noqa: ARG002  it stays where it is
         """Take a file in; return the sha256 of its bytes."""
         digest = files.sha256(file)
         self.files[digest] = file
+        self.put_at[digest] = datetime.now(UTC)
         return digest
 
     def path(self, digest: str) -> Path:
@@ -62,3 +67,21 @@ class MemoryStore:
         if files.sha256(place) != digest:
             raise NotFound(f"artifact {digest[:12]} is damaged", fix="run the job again")
         return place
+
+    def holds(self, digest: str) -> bool:
+        """Say whether an artifact is there, without reading it."""
+        return digest in self.files and self.files[digest].is_file()
+
+    def contents(self) -> Iterator[tuple[str, int, datetime]]:
+        """Yield each artifact's digest, bytes, and when it was put here last."""
+        for digest in sorted(filter(self.holds, self.files)):
+            yield digest, self.files[digest].stat().st_size, self.put_at[digest]
+
+    def remove(self, digest: str) -> None:
+        """Forget an artifact, where it is known."""
+        self.files.pop(digest, None)
+        self.put_at.pop(digest, None)
+
+    def tidy(self) -> int:
+        """Do nothing: nothing is ever half-written."""
+        return 0

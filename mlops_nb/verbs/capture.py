@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlops_nb.errors import NotebookError
+from mlops_nb.events import CellFailed, CellObserved
+from mlops_nb.model import Warned
 from mlops_nb.notebook import cells, graph, render
-from mlops_nb.ports import Source
+from mlops_nb.ports import Executor, Source, Task
 
 
 def read_text(path: Path) -> str:
@@ -37,17 +40,40 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def capture(path: Path, content: Mapping[str, Any] | None = None) -> Source:
+def capture(
+    path: Path,
+    content: Mapping[str, Any] | None = None,
+    seen: Mapping[int, Mapping[str, Any]] | None = None,
+) -> Source:
     """Read a notebook and its pipeline.
 
     content: the document as it stands in an editor, instead of the file
+    seen:    index of a cell → what a run showed of it
     """
     text = read_text(path) if content is None else json.dumps(content)
     document = cells.load(text, path.name)
     notebook = cells.read(document, path.name)
     return Source(
-        path=path, document=document, notebook=notebook, pipeline=graph.pipeline(notebook)
+        path=path, document=document, notebook=notebook, pipeline=graph.pipeline(notebook, seen)
     )
+
+
+def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, list[Warned]]:
+    """Run every cell, past errors too; return the notebook as it really works, and what failed.
+
+    Raises Unreachable where no kernel could be had.
+    """
+    seen: dict[int, Mapping[str, Any]] = {}
+    failed = []
+    for event in executor.execute(replace(task, observe=True, go_on=True)):
+        if isinstance(event, CellObserved):
+            seen[event.cell] = event.seen
+        elif isinstance(event, CellFailed):
+            what = f"cell {event.cell} failed when it was run: {event.error}"
+            failed.append(Warned(kind="failed", what=what, fix=f"correct cell {event.cell}",
+                                 cell=event.cell))  # fmt: skip
+    found = graph.pipeline(source.notebook, seen)
+    return replace(source, pipeline=found), failed
 
 
 def graph_json(path: Path, content: Mapping[str, Any] | None = None) -> dict[str, Any]:

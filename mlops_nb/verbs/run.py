@@ -15,10 +15,11 @@ from mlops_nb.events import (
     RunStarted,
     StepFailed,
     StepFinished,
+    StepReused,
     StepStarted,
 )
 from mlops_nb.model import Pipeline, Value
-from mlops_nb.ports import Executor, Source, Task
+from mlops_nb.ports import Executor, Reuse, Source, Task
 
 
 def run(
@@ -74,6 +75,12 @@ def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:
     spent = dict.fromkeys(task.steps, 0.0)
     started: set[str] = set()
     for event in events:
+        if isinstance(event, StepReused):
+            yield event
+            left[event.step] -= set(event.cells)
+            if event.step in started and not left[event.step]:  # its other cells ran
+                yield _finished(task, event.step, spent)
+            continue
         step = step_of.get(getattr(event, "cell", -1))
         if step is not None and isinstance(event, CellStarted) and step not in started:
             started.add(step)
@@ -93,7 +100,12 @@ def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:
         else:
             left[step].discard(event.cell)
             if not left[step]:
-                yield StepFinished(run=task.run, step=step, seconds=round(spent[step], 3))
+                yield _finished(task, step, spent)
+
+
+def _finished(task: Task, step: str, spent: Mapping[str, float]) -> StepFinished:
+    because = "" if task.reuse is None else task.reuse.because(task.steps[step][0])
+    return StepFinished(run=task.run, step=step, seconds=round(spent[step], 3), because=because)
 
 
 def task_of(  # noqa: PLR0913  what a run is made of
@@ -105,6 +117,7 @@ def task_of(  # noqa: PLR0913  what a run is made of
     parameters: Mapping[str, Value],
     environment: Mapping[str, str],
     timeout: float | None = None,
+    reuse: Reuse | None = None,
 ) -> Task:
     """Return the task that runs a whole notebook and looks at what each step leaves behind."""
     pipeline = source.pipeline
@@ -121,6 +134,7 @@ def task_of(  # noqa: PLR0913  what a run is made of
         not_metrics=frozenset(p.name for p in pipeline.parameters),
         environment=environment,
         timeout=timeout,
+        reuse=reuse,
     )
 
 

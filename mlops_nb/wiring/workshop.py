@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb import files, settings
-from mlops_nb.errors import MlopsError, NotFound
-from mlops_nb.events import Event, ModelKept, RunFinished
+from mlops_nb.errors import MlopsError, NotFound, Unreachable
+from mlops_nb.events import Event, ModelKept, RunFinished, StepRecorded
 from mlops_nb.ports import Clock, Executor, Journal, Store
 from mlops_nb.record import history
 
@@ -176,6 +176,8 @@ class Workshop:
         for event in events:
             if isinstance(event, ModelKept) and os.sep in event.artifact:
                 event = self._stored(event)  # noqa: PLW2901  its bytes go to the store first
+            elif isinstance(event, StepRecorded):
+                event = self._record_stored(event)  # noqa: PLW2901
             written = self.journal.append(event)
             if written is not None:
                 kept.append(written)
@@ -200,6 +202,28 @@ class Workshop:
         digest = self.store.put(file)
         file.unlink(missing_ok=True)
         return replace(event, artifact=digest)
+
+    def _record_stored(self, event: StepRecorded) -> StepRecorded:
+        """Take a unit's values and outputs into the store; without them, it will run again."""
+        from dataclasses import replace
+
+        record = dict(event.record)
+        shown = Path(record.pop("shown_file", ""))
+        kept = []
+        try:
+            for entry in record["artifacts"]:
+                found = self.store.put(Path(entry["file"]), move=True)
+                if found != entry["sha256"]:
+                    raise Unreachable(f"the bytes of {entry['names'][0]!r} changed on their way",
+                                      fix="run again")  # fmt: skip
+                kept.append({k: v for k, v in entry.items() if k != "file"})
+            record["shown"] = self.store.put(shown, move=True)
+        except MlopsError as error:
+            record |= {"never": f"it could not be stored ({error.what})", "external": False}
+            self.warnings.append(error)
+            kept = []
+        record["artifacts"] = kept
+        return replace(event, record=record)
 
     def mirror_now(self) -> None:
         """Let MLflow catch up; where it does not answer, keep the error to be shown."""

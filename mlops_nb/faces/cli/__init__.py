@@ -19,7 +19,8 @@ class Verbs(click.Group):
         "graph": "notebooks", "check": "notebooks", "run": "notebooks", "runs": "notebooks",
         "show": "notebooks", "promote": "promotion", "apply": "promotion", "jobs": "jobs",
         "job": "jobs", "pause": "jobs", "unpause": "jobs", "history": "jobs", "trigger": "jobs",
-        "scheduler": "jobs", "models": "models", "rollback": "models", "demo": "play",
+        "scheduler": "jobs", "models": "models", "rollback": "models",
+        "store": "store", "demo": "play",
     }  # fmt: skip
 
     def list_commands(self, _: click.Context) -> list[str]:

@@ -9,7 +9,7 @@ from mlops_nb.faces.cli.output import as_json_option
 from mlops_nb.model import Value
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
-from mlops_nb.project import Project, open_project
+from mlops_nb.project import Project, Rules, open_project
 from mlops_nb.record import history
 
 parameter_option = click.option(
@@ -35,11 +35,14 @@ def project_of(notebook: str) -> Project:
 
 @click.command()
 @click.argument("notebook")
+@click.option("--observe", is_flag=True, help="Run every cell, past errors too, and look.")
 @click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
 @as_json_option
-def graph(notebook: str, *, mermaid: bool, as_json: bool) -> int:
+def graph(notebook: str, *, observe: bool, mermaid: bool, as_json: bool) -> int:
     """Show the pipeline that NOTEBOOK is."""
-    pipeline = project_of(notebook).capture(notebook).pipeline
+    project = project_of(notebook)
+    source = project.observed(notebook) if observe else project.capture(notebook)
+    pipeline = source.pipeline
     if mermaid:
         click.echo(render.as_mermaid(pipeline))
         return 0
@@ -54,20 +57,35 @@ def graph(notebook: str, *, mermaid: bool, as_json: bool) -> int:
 @parameter_option
 @click.option("-o", "--output", "target", metavar="OUT", help="Where the executed notebook goes.")
 @click.option("--timeout", type=float, metavar="S", help="Stop the run after S seconds.")
+@click.option("--only", metavar="STEP", default="", help="Run STEP, and what it needs.")
+@click.option("--from", "start", metavar="STEP", default="", help="Run everything from STEP on.")
+@click.option("--fresh", is_flag=True, help="Let nothing stand by earlier runs.")
+@click.option("--resume", metavar="RUN", default="", help="Go on with a RUN that did not finish.")
+@click.option("--audit", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE",
+              help="Run a share of what stands all the same, and compare.")  # fmt: skip
 @as_json_option
-def run(
+def run(  # noqa: PLR0913  one option each
     notebook: str,
     *,
     given: tuple[tuple[str, str], ...],
     target: str | None,
     timeout: float | None,
+    only: str,
+    start: str,
+    fresh: bool,
+    resume: str,
+    audit: float,
     as_json: bool,
 ) -> int:
-    """Run NOTEBOOK in a clean kernel and record it."""
+    """Run NOTEBOOK in a clean kernel and record it; steps that nothing changed are not run."""
+    if only and start:
+        raise click.UsageError("--only and --from cannot be given together")
     project = project_of(notebook)
+    rules = Rules(fresh=fresh, only=only, start=start, audit=audit)
     done = project.run(
-        notebook, typed(given), output=target, timeout=timeout, tell=output.Progress()
-    )
+        notebook, typed(given), output=target, timeout=timeout, rules=rules, resume=resume,
+        tell=output.Progress(),
+    )  # fmt: skip
     output.warned(project)
     output.emit(history.run_json(done), _told(done), as_json=as_json)
     return 0 if done.status == "finished" else 1
@@ -75,6 +93,7 @@ def run(
 
 def _told(run_: history.Run) -> str:
     lines = [f"{run_.status}: {run_.notebook} in {run_.seconds or 0:.1f} s  (run {run_.id})"]
+    lines += [f"  {step['because']}" for step in run_.steps.values() if step["because"]]
     lines += [f"  {name} = {value:.6g}" for name, value in run_.metrics.items()]
     lines.append(f"  notebook: {run_.output}")
     if run_.error:

@@ -9,7 +9,16 @@ from typing import Any
 import click
 
 from mlops_nb.errors import MlopsError
-from mlops_nb.events import Event, RunFinished, StepFailed, StepFinished, StepStarted
+from mlops_nb.events import (
+    ArtifactDamaged,
+    Event,
+    ReuseAudited,
+    RunFinished,
+    StepFailed,
+    StepFinished,
+    StepReused,
+    StepStarted,
+)
 from mlops_nb.project import Project
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -63,6 +72,13 @@ class Progress:
                 click.echo(f"  {event.step} …\r", err=True, nl=False)
         elif isinstance(event, StepFinished):
             click.echo(f"  {event.step:<24} {event.seconds:8.2f} s", err=True)
+        elif isinstance(event, StepReused):
+            click.echo(f"  {event.step:<24}   reused  ({event.saved:.2f} s saved)", err=True)
+        elif isinstance(event, ReuseAudited):
+            found = f"differs in {', '.join(event.differs)}" if event.differs else "the same"
+            click.echo(f"  {event.step:<24} audited: {found}", err=True)
+        elif isinstance(event, ArtifactDamaged):
+            click.echo(f"  warning: what was stored cannot be used: {event.what}", err=True)
         elif isinstance(event, StepFailed):
             click.echo(f"  {event.step:<24} failed", err=True)
         elif isinstance(event, RunFinished) and event.status != "finished":

@@ -1,0 +1,105 @@
+"""Joins what a run showed of the cells with what their text tells, into one flow of data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlops_nb.model import Names, Warned
+from mlops_nb.notebook.flow import Flow
+
+Seen = Mapping[str, Any]
+
+
+def as_seen(names: Names, seen: Seen) -> Names:
+    """Return a cell's names as a run showed them; what only text can tell stays."""
+    if "lost" in seen:
+        return replace(names, assumed=True)
+    changed = frozenset(channels_changed(seen))
+    shows = names.only_shows and not changed - {"figures"} - _shown(changed)
+    return replace(
+        names,
+        writes=frozenset(seen["writes"]),
+        changes=frozenset(seen["changes"]),
+        channels_read=frozenset(channels_read(seen)),
+        channels_changed=changed,
+        only_shows=shows,
+        assumed=bool(seen["assumed"]),
+    )
+
+
+def _shown(channels: frozenset[str]) -> set[str]:
+    return {c for c in channels if c.startswith("Out[")}
+
+
+def channels_read(seen: Seen) -> list[str]:
+    """Return the hidden channels and files that a cell read."""
+    return [*seen["channels_read"], *(f"file:{p}" for p in seen["files_read"])]
+
+
+def channels_changed(seen: Seen) -> list[str]:
+    """Return the hidden channels and files that a cell changed."""
+    return [*seen["channels_changed"], *(f"file:{p}" for p in seen["files_written"])]
+
+
+def flows(static: Sequence[Flow], found: Sequence[Names], seen: Mapping[int, Seen]) -> list[Flow]:
+    """Return the flow of every cell: as it was seen, or else as its text tells.
+
+    seen: index of the cell → what a run showed of it
+    """
+    writers: dict[str, int] = {}
+    joined = []
+    for index, (flow, names) in enumerate(zip(static, found, strict=True)):
+        told = seen.get(index)
+        if told is None or "lost" in told:
+            sources = {n: (writers[n],) for n in flow.sources if n in writers}
+            flow = replace(flow, sources=sources)  # noqa: PLW2901  the same cell
+            made = {*flow.binds, *flow.changes, *names.channels_changed}
+        else:
+            flow = _seen_flow(told, writers)  # noqa: PLW2901
+            made = {*flow.binds, *flow.changes, *channels_changed(told)}
+            for name in told["deletes"]:
+                writers[name] = index
+        joined.append(flow)
+        writers |= dict.fromkeys(made, index)
+    return joined
+
+
+def _seen_flow(seen: Seen, writers: Mapping[str, int]) -> Flow:
+    sources = {n: (writers[n],) for n in (*seen["reads"], *channels_read(seen)) if n in writers}
+    for channel in seen["channels_read"]:
+        if channel.endswith(":*"):
+            prefix = channel[:-1]
+            sources |= {n: (w,) for n, w in writers.items() if n.startswith(prefix)}
+    return Flow(
+        reads=tuple(seen["reads"]),
+        binds=frozenset(seen["writes"]),
+        changes=frozenset(seen["changes"]),
+        sources=sources,
+    )
+
+
+def differences(
+    static: Sequence[Flow], joined: Sequence[Flow], seen: Mapping[int, Seen]
+) -> list[Warned]:
+    """Return where a run and the text disagree about which cell depends on which."""
+    found = []
+    for index in sorted(seen):
+        before, now = static[index], joined[index]
+        for writer in sorted(set(now.depends_on) - set(before.depends_on)):
+            names = ", ".join(n for n, w in now.sources.items() if writer in w)
+            what = f"cell {index} depends on cell {writer} ({names}), which only a run shows"
+            found.append(_differs("only-observed", what, index))
+        if seen[index].get("failed"):
+            continue
+        for writer in sorted(set(before.depends_on) - set(now.depends_on)):
+            names = ", ".join(n for n, w in before.sources.items() if writer in w)
+            what = (
+                f"cell {index} reads {names} of cell {writer} by its text, and did not in this run"
+            )
+            found.append(_differs("only-in-text", what, index))
+    return found
+
+
+def _differs(kind: str, what: str, cell: int) -> Warned:
+    fix = "nothing needs mending: runs and reuse go by what was seen"
+    return Warned(kind=kind, what=what, fix=fix, cell=cell)

@@ -1,0 +1,183 @@
+"""The state that cells share without a name: random generators, environment, options, figures.
+
+`state()` is what it is now; whatever differs between two states was changed in between. The words
+that give a reader of a channel away are in `ASKS`.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+# channel → attributes and names whose mention in code means that the channel is read
+ASKS: dict[str, frozenset[str]] = {
+    "cwd": frozenset({"getcwd", "getcwdb", "curdir", "cwd", "abspath", "resolve", "realpath"}),
+    "warnings": frozenset({"filters", "resetwarnings", "catch_warnings", "warn"}),
+    "sys.path": frozenset({"path_hooks", "find_spec"}),
+    "pandas.options": frozenset({"get_option", "options", "option_context", "describe_option"}),
+    "numpy.err": frozenset({"geterr", "errstate"}),
+    "numpy.print": frozenset({"get_printoptions", "printoptions"}),
+    "decimal": frozenset({"getcontext", "localcontext", "Decimal"}),
+    "locale": frozenset({"getlocale", "localeconv", "strcoll", "currency", "format_string"}),
+}
+# channel → what sets it, where the module that holds it was loaded by the same cell
+SETS: dict[str, frozenset[str]] = {
+    "pandas.options": frozenset({"set_option", "reset_option", "options"}),
+    "matplotlib": frozenset({"use", "rc", "rcParams", "style", "set_theme", "set_style", "set_context",
+                             "set_palette", "set"}),
+    "numpy.err": frozenset({"seterr"}),
+    "numpy.print": frozenset({"set_printoptions"}),
+    "decimal": frozenset({"getcontext", "setcontext"}),
+    "locale": frozenset({"setlocale"}),
+}  # fmt: skip
+DRAWING = frozenset({"matplotlib", "seaborn", "plotnine", "mpl_toolkits"})
+DRAWS = frozenset({
+    "plot", "hist", "boxplot", "scatter", "barplot", "histplot", "heatmap", "lineplot",
+    "scatterplot", "countplot", "imshow", "subplots", "pairplot", "displot", "kdeplot",
+})  # fmt: skip
+SEEDS = frozenset({"seed", "manual_seed", "set_state", "setstate", "set_rng_state", "set_seed",
+                   "seed_everything", "set_random_seed", "manual_seed_all"})  # fmt: skip
+
+
+def _random() -> Any:
+    module = sys.modules.get("random")
+    return hash(module.getstate()) if module is not None else None
+
+
+UNTOUCHED = 624  # where MT19937 stands in its words before the first draw
+
+
+def _numpy_random() -> Any:
+    module = sys.modules.get("numpy.random")
+    if module is None or not hasattr(module, "get_state"):
+        return None
+    state = module.get_state(legacy=False)
+    inner = state["state"]
+    return (inner["key"].tobytes(), inner["pos"], state["has_gauss"], state["gauss"])
+
+
+def _torch() -> Any:
+    module = sys.modules.get("torch")
+    if module is None or not hasattr(module, "get_rng_state"):
+        return None
+    return bytes(module.get_rng_state().numpy().tobytes())
+
+
+def _warnings() -> Any:
+    module = sys.modules.get("warnings")
+    return (len(module.filters), hash(tuple(map(str, module.filters[:5])))) if module else None
+
+
+def _matplotlib() -> Any:
+    module = sys.modules.get("matplotlib")
+    params = getattr(module, "rcParams", None)
+    if params is None:
+        return None
+    return tuple(dict.values(params))
+
+
+def _figures() -> Any:
+    module = sys.modules.get("matplotlib._pylab_helpers")
+    if module is None or not hasattr(module, "Gcf"):
+        return None
+    return tuple(
+        (number, id(manager.canvas.figure), *map(_axes, manager.canvas.figure.axes))
+        for number, manager in module.Gcf.figs.items()
+    )
+
+
+def _axes(axes: Any) -> Any:
+    drawn = [len(getattr(axes, kind, ())) for kind in ("lines", "collections", "patches", "texts")]
+    labels = [axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), axes.get_legend() is None]
+    return (*drawn, *labels, axes.get_xlim(), axes.get_ylim())
+
+
+def _pandas_options() -> Any:
+    module = sys.modules.get("pandas._config.config")
+    return repr(getattr(module, "_global_config", None)) if module is not None else None
+
+
+def _numpy_err() -> Any:
+    module = sys.modules.get("numpy")
+    return tuple(module.geterr().values()) if hasattr(module, "geterr") else None  # type: ignore[union-attr]
+
+
+def _numpy_print() -> Any:
+    module = sys.modules.get("numpy")
+    ask = getattr(module, "get_printoptions", None)
+    return repr(ask()) if ask is not None else None
+
+
+def _decimal() -> Any:
+    module = sys.modules.get("decimal")
+    if module is None or not hasattr(module, "getcontext"):
+        return None
+    context = module.getcontext()
+    return (context.prec, context.rounding)
+
+
+def _locale() -> Any:
+    module = sys.modules.get("locale")
+    return module.setlocale(module.LC_ALL) if hasattr(module, "setlocale") else None  # type: ignore[union-attr]
+
+
+SENSES: dict[str, Callable[[], Any]] = {
+    "rng:random": _random,
+    "rng:numpy": _numpy_random,
+    "rng:torch": _torch,
+    "cwd": os.getcwd,
+    "sys.path": lambda: tuple(sys.path),
+    "warnings": _warnings,
+    "matplotlib": _matplotlib,
+    "figures": _figures,
+    "pandas.options": _pandas_options,
+    "numpy.err": _numpy_err,
+    "numpy.print": _numpy_print,
+    "decimal": _decimal,
+    "locale": _locale,
+}
+
+
+def again(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an earlier state with what may change between cells as it is now: generators."""
+    now = {c: SENSES[c]() for c in ("rng:random", "rng:numpy", "rng:torch")}
+    return {**before, **now}
+
+
+def state() -> dict[str, Any]:
+    """Return the present state of every channel whose module is loaded."""
+    found: dict[str, Any] = {}
+    for name, sense in SENSES.items():
+        with contextlib.suppress(Exception):  # a module half loaded, a folder that is gone
+            found[name] = sense()
+    found["env"] = dict(getattr(os.environ, "_data", os.environ))  # encoded, as it is kept
+    return found
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any], words: Iterable[str]) -> set[str]:
+    """Return the channels that differ; one whose module was just loaded only if it was set, too.
+
+    words: attributes and names that the code in between mentions
+    """
+    found: set[str] = set()
+    mentioned = set(words)
+    for name, now in after.items():
+        if name == "env":
+            continue
+        was = before.get(name)
+        if was is None and now is not None:
+            sets = SEEDS if name.startswith("rng:") else SETS.get(name, frozenset())
+            drawn = name == "rng:numpy" and (now[1] != UNTOUCHED or now[2])
+            if mentioned & sets or drawn or (name == "figures" and now):
+                found.add(name)
+        elif was != now:
+            found.add(name)
+    old, new = before["env"], after["env"]
+    if old != new:
+        found |= {f"env:{_text(k)}" for k in old.keys() | new.keys() if old.get(k) != new.get(k)}
+    return found
+
+
+def _text(name: Any) -> str:
+    return os.fsdecode(name) if isinstance(name, bytes) else str(name)

@@ -1,0 +1,248 @@
+"""Watches a shell's cells run and tells what each one read, bound and changed.
+
+The namespace stays the exact dict that it is. Reads come from the trees that ran and from the code
+that they reach; writes from identity and content before and after.
+"""
+
+import ast
+import json
+import os
+import re
+import sys
+import types
+from typing import Any
+
+from . import audit, channels, outside
+from .facts import Cell, Facts
+from .fingerprint import quick
+from .reach import PLAIN, shares
+from .reads import Reads
+
+SKIPPED = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_i",
+                     "_ii", "_iii", "_ih", "_oh", "_dh"})  # fmt: skip
+HISTORY = re.compile(r"_i?\d+$")
+MISSING = object()
+
+
+def is_user(name: str) -> bool:
+    """Say whether a name of the namespace is the notebook's own."""
+    return name not in SKIPPED and not name.startswith("__") and not HISTORY.match(name)
+
+
+class Observer:
+    """Follows one shell. `facts` holds what was seen, one entry a cell that ran, in order."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.facts: list[dict[str, Any]] = []
+        self.prints: dict[str, bytes | None] = {}
+        self.marks: dict[str, Any] = {}
+        self.shares: dict[str, frozenset[int]] = {}
+        self.misses: dict[int, int] = {}
+        self.caches: set[str] = set()  # names of `lru_cache` wrappers
+        self.patched: set[str] = set()
+        self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
+        self.state: dict[str, Any] | None = None  # of the channels, after the last cell
+        self.files: dict[str, None] = {}
+        self.displayed: dict[str, int] = {}  # _, Out[3], … → the cell that showed it
+        self.cell: Cell | None = None
+        self.on_cell: Any = None  # called with each cell's facts
+
+    # hooks
+
+    def install(self) -> None:
+        """Follow the shell from now on."""
+        self.shell.events.register("pre_run_cell", self.before)
+        self.shell.events.register("post_run_cell", self.after)
+        self.shell.ast_transformers.append(self)
+        for name, value in self._space().items():
+            self._take_print(name, value)
+
+    def remove(self) -> None:
+        """Stop following."""
+        self.shell.events.unregister("pre_run_cell", self.before)
+        self.shell.events.unregister("post_run_cell", self.after)
+        self.shell.ast_transformers.remove(self)
+
+    def _space(self) -> dict[str, Any]:
+        known = self.kinds
+        return {
+            name: value
+            for name, value in self.shell.user_ns.items()
+            if (known[name] if name in known else known.setdefault(name, is_user(name)))
+        }
+
+    def before(self, info: Any) -> None:
+        """Note how things stand before a cell; cells that a cell runs are part of it."""
+        if self.cell is not None and self.cell.count == self.shell.execution_count:
+            return
+        try:
+            folder = os.getcwd()
+            self.cell = Cell(
+                info=info,
+                count=self.shell.execution_count,
+                folder=folder,
+                space=self._space(),
+                state=channels.state() if self.state is None else channels.again(self.state),
+                stats=audit.stats(folder, self.files) if _may_write(info.raw_cell) else None,
+                modules=len(sys.modules),
+                shown=set(self.shell.user_ns.get("_oh", ())),
+            )
+            audit.listen()
+        except Exception as error:  # noqa: BLE001  watching must never stop a cell
+            self.cell = None
+            self._lost(info, error)
+
+    def visit(self, tree: ast.AST) -> ast.AST:
+        """Read a tree that is about to run (IPython's hook for transformers); leave it as it is."""
+        cell = self.cell
+        if cell is None:
+            return tree
+        try:
+            reads = Reads()
+            reads.visit(tree)
+            cell.trees.append((tree, reads))
+            for name in reads.loads:
+                if name in cell.space and name not in self.prints:
+                    self._take_print(name, cell.space[name])
+        except Exception as error:  # noqa: BLE001  watching must never stop a cell
+            cell.lost = f"{type(error).__name__}: {error}"
+        return tree
+
+    def after(self, result: Any) -> None:
+        """Tell what the cell did."""
+        cell = self.cell
+        if cell is None or result.info is not cell.info:
+            return
+        self.cell = None
+        events = audit.stop()
+        try:
+            seen = Facts(self, cell, result, events).tell()
+        except Exception as error:  # noqa: BLE001  watching must never stop a cell
+            self._lost(cell.info, error)
+            return
+        self._add(seen)
+
+    def _lost(self, info: Any, error: Exception) -> None:
+        why = f"it could not be watched ({type(error).__name__}: {error})"
+        self._add({"id": getattr(info, "cell_id", None), "lost": why, "assumed": [why]})
+
+    def _add(self, seen: dict[str, Any]) -> None:
+        self.facts.append(seen)
+        if self.on_cell is not None:
+            self.on_cell(seen)
+
+    # values
+
+    def _take_print(self, name: str, value: Any) -> None:
+        if type(value) not in PLAIN and not isinstance(value, types.ModuleType):
+            self.shares[name] = shares(value)
+            mark = outside.database_mark(value)
+            if mark is not None:
+                self.marks[name] = mark
+        self.prints[name] = _print(value)
+        self._note_misses(name, value)
+
+    def _note_misses(self, name: str, value: Any) -> None:
+        self.caches.discard(name)
+        if is_cache(value):
+            self.caches.add(name)
+            self.misses[id(value)] = value.cache_info().misses
+
+    def answered_from_cache(self, value: Any) -> bool:
+        """Say whether an `lru_cache` was asked in this cell and called nothing."""
+        known = self.misses.get(id(value))
+        return known is not None and is_cache(value) and value.cache_info().misses == known
+
+    def asked_anew(self, value: Any) -> bool:
+        """Say whether an `lru_cache` called what it wraps in this cell."""
+        known = self.misses.get(id(value))
+        return known is not None and is_cache(value) and value.cache_info().misses != known
+
+    def changed(
+        self, touched: set[str], writes: set[str], space: dict[str, Any]
+    ) -> tuple[set[str], set[str]]:
+        """Return the names whose value is another one than before, and those that are a guess.
+
+        touched: names the cell had to do with; whatever shares memory with them is looked at, too
+        """
+        group = self._group(touched, space)
+        changes: set[str] = set()
+        guesses: set[str] = set()
+        for name in group:
+            value, old = space[name], self.prints.get(name, MISSING)
+            self._take_print(name, value)
+            new = self.prints[name]
+            if name in writes or isinstance(value, types.ModuleType):
+                continue
+            if name in self.caches:
+                continue  # its answers are a channel of their own
+            if new is None:
+                if name in touched and not outside.is_handle(value) and not _is_quiet(value):
+                    changes.add(name)
+                    guesses.add(name)
+            elif old is not MISSING and old != new:
+                changes.add(name)
+        return changes, guesses
+
+    def _group(self, touched: set[str], space: dict[str, Any]) -> set[str]:
+        ids: set[int] = set()
+        for name in touched:
+            ids |= self.shares.get(name, frozenset())
+            if type(space[name]) not in PLAIN:
+                ids |= shares(space[name])
+        group = set(touched)
+        if ids:
+            for name, known in self.shares.items():
+                if name in space and name not in group and not ids.isdisjoint(known):
+                    group.add(name)
+        return group
+
+    def forget(self, name: str) -> None:
+        """Forget a name that is gone."""
+        for known in (self.prints, self.shares, self.marks):
+            known.pop(name, None)
+
+
+def _may_write(text: str) -> bool:
+    """Say whether files may be touched without the interpreter noticing."""
+    return any(word in text for word in ("import", "!", "%", "sql", "process", "system")) or any(
+        name in sys.modules for name in audit.NATIVE
+    )
+
+
+def is_cache(value: Any) -> bool:
+    """Say whether a value is what `functools.lru_cache` makes of a function."""
+    return hasattr(type(value), "cache_info") and hasattr(value, "__wrapped__")
+
+
+def _print(value: Any) -> bytes | None:
+    if isinstance(value, types.ModuleType):
+        return value.__name__.encode()
+    return quick(value)
+
+
+def _is_quiet(value: Any) -> bool:
+    """Say whether using a value of unknown content is not held to change it: a lock, a logger."""
+    return type(value).__module__.partition(".")[0] in {"_thread", "threading", "logging",
+                                                       "ipywidgets", "IPython"}  # fmt: skip
+
+
+_followed: dict[int, Observer] = {}
+
+
+def start(_: str = "") -> str:
+    """Follow this kernel's shell (once)."""
+    shell = sys.modules["IPython"].get_ipython()
+    if id(shell) not in _followed:
+        _followed[id(shell)] = Observer(shell)
+        _followed[id(shell)].install()
+    return json.dumps({})
+
+
+def seen(_: str = "") -> str:
+    """Hand over what was seen since the last time."""
+    shell = sys.modules["IPython"].get_ipython()
+    observer = _followed[id(shell)]
+    found, observer.facts = observer.facts, []
+    return json.dumps({"seen": found}, default=str)

@@ -1,0 +1,117 @@
+"""What reaches beyond this machine's files: drivers, connections, remote addresses, the clock."""
+
+import re
+import sys
+import types
+from collections.abc import Iterable
+from typing import Any
+
+DRIVERS = frozenset({
+    "MySQLdb", "adbc_driver_manager", "adlfs", "aiobotocore", "aiohttp", "aioboto3", "asyncpg",
+    "boto3", "botocore", "cassandra", "clickhouse_connect", "clickhouse_driver", "connectorx",
+    "couchdb", "cx_Oracle", "databricks", "elasticsearch", "ftplib", "gcsfs", "grpc", "gspread",
+    "httpx", "hdfs", "ibm_db", "influxdb", "influxdb_client", "kafka", "minio", "motor",
+    "mysql", "neo4j", "openai", "opensearchpy", "oracledb", "pandas_gbq", "paramiko", "peewee",
+    "pika", "psycopg", "psycopg2", "psycopg_pool", "pymongo", "pymssql", "pymysql", "pyodbc",
+    "pyspark", "redis", "requests", "s3fs", "snowflake", "sqlalchemy", "sqlmodel", "trino",
+    "turbodbc", "urllib3", "webdav3", "websocket", "websockets", "yfinance",
+})  # fmt: skip
+DRIVER_PARTS = ("google.cloud", "azure.storage", "azure.data", "urllib.request", "http.client")
+REMOTE = re.compile(
+    r"^(?:https?|s3a?|gs|gcs|abfss?|adl|az|wasbs?|hdfs|ftp|sftp|ssh|smb|webdav|postgres(?:ql)?|"
+    r"mysql|mariadb|mssql|oracle|redshift|snowflake|bigquery|mongodb|redis|trino|presto|"
+    r"clickhouse|databricks|hf)(?:\+\w+)?://\S",
+    re.IGNORECASE,
+)
+SQL_WRITES = re.compile(
+    r"\b(?:insert\s+into|update\s+\w+\s+set|delete\s+from|create\s+|drop\s+|alter\s+|replace\s+into|"
+    r"merge\s+into|truncate\s+|copy\s+)",
+    re.IGNORECASE,
+)
+DATABASE_WRITES = frozenset({"to_sql", "commit", "create_all", "drop_all", "add_all", "bulk_save_objects",
+                             "insert_many", "insert_one", "update_one", "delete_many"})  # fmt: skip
+CLOCKS = frozenset({"now", "today", "utcnow", "gmtime", "localtime", "time_ns", "ctime"})
+CLOCK_OWNERS = frozenset({"time", "datetime", "pandas", "arrow", "pendulum", "numpy"})
+HANDLES = ("Connection", "Engine", "Client", "Session", "Cursor", "Pool", "Channel")
+
+
+def top_of(value: Any) -> str:
+    """Return the top-level package that a value comes from, "" where it is the notebook's own."""
+    if isinstance(value, types.ModuleType):
+        name = value.__name__
+    elif isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+        name = getattr(value, "__module__", "") or ""
+    else:
+        name = type(value).__module__
+    top = str(name).partition(".")[0]
+    return "" if top in {"__main__", "builtins"} else top
+
+
+def _module_of(value: Any) -> str:
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    kind = value if isinstance(value, type | types.FunctionType) else type(value)
+    return str(getattr(kind, "__module__", ""))
+
+
+def is_remote(value: Any) -> bool:
+    """Say whether a value is a driver, a connection, or the address of something remote."""
+    if isinstance(value, str):
+        return bool(REMOTE.match(value))
+    module = _module_of(value)
+    return module.partition(".")[0] in DRIVERS or module.startswith(DRIVER_PARTS)
+
+
+def is_handle(value: Any) -> bool:
+    """Say whether a value is a way to something outside, which reading does not change."""
+    if isinstance(value, str | types.ModuleType | type):
+        return False
+    return is_remote(value) or (
+        type(value).__name__.endswith(HANDLES) and top_of(value) not in {"", "multiprocessing"}
+    )
+
+
+def reached(named: Iterable[tuple[str, Any]], texts: Iterable[str]) -> list[str]:
+    """Return in words what of the outside world some values and texts lead to."""
+    found: dict[str, None] = {}
+    for name, value in named:
+        if isinstance(value, types.ModuleType) and is_remote(value):
+            found[f"{value.__name__} (as {name!r})"] = None
+        elif is_remote(value):
+            what = "a remote address" if isinstance(value, str) else f"a {type(value).__name__}"
+            found[f"{what} ({name!r})"] = None
+        elif is_handle(value) and top_of(value) != "sqlite3":  # its file is seen to be opened
+            found[f"a {type(value).__name__} ({name!r})"] = None
+    for text in texts:
+        if REMOTE.match(text):
+            found[f"a remote address ({text[:40].partition('?')[0].rpartition('@')[2]})"] = None
+    return list(found)
+
+
+def tells_time(attrs: Iterable[str], names: Iterable[tuple[str, Any]]) -> bool:
+    """Say whether code asks what time it is; durations (`perf_counter`) are no input."""
+    values = dict(names)
+    asked = set(attrs)
+    owners = {top_of(value) for value in values.values()}
+    if asked & CLOCKS and owners & CLOCK_OWNERS:
+        return True
+    time = sys.modules.get("time")
+    return ("time" in asked and any(v is time for v in values.values())) or any(
+        v is getattr(time, "time", None) for v in values.values()
+    )
+
+
+def database_mark(value: Any) -> Any:
+    """Return what changes where a connection of sqlite3 changes its database, None for others."""
+    sqlite = sys.modules.get("sqlite3")
+    if sqlite is not None and isinstance(value, sqlite.Connection):
+        try:
+            return (value.total_changes, value.in_transaction)
+        except sqlite.Error:  # it is closed
+            return "closed"
+    return None
+
+
+def writes_database(texts: Iterable[str], attrs: Iterable[str]) -> bool:
+    """Say whether code that holds a connection looks as if it changed the database."""
+    return bool(DATABASE_WRITES & set(attrs)) or any(SQL_WRITES.search(text) for text in texts)

@@ -1,0 +1,367 @@
+"""Which globals the code behind a value may touch, and which values share memory."""
+
+import dis
+import functools
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .uses import Use
+
+PLAIN = (int, float, complex, bool, str, bytes, type(None), type(...), range)
+MANY = 200  # functions are looked for among this many items of a container
+DEEP = 6
+MOST_OBJECTS = 20_000
+LAZY = 0x20 | 0x80 | 0x200  # flags of code that calling does not run: generators, coroutines
+MAKING = frozenset({"__new__", "__init__", "__post_init__", "__init_subclass__", "__set_name__",
+                    "__call__", "__prepare__", "__class_getitem__"})  # fmt: skip
+BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "CACHE", "NOP"}
+
+
+class Code:
+    """What a code object and those inside it name: globals, attributes and texts."""
+
+    __slots__ = ("attrs", "globals", "texts", "writes")
+
+    def __init__(self) -> None:
+        self.globals: set[str] = set()
+        self.writes: set[str] = set()
+        self.attrs: set[str] = set()
+        self.texts: list[str] = []
+
+
+_known: dict[types.CodeType, Code] = {}
+
+
+def code_of(code: types.CodeType) -> Code:
+    """Return what a code object names; of inner functions, only of those that it may call."""
+    found = _known.get(code)
+    if found is not None:
+        return found
+    found = Code()
+    steps = list(dis.get_instructions(code))
+    for one in steps:
+        name = one.opname
+        if name in {"LOAD_GLOBAL", "LOAD_NAME"}:
+            found.globals.add(one.argval)
+        elif name in {"STORE_GLOBAL", "DELETE_GLOBAL"}:
+            found.globals.add(one.argval)
+            found.writes.add(one.argval)
+        elif ("ATTR" in name or "METHOD" in name or name == "IMPORT_NAME") and isinstance(
+            one.argval, str
+        ):
+            found.attrs.add(one.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            found.texts.append(constant)
+        elif isinstance(constant, types.CodeType) and not _only_returned(steps, constant):
+            inner = code_of(constant)
+            found.globals |= inner.globals
+            found.writes |= inner.writes
+            found.attrs |= inner.attrs
+            found.texts += inner.texts
+    _known[code] = found
+    return found
+
+
+def _only_returned(steps: list[dis.Instruction], inner: types.CodeType) -> bool:
+    """Say whether a function makes an inner one and hands it back uncalled, as decorators do."""
+    for place, one in enumerate(steps):
+        if one.argval is not inner:
+            continue
+        rest = [s for s in steps[place + 1 :] if s.opname not in BETWEEN]
+        if rest[0].opname == "RETURN_VALUE":
+            return True
+        name = rest[0].argval
+        if rest[0].opname not in {"STORE_FAST", "STORE_DEREF"} or name in inner.co_freevars:
+            return False
+        loads = [n for n, s in enumerate(rest) if "LOAD" in s.opname and s.argval == name]
+        return bool(loads) and all(rest[n + 1].opname == "RETURN_VALUE" for n in loads)
+    return False
+
+
+class Reach:
+    """Walks from values to the code behind them, and from there to the globals it reads.
+
+    space:  the notebook's namespace
+    attrs:  names of attributes that the cell, or code found so far, looks up
+    cached: wrappers of `functools.lru_cache` that answered without calling what they wrap
+    filled: (id, name) of `cached_property` values that were known before
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Any],
+        attrs: Iterable[str],
+        cached: Iterable[int] = (),
+        filled: Iterable[tuple[int, str]] = (),
+    ) -> None:
+        self.space = space
+        self.attrs = set(attrs)
+        self.cached = set(cached)
+        self.filled = frozenset(filled)
+        self.names: set[str] = set()
+        self.texts: list[str] = []
+        self.seen: set[Any] = set()
+        self.later: list[tuple[str, Any]] = []  # methods nobody has asked for yet
+        self.walks: dict[type, Callable[[Any, int], None]] = {
+            types.FunctionType: self._function,
+            types.MethodType: self._method,
+            types.BuiltinFunctionType: self._method,
+            types.GeneratorType: lambda value, depth: self._code(value.gi_code, depth),
+            types.CoroutineType: lambda value, depth: self._code(value.cr_code, depth),
+            types.AsyncGeneratorType: lambda value, depth: self._code(value.ag_code, depth),
+            dict: lambda value, depth: self._items(value.values(), depth),
+            functools.partial: self._partial,
+            **dict.fromkeys((list, tuple, set, frozenset), self._items),
+        }
+
+    def take(self, value: Any, use: Use, *, kept: bool = False) -> None:
+        """Walk from one value that the cell uses.
+
+        kept: whatever it was handed to keeps it without calling it
+        """
+        escapes = use.escapes and not kept
+        if type(value) is types.FunctionType:
+            lazy = value.__code__.co_flags & LAZY and not (use.passed or escapes)
+            if (use.called and not lazy) or escapes or use.attrs:
+                self._function(value, 0)
+        elif issubclass(type(value), type):
+            if use.called or escapes or use.attrs:
+                self._class(value, 0, MAKING if not (use.passed or escapes) else None, all=escapes)
+        else:
+            self._walk(value, 0, escapes=escapes, called=use.called)
+        while ready := [m for m in self.later if m[0] in self.attrs]:
+            self.later = [m for m in self.later if m[0] not in self.attrs]
+            for _, method in ready:
+                self._walk(method, 0)
+
+    def _walk(self, value: Any, depth: int, *, escapes: bool = True, called: bool = False) -> None:
+        kind = type(value)
+        if kind in PLAIN or kind is types.ModuleType or depth > DEEP:
+            return
+        if issubclass(kind, type):
+            self._class(value, depth, None, all=escapes)
+            return
+        if kind is not types.FunctionType:
+            if (id(value), escapes) in self.seen:
+                return
+            self.seen.add((id(value), escapes))
+        walk = self.walks.get(kind)
+        if walk is not None:
+            walk(value, depth)
+        elif hasattr(kind, "cache_info") and hasattr(kind, "__get__"):
+            if id(value) not in self.cached:
+                self._walk(_own(value, "__wrapped__"), depth + 1)
+        elif kind.__module__ == "__main__":
+            self._instance(value, depth, escapes=escapes, called=called)
+        else:
+            self._foreign(value, depth)
+
+    def _items(self, values: Iterable[Any], depth: int) -> None:
+        for item in list(values)[:MANY]:
+            self._walk(item, depth + 1)
+
+    def _partial(self, value: Any, depth: int) -> None:
+        self._walk(value.func, depth + 1)
+        self._items((*value.args, *value.keywords.values()), depth)
+
+    def _method(self, value: Any, depth: int) -> None:
+        self._walk(getattr(value, "__func__", None), depth + 1)
+        self._walk(value.__self__, depth + 1)
+
+    def _foreign(self, value: Any, depth: int) -> None:
+        """Walk an object of a library: what of the notebook it holds may be called by it."""
+        wrapped = _own(value, "__wrapped__")
+        if type(wrapped) is types.FunctionType:
+            self._function(wrapped, depth + 1)
+        held = _own(value, "__dict__")
+        if type(held) is dict and len(held) < MANY:
+            for item in list(held.values()):
+                kind = type(item)
+                if kind in (list, tuple, dict) or kind.__module__ == "__main__" or _runs(item):
+                    self._walk(item, depth + 1)
+
+    def _function(self, function: Any, depth: int) -> None:
+        if id(function) in self.seen:
+            return
+        self.seen.add(id(function))
+        if function.__globals__ is self.space:
+            self._code(function.__code__, depth)
+        for cell in function.__closure__ or ():
+            if _filled(cell):
+                self._walk(cell.cell_contents, depth + 1)
+        self._walk(function.__dict__.get("__wrapped__"), depth + 1)
+
+    def _code(self, code: types.CodeType, depth: int) -> None:
+        found = code_of(code)
+        self.attrs |= found.attrs
+        self.texts += found.texts
+        for name in found.globals:
+            if name in self.space and name not in self.names:
+                self.names.add(name)
+                self._walk(self.space[name], depth + 1, called=True)
+
+    def _class(self, value: type, depth: int, runs: frozenset[str] | None, *, all: bool) -> None:  # noqa: A002
+        """Walk a class of the notebook.
+
+        runs: its methods with underscores that run by themselves, None for any of them
+        all:  whether every other method may be called, rather than those that are asked for
+        """
+        if value.__module__ != "__main__" or (id(value), runs, all) in self.seen:
+            return
+        self.seen.add((id(value), runs, all))
+        if type(value) is not type:
+            self._class(type(value), depth + 1, None, all=all)
+        for owner in type.mro(value):
+            if owner.__module__ != "__main__":
+                continue
+            for name, item in list(vars(owner).items()):
+                function = _behind(item)
+                if type(function) is not types.FunctionType:
+                    self._walk(item, depth + 1) if _runs(item) else None
+                elif all or name in self.attrs or (_special(name) and (not runs or name in runs)):
+                    self._function(function, depth + 1)
+                elif not _special(name):
+                    self.later.append((name, function))
+
+    def _instance(self, value: Any, depth: int, *, escapes: bool, called: bool) -> None:
+        kind = type(value)
+        foreign = any(o.__module__ not in {"__main__", "builtins"} for o in type.mro(kind))
+        asked = self.attrs | ({"__call__"} if called else set())
+        own = {name for o in type.mro(kind) if o.__module__ == "__main__" for name in vars(o)}
+        handed_over = foreign and any(
+            name not in own and name not in vars(object) and hasattr(kind, name) for name in asked
+        )
+        self._members(kind, value, depth, all=escapes or handed_over)
+        held = _own(value, "__dict__")
+        if type(held) is dict:
+            for name, item in list(held.items())[:MANY]:
+                if type(item) is types.FunctionType and name not in self.attrs and not escapes:
+                    self.later.append((name, item))
+                else:
+                    self._walk(item, depth + 1, escapes=False)
+
+    def _members(self, kind: type, value: Any, depth: int, *, all: bool) -> None:  # noqa: A002
+        """Walk the methods of an object that was made before: what makes it does not run."""
+        if (id(value), "members", all) in self.seen:
+            return
+        self.seen.add((id(value), "members", all))
+        for owner in type.mro(kind):
+            if owner.__module__ != "__main__":
+                continue
+            for name, item in list(vars(owner).items()):
+                function = _behind(item)
+                if type(function) is not types.FunctionType:
+                    self._walk(item, depth + 1) if _runs(item) else None
+                elif (id(value), name) in self.filled or (name in MAKING and name not in self.attrs):
+                    continue
+                elif all or name in self.attrs or _special(name):
+                    self._function(function, depth + 1)
+                else:
+                    self.later.append((name, function))
+
+
+def _special(name: str) -> bool:
+    return name.startswith("__")
+
+
+def _runs(item: Any) -> bool:
+    """Say whether a value may be called, without asking it."""
+    return hasattr(type(item), "__call__")  # noqa: B004  `callable` is the same, but says less
+
+
+def _behind(item: Any) -> Any:
+    """Return the function behind what stands in a class: a property, a class method."""
+    kind = type(item)
+    if kind in (staticmethod, classmethod):
+        return item.__func__
+    if kind is property:
+        return item.fget
+    return item.func if kind is functools.cached_property else item
+
+
+def _own(value: Any, name: str) -> Any:
+    """Return an attribute that the object itself has, without asking its class's own lookup."""
+    try:
+        return object.__getattribute__(value, name)
+    except Exception:  # noqa: BLE001  the value's own descriptors
+        return None
+
+
+def shares(value: Any) -> frozenset[int]:
+    """Return the ids of the changeable objects that a value is made of, and of its buffers.
+
+    Two values whose sets meet share memory: changing one may change the other.
+    """
+    seen: set[int] = set()
+    queue: list[tuple[Any, int]] = [(value, 0)]
+    while queue and len(seen) < MOST_OBJECTS:
+        item, depth = queue.pop()
+        kind = type(item)
+        if kind in PLAIN or kind in CODE or id(item) in seen or isinstance(item, type):
+            continue
+        seen.add(id(item))
+        if depth < DEEP:
+            queue += [(part, depth + 1) for part in _parts(item, kind, seen)]
+    return frozenset(seen)
+
+
+CODE = (types.ModuleType, types.BuiltinFunctionType, types.CodeType)
+
+
+def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
+    if kind is dict:
+        return _changeable(item.values())
+    if kind in (list, tuple, set, frozenset):
+        return _changeable(item)
+    if kind is types.FunctionType:
+        cells = item.__closure__ or ()
+        seen.update(id(cell) for cell in cells)
+        return [c.cell_contents for c in cells if _filled(c)]
+    top = kind.__module__.partition(".")[0]
+    if top == "numpy":
+        return _buffers(item, seen)
+    if top in {"pandas", "polars", "pyarrow"}:
+        return []  # copied when written to, or never written to
+    if top == "torch" and hasattr(item, "untyped_storage"):
+        seen.add(item.untyped_storage().data_ptr())
+        return []
+    parts: list[Any] = []
+    held = _own(item, "__dict__")
+    if isinstance(held, dict):
+        parts.append(held)
+    owner = getattr(item, "__self__", None)
+    if owner is not None and not isinstance(owner, types.ModuleType):
+        parts.append(owner)
+    for slot in getattr(kind, "__slots__", ()) if kind.__module__ == "__main__" else ():
+        parts.append(_own(item, slot))
+    if hasattr(item, "__iter__") and hasattr(item, "__len__") and top in {"collections"}:
+        parts += _changeable(item.values() if hasattr(item, "values") else item)
+    return parts
+
+
+def _buffers(item: Any, seen: set[int]) -> list[Any]:
+    base = item
+    while getattr(base, "base", None) is not None:
+        base = base.base
+        seen.add(id(base))
+    dtype = getattr(item, "dtype", None)
+    if dtype is not None and getattr(dtype, "hasobject", False) and item.size < MANY * 10:
+        return _changeable(item.flat)
+    return []
+
+
+def _changeable(items: Iterable[Any]) -> list[Any]:
+    found = list(items)
+    if set(map(type, found)) <= set(PLAIN):
+        return []
+    return [item for item in found[: MANY * 25] if type(item) not in PLAIN]
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""How names are used in a cell: loaded, called, handed on, bound on every way or on one."""
+
+import re
+from collections.abc import Iterator
+
+DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
+SHELL_NAME = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)|(?<!\{)\{([^{}]+)\}(?!\})")
+
+
+class Use:
+    """How a name is used in a cell.
+
+    attrs:    attributes looked up on it
+    called:   it is called itself
+    escapes:  it is handed on, so that anybody may do anything with it
+    given:    names of the functions and classes that it is handed to, "" where that is no name
+    line:     of its first load
+    maybe:    every load comes after a store on one way of a branch
+    passed:   what a call of it gave was used at once, rather than bound to a name
+    """
+
+    __slots__ = ("attrs", "called", "escapes", "given", "line", "maybe", "passed")
+
+    def __init__(self, line: int, *, maybe: bool) -> None:
+        self.attrs: set[str] = set()
+        self.given: set[str] = set()
+        self.called = self.escapes = self.passed = False
+        self.line, self.maybe = line, maybe
+
+
+class Uses:
+    """What one tree uses. Line numbers let what was never reached be left out after an error."""
+
+    def __init__(self) -> None:
+        self.loads: dict[str, Use] = {}  # what is read before the cell itself has bound it
+        self.used: dict[str, Use] = {}  # everything that is loaded at all
+        self.stores: dict[str, tuple[int, bool]] = {}  # name → (line, only on one way)
+        self.deletes: dict[str, int] = {}
+        self.attrs: set[str] = set()
+        self.attr_stores: list[tuple[int, str, tuple[str, ...]]] = []
+        self.paths: list[tuple[int, str, tuple[str, ...]]] = []  # (line, root, attributes)
+        self.texts: list[str] = []
+        self.shell: list[str] = []
+        self.magics: list[str] = []
+        self.imports: set[str] = set()
+        self.dynamic: set[str] = set()
+        self.star = False
+        self.bound: set[str] = set()
+        self.scopes: list[tuple[str, set[str]]] = []
+        self.caught: list[str] = []  # names of exceptions, gone at the end of their handlers
+        self.callees: list[str] = []  # the calls that the walk is inside of, innermost last
+        self.branches = self.loops = 0
+
+    # names
+
+    def _hidden(self, name: str) -> bool:
+        if name in self.caught:
+            return True
+        inner = bool(self.scopes) and self.scopes[-1][0] == "function"
+        for depth, (kind, known) in enumerate(reversed(self.scopes)):
+            if name in known and not (kind == "class" and inner and depth):
+                return True
+        return False
+
+    def load(self, name: str, line: int) -> Use | None:
+        """Note that a name is read; return how it is used so far."""
+        if self._hidden(name):
+            return None
+        if name in DYNAMIC and name not in self.stores:
+            self.dynamic.add(name)
+        use = self.used.get(name)
+        if use is None:
+            use = self.used[name] = Use(line, maybe=False)
+        if name not in self.bound:
+            maybe = name in self.stores and not self.loops
+            first = self.loads.setdefault(name, use)
+            if first.line == line and maybe:
+                first.maybe = True
+            elif not maybe:
+                first.maybe = False
+        return use
+
+    def store(self, name: str, line: int) -> None:
+        """Note that a name is bound."""
+        if self.scopes:
+            self.scopes[-1][1].add(name)
+            return
+        conditional = self.branches > 0
+        before = self.stores.get(name)
+        self.stores[name] = (before[0] if before else line,
+                             conditional and (before is None or before[1]))  # fmt: skip
+        self.bound.add(name)
+
+
+def shell_names(text: str) -> Iterator[str]:
+    """Yield the names that `$name` and `{name}` stand for in a shell line or a line magic.
+
+    >>> list(shell_names("echo {nm} $other"))
+    ['nm', 'other']
+    """
+    for match in SHELL_NAME.finditer(text):
+        if match[1]:
+            yield match[1]
+        else:
+            yield from re.findall(r"(?<![.\w'\"])[A-Za-z_]\w*", match[2])
+
+
+def words_in(texts: list[str]) -> set[str]:
+    """Return the identifiers that occur in texts.
+
+    >>> sorted(words_in(["x+1", "a.b"]))
+    ['a', 'b', 'x']
+    """
+    return {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}

@@ -1,0 +1,161 @@
+"""Whether what was recorded of a unit still stands, and in one sentence why, or why not."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """How things stand when a unit is about to run.
+
+    code:        a function of the names that were read → sha256 of the code behind the unit
+    environment: digest of interpreter and packages
+    parameters:  every parameter's value
+    values:      name → digest of the value that it has now, where a unit made it
+    channels:    hidden channel → what tells who changed it last; "" where nobody did
+    generators:  random generator → digest of its state; "" where that is not known
+    file, folder, variable: path or name → what is wrong with it against its record, or ""
+    at:          the time
+    """
+
+    code: Callable[[Iterable[str]], str]
+    environment: str
+    parameters: Mapping[str, Any]
+    values: Mapping[str, str]
+    channels: Mapping[str, str]
+    generators: Mapping[str, str]
+    file: Callable[[str, Mapping[str, Any]], str]
+    folder: Callable[[str, str], str]
+    variable: Callable[[str, str], str]
+    at: datetime
+    snapshots: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Whether a unit stands. `record` is what stands for it."""
+
+    stands: bool
+    because: str
+    record: Record = field(default_factory=dict)
+
+
+def judge(name: str, records: Sequence[Record], now: Now) -> Answer:
+    """Return whether a unit stands by one of its records, newest first."""
+    if not records:
+        return Answer(stands=False, because=f"`{name}` runs: it was never run here before")
+    reasons: list[tuple[int, str]] = []
+    for record in records:
+        stage, why = objection(record, now)
+        if not why:
+            return Answer(
+                stands=True, because=f"`{name}` stands: {grounds(record, now)}", record=record
+            )
+        reasons.append((stage, why))
+    furthest = max(stage for stage, _ in reasons)  # the record that is most like what is now
+    why = next(text for stage, text in reasons if stage == furthest)
+    return Answer(stands=False, because=f"`{name}` runs: {why}")
+
+
+def objection(record: Record, now: Now) -> tuple[int, str]:
+    """Return how far a record holds, and why it cannot stand for its unit now, "" where it can."""
+    never = str(record["never"]) if record["never"] and not _is_snapshot(record, now) else ""
+    checks: tuple[Callable[[], str], ...] = (
+        lambda: _environment(record, now),
+        lambda: "" if record["code"] == now.code(record["names"]) else "its code changed",
+        lambda: _parameters(record, now),
+        lambda: never,
+        lambda: _inputs(record, now),
+        lambda: _outside(record, now),
+    )
+    for stage, check in enumerate(checks):
+        if why := check():
+            return stage, why
+    return len(checks), ""
+
+
+def _environment(record: Record, now: Now) -> str:
+    if record["environment"] == now.environment:
+        return ""
+    return "the environment is another one (a package or the interpreter changed)"
+
+
+def _parameters(record: Record, now: Now) -> str:
+    for name, value in record["parameters"].items():
+        if name not in now.parameters:
+            return f"parameter `{name}` is gone"
+        if now.parameters[name] != value or type(now.parameters[name]) is not type(value):
+            return f"parameter `{name}` {value!r} → {now.parameters[name]!r}"
+    return ""
+
+
+def _inputs(record: Record, now: Now) -> str:
+    for name, digest in record["inputs"].items():
+        if digest == "unknown":
+            return f"the content of its input `{name}` cannot be told"
+        if now.values.get(name) != digest:
+            return f"its input `{name}` is another value"
+    for channel, token in record["channels"].items():
+        if now.channels.get(channel, "") != token:
+            return f"{channel} was changed in another way"
+    for generator, state in record["generators"].items():
+        if not state or now.generators.get(generator, "") != state:
+            kind = generator.partition(":")[2]
+            return f"it draws from the generator of {kind}, whose state is not known (seed it)"
+    return ""
+
+
+def _outside(record: Record, now: Now) -> str:
+    for path, told in {**record["files"], **record["modules"], **record["written"]}.items():
+        if why := now.file(path, told):
+            return why
+    for path, listing in record["folders"].items():
+        if why := now.folder(path, listing):
+            return why
+    for name, digest in record["variables"].items():
+        if why := now.variable(name, digest):
+            return why
+    return ""
+
+
+def _is_snapshot(record: Record, now: Now) -> bool:
+    age = record.get("snapshot")
+    return bool(now.snapshots and age is not None and record["external"]
+                and _age(record, now) <= float(age))  # fmt: skip
+
+
+def _age(record: Record, now: Now) -> float:
+    return (now.at - datetime.fromisoformat(record["at"])).total_seconds()
+
+
+def grounds(record: Record, now: Now) -> str:
+    """Return what was checked and found unchanged."""
+    if record["never"]:
+        rows = next((v["schema"]["rows"] for v in record["values"].values() if "schema" in v), None)
+        counted = "" if rows is None else f", {rows:,} rows"
+        return f"a snapshot of {_ago(_age(record, now))} ago{counted}"
+    parts = ["code"]
+    for key, word in (("parameters", "parameter"), ("inputs", "input"), ("files", "file")):
+        if record[key]:
+            parts.append(f"{len(record[key])} {word}{'s' if len(record[key]) > 1 else ''}")
+    return f"{', '.join(parts)} and environment unchanged"
+
+
+def _ago(seconds: float) -> str:
+    for size, word in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {word}"
+    return f"{seconds:.0f} seconds"
+
+
+def token(record: Record) -> str:
+    """Return what tells one way of changing a channel from another."""
+    parts = [record[k] for k in ("code", "parameters", "inputs", "channels", "generators")]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
