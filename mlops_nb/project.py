@@ -18,6 +18,7 @@ from mlops_nb.verbs.promote.define import Request
 from mlops_nb.wiring import answers, jobs, promotion, runs, scheduler, storekeeping
 from mlops_nb.wiring.ledger import Rules
 from mlops_nb.wiring.promotion import Ways
+from mlops_nb.wiring.session import Session
 from mlops_nb.wiring.workshop import Tell, Workshop, real_time, silence
 
 __all__ = ["Project", "Request", "Rules", "Ways", "open_project"]
@@ -119,6 +120,14 @@ class Project:
         if not found:
             raise NotFound(f"there is no run {run_id!r}", fix="list them with: mlops-nb runs")
         return found[0]
+
+    def session(self, shell: Any, path_of: Callable[[], str]) -> Session:
+        """Follow a live notebook's shell. `path_of` tells where the notebook is saved."""
+        return Session(shell, self.workshop, path_of)
+
+    def why(self, notebook: str | Path, step: str) -> dict[str, Any]:
+        """Return what `why --json` prints: whether a step would run now, and why."""
+        return runs.why(self.workshop, self.capture(notebook), step)
 
     # the store
 

@@ -10,15 +10,32 @@ MARKS = {"step", "model", "metric", "evaluate"}
 HELP = """%mlops step NAME        mark this cell as (part of) a step
 %mlops model VAR         name the model      %mlops metric NAMES   name the metrics
 %mlops graph             draw the pipeline   %mlops check          what would stop a promotion
+%mlops status            which steps are fresh   %mlops why STEP         and why
+%mlops restore           bring back what stands  %mlops lineage NAME    what is behind a value
 %mlops run | promote | jobs | rollback       as on the command line: mlops-nb --help"""
+_sessions: dict[int, Any] = {}
 
 
 def load(shell: Any) -> None:
     """Register `%mlops` and `%%mlops`, and turn the cell form into the line form."""
     shell.register_magic_function(line_magic, "line", "mlops")
+    _follow(shell)
     transformers = shell.input_transformer_manager.cleanup_transforms
     if _to_line_form not in transformers:
         transformers.append(_to_line_form)
+
+
+def _follow(shell: Any) -> None:
+    """Watch the shell's cells, once; not where a run of ours watches them already."""
+    import sys
+
+    if id(shell) in _sessions or "_mlops_probe" in sys.modules:
+        return
+    from mlops_nb.project import open_project
+
+    session = open_project().session(shell, _notebook)
+    session.install()
+    _sessions[id(shell)] = session
 
 
 def _to_line_form(lines: list[str]) -> list[str]:
@@ -53,6 +70,9 @@ def _verb(words: list[str]) -> Any:
 
     if words[0] == "graph":
         return widgets.graph(_notebook())
+    session = _sessions.get(id(__import__("IPython").get_ipython()))
+    if session is not None and words[0] in {"status", "restore", "check"}:
+        return getattr(widgets, words[0])(session, *words[1:2])
     return widgets.command_line(words, _notebook)
 
 

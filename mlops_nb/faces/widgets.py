@@ -3,7 +3,7 @@
 import html
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,44 @@ def standing(notebook: str) -> Any:
     )
 
 
+def status(session: Any) -> Any:
+    """Return which steps are fresh, which are stale and why."""
+    rows = [(r["step"], r["status"], r["because"]) for r in session.status()]
+    return table(("step", "status", "because"), rows)
+
+
+def restore(session: Any, step: str = "") -> Any:
+    """Bring back what stands, and return what was brought back and how much time that saved."""
+    rows = session.restore(step)
+    saved = sum(row["saved"] for row in rows)
+    shown = [(r["step"], "restored" if r["restored"] else "to be run", r["because"]) for r in rows]
+    return table(("step", "", "because"), shown, foot=f"{saved:.1f} s saved")
+
+
+def check(session: Any) -> None:
+    """Say what worked only by the order cells were run in, and what would stop a promotion."""
+    for hazard in session.hazards():
+        word = "error" if hazard.stops else "warning"
+        print(f"{word}: {hazard.what}\n  fix: {hazard.fix}")  # noqa: T201  a person asked in a cell
+    command_line(["check"], session.path_of)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], foot: str = "") -> Any:
+    """Return rows as a table that reads well in light and dark; as plain text where none shows."""
+    from IPython.display import HTML
+
+    style = 'style="text-align:left;padding:2px 12px 2px 0"'
+    line = "".join(f"<th {style}>{html.escape(word)}</th>" for word in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td {style}>{html.escape(word)}</td>" for word in row) + "</tr>"
+        for row in rows
+    )
+    return HTML(f"<table><tr>{line}</tr>{body}</table><p>{html.escape(foot)}</p>")
+
+
 def command_line(words: list[str], notebook: Callable[[], str]) -> None:
     """Run a verb of the command line on this notebook, in a process of its own."""
-    takes_notebook = {"run", "check", "promote"}
+    takes_notebook = {"run", "check", "promote", "why"}
     arguments = list(words)
     folder = Path.cwd()
     if words[0] in takes_notebook:

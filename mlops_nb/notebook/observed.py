@@ -1,6 +1,6 @@
 """Joins what a run showed of the cells with what their text tells, into one flow of data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,34 +47,47 @@ def flows(static: Sequence[Flow], found: Sequence[Names], seen: Mapping[int, See
     seen: index of the cell → what a run showed of it
     """
     writers: dict[str, int] = {}
+    hidden: dict[str, int] = {}  # by themselves: `warnings` is a channel and a module, too
     joined = []
     for index, (flow, names) in enumerate(zip(static, found, strict=True)):
         told = seen.get(index)
         if told is None or "lost" in told:
-            sources = {n: (writers[n],) for n in flow.sources if n in writers}
-            flow = replace(flow, sources=sources)  # noqa: PLW2901  the same cell
-            made = {*flow.binds, *flow.changes, *names.channels_changed}
+            reads = [n for n in flow.sources if n not in names.channels_read]
+            flow = replace(flow, sources=_sources(reads, names.channels_read, writers, hidden))  # noqa: PLW2901  the same cell
+            channels = names.channels_changed
         else:
-            flow = _seen_flow(told, writers)  # noqa: PLW2901
-            made = {*flow.binds, *flow.changes, *channels_changed(told)}
-            for name in told["deletes"]:
-                writers[name] = index
+            flow = _seen_flow(told, writers, hidden)  # noqa: PLW2901
+            channels = frozenset(channels_changed(told))
+            writers |= dict.fromkeys(told["deletes"], index)
         joined.append(flow)
-        writers |= dict.fromkeys(made, index)
+        writers |= dict.fromkeys((*flow.binds, *flow.changes), index)
+        hidden |= dict.fromkeys(channels, index)
     return joined
 
 
-def _seen_flow(seen: Seen, writers: Mapping[str, int]) -> Flow:
-    sources = {n: (writers[n],) for n in (*seen["reads"], *channels_read(seen)) if n in writers}
-    for channel in seen["channels_read"]:
+def _sources(
+    reads: Iterable[str],
+    channels: Iterable[str],
+    writers: Mapping[str, int],
+    hidden: Mapping[str, int],
+) -> dict[str, tuple[int, ...]]:
+    sources = {n: (writers[n],) for n in reads if n in writers}
+    for channel in channels:
         if channel.endswith(":*"):
-            prefix = channel[:-1]
-            sources |= {n: (w,) for n, w in writers.items() if n.startswith(prefix)}
+            found = [n for n in hidden if n.startswith(channel[:-1])]
+        else:
+            found = [channel] if channel in hidden else []
+        for name in found:
+            sources[name] = tuple(sorted({*sources.get(name, ()), hidden[name]}))
+    return sources
+
+
+def _seen_flow(seen: Seen, writers: Mapping[str, int], hidden: Mapping[str, int]) -> Flow:
     return Flow(
         reads=tuple(seen["reads"]),
         binds=frozenset(seen["writes"]),
         changes=frozenset(seen["changes"]),
-        sources=sources,
+        sources=_sources(seen["reads"], channels_read(seen), writers, hidden),
     )
 
 

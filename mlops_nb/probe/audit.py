@@ -1,21 +1,36 @@
 """What the interpreter tells of the outside world: files opened, folders listed, hosts reached."""
 
+import contextlib
 import fnmatch
+import itertools
 import os
+import pathlib
+import re
 import sys
 import sysconfig
+import types
 from collections.abc import Iterable
 from typing import Any
 
 OURS = "/.mlops/"
 HIDDEN = (".mlops", ".git", ".ipynb_checkpoints", "__pycache__", ".pytest_cache")
 MOST_ENTRIES = 400
+MOST_FOLDERS = 20
+MOST_PATHS = 200  # in a container that is looked into
+LONGEST_PATH = 500
 # programs that libraries ask about the machine; they say nothing of the data
 ASKED_BY_LIBRARIES = {"lscpu", "fc-list", "fc-match", "ldconfig", "uname", "sysctl", "gcc", "cc",
                       "which", "nvidia-smi", "git", "sh", "lsb_release"}  # fmt: skip
 # packages that read and write files without the interpreter noticing
 NATIVE = ("pyarrow", "polars", "duckdb", "h5py", "tables", "torch", "tensorflow", "cv2", "xgboost",
           "lightgbm", "catboost", "netCDF4", "fiona", "rasterio", "PIL", "soundfile")  # fmt: skip
+
+# words that begin the names of what reads files, and words that ask about one
+READING = ("read", "scan", "load", "open", "from", "imread", "parse", "sql", "query", "execute",
+           "collect", "fetch", "file", "dataset", "image", "parquet", "memory_map", "table")  # fmt: skip
+TELLING = frozenset({"exists", "isfile", "is_file", "getsize", "getmtime", "stat", "isdir",
+                     "is_dir", "glob", "iglob", "rglob", "iterdir", "listdir", "walk"})  # fmt: skip
+Stats = dict[str, tuple[int, int, int, int]]
 
 _events: list[tuple[str, Any, Any]] = []
 _on = [False]
@@ -38,7 +53,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         _events.append(("process", (args[0], args[1]), _asked_by_notebook()))
     elif event in {"os.system", "os.exec", "os.posix_spawn", "os.spawn"}:
         _events.append(("process", (args[0], args[0]), True))
-    elif event in {"os.rename", "os.remove", "shutil.copyfile", "shutil.move", "os.truncate"}:
+    elif event in {"os.rename", "os.remove", "shutil.copyfile", "os.truncate"}:
         _events.append(("moved", args[:2], event))
     elif event == "urllib.Request":
         _events.append(("socket", args[0], None))
@@ -46,14 +61,14 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 
 def _asked_by_notebook() -> bool:
     """Say whether the nearest frame outside the standard library is a cell's."""
-    frame = sys._getframe(2)
+    frame: types.FrameType | None = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
         if frame.f_globals.get("__name__") == "__main__":
             return True
         if "-packages" in file:
             return "IPython" in file  # `!command`
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return True
 
 
@@ -88,12 +103,20 @@ def _no_data() -> tuple[str, ...]:
 NO_DATA = _no_data()
 
 
+def folder_now() -> str:
+    """Return the present folder, or one that is nowhere where it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/nowhere"
+
+
 def is_data(path: str) -> bool:
     """Say whether an absolute path is data, rather than code, caches or the machine's own."""
     parts = path.split(os.sep)
     return not (
         path.startswith(NO_DATA)
-        or path.endswith((".pyc", ".py", ".so", ".pyi"))
+        or path.endswith((".pyc", ".so", ".pyi"))
         or any(hidden in parts for hidden in HIDDEN)
     )
 
@@ -115,6 +138,8 @@ class Touched:
         self.written: dict[str, None] = {}
         self.listed: dict[str, None] = {}
         self.reached: dict[str, None] = {}
+        self.code: dict[str, None] = {}  # source files of Python that were loaded
+        self.programs: list[str] = []  # command lines of programs that were started
         self.relative = False
         for kind, what, more in events:
             if kind == "open":
@@ -128,29 +153,47 @@ class Touched:
                 if path and ":memory:" not in path and is_data(path):
                     self.read[path] = None
             elif kind == "moved":
-                for one in what:
-                    path = as_path(one, folder)
-                    if path and is_data(path):
-                        self.written[path] = None
+                self._move([as_path(one, folder) for one in what], more)
             else:
                 self._reach(kind, what, asked=more is None or bool(more))
+
+    def _move(self, paths: list[str], event: str) -> None:
+        """Note files that were renamed, removed or copied."""
+        kept = [path for path in paths if path and is_data(path)]
+        if event == "shutil.copyfile":
+            self.written |= dict.fromkeys(kept[1:])
+            return
+        for path in kept[:1] if event != "os.truncate" else ():
+            if path not in self.written:
+                self.read[path] = None
+        self.written |= dict.fromkeys(kept)
 
     def _open(self, what: Any, more: Any, folder: str) -> None:
         path = as_path(what, folder)
         if not path or not is_data(path):
+            self._note_code(path)
             return
-        self.relative |= not os.path.isabs(os.fsdecode(what) if isinstance(what, bytes) else what)
         mode, flags = more
-        if isinstance(mode, str):
+        if type(mode) is str:
             writes = bool(set(mode) & set("wax+"))
-            reads = "r" in mode or "+" in mode
+            reads = bool(set(mode) & set("ra"))
         else:
             writes = bool(flags & (os.O_WRONLY | os.O_RDWR))
             reads = not flags & os.O_WRONLY
-        if writes:
-            self.written[path] = None
+        if path.endswith(".py") and not writes:
+            self.code[path] = None
+            return
+        self.relative |= not os.path.isabs(os.fsdecode(what))
         if reads and path not in self.written:
             self.read[path] = None
+        if writes:
+            self.written[path] = None
+
+    def _note_code(self, path: str) -> None:
+        """Note the source of a module whose compiled form was read."""
+        folder, name = os.path.split(path)
+        if name.endswith(".pyc") and not path.startswith(NO_DATA):
+            self.code[os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")] = None
 
     def _reach(self, kind: str, what: Any, *, asked: bool) -> None:
         if kind == "socket":
@@ -162,39 +205,82 @@ class Touched:
         program, words = what
         name = os.path.basename(os.fsdecode(program)) if program else str(words)
         line = " ".join(map(str, words)) if isinstance(words, list | tuple) else str(words)
+        self.programs.append(line)
         own = any(word in line for word in ("loky", "multiprocessing", "resource_tracker"))
         if not own and (asked or name not in ASKED_BY_LIBRARIES):
             self.reached[f"the program {line[:60]!r}"] = None
 
 
-def stats(folder: str, known: Iterable[str]) -> dict[str, tuple[int, int, int]]:
-    """Return (mtime_ns, size, inode) of a folder's files and of the files known otherwise."""
-    found: dict[str, tuple[int, int, int]] = {}
-    try:
-        with os.scandir(folder) as entries:
-            for place, entry in enumerate(entries):
-                if place > MOST_ENTRIES:
-                    break
-                if entry.name not in HIDDEN and entry.is_file():
-                    told = entry.stat()
-                    found[entry.path] = (told.st_mtime_ns, told.st_size, told.st_ino)
-    except OSError:
-        found.clear()  # the folder is gone; the known files are still asked for
+def stats(folder: str, known: Iterable[str]) -> Stats:
+    """Return (mtime_ns, size, inode, ctime_ns) of the files in and below a folder and of others."""
+    found: Stats = {}
+    folders, left = [folder], MOST_ENTRIES
+    for place in folders:
+        try:
+            with os.scandir(place) as entries:
+                for entry in itertools.islice(entries, left):
+                    left -= 1
+                    if entry.name in HIDDEN:
+                        continue
+                    if entry.is_file():
+                        found[entry.path] = _told(entry.stat())
+                    elif len(folders) < MOST_FOLDERS and entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        except OSError:
+            continue  # the folder is gone; the known files are still asked for
     for path in known:
         if path not in found:
-            try:
-                told = os.stat(path)
-            except OSError:
-                continue
-            found[path] = (told.st_mtime_ns, told.st_size, told.st_ino)
+            with contextlib.suppress(OSError):
+                found[path] = _told(os.stat(path))
     return found
 
 
+def _told(told: os.stat_result) -> tuple[int, int, int, int]:
+    return (told.st_mtime_ns, told.st_size, told.st_ino, told.st_ctime_ns)
+
+
 def matching(text: str, folder: str, known: Iterable[str]) -> list[str]:
-    """Return the known files that a text names: by path, by pattern, or by their folder."""
-    if not text or len(text) > 500 or "\n" in text:  # noqa: PLR2004  no path is that long
+    """Return the known files that a text names: by path, pattern, folder, or the path's end."""
+    if not text or len(text) > LONGEST_PATH or "\n" in text:
         return []
     path = as_path(text, folder)
     if any(sign in text for sign in "*?["):
-        return [file for file in known if fnmatch.fnmatch(file, path)]
-    return [file for file in known if file == path or os.path.dirname(file) == path]
+        end = os.path.join("*", text.lstrip("/"))
+        return [f for f in known if fnmatch.fnmatch(f, path) or fnmatch.fnmatch(f, end)]
+    end = "/" + text.lstrip("./") if looks_like_path(text) else "//"
+    return [f for f in known if f == path or os.path.dirname(f) == path or f.endswith(end)]
+
+
+def looks_like_path(text: str) -> bool:
+    """Say whether a text may be the path of a file."""
+    return 0 < len(text) < LONGEST_PATH and "\n" not in text and ("." in text or "/" in text)
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a command line that may be paths; what it writes to is none.
+
+    >>> words_of("cat a.txt 'b.txt' > c.txt")
+    ['cat', 'a.txt', 'b.txt']
+    """
+    return re.findall(r"[^\s'\"|;&<>()]+", re.sub(r">+\s*\S+", " ", line))
+
+
+def is_path(value: Any) -> bool:
+    """Say whether a value is a path, and no text."""
+    return issubclass(type(value), pathlib.PurePath)
+
+
+def paths_in(value: Any) -> list[str]:
+    """Return the texts and paths that a value holds, itself or in a short container."""
+    kind = type(value)
+    if kind is str:
+        return [value]
+    if is_path(value):
+        return [os.fspath(value)]
+    if kind in (list, tuple, dict) and len(value) < MOST_PATHS:
+        items = list(value.values()) if kind is dict else value
+        return [path for item in items if type(item) not in (list, tuple, dict)
+                for path in paths_in(item)]  # fmt: skip
+    if kind.__name__ == "LazyFrame" and kind.__module__.startswith("polars"):
+        return re.findall(r"SCAN \[([^\],]+)", value.explain(optimized=False))
+    return []

@@ -17,15 +17,18 @@ ASKS: dict[str, frozenset[str]] = {
     "sys.path": frozenset({"path_hooks", "find_spec"}),
     "pandas.options": frozenset({"get_option", "options", "option_context", "describe_option"}),
     "numpy.err": frozenset({"geterr", "errstate"}),
-    "numpy.print": frozenset({"get_printoptions", "printoptions"}),
+    "numpy.print": frozenset({"get_printoptions", "printoptions", "array2string", "array_str",
+                              "array_repr"}),
     "decimal": frozenset({"getcontext", "localcontext", "Decimal"}),
     "locale": frozenset({"getlocale", "localeconv", "strcoll", "currency", "format_string"}),
 }
 # channel → what sets it, where the module that holds it was loaded by the same cell
 SETS: dict[str, frozenset[str]] = {
     "pandas.options": frozenset({"set_option", "reset_option", "options"}),
-    "matplotlib": frozenset({"use", "rc", "rcParams", "style", "set_theme", "set_style", "set_context",
-                             "set_palette", "set"}),
+    "matplotlib": frozenset({
+        "use", "rc", "rcParams", "style", "set_theme", "set_style", "set_context", "set_palette",
+        "set",
+    }),
     "numpy.err": frozenset({"seterr"}),
     "numpy.print": frozenset({"set_printoptions"}),
     "decimal": frozenset({"getcontext", "setcontext"}),
@@ -36,6 +39,7 @@ DRAWS = frozenset({
     "plot", "hist", "boxplot", "scatter", "barplot", "histplot", "heatmap", "lineplot",
     "scatterplot", "countplot", "imshow", "subplots", "pairplot", "displot", "kdeplot",
 })  # fmt: skip
+BEGINS = frozenset({"figure", "subplots", "subplot_mosaic", "close"})  # a figure of its own
 SEEDS = frozenset({"seed", "manual_seed", "set_state", "setstate", "set_rng_state", "set_seed",
                    "seed_everything", "set_random_seed", "manual_seed_all"})  # fmt: skip
 
@@ -88,9 +92,27 @@ def _figures() -> Any:
 
 
 def _axes(axes: Any) -> Any:
-    drawn = [len(getattr(axes, kind, ())) for kind in ("lines", "collections", "patches", "texts")]
+    drawn = [len(getattr(axes, kind, ())) for kind in ("collections", "patches", "texts", "images")]
+    lines = [(str(line.get_color()), line.get_linestyle(), line.get_label(), len(line.get_xdata()))
+             for line in axes.lines]  # fmt: skip
     labels = [axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), axes.get_legend() is None]
-    return (*drawn, *labels, axes.get_xlim(), axes.get_ylim())
+    return (*drawn, *lines, *labels, *axes.get_xlim(), *axes.get_ylim())
+
+
+def drawing(value: Any) -> Any:
+    """Return what is drawn on a figure or on axes, None for other values."""
+    artists: Any = sys.modules.get("matplotlib.figure")
+    kind = type(value)
+    if artists is None or not hasattr(artists, "Axes"):
+        return None
+    if issubclass(kind, artists.FigureBase):
+        return (id(value), value.get_suptitle(), *map(_axes, value.axes))
+    if issubclass(kind, artists.Axes.__mro__[1]):
+        return (id(value), _axes(value))
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray" and value.dtype.kind == "O":
+        found = [drawing(item) for item in value.flat[:100]]
+        return found if found and None not in found else None
+    return None
 
 
 def _pandas_options() -> Any:

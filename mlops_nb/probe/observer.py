@@ -5,28 +5,36 @@ that they reach; writes from identity and content before and after.
 """
 
 import ast
+import functools
 import json
 import os
 import re
 import sys
+import time
 import types
 from typing import Any
 
 from . import audit, channels, outside
+from .aliases import PLAIN, own, shares
 from .facts import Cell, Facts
 from .fingerprint import quick
-from .reach import PLAIN, shares
 from .reads import Reads
 
 SKIPPED = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_i",
                      "_ii", "_iii", "_ih", "_oh", "_dh"})  # fmt: skip
 HISTORY = re.compile(r"_i?\d+$")
 MISSING = object()
+CACHE = functools._lru_cache_wrapper
 
 
 def is_user(name: str) -> bool:
     """Say whether a name of the namespace is the notebook's own."""
-    return name not in SKIPPED and not name.startswith("__") and not HISTORY.match(name)
+    return (
+        type(name) is str
+        and name not in SKIPPED
+        and not name.startswith("__")
+        and not HISTORY.match(name)
+    )
 
 
 class Observer:
@@ -44,7 +52,7 @@ class Observer:
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
         self.files: dict[str, None] = {}
-        self.displayed: dict[str, int] = {}  # _, Out[3], … → the cell that showed it
+        self.filled: dict[str, set[tuple[int, str]]] = {}  # name → known `cached_property` values
         self.cell: Cell | None = None
         self.on_cell: Any = None  # called with each cell's facts
 
@@ -55,7 +63,7 @@ class Observer:
         self.shell.events.register("pre_run_cell", self.before)
         self.shell.events.register("post_run_cell", self.after)
         self.shell.ast_transformers.append(self)
-        for name, value in self._space().items():
+        for name, value in self.space().items():
             self._take_print(name, value)
 
     def remove(self) -> None:
@@ -64,11 +72,12 @@ class Observer:
         self.shell.events.unregister("post_run_cell", self.after)
         self.shell.ast_transformers.remove(self)
 
-    def _space(self) -> dict[str, Any]:
+    def space(self) -> dict[str, Any]:
+        """Return the notebook's own names and their values."""
         known = self.kinds
         return {
             name: value
-            for name, value in self.shell.user_ns.items()
+            for name, value in self.shell.user_ns.copy().items()  # threads may add to it
             if (known[name] if name in known else known.setdefault(name, is_user(name)))
         }
 
@@ -77,19 +86,20 @@ class Observer:
         if self.cell is not None and self.cell.count == self.shell.execution_count:
             return
         try:
-            folder = os.getcwd()
+            folder = audit.folder_now()
             self.cell = Cell(
                 info=info,
                 count=self.shell.execution_count,
                 folder=folder,
-                space=self._space(),
+                space=self.space(),
                 state=channels.state() if self.state is None else channels.again(self.state),
                 stats=audit.stats(folder, self.files) if _may_write(info.raw_cell) else None,
                 modules=len(sys.modules),
-                shown=set(self.shell.user_ns.get("_oh", ())),
+                start=time.time_ns(),
+                shown=list(self.shell.user_ns.get("_oh", ())),
             )
             audit.listen()
-        except Exception as error:  # noqa: BLE001  watching must never stop a cell
+        except BaseException as error:  # noqa: BLE001  watching must never stop a cell
             self.cell = None
             self._lost(info, error)
 
@@ -118,7 +128,7 @@ class Observer:
         events = audit.stop()
         try:
             seen = Facts(self, cell, result, events).tell()
-        except Exception as error:  # noqa: BLE001  watching must never stop a cell
+        except BaseException as error:  # noqa: BLE001  nor an interrupt be taken for the next one's
             self._lost(cell.info, error)
             return
         self._add(seen)
@@ -135,15 +145,17 @@ class Observer:
     # values
 
     def _take_print(self, name: str, value: Any) -> None:
-        if type(value) not in PLAIN and not isinstance(value, types.ModuleType):
+        kind = type(value)
+        if kind in PLAIN or issubclass(kind, types.ModuleType):
+            self.shares.pop(name, None)
+        else:
             self.shares[name] = shares(value)
             mark = outside.database_mark(value)
             if mark is not None:
                 self.marks[name] = mark
+            if kind.__module__ == "__main__" and type(own(value, "__dict__")) is dict:
+                self.filled[name] = {(id(value), key) for key in own(value, "__dict__")}
         self.prints[name] = _print(value)
-        self._note_misses(name, value)
-
-    def _note_misses(self, name: str, value: Any) -> None:
         self.caches.discard(name)
         if is_cache(value):
             self.caches.add(name)
@@ -173,10 +185,8 @@ class Observer:
             value, old = space[name], self.prints.get(name, MISSING)
             self._take_print(name, value)
             new = self.prints[name]
-            if name in writes or isinstance(value, types.ModuleType):
-                continue
-            if name in self.caches:
-                continue  # its answers are a channel of their own
+            if name in writes or issubclass(type(value), types.ModuleType) or name in self.caches:
+                continue  # the answers of a cache are a channel of their own
             if new is None:
                 if name in touched and not outside.is_handle(value) and not _is_quiet(value):
                     changes.add(name)
@@ -200,7 +210,7 @@ class Observer:
 
     def forget(self, name: str) -> None:
         """Forget a name that is gone."""
-        for known in (self.prints, self.shares, self.marks):
+        for known in (self.prints, self.shares, self.marks, self.filled):
             known.pop(name, None)
 
 
@@ -213,13 +223,21 @@ def _may_write(text: str) -> bool:
 
 def is_cache(value: Any) -> bool:
     """Say whether a value is what `functools.lru_cache` makes of a function."""
-    return hasattr(type(value), "cache_info") and hasattr(value, "__wrapped__")
+    return issubclass(type(value), CACHE)
 
 
 def _print(value: Any) -> bytes | None:
-    if isinstance(value, types.ModuleType):
-        return value.__name__.encode()
-    return quick(value)
+    kind = type(value)
+    if issubclass(kind, types.ModuleType):
+        return b"module"
+    if outside.draws_from_channel(value):
+        return b"channel"
+    if kind.__module__.startswith(outside.FIXED):
+        return b"fixed"
+    if kind.__module__.startswith(outside.LOOKS) and (held := own(value, "obj")) is not None:
+        return quick(held)  # what it remembers of it by now is no change
+    drawn = channels.drawing(value)
+    return quick(value if drawn is None else drawn)
 
 
 def _is_quiet(value: Any) -> bool:

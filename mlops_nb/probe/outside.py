@@ -28,8 +28,15 @@ SQL_WRITES = re.compile(
     r"merge\s+into|truncate\s+|copy\s+)",
     re.IGNORECASE,
 )
-DATABASE_WRITES = frozenset({"to_sql", "commit", "create_all", "drop_all", "add_all", "bulk_save_objects",
-                             "insert_many", "insert_one", "update_one", "delete_many"})  # fmt: skip
+DATABASE_WRITES = frozenset({
+    "to_sql", "commit", "create_all", "drop_all", "add_all", "bulk_save_objects", "insert_many",
+    "insert_one", "update_one", "delete_many",
+})  # fmt: skip
+# what no method changes: it looks at a frame, or is a plan that is made anew by every call
+FIXED = (
+    "polars.lazyframe", "polars.expr", "pyarrow.lib", "pyarrow.compute",
+)  # fmt: skip
+LOOKS = ("pandas.api.typing", "pandas.core.groupby", "pandas.core.window", "pandas.core.resample")
 CLOCKS = frozenset({"now", "today", "utcnow", "gmtime", "localtime", "time_ns", "ctime"})
 CLOCK_OWNERS = frozenset({"time", "datetime", "pandas", "arrow", "pendulum", "numpy"})
 HANDLES = ("Connection", "Engine", "Client", "Session", "Cursor", "Pool", "Channel")
@@ -37,26 +44,28 @@ HANDLES = ("Connection", "Engine", "Client", "Session", "Cursor", "Pool", "Chann
 
 def top_of(value: Any) -> str:
     """Return the top-level package that a value comes from, "" where it is the notebook's own."""
-    if isinstance(value, types.ModuleType):
+    kind = type(value)
+    if issubclass(kind, types.ModuleType):
         name = value.__name__
-    elif isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
-        name = getattr(value, "__module__", "") or ""
+    elif kind in (types.FunctionType, types.BuiltinFunctionType) or issubclass(kind, type):
+        name = value.__module__ or type(value.__self__).__module__
     else:
-        name = type(value).__module__
+        name = kind.__module__
     top = str(name).partition(".")[0]
     return "" if top in {"__main__", "builtins"} else top
 
 
 def _module_of(value: Any) -> str:
-    if isinstance(value, types.ModuleType):
-        return value.__name__
-    kind = value if isinstance(value, type | types.FunctionType) else type(value)
-    return str(getattr(kind, "__module__", ""))
+    kind = type(value)
+    if issubclass(kind, types.ModuleType):
+        return str(value.__name__)
+    named = value if kind is types.FunctionType or issubclass(kind, type) else kind
+    return str(getattr(named, "__module__", ""))
 
 
 def is_remote(value: Any) -> bool:
     """Say whether a value is a driver, a connection, or the address of something remote."""
-    if isinstance(value, str):
+    if type(value) is str:
         return bool(REMOTE.match(value))
     module = _module_of(value)
     return module.partition(".")[0] in DRIVERS or module.startswith(DRIVER_PARTS)
@@ -64,7 +73,7 @@ def is_remote(value: Any) -> bool:
 
 def is_handle(value: Any) -> bool:
     """Say whether a value is a way to something outside, which reading does not change."""
-    if isinstance(value, str | types.ModuleType | type):
+    if issubclass(type(value), str | types.ModuleType | type):
         return False
     return is_remote(value) or (
         type(value).__name__.endswith(HANDLES) and top_of(value) not in {"", "multiprocessing"}
@@ -75,10 +84,10 @@ def reached(named: Iterable[tuple[str, Any]], texts: Iterable[str]) -> list[str]
     """Return in words what of the outside world some values and texts lead to."""
     found: dict[str, None] = {}
     for name, value in named:
-        if isinstance(value, types.ModuleType) and is_remote(value):
+        if issubclass(type(value), types.ModuleType) and is_remote(value):
             found[f"{value.__name__} (as {name!r})"] = None
         elif is_remote(value):
-            what = "a remote address" if isinstance(value, str) else f"a {type(value).__name__}"
+            what = "a remote address" if type(value) is str else f"a {type(value).__name__}"
             found[f"{what} ({name!r})"] = None
         elif is_handle(value) and top_of(value) != "sqlite3":  # its file is seen to be opened
             found[f"a {type(value).__name__} ({name!r})"] = None
@@ -101,10 +110,21 @@ def tells_time(attrs: Iterable[str], names: Iterable[tuple[str, Any]]) -> bool:
     )
 
 
+def draws_from_channel(value: Any) -> bool:
+    """Say whether a value is a function of a shared generator: `from random import shuffle`."""
+    if type(value) not in (types.MethodType, types.BuiltinFunctionType):
+        return False
+    owner = value.__self__
+    random, numpy = sys.modules.get("random"), sys.modules.get("numpy.random.mtrand")
+    return owner is not None and (
+        owner is getattr(random, "_inst", None) or owner is getattr(numpy, "_rand", None)
+    )
+
+
 def database_mark(value: Any) -> Any:
     """Return what changes where a connection of sqlite3 changes its database, None for others."""
     sqlite = sys.modules.get("sqlite3")
-    if sqlite is not None and isinstance(value, sqlite.Connection):
+    if sqlite is not None and issubclass(type(value), sqlite.Connection):
         try:
             return (value.total_changes, value.in_transaction)
         except sqlite.Error:  # it is closed

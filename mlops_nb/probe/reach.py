@@ -6,16 +6,15 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .aliases import PLAIN, filled, own
 from .uses import Use
 
-PLAIN = (int, float, complex, bool, str, bytes, type(None), type(...), range)
 MANY = 200  # functions are looked for among this many items of a container
 DEEP = 6
-MOST_OBJECTS = 20_000
 LAZY = 0x20 | 0x80 | 0x200  # flags of code that calling does not run: generators, coroutines
 MAKING = frozenset({"__new__", "__init__", "__post_init__", "__init_subclass__", "__set_name__",
                     "__call__", "__prepare__", "__class_getitem__"})  # fmt: skip
-BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "CACHE", "NOP"}
+BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
 
 
 class Code:
@@ -69,11 +68,12 @@ def _only_returned(steps: list[dis.Instruction], inner: types.CodeType) -> bool:
     for place, one in enumerate(steps):
         if one.argval is not inner:
             continue
-        rest = [s for s in steps[place + 1 :] if s.opname not in BETWEEN]
-        if rest[0].opname == "RETURN_VALUE":
+        rest = [s for s in steps[place + 1 :] if s.opname != "CACHE"]
+        after = next(s for s in rest if s.opname not in BETWEEN)  # a decorator may be called
+        if after.opname == "RETURN_VALUE":
             return True
-        name = rest[0].argval
-        if rest[0].opname not in {"STORE_FAST", "STORE_DEREF"} or name in inner.co_freevars:
+        name = after.argval
+        if after.opname not in {"STORE_FAST", "STORE_DEREF"} or name in inner.co_freevars:
             return False
         loads = [n for n, s in enumerate(rest) if "LOAD" in s.opname and s.argval == name]
         return bool(loads) and all(rest[n + 1].opname == "RETURN_VALUE" for n in loads)
@@ -152,7 +152,7 @@ class Reach:
             walk(value, depth)
         elif hasattr(kind, "cache_info") and hasattr(kind, "__get__"):
             if id(value) not in self.cached:
-                self._walk(_own(value, "__wrapped__"), depth + 1)
+                self._walk(own(value, "__wrapped__"), depth + 1)
         elif kind.__module__ == "__main__":
             self._instance(value, depth, escapes=escapes, called=called)
         else:
@@ -172,10 +172,10 @@ class Reach:
 
     def _foreign(self, value: Any, depth: int) -> None:
         """Walk an object of a library: what of the notebook it holds may be called by it."""
-        wrapped = _own(value, "__wrapped__")
+        wrapped = own(value, "__wrapped__")
         if type(wrapped) is types.FunctionType:
             self._function(wrapped, depth + 1)
-        held = _own(value, "__dict__")
+        held = own(value, "__dict__")
         if type(held) is dict and len(held) < MANY:
             for item in list(held.values()):
                 kind = type(item)
@@ -189,7 +189,7 @@ class Reach:
         if function.__globals__ is self.space:
             self._code(function.__code__, depth)
         for cell in function.__closure__ or ():
-            if _filled(cell):
+            if filled(cell):
                 self._walk(cell.cell_contents, depth + 1)
         self._walk(function.__dict__.get("__wrapped__"), depth + 1)
 
@@ -229,12 +229,12 @@ class Reach:
         kind = type(value)
         foreign = any(o.__module__ not in {"__main__", "builtins"} for o in type.mro(kind))
         asked = self.attrs | ({"__call__"} if called else set())
-        own = {name for o in type.mro(kind) if o.__module__ == "__main__" for name in vars(o)}
+        mine = {name for o in type.mro(kind) if o.__module__ == "__main__" for name in vars(o)}
         handed_over = foreign and any(
-            name not in own and name not in vars(object) and hasattr(kind, name) for name in asked
+            name not in mine and name not in vars(object) and hasattr(kind, name) for name in asked
         )
         self._members(kind, value, depth, all=escapes or handed_over)
-        held = _own(value, "__dict__")
+        held = own(value, "__dict__")
         if type(held) is dict:
             for name, item in list(held.items())[:MANY]:
                 if type(item) is types.FunctionType and name not in self.attrs and not escapes:
@@ -279,89 +279,3 @@ def _behind(item: Any) -> Any:
     if kind is property:
         return item.fget
     return item.func if kind is functools.cached_property else item
-
-
-def _own(value: Any, name: str) -> Any:
-    """Return an attribute that the object itself has, without asking its class's own lookup."""
-    try:
-        return object.__getattribute__(value, name)
-    except Exception:  # noqa: BLE001  the value's own descriptors
-        return None
-
-
-def shares(value: Any) -> frozenset[int]:
-    """Return the ids of the changeable objects that a value is made of, and of its buffers.
-
-    Two values whose sets meet share memory: changing one may change the other.
-    """
-    seen: set[int] = set()
-    queue: list[tuple[Any, int]] = [(value, 0)]
-    while queue and len(seen) < MOST_OBJECTS:
-        item, depth = queue.pop()
-        kind = type(item)
-        if kind in PLAIN or kind in CODE or id(item) in seen or isinstance(item, type):
-            continue
-        seen.add(id(item))
-        if depth < DEEP:
-            queue += [(part, depth + 1) for part in _parts(item, kind, seen)]
-    return frozenset(seen)
-
-
-CODE = (types.ModuleType, types.BuiltinFunctionType, types.CodeType)
-
-
-def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
-    if kind is dict:
-        return _changeable(item.values())
-    if kind in (list, tuple, set, frozenset):
-        return _changeable(item)
-    if kind is types.FunctionType:
-        cells = item.__closure__ or ()
-        seen.update(id(cell) for cell in cells)
-        return [c.cell_contents for c in cells if _filled(c)]
-    top = kind.__module__.partition(".")[0]
-    if top == "numpy":
-        return _buffers(item, seen)
-    if top in {"pandas", "polars", "pyarrow"}:
-        return []  # copied when written to, or never written to
-    if top == "torch" and hasattr(item, "untyped_storage"):
-        seen.add(item.untyped_storage().data_ptr())
-        return []
-    parts: list[Any] = []
-    held = _own(item, "__dict__")
-    if isinstance(held, dict):
-        parts.append(held)
-    owner = getattr(item, "__self__", None)
-    if owner is not None and not isinstance(owner, types.ModuleType):
-        parts.append(owner)
-    for slot in getattr(kind, "__slots__", ()) if kind.__module__ == "__main__" else ():
-        parts.append(_own(item, slot))
-    if hasattr(item, "__iter__") and hasattr(item, "__len__") and top in {"collections"}:
-        parts += _changeable(item.values() if hasattr(item, "values") else item)
-    return parts
-
-
-def _buffers(item: Any, seen: set[int]) -> list[Any]:
-    base = item
-    while getattr(base, "base", None) is not None:
-        base = base.base
-        seen.add(id(base))
-    dtype = getattr(item, "dtype", None)
-    if dtype is not None and getattr(dtype, "hasobject", False) and item.size < MANY * 10:
-        return _changeable(item.flat)
-    return []
-
-
-def _changeable(items: Iterable[Any]) -> list[Any]:
-    found = list(items)
-    if set(map(type, found)) <= set(PLAIN):
-        return []
-    return [item for item in found[: MANY * 25] if type(item) not in PLAIN]
-
-
-def _filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True

@@ -170,10 +170,10 @@ def as_json(name: str, run: str, part: Graph) -> dict[str, Any]:
 
 def as_text(part: Graph, root: str) -> str:
     """Return a graph as a tree for a terminal: each thing, and below it what it comes from."""
-    return "\n".join(_branch(part, root, "", set()))
+    return "\n".join(_branch(part, root, set()))
 
 
-def _branch(part: Graph, key: str, margin: str, shown: set[str]) -> Iterator[str]:
+def _branch(part: Graph, key: str, shown: set[str]) -> Iterator[str]:
     node, sources = part.nodes[key], part.sources(key)
     if key in shown and sources:
         yield f"{_line(node)}  (as above)"
@@ -185,7 +185,7 @@ def _branch(part: Graph, key: str, margin: str, shown: set[str]) -> Iterator[str
     for place, source in enumerate(sources):
         last = place == len(sources) - 1
         bend, further = ("└─ ", "   ") if last else ("├─ ", "│  ")
-        first, *rest = _branch(part, source, margin, shown)
+        first, *rest = _branch(part, source, shown)
         yield f"{bend}{first}"
         yield from (f"{further}{line}" for line in rest)
 
@@ -200,8 +200,10 @@ def _line(node: Mapping[str, Any]) -> str:
         words = [node["kind"], node["label"]]
     elif node["kind"] == "file":
         words = ["file", node["label"]]
-    elif node.get("reused"):
-        words.append("(reused)")
+    elif node.get("cells") and node["kind"] == "step":
+        cells = ", ".join(map(str, node["cells"]))
+        words += [f"cell{'s' if len(node['cells']) > 1 else ''} {cells}"]
+    words += ["(reused)"] if node.get("reused") else []
     if node.get("digest"):
         words.append(str(node["digest"])[:12])
     return "  ".join(words)

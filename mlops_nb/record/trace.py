@@ -78,7 +78,7 @@ class Trace:
         """Return which unit, of those before one, left a name behind as another read it."""
         makers = [i for i, w in enumerate(self.works[:before]) if name in w.values]
         same = [i for i in makers if self.works[i].values[name].get("digest") == digest]
-        return (same or makers or [None])[-1]
+        return max(same or makers, default=None)
 
 
 @dataclass(slots=True, kw_only=True)

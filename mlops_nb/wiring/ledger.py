@@ -34,6 +34,7 @@ class Rules:
     start:     the step from which on nothing stands
     audit:     share of the standing steps to run all the same and compare, 0 to 1
     snapshots: what was loaded from outside may stand for as long as its mark says
+    live:      what a live notebook recorded may stand, whose outputs were not kept
     """
 
     fresh: bool = False
@@ -41,6 +42,7 @@ class Rules:
     start: str = ""
     audit: float = 0.0
     snapshots: bool = True
+    live: bool = False
 
 
 @dataclass(slots=True)
@@ -172,6 +174,8 @@ class Ledger:
         return ""
 
     def _whole(self, record: reuse.Record) -> bool:
+        if record.get("live") and not self.rules.live:
+            return False
         return self.banned.isdisjoint(a["sha256"] for a in record["artifacts"])
 
     def _now(self, unit: Unit) -> reuse.Now:
@@ -268,10 +272,11 @@ class Ledger:
         rng = list(state.rng.values()) if cell is not None else []
         if cell is not None:
             state.rng = {}
-        found = [self._entry(e) for e in groups.values()]
-        return Restore(definitions=defined, entries=found, generators=[self._entry(r) for r in rng])
+        found = [self.entry(e) for e in groups.values()]
+        return Restore(definitions=defined, entries=found, generators=[self.entry(r) for r in rng])
 
-    def _entry(self, artifact: Mapping[str, Any]) -> dict[str, Any]:
+    def entry(self, artifact: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an artifact with the file that holds it, verified. Raises NotFound."""
         return {**artifact, "file": str(self.store.path(artifact["sha256"]))}
 
     def damaged(self, artifact: str) -> None:

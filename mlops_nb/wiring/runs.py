@@ -131,6 +131,31 @@ def ledger_of(  # noqa: PLR0913  what decides about reuse
     )
 
 
+def why(shop: Workshop, source: Source, step: str) -> dict[str, Any]:
+    """Return whether a step would run now, and why, as `why --json` prints it.
+
+    Raises NotFound where there is no such step.
+    """
+    _refuse_unknown(source, step)
+    python = shop.environments.interpreter(source.notebook.kernel)
+    values = {p.name: p.value for p in source.pipeline.parameters}
+    ledger = ledger_of(shop, source, values, rules=Rules(), scratch=Path(), python=python)
+    runs_before: list[str] = []
+    for unit in ledger.units:
+        standing = ledger.standing(unit.cells[0], kernel=False)
+        if unit.step == step:
+            because = ledger.because(unit.cells[0])
+            makers = {e.source for e in source.pipeline.edges if e.target == step}
+            above = [s for s in runs_before if s in makers]
+            if standing is None and above and "its input" in because:
+                because = f"`{step}` may run: its input comes from `{above[0]}`, which runs"
+            return {"version": 1, "notebook": source.path.name, "step": step,
+                    "stands": standing is not None, "because": because}  # fmt: skip
+        if standing is None:
+            runs_before.append(unit.step)
+    raise NotFound(f"step {step!r} computes nothing", fix="give one that does")
+
+
 def records_of(shop: Workshop, notebook: str) -> dict[str, list[Mapping[str, Any]]]:
     """Return what is recorded of a notebook's units, newest first; the journal is the source.
 

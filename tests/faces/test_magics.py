@@ -1,42 +1,8 @@
 """The magics, in a real kernel."""
 
-import os
-from pathlib import Path
-
 import pytest
-from jupyter_client.manager import start_new_kernel
+from live import Session
 from wine import wine
-
-
-class Session:
-    """A kernel that a notebook belongs to."""
-
-    def __init__(self, notebook: Path) -> None:
-        environment = {**os.environ, "JPY_SESSION_NAME": str(notebook)}
-        self.manager, self.client = start_new_kernel(env=environment, cwd=str(notebook.parent))
-
-    def run(self, cell: str) -> tuple[str, dict[str, str], str]:
-        """Run a cell; return what it printed, what it showed, and the error's text."""
-        printed: list[str] = []
-        shown: dict[str, str] = {}
-        errors: list[str] = []
-
-        def hook(message: dict) -> None:
-            content = message["content"]
-            if message["msg_type"] == "stream":
-                printed.append(content["text"])
-            elif message["msg_type"] in {"execute_result", "display_data"}:
-                shown.update(content["data"])
-            elif message["msg_type"] == "error":
-                errors.extend(content["traceback"])
-
-        self.client.execute_interactive(cell, output_hook=hook, timeout=120)
-        return "".join(printed), shown, "\n".join(errors)
-
-    def close(self) -> None:
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-        self.manager.context.term()
 
 
 @pytest.fixture(scope="module")

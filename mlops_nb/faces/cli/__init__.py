@@ -17,7 +17,8 @@ class Verbs(click.Group):
 
     homes: ClassVar[dict[str, str]] = {
         "graph": "notebooks", "check": "notebooks", "run": "notebooks", "runs": "notebooks",
-        "show": "notebooks", "promote": "promotion", "apply": "promotion", "jobs": "jobs",
+        "show": "notebooks", "why": "notebooks", "promote": "promotion",
+        "apply": "promotion", "jobs": "jobs",
         "job": "jobs", "pause": "jobs", "unpause": "jobs", "history": "jobs", "trigger": "jobs",
         "scheduler": "jobs", "models": "models", "rollback": "models",
         "store": "store", "demo": "play",

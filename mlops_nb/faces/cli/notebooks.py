@@ -132,6 +132,17 @@ def show(run_id: str, *, as_json: bool) -> int:
 
 @click.command()
 @click.argument("notebook")
+@click.argument("step")
+@as_json_option
+def why(notebook: str, step: str, *, as_json: bool) -> int:
+    """Say whether STEP of NOTEBOOK would run now, and why."""
+    found = project_of(notebook).why(notebook, step)
+    output.emit(found, "" if as_json else found["because"], as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("notebook")
 @as_json_option
 def check(notebook: str, *, as_json: bool) -> int:
     """Show everything that would stop a promotion of NOTEBOOK, each with its fix."""

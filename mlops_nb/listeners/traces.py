@@ -1,0 +1,32 @@
+"""Reads back what a run's steps read and made: from the journal, and its executed notebook."""
+
+from pathlib import Path
+
+from mlops_nb.errors import MlopsError
+from mlops_nb.events import Event, StepRecorded, StepReused
+from mlops_nb.model import Notebook, Pipeline
+from mlops_nb.notebook import cells, graph
+from mlops_nb.ports import Journal
+from mlops_nb.record.history import Run
+from mlops_nb.record.trace import Trace, trace
+
+
+def traced(journal: Journal, run: Run) -> Trace:
+    """Return what a run's units read and made, with its notebook where that is still there."""
+    events: list[Event] = list(journal.read(run=run.id))
+    reused = any(isinstance(e, StepReused) for e in events)
+    if reused or not any(isinstance(e, StepRecorded) for e in events):
+        others = (e for e in journal.read(kind="StepRecorded") if e.run != run.id)
+        events = sorted([*events, *others], key=lambda e: e.id)
+    notebook, pipeline = read_back(Path(run.output))
+    return trace(run.id, events, notebook=notebook, pipeline=pipeline)
+
+
+def read_back(path: Path) -> tuple[Notebook, Pipeline] | tuple[None, None]:
+    """Return an executed notebook and its pipeline; nothing where it was moved or damaged."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        notebook = cells.read(cells.load(text, path.name), path.name)
+        return notebook, graph.pipeline(notebook)
+    except (MlopsError, OSError, UnicodeDecodeError):
+        return None, None

@@ -1,0 +1,145 @@
+"""Which values share memory: changing one of them may change the other."""
+
+import collections
+import functools
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from .outside import LOOKS
+
+PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None), type(...), range})
+CODE = frozenset({types.ModuleType, types.CodeType})
+DEEP = 6
+MOST_OBJECTS = 20_000
+MOST_ITEMS = 5_000  # changeable items of one container
+CONTAINERS: tuple[Any, ...] = (dict, list, tuple, set, frozenset, collections.deque)
+
+
+def shares(value: Any) -> frozenset[int]:
+    """Return the ids of the changeable objects that a value is made of, and of its buffers.
+
+    Two values whose sets meet share memory: changing one may change the other.
+    """
+    seen: set[int] = set()
+    queue: list[tuple[Any, int]] = [(value, 0)]
+    while queue and len(seen) < MOST_OBJECTS:
+        item, depth = queue.pop()
+        kind = type(item)
+        if kind in PLAIN or kind in CODE or id(item) in seen:
+            continue
+        if issubclass(kind, type):
+            if item.__module__ != "__main__":
+                continue  # classes of libraries: `Reach` and `channels` know of what is patched
+            seen.update(id(owner) for owner in type.mro(item) if owner.__module__ == "__main__")
+        seen.add(id(item))
+        if depth < DEEP:
+            queue += [(part, depth + 1) for part in _parts(item, kind, seen)]
+    return frozenset(seen)
+
+
+def own(value: Any, name: str) -> Any:
+    """Return an attribute that the object itself has, without asking its class's own lookup."""
+    try:
+        return object.__getattribute__(value, name)
+    except Exception:  # noqa: BLE001  the value's own descriptors
+        return None
+
+
+def filled(cell: types.CellType) -> bool:
+    """Say whether a variable of a closure has been bound."""
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
+    if kind is dict:
+        return _changeable(item.values())
+    if kind in (list, tuple, set, frozenset):
+        return _changeable(item)
+    if kind is types.FunctionType:
+        cells = item.__closure__ or ()
+        seen.update(id(cell) for cell in cells)
+        return [c.cell_contents for c in cells if filled(c)]
+    if kind in (types.MethodType, types.BuiltinFunctionType):
+        return [item.__self__]
+    if kind is functools.partial:
+        return [item.func, *item.args, *item.keywords.values()]
+    if issubclass(kind, type):
+        return _changeable(vars(item).values())
+    known = LIBRARIES.get(kind.__module__.partition(".")[0])
+    return _held(item, kind) if known is None else known(item, kind, seen)
+
+
+def _held(item: Any, kind: type) -> list[Any]:
+    """Return what an object refers to: its attributes, slots and items."""
+    parts: list[Any] = []
+    held = own(item, "__dict__")
+    if type(held) is dict:
+        parts.append(held)
+    if kind.__module__ == "__main__":
+        parts.append(kind)  # a class that is changed changes its objects
+        slots = kind.__dict__.get("__slots__", ())
+        parts += [own(item, slot) for slot in ([slots] if type(slots) is str else slots)]
+    for base in CONTAINERS:
+        if issubclass(kind, base):  # by the base's own methods: a derived one may do anything
+            values = dict.values(item) if base is dict else base.__iter__(item)
+            parts += _changeable(values)
+            break
+    return parts
+
+
+def _numpy(item: Any, _: type, seen: set[int]) -> list[Any]:
+    base = item
+    while getattr(base, "base", None) is not None:
+        base = base.base
+        seen.add(id(base))
+    dtype = getattr(item, "dtype", None)
+    if dtype is not None and getattr(dtype, "hasobject", False) and item.size < MOST_ITEMS:
+        return _changeable(item.flat)
+    maker = getattr(item, "bit_generator", None)
+    return [] if maker is None else [maker]
+
+
+def _copied(item: Any, kind: type, seen: set[int]) -> list[Any]:
+    """Frames are copied when written to; what groups or windows one looks at that very frame."""
+    if kind.__module__.startswith(LOOKS):
+        seen.add(id(own(item, "obj")))
+    return []
+
+
+def _torch(item: Any, kind: type, seen: set[int]) -> list[Any]:
+    if not hasattr(item, "untyped_storage"):
+        return _held(item, kind)
+    seen.add(item.untyped_storage().data_ptr())
+    return []
+
+
+def _artist(item: Any, kind: type, seen: set[int]) -> list[Any]:
+    """Whatever is drawn is part of one figure."""
+    figure = getattr(item, "figure", None)
+    if figure is None:
+        return _held(item, kind)
+    seen.add(id(figure))
+    return []
+
+
+LIBRARIES = {
+    "numpy": _numpy,
+    "pandas": _copied,
+    "polars": _copied,
+    "pyarrow": _copied,
+    "torch": _torch,
+    "matplotlib": _artist,
+    "mpl_toolkits": _artist,
+}
+
+
+def _changeable(items: Iterable[Any]) -> list[Any]:
+    found = list(items)
+    if set(map(type, found)) <= PLAIN:
+        return []
+    return [item for item in found[:MOST_ITEMS] if type(item) not in PLAIN]

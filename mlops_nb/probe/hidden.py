@@ -1,0 +1,240 @@
+"""Works out what a cell did that no name tells: channels, files, modules, the world outside."""
+
+import fnmatch
+import os
+import re
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+from . import audit, channels, outside
+
+if TYPE_CHECKING:
+    from .facts import Facts
+
+ENVIRONMENT = frozenset({"environ", "getenv", "environb"})
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
+SHOWN = re.compile(r"\bOut\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
+OWN_CHANNEL = ("rcParams", "options", "environ", "path", "filters", "modules")
+CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the clock
+PACKAGES = {"rng:numpy": "numpy", "rng:random": "random", "rng:torch": "torch"}
+
+
+class Hidden:
+    """What one cell did beside names."""
+
+    def __init__(self, facts: "Facts") -> None:
+        self.facts, self.cell, self.touched = facts, facts.cell, facts.touched
+        self.observer = facts.observer
+        self.words = {*facts.attrs, *facts.used}
+
+    def tell(self) -> dict[str, set[str]]:
+        """Return it, each kind by its key in the facts of the cell."""
+        modules = self._local_modules()
+        read, changed = self._channels(modules)
+        written = self._files(modules)
+        return {
+            "channels_read": read,
+            "channels_changed": changed,
+            "files_read": set(self.touched.read),
+            "files_written": written,
+            "listed": set(self.touched.listed),
+            "modules": modules,
+            "outside": self._outside(),
+            "tops": self.facts.tops & {"mlflow"},
+        }
+
+    # channels
+
+    def _channels(self, modules: set[str]) -> tuple[set[str], set[str]]:
+        facts = self.facts
+        state = self.observer.state = channels.state()
+        changed = channels.changed(self.cell.state, state, self.words)
+        draws = {c for c in changed if c.startswith("rng:")}
+        seeds = self._seeds()
+        read = {c for c in draws if not seeds.get(c, False)}
+        changed |= seeds.keys()
+        read |= {c for c, asked in channels.ASKS.items() if asked & self.words}
+        if self.touched.relative or facts.shell_texts or self.touched.listed:
+            read.add("cwd")
+        if modules or self._asks_for_path():
+            read.add("sys.path")
+        read |= self._environment()
+        if self._draws():
+            read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
+        read |= self._shown()
+        read |= {f"cache:{n}" for n in facts.used if n in self.observer.caches}
+        patched = self._patches()
+        tops = facts.tops | {i.partition(".")[0] for i in facts.imports}
+        read |= {f"module:{top}" for top in self.observer.patched & tops}
+        self.observer.patched |= patched
+        return read, changed | self._just_shown() | {f"module:{top}" for top in patched}
+
+    def _seeds(self) -> dict[str, bool]:
+        """Return the generators that the cell set to a state, and whether it did so at first."""
+        if not channels.SEEDS & self.words:
+            return {}
+        found = {}
+        for channel, top in PACKAGES.items():
+            calls = [
+                path for value, path in self.facts.calls(top)
+                if "random" in path[:-1] or getattr(value, "__name__", "") != "numpy"
+            ]  # fmt: skip
+            direct = [path[-1] in channels.SEEDS for path in calls]
+            asked = [v for n, v in self.facts.named if n in channels.SEEDS]
+            reached = [v for n, v in self.facts.named if n in self.facts.reached]
+            if any(direct):
+                found[channel] = direct[0]
+            elif top in {outside.top_of(v) for v in (*asked, *reached)}:
+                found[channel] = True
+        state = self.observer.state or {}
+        return {channel: first for channel, first in found.items() if channel in state}
+
+    def _asks_for_path(self) -> bool:
+        both = self.facts.both
+        return any(both.get(n) is sys and "path" in use.attrs for n, use in self.facts.used.items())
+
+    def _environment(self) -> set[str]:
+        texts = self.facts.shell_texts
+        found = {f"env:{n}" for text in texts for n in re.findall(r"\$\{?(\w+)", text)}
+        if self.words & ENVIRONMENT:
+            known = set(os.environ)
+            named = {t for t in self.facts.known_texts if t in known or VARIABLE.match(t)}
+            found |= {f"env:{n}" for n in named} or {"env:*"}
+        return found
+
+    def _draws(self) -> bool:
+        loaded = "matplotlib" in sys.modules
+        return loaded and bool(
+            channels.DRAWING & self.facts.tops or channels.DRAWS & self.facts.attrs
+        )
+
+    def _draws_on(self) -> bool:
+        """Say whether the cell has to do with a figure that was begun before."""
+        if not self.cell.state.get("figures"):
+            return False
+        for value, path in self.facts.calls(*channels.DRAWING):
+            if type(value) is types.ModuleType:
+                return path[-1] not in channels.BEGINS
+        return not channels.BEGINS & self.facts.attrs
+
+    def _shown(self) -> set[str]:
+        found = set()
+        shown = self.cell.shown
+        for out, numbered, last in SHOWN.findall(self.cell.info.raw_cell):
+            if out or numbered:
+                found.add(f"Out[{out or numbered}]")
+            elif last in self.facts.loads and len(last) <= len(shown):
+                found.add(f"Out[{shown[-len(last)]}]")
+        return found
+
+    def _just_shown(self) -> set[str]:
+        now = self.facts.shell.user_ns.get("_oh", ())
+        return {f"Out[{count}]" for count in now if count not in self.cell.shown}
+
+    def _patches(self) -> set[str]:
+        """Packages whose modules or classes the text gives other attributes."""
+        found = set()
+        last = self.facts.last_line
+        for _, reads in self.cell.trees:
+            for line, root, path in reads.attr_stores:
+                value = self.facts.both.get(root)
+                late = last is not None and line > last
+                module = issubclass(type(value), types.ModuleType | type)
+                if not late and module and path[0] not in OWN_CHANNEL:
+                    found.add(outside.top_of(value))
+        return found - {""}
+
+    # files and the outside
+
+    def _files(self, modules: set[str]) -> set[str]:
+        """Files written, those that only their time stamps tell of included."""
+        touched = self.touched
+        known = {*self.observer.files, *touched.read}
+        touched.read |= {p: None for p in (*modules, *touched.code) if p in self.observer.files}
+        before = self.cell.stats or {}
+        written = set(touched.written)
+        if self.cell.stats is not None:
+            texts = self._texts()
+            stats = audit.stats(self.cell.folder, known | self._candidates(texts))
+            written |= {path for path, told in stats.items() if self._is_new(path, told)}
+            self._named_files(texts, written)
+        self._listed_files()
+        known |= before.keys()
+        written = {p for p in written if p in known or os.path.exists(p)}  # else it came and went
+        for path in written:
+            if path in touched.read and path not in before and path not in self.observer.files:
+                touched.read.pop(path)  # it was made here
+        self.observer.files |= dict.fromkeys([*touched.read, *written])
+        return written
+
+    def _is_new(self, path: str, told: tuple[int, int, int, int]) -> bool:
+        """Say whether a file is another one than before the cell."""
+        old = (self.cell.stats or {}).get(path)
+        if (told[:3] == old[:3]) if old else told[3] < self.cell.start - CLOCK_TICK:
+            return False  # one that was there already may come into a listing that is cut off
+        return audit.is_data(path) and not path.endswith(".ipynb")
+
+    def _texts(self) -> list[str]:
+        """The texts that may name files: in the cell's code, behind names, in command lines."""
+        texts = list(self.facts.texts)
+        for _, value in self.facts.named:
+            texts += audit.paths_in(value)
+        for text in [*self.facts.shell_texts, *self.touched.programs]:
+            texts += audit.words_of(text)
+        return texts
+
+    def _candidates(self, texts: list[str]) -> set[str]:
+        """Files that texts name, `folder / "name"` included."""
+        bases = [self.cell.folder]
+        bases += [os.fspath(v) for _, v in self.facts.named if audit.is_path(v)]
+        return {
+            audit.as_path(os.path.join(base, text), self.cell.folder)
+            for text in texts if audit.looks_like_path(text)
+            for base in bases
+        }  # fmt: skip
+
+    def _named_files(self, texts: list[str], written: set[str]) -> None:
+        """Note files that texts name, where they are looked at without Python's noticing."""
+        asked = any(word.lower().startswith(audit.READING) for word in self.words)
+        native = any(module in sys.modules for module in audit.NATIVE)
+        told = self.words & audit.TELLING or self.touched.programs or self.facts.shell_texts
+        if not told and not (native and asked):
+            return
+        known = self.observer.files.keys() - written
+        for text in texts:
+            for path in audit.matching(text, self.cell.folder, known):
+                self.touched.read.setdefault(path)
+        for path in self._candidates(texts) - written:
+            if audit.is_data(path) and os.path.isfile(path):
+                self.touched.read.setdefault(path)
+
+    def _listed_files(self) -> None:
+        """Note the notebook's own files that the listing of a folder showed, by its pattern."""
+        patterns = [text for text in self.facts.known_texts if set(text) & set("*?[")]
+        for path in self.observer.files:
+            folder, name = os.path.split(path)
+            ends = [os.path.basename(pattern) for pattern in patterns]
+            if folder in self.touched.listed and (
+                not ends or any(fnmatch.fnmatch(name, end) for end in ends)
+            ):
+                self.touched.read.setdefault(path)
+
+    def _local_modules(self) -> set[str]:
+        found: set[str] = set()
+        if len(sys.modules) == self.cell.modules:
+            return found
+        for name in list(sys.modules)[self.cell.modules :]:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if (
+                type(file) is str
+                and not file.startswith(audit.NO_DATA)
+                and "_mlops_" not in name
+            ):
+                found.add(os.path.realpath(file))
+        return found
+
+    def _outside(self) -> set[str]:
+        shell: list[Any] = [w for t in self.facts.shell_texts for w in t.split()]
+        texts = [*self.facts.texts, *shell]
+        return {*self.touched.reached, *outside.reached(self.facts.named, texts)}

@@ -1,0 +1,107 @@
+"""A live notebook knows what is stale, and brings back what stands after a restart."""
+
+import json
+import re
+
+import nbformat
+import pytest
+from live import Session
+from wine import IMPORTS, JUDGE, LOAD, SPLIT, TRAIN, wine
+
+PARAMETERS = "depth = 2\nshare = 0.3\nseed = 7"
+SLOW = TRAIN + "\nimport time\ntime.sleep(0.8)"
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    (tmp_path / ".git").mkdir()
+    return wine(tmp_path / "wine.ipynb", train=SLOW)
+
+
+@pytest.fixture
+def kernels():
+    open_ones = []
+
+    def start(notebook):
+        open_ones.append(Session(notebook))
+        printed, _, error = open_ones[-1].run("%load_ext mlops_nb")
+        assert (printed, error) == ("", "")
+        return open_ones[-1]
+
+    yield start
+    for one in open_ones:
+        one.close()
+
+
+def rows(session, line):
+    """Return the rows of a table that a magic shows: first word → the others."""
+    _, shown, error = session.run(line)
+    assert error == ""
+    found = re.findall(r"<tr>(.*?)</tr>", shown["text/html"])
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found]
+    return {row[0]: row[1:] for row in cells if row}
+
+
+def run_all(session):
+    ids = ("cell-2", "cell-3", "cell-4", "cell-6", "cell-7", "cell-8")
+    for cell, cell_id in zip((IMPORTS, PARAMETERS, LOAD, SPLIT, SLOW, JUDGE), ids, strict=True):
+        assert session.run(cell, cell_id)[2] == ""
+
+
+def test_status_follows_what_is_run_edited_and_made_anew(notebook, kernels):
+    live = kernels(notebook)
+    assert {state for state, _ in rows(live, "%mlops status").values()} == {"never run"}
+    run_all(live)
+    assert {state for state, _ in rows(live, "%mlops status").values()} == {"fresh"}
+    edited = PARAMETERS.replace("2", "5")
+    live.run(edited, "cell-3")
+    wine(notebook, parameters=edited, train=SLOW)
+    status = rows(live, "%mlops status")
+    assert status["train"] == ["stale", "`depth` was made anew since cell 6 read it"]
+    assert status["judge"] == ["stale", "`train` is not fresh"]
+    assert status["split"][0] == "fresh"
+    wine(notebook, parameters=edited, train=SLOW, judge=JUDGE + " * 1")
+    assert rows(live, "%mlops status")["judge"] == ["stale", "cell 7 was edited since it ran"]
+
+
+def test_check_names_cells_that_are_gone_and_cells_out_of_order(notebook, kernels):
+    live = kernels(notebook)
+    run_all(live)
+    live.run("ghost = 3")
+    wine(notebook, train=SLOW, judge="%mlops step judge\naccuracy = ghost")
+    live.run("%mlops step judge\naccuracy = ghost", "cell-8")
+    printed = live.run("%mlops check")[0]
+    assert "cell 7 reads `ghost`, whose cell is no longer there" in printed
+    assert "fix: put a cell that makes `ghost` above cell 7" in printed
+
+
+def test_restore_brings_back_what_stands_and_says_how_long_it_took(notebook, kernels):
+    first = kernels(notebook)
+    run_all(first)
+    expected = first.run("print(accuracy, model.get_depth(), X_test.shape)")[0]
+    first.close = lambda: None  # the fixture closes the second one; this one is killed
+    first.manager.shutdown_kernel(now=True)
+    first.client.stop_channels()
+    second = kernels(notebook)
+    _, shown, error = second.run("%mlops restore")
+    assert error == ""
+    assert "to be run" not in shown["text/html"]
+    saved = float(re.search(r"([\d.]+) s saved", shown["text/html"])[1])
+    assert saved >= 0.8
+    assert second.run("print(accuracy, model.get_depth(), X_test.shape)") == (expected, {}, "")
+    assert {state for state, _ in rows(second, "%mlops status").values()} == {"fresh"}
+
+
+def test_what_a_step_was_changed_to_is_not_restored(notebook, kernels):
+    first = kernels(notebook)
+    run_all(first)
+    first.run("1")  # what is stored in the background is done before the next cell starts
+    document = nbformat.read(notebook, 4)
+    document.cells[-2].source = SLOW.replace("max_depth=depth", "max_depth=depth + 1")
+    nbformat.write(document, notebook)
+    second = kernels(notebook)
+    told = rows(second, "%mlops restore")
+    assert told["train"] == ["to be run", "`train` runs: its code changed"]
+    assert told["split"][0] == "restored"
+    assert "NameError" in second.run("model")[2]
+    assert json.dumps(told)
