@@ -10,6 +10,8 @@ from typing import Any
 
 from mlops_nb.errors import MlopsError, NotFound, Unreachable
 from mlops_nb.events import Event, Mirrored, Registered, Released, RunFinished
+from mlops_nb.listeners import mlflow_lineage
+from mlops_nb.listeners.traces import traced
 from mlops_nb.ports import Journal, Store
 from mlops_nb.record import history
 
@@ -35,6 +37,7 @@ class MlflowMirror:
     ) -> None:  # fmt: skip
         self.uri, self.experiment, self.artifacts = uri, experiment, artifacts
         self.runs, self.journal, self.store = runs, journal, store
+        self.root = runs.parent.parent  # runs/ lies in the project's .mlops/
 
     def client(self) -> Any:
         """Return MLflow's client for this project. MLflow is imported here and not before."""
@@ -131,6 +134,7 @@ class MlflowMirror:
             params=[Param(k, str(v)[:6000]) for k, v in run.parameters.items()],
             tags=[RunTag(k, str(v)) for k, v in tags.items() if v],
         )
+        mlflow_lineage.log_run(client, known, run, traced(self.journal, run), self.root)
         for file in (Path(run.output), self.runs / run_id / "graph.json",
                      self.runs / run_id / "graph.mmd"):  # fmt: skip
             if file.is_file():
@@ -185,6 +189,8 @@ class MlflowMirror:
                 model, name=event.model, serialization_format="cloudpickle",
                 pip_requirements=_requirements(),
             )  # fmt: skip
+        of = history.runs(self.journal.read(run=event.run))[event.run]
+        mlflow_lineage.log_model(client, run, logged.model_id, of, traced(self.journal, of))
         client.set_terminated(run, "FINISHED")
         return str(logged.model_uri)
 

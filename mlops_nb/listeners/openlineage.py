@@ -31,6 +31,7 @@ PLACE = "openlineage"
 SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:mlops-nb:run")
 ENDS = {"finished": "COMPLETE", "failed": "FAIL", "stopped": "ABORT"}
 Line = dict[str, Any]
+Key = tuple[str, str]  # run, kind of event: each is written once
 
 
 def run_id(run: str, step: str = "") -> str:
@@ -86,7 +87,11 @@ class OpenLineageLog:
         if not fresh:
             return
         there = _written(opened, place["bytes"])
-        lines = [line for event in fresh for line in self._lines(event, place["id"])]
+        records: list[Event] = []
+        lines: list[Line] = []
+        for event in fresh:
+            if isinstance(event, RunFinished | Judged):
+                lines += self._lines(event, place["id"], there, records)
         data = b"".join(_bytes(line) for line in lines if _key(line) not in there)
         length = opened.seek(0, os.SEEK_END)
         try:
@@ -99,24 +104,23 @@ class OpenLineageLog:
         told = {"id": fresh[-1].id, "bytes": length + len(data)}
         self.journal.place(PLACE, json.dumps(told))
 
-    def _lines(self, event: Event, place: int) -> list[Line]:
-        if not isinstance(event, RunFinished | Judged):
-            return []
+    def _lines(
+        self, event: RunFinished | Judged, place: int, there: set[Key], records: list[Event]
+    ) -> list[Line]:
         own = list(self.journal.read(run=event.run))
-        ends = [e for e in own if isinstance(e, RunFinished)]
+        end = next((e for e in own if isinstance(e, RunFinished)), None)
+        if end is None or (isinstance(event, RunFinished) and event.id != end.id):
+            return []  # a run has one end, the first
         run = history.runs(own)[event.run]
-        if isinstance(event, RunFinished) and event.id == ends[0].id:
-            trace = traced(self.journal, run)
-            story = Story(run=run, end=event, trace=trace, root=self.root, owner=self.owner)
+        story = Story(run=run, end=end, trace=traced(self.journal, run, records), root=self.root,
+                      owner=self.owner)  # fmt: skip
+        if isinstance(event, RunFinished):
             return list(story.lines(own))
-        if isinstance(event, Judged) and ends and ends[0].id <= place:  # else it was told with it
-            story = Story(run=run, end=ends[0], trace=traced(self.journal, run), root=self.root,
-                          owner=self.owner)  # fmt: skip
-            return [story.judged(event.at)]
-        return []
+        late = end.id <= place or (run_id(run.id), story.how) in there
+        return [story.judged(event.at)] if late else []  # else it was told with the end
 
 
-def _written(opened: BinaryIO, since: int) -> set[tuple[str, str]]:
+def _written(opened: BinaryIO, since: int) -> set[Key]:
     """Return what lines are in a file behind a place; half a line at its end is taken off."""
     length = opened.seek(0, os.SEEK_END)
     opened.seek(since if since <= length else 0)  # it may have been taken away since
@@ -125,10 +129,17 @@ def _written(opened: BinaryIO, since: int) -> set[tuple[str, str]]:
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):
         opened.truncate(start + len(whole))
-    return {_key(json.loads(line)) for line in whole.splitlines() if line.strip()}
+    return {key for line in whole.split(b"\n") if (key := _key_of(line))}
 
 
-def _key(line: Mapping[str, Any]) -> tuple[str, str]:
+def _key_of(text: bytes) -> Key | None:
+    try:
+        return _key(json.loads(text))
+    except (ValueError, LookupError, TypeError):
+        return None  # somebody else's line, or an empty one
+
+
+def _key(line: Mapping[str, Any]) -> Key:
     return line["run"]["runId"], line["eventType"]
 
 
@@ -228,8 +239,9 @@ class Story:
     # the run as a whole
 
     def _root(self, how: str, at: str) -> Line:
-        run, told = self.run, {"processing_engine": facets.engine(),
-                               "executionParameters": facets.parameters(self.run.parameters)}  # fmt: skip
+        run = self.run
+        told = {"processing_engine": facets.engine(),
+                "executionParameters": facets.parameters(run.parameters)}  # fmt: skip
         if run.trigger == "schedule" and (run.data_start or run.scheduled_at):
             told["nominalTime"] = facets.facet(
                 "NominalTimeRunFacet", nominalStartTime=run.data_start or run.scheduled_at,
@@ -261,7 +273,9 @@ class Story:
                 said = [g for g in self.run.gates if str(g["gate"]).split(" ")[0] == name]
                 if said:
                     told = {"inputFacets": facets.assertions(said)}
-                    found.append({**self._value(name, seen, str(seen.get("digest"))), **told})
+                    found.append(
+                        {**self._value(name, seen, str(seen.get("digest", "unknown"))), **told}
+                    )
         return found
 
     # its steps
@@ -315,7 +329,7 @@ class Story:
             for name, seen in work.values.items():
                 rows = seen.get("schema", {}).get("rows")
                 more = facets.statistics(made=True, rows=rows, size=size.get(name))
-                digest = str(seen.get("digest"))
+                digest = str(seen.get("digest", "unknown"))
                 found[name] = {**self._value(name, seen, digest), "outputFacets": more}
         files = {p: self._file(p, t, made=True) for w in works for p, t in w.written.items()}
         return [*found.values(), *files.values()]

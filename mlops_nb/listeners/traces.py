@@ -11,13 +11,17 @@ from mlops_nb.record.history import Run
 from mlops_nb.record.trace import Trace, trace
 
 
-def traced(journal: Journal, run: Run) -> Trace:
-    """Return what a run's units read and made, with its notebook where that is still there."""
+def traced(journal: Journal, run: Run, records: list[Event] | None = None) -> Trace:
+    """Return what a run's units read and made, with its notebook where that is still there.
+
+    records: every StepRecorded of the journal; filled when it is first needed, for the next call
+    """
     events: list[Event] = list(journal.read(run=run.id))
     reused = any(isinstance(e, StepReused) for e in events)
     if reused or not any(isinstance(e, StepRecorded) for e in events):
-        others = (e for e in journal.read(kind="StepRecorded") if e.run != run.id)
-        events = sorted([*events, *others], key=lambda e: e.id)
+        known = [] if records is None else records
+        known += [] if known else journal.read(kind="StepRecorded")
+        events = sorted([*events, *(e for e in known if e.run != run.id)], key=lambda e: e.id)
     notebook, pipeline = read_back(Path(run.output))
     return trace(run.id, events, notebook=notebook, pipeline=pipeline)
 

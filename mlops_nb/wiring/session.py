@@ -267,8 +267,12 @@ class Session:
     def _run_set_up(self, source: Source) -> None:
         for cell in source.pipeline.cells:
             if cell.kind in {"setup", "parameters"} and self.ran(source, cell.index) is None:
-                self.shell.run_cell(source.notebook.cells[cell.index].source, store_history=False,
-                                    cell_id=cell.id)  # fmt: skip
+                self._run(source, cell.index)
+
+    def _run(self, source: Source, index: int) -> None:
+        cell = source.notebook.cells[index]
+        self.shell.run_cell(cell.source, store_history=False, cell_id=cell.id)
+        self.restored.add(cell.id)
 
     def _back(self, ledger: Ledger, source: Source, unit: Unit) -> dict[str, Any]:
         standing = ledger.standing(unit.cells[0], kernel=False)
@@ -280,8 +284,7 @@ class Session:
         kept = bound.union(*(artifact["names"] for artifact in record["artifacts"]))
         if record["values"].keys() - kept:
             for cell in unit.cells:
-                self.shell.run_cell(source.notebook.cells[cell].source, store_history=False,
-                                    cell_id=source.notebook.cells[cell].id)  # fmt: skip
+                self._run(source, cell)
             return row | {"restored": True, "because": "it ran again, which took no longer"}
         failed = json.loads(generators.define(json.dumps({"texts": texts})))
         entries = [ledger.entry(a) for a in record["artifacts"]]
