@@ -124,6 +124,7 @@ class Reuse(Protocol):
     """Knows which cells of a run need not run, and records those that did."""
 
     folder: Path  # where an executor puts values that are to be stored
+    hidden: tuple[str, ...]  # texts that nothing which is kept may hold
 
     def standing(self, cell: int, *, kernel: bool = True) -> Standing | None:
         """Return what stands for a cell, None where it is to run."""
@@ -134,7 +135,7 @@ class Reuse(Protocol):
         ...
 
     def restore(self, cell: int | None, *, names: Sequence[str] = ()) -> Restore:
-        """Return what has to be brought back before a cell runs, or for some names."""
+        """Return what has to be brought back before a cell runs, or for some names; "*": all."""
         ...
 
     def saw(self, cell: int, seen: Mapping[str, Any]) -> None:

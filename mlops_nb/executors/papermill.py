@@ -180,6 +180,7 @@ class Watch:
         rescore = self.task.rescore
         if rescore is None:
             return
+        self._bring_back(client, ("*",))
         code = [c for c in self.notebook.cells if c.cell_type == "code" and not is_injected(c)]
         sources = [source_of(code[index]) for index in rescore.cells]
         for version, file in rescore.models.items():

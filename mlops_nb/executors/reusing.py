@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from nbformat import from_dict
@@ -97,6 +98,7 @@ class Reusing:
         kept = [n for n in self.reuse.kept(index) if values[n]["digest"] != "unknown"]
         folder = str(self.reuse.folder)
         entries = client.ask("values.save", names=kept, folder=folder)["entries"]
+        entries, values = self._without_secrets(entries, values)
         after = client.ask("generators.states")
         drawn = [c for c, state in after.items() if state and state != self.before.get(c, "")]
         if drawn:
@@ -115,6 +117,21 @@ class Reusing:
         if differs is not None:
             self.put(ReuseAudited(run=self.task.run, step=event.step, differs=differs))  # type: ignore[attr-defined]
 
+    def _without_secrets(
+        self, entries: list[dict[str, Any]], values: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Remove what was written with a secret in it; neither it nor its digest is kept."""
+        secrets = [s.encode() for s in (*self.task.secrets, *self.reuse.hidden) if s]
+        kept = []
+        for entry in entries:
+            if "file" in entry and _holds(Path(entry["file"]), secrets):
+                Path(entry["file"]).unlink()
+                values |= {n: {**values[n], "digest": "unknown"} for n in entry["names"]}
+                kept.append({"names": entry["names"], "error": "it holds a secret"})
+            else:
+                kept.append(entry)
+        return kept, values
+
     def add_numbers(self, measured: dict[str, Any], task: Task) -> None:
         """Add the numbers of steps that stand to those that were measured in the kernel."""
         metrics = measured["metrics"]
@@ -125,3 +142,18 @@ class Reusing:
         for name, parts in self.slices.items():
             if name.partition("_by_")[0] in metrics:
                 measured["slices"].setdefault(name, parts)
+
+
+def _holds(file: Path, secrets: list[bytes]) -> bool:
+    """Say whether a file holds one of some texts; they are looked for across blocks, too."""
+    if not secrets:
+        return False
+    longest = max(map(len, secrets))
+    before = b""
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 24):
+            window = before + block
+            if any(secret in window for secret in secrets):
+                return True
+            before = window[-longest:]
+    return False

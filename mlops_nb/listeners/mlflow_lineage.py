@@ -15,7 +15,7 @@ DIGEST_TAG = "mlops-nb.digest"
 MOST = 1000  # inputs that MLflow takes at once
 SHORT = 36  # letters of a digest that MLflow keeps; the whole one is a tag, and in the source
 LONGEST = {"name": 500, "schema": 1_048_575}
-TYPES = {"number": "double", "bool": "boolean", "text": "string", "time": "datetime"}
+TYPES = {"number": "double", "boolean": "boolean", "text": "string", "time": "datetime"}
 Input = dict[str, Any]
 
 
@@ -104,28 +104,25 @@ def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
 
 
 def log_model(client: Any, mlflow_run: str, model_id: str, run: Run, trace: Trace) -> None:
-    """Let a run list a logged model as its output, and the model carry the run's metrics.
+    """Let a run list a logged model as its output, and its metrics name model and data.
 
-    Where one step's frames gave a metric, it says which data it is of.
+    MLflow itself copies a run's metrics to its models, but not the data that they are of. A metric
+    is one row a moment, so each is told once more, a millisecond later, with its data.
     """
     from mlflow.entities import LoggedModelOutput, Metric
 
     known = client.get_run(mlflow_run).outputs
     if model_id not in {m.model_id for m in (known.model_outputs if known else ())}:
         client.log_outputs(mlflow_run, [LoggedModelOutput(model_id, step=0)])
-    there = client.get_run(mlflow_run).data.metrics
-    told = [
-        Metric(name, float(value), _when(client, mlflow_run, name), 0, model_id=model_id,
-               run_id=mlflow_run, **_of_data(run, trace, name))
-        for name, value in run.metrics.items() if name in there
-    ]  # fmt: skip
+    told = []
+    for name, value in run.metrics.items():
+        data = _of_data(run, trace, name)
+        before = client.get_metric_history(mlflow_run, name) if data else ()
+        if before:
+            told.append(Metric(name, float(value), min(m.timestamp for m in before) + 1, 0,
+                               model_id=model_id, run_id=mlflow_run, **data))  # fmt: skip
     if told:
         client.log_batch(mlflow_run, metrics=told)
-
-
-def _when(client: Any, mlflow_run: str, metric: str) -> int:
-    """Return when a metric was logged: the same moment again adds no row to its history."""
-    return int(client.get_metric_history(mlflow_run, metric)[-1].timestamp)
 
 
 def _of_data(run: Run, trace: Trace, metric: str) -> dict[str, str]:

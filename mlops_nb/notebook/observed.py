@@ -52,7 +52,7 @@ def flows(static: Sequence[Flow], found: Sequence[Names], seen: Mapping[int, See
     for index, (flow, names) in enumerate(zip(static, found, strict=True)):
         told = seen.get(index)
         if told is None or "lost" in told:
-            reads = [n for n in flow.sources if n not in names.channels_read]
+            reads = {*flow.sources, *names.reads} - names.channels_read
             flow = replace(flow, sources=_sources(reads, names.channels_read, writers, hidden))  # noqa: PLW2901  the same cell
             channels = names.channels_changed
         else:
@@ -71,7 +71,7 @@ def _sources(
     writers: Mapping[str, int],
     hidden: Mapping[str, int],
 ) -> dict[str, tuple[int, ...]]:
-    sources = {n: (writers[n],) for n in reads if n in writers}
+    sources: dict[str, tuple[int, ...]] = {n: (writers[n],) for n in reads if n in writers}
     for channel in channels:
         if channel.endswith(":*"):
             found = [n for n in hidden if n.startswith(channel[:-1])]

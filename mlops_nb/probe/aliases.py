@@ -6,7 +6,7 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from .outside import LOOKS
+from .outside import LOOKS, inside, lineage, module_of
 
 PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None), type(...), range})
 CODE = frozenset({types.ModuleType, types.CodeType})
@@ -29,9 +29,9 @@ def shares(value: Any) -> frozenset[int]:
         if kind in PLAIN or kind in CODE or id(item) in seen:
             continue
         if issubclass(kind, type):
-            if item.__module__ != "__main__":
+            if module_of(item) != "__main__":
                 continue  # classes of libraries: `Reach` and `channels` know of what is patched
-            seen.update(id(owner) for owner in type.mro(item) if owner.__module__ == "__main__")
+            seen.update(id(owner) for owner in lineage(item) if module_of(owner) == "__main__")
         seen.add(id(item))
         if depth < DEEP:
             queue += [(part, depth + 1) for part in _parts(item, kind, seen)]
@@ -69,8 +69,8 @@ def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
     if kind is functools.partial:
         return [item.func, *item.args, *item.keywords.values()]
     if issubclass(kind, type):
-        return _changeable(vars(item).values())
-    known = LIBRARIES.get(kind.__module__.partition(".")[0])
+        return _changeable(inside(item).values())
+    known = LIBRARIES.get(module_of(kind).partition(".")[0])
     return _held(item, kind) if known is None else known(item, kind, seen)
 
 
@@ -80,9 +80,9 @@ def _held(item: Any, kind: type) -> list[Any]:
     held = own(item, "__dict__")
     if type(held) is dict:
         parts.append(held)
-    if kind.__module__ == "__main__":
+    if module_of(kind) == "__main__":
         parts.append(kind)  # a class that is changed changes its objects
-        slots = kind.__dict__.get("__slots__", ())
+        slots = inside(kind).get("__slots__", ())
         parts += [own(item, slot) for slot in ([slots] if type(slots) is str else slots)]
     for base in CONTAINERS:
         if issubclass(kind, base):  # by the base's own methods: a derived one may do anything
@@ -106,7 +106,7 @@ def _numpy(item: Any, _: type, seen: set[int]) -> list[Any]:
 
 def _copied(item: Any, kind: type, seen: set[int]) -> list[Any]:
     """Frames are copied when written to; what groups or windows one looks at that very frame."""
-    if kind.__module__.startswith(LOOKS):
+    if module_of(kind).startswith(LOOKS):
         seen.add(id(own(item, "obj")))
     return []
 

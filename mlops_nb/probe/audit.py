@@ -12,12 +12,15 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+from .outside import module_of
+
 OURS = "/.mlops/"
 HIDDEN = (".mlops", ".git", ".ipynb_checkpoints", "__pycache__", ".pytest_cache")
 MOST_ENTRIES = 400
 MOST_FOLDERS = 20
 MOST_PATHS = 200  # in a container that is looked into
 LONGEST_PATH = 500
+STAT = os.stat  # as it was: a notebook may replace it
 # programs that libraries ask about the machine; they say nothing of the data
 ASKED_BY_LIBRARIES = {"lscpu", "fc-list", "fc-match", "ldconfig", "uname", "sysctl", "gcc", "cc",
                       "which", "nvidia-smi", "git", "sh", "lsb_release"}  # fmt: skip
@@ -26,8 +29,10 @@ NATIVE = ("pyarrow", "polars", "duckdb", "h5py", "tables", "torch", "tensorflow"
           "lightgbm", "catboost", "netCDF4", "fiona", "rasterio", "PIL", "soundfile")  # fmt: skip
 
 # words that begin the names of what reads files, and words that ask about one
-READING = ("read", "scan", "load", "open", "from", "imread", "parse", "sql", "query", "execute",
-           "collect", "fetch", "file", "dataset", "image", "parquet", "memory_map", "table")  # fmt: skip
+READING = (
+    "read", "scan", "load", "open", "from", "imread", "parse", "sql", "query", "execute", "collect",
+    "fetch", "file", "dataset", "image", "parquet", "memory_map", "table",
+)  # fmt: skip
 TELLING = frozenset({"exists", "isfile", "is_file", "getsize", "getmtime", "stat", "isdir",
                      "is_dir", "glob", "iglob", "rglob", "iterdir", "listdir", "walk"})  # fmt: skip
 Stats = dict[str, tuple[int, int, int, int]]
@@ -231,7 +236,7 @@ def stats(folder: str, known: Iterable[str]) -> Stats:
     for path in known:
         if path not in found:
             with contextlib.suppress(OSError):
-                found[path] = _told(os.stat(path))
+                found[path] = _told(STAT(path))
     return found
 
 
@@ -240,7 +245,11 @@ def _told(told: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def matching(text: str, folder: str, known: Iterable[str]) -> list[str]:
-    """Return the known files that a text names: by path, pattern, folder, or the path's end."""
+    """Return the known files that a text names: by path, pattern, or the path's end.
+
+    >>> matching("*.csv", "/a", ["/a/b.csv", "/a/c.txt"]), matching("c.txt", "/", ["/a/c.txt"])
+    (['/a/b.csv'], ['/a/c.txt'])
+    """
     if not text or len(text) > LONGEST_PATH or "\n" in text:
         return []
     path = as_path(text, folder)
@@ -248,7 +257,7 @@ def matching(text: str, folder: str, known: Iterable[str]) -> list[str]:
         end = os.path.join("*", text.lstrip("/"))
         return [f for f in known if fnmatch.fnmatch(f, path) or fnmatch.fnmatch(f, end)]
     end = "/" + text.lstrip("./") if looks_like_path(text) else "//"
-    return [f for f in known if f == path or os.path.dirname(f) == path or f.endswith(end)]
+    return [f for f in known if f == path or f.endswith(end)]
 
 
 def looks_like_path(text: str) -> bool:
@@ -281,6 +290,6 @@ def paths_in(value: Any) -> list[str]:
         items = list(value.values()) if kind is dict else value
         return [path for item in items if type(item) not in (list, tuple, dict)
                 for path in paths_in(item)]  # fmt: skip
-    if kind.__name__ == "LazyFrame" and kind.__module__.startswith("polars"):
+    if module_of(kind).startswith("polars.lazyframe") and hasattr(value, "explain"):
         return re.findall(r"SCAN \[([^\],]+)", value.explain(optimized=False))
     return []

@@ -17,8 +17,9 @@ ASKS: dict[str, frozenset[str]] = {
     "sys.path": frozenset({"path_hooks", "find_spec"}),
     "pandas.options": frozenset({"get_option", "options", "option_context", "describe_option"}),
     "numpy.err": frozenset({"geterr", "errstate"}),
-    "numpy.print": frozenset({"get_printoptions", "printoptions", "array2string", "array_str",
-                              "array_repr"}),
+    "numpy.print": frozenset(
+        {"get_printoptions", "printoptions", "array2string", "array_str", "array_repr"}
+    ),
     "decimal": frozenset({"getcontext", "localcontext", "Decimal"}),
     "locale": frozenset({"getlocale", "localeconv", "strcoll", "currency", "format_string"}),
 }
@@ -49,7 +50,7 @@ def _random() -> Any:
     return hash(module.getstate()) if module is not None else None
 
 
-UNTOUCHED = 624  # where MT19937 stands in its words before the first draw
+UNTOUCHED = {623, 624}  # where MT19937 stands in its words when it is new, and when it was set
 
 
 def _numpy_random() -> Any:
@@ -109,7 +110,8 @@ def drawing(value: Any) -> Any:
         return (id(value), value.get_suptitle(), *map(_axes, value.axes))
     if issubclass(kind, artists.Axes.__mro__[1]):
         return (id(value), _axes(value))
-    if kind.__module__ == "numpy" and kind.__name__ == "ndarray" and value.dtype.kind == "O":
+    numpy: Any = sys.modules.get("numpy")
+    if kind is getattr(numpy, "ndarray", None) and value.dtype.kind == "O":
         found = [drawing(item) for item in value.flat[:100]]
         return found if found and None not in found else None
     return None
@@ -163,8 +165,11 @@ SENSES: dict[str, Callable[[], Any]] = {
 
 def again(before: Mapping[str, Any]) -> dict[str, Any]:
     """Return an earlier state with what may change between cells as it is now: generators."""
-    now = {c: SENSES[c]() for c in ("rng:random", "rng:numpy", "rng:torch")}
-    return {**before, **now}
+    now = dict(before)
+    for channel in ("rng:random", "rng:numpy", "rng:torch"):
+        with contextlib.suppress(Exception):  # a module half loaded, or patched
+            now[channel] = SENSES[channel]()
+    return now
 
 
 def state() -> dict[str, Any]:
@@ -190,7 +195,7 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any], words: Iterable
         was = before.get(name)
         if was is None and now is not None:
             sets = SEEDS if name.startswith("rng:") else SETS.get(name, frozenset())
-            drawn = name == "rng:numpy" and (now[1] != UNTOUCHED or now[2])
+            drawn = name == "rng:numpy" and (now[1] not in UNTOUCHED or now[2])
             if mentioned & sets or drawn or (name == "figures" and now):
                 found.add(name)
         elif was != now:

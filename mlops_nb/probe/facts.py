@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import audit, outside
 from .hidden import Hidden
-from .reach import Reach
+from .reach import Reach, has
 from .reads import KEEPERS, Reads
 from .uses import Use, shell_names, words_in
 
@@ -187,10 +187,10 @@ class Facts:
         return found
 
     def _keeps(self, callee: str) -> bool:
-        """Say whether a callee keeps what it is given for later: `partial`, an estimator's class."""
-        value = self.both.get(callee)
-        kind = type(value)
-        return callee in KEEPERS or (issubclass(kind, type) and hasattr(value, "get_params"))
+        """Say whether a callee keeps what it is given: `partial`, an estimator's class."""
+        value: Any = self.both.get(callee)
+        is_class = issubclass(type(value), type)
+        return callee in KEEPERS or (is_class and has(value, "get_params"))
 
     def _from_texts(self) -> set[str]:
         """Names that are read through texts: `exec`, `globals()["x"]`, shell lines, queries."""
@@ -234,9 +234,11 @@ class Facts:
         reads = Reads()
         if any("-i" in text.split() for text in self.shell_texts):
             for path in self.touched.code:
-                with contextlib.suppress(OSError, SyntaxError, ValueError):
-                    with open(path, encoding="utf-8") as file:
-                        reads.visit(ast.parse(file.read()))
+                with (
+                    contextlib.suppress(OSError, SyntaxError, ValueError),
+                    open(path, encoding="utf-8") as file,
+                ):
+                    reads.visit(ast.parse(file.read()))
         return {name for name in reads.loads if name in self.before}
 
     def _only_writes_by_text(self) -> bool:

@@ -124,7 +124,7 @@ class Hidden:
         for out, numbered, last in SHOWN.findall(self.cell.info.raw_cell):
             if out or numbered:
                 found.add(f"Out[{out or numbered}]")
-            elif last in self.facts.loads and len(last) <= len(shown):
+            elif last in self.facts.loads.keys() - self.facts.stores and len(last) <= len(shown):
                 found.add(f"Out[{shown[-len(last)]}]")
         return found
 
@@ -154,6 +154,10 @@ class Hidden:
         touched.read |= {p: None for p in (*modules, *touched.code) if p in self.observer.files}
         before = self.cell.stats or {}
         written = set(touched.written)
+        opened, changed = self.observer.opened.take()
+        written |= changed
+        touched.read |= dict.fromkeys(sorted(opened - written))
+        known |= opened
         if self.cell.stats is not None:
             texts = self._texts()
             stats = audit.stats(self.cell.folder, known | self._candidates(texts))
@@ -202,12 +206,14 @@ class Hidden:
         if not told and not (native and asked):
             return
         known = self.observer.files.keys() - written
-        for text in texts:
-            for path in audit.matching(text, self.cell.folder, known):
-                self.touched.read.setdefault(path)
-        for path in self._candidates(texts) - written:
-            if audit.is_data(path) and os.path.isfile(path):
-                self.touched.read.setdefault(path)
+        found = {p for text in texts for p in audit.matching(text, self.cell.folder, known)}
+        named = {p for p in self._candidates(texts) if os.path.isfile(p) and audit.is_data(p)}
+        found |= named - written
+        used = {os.path.dirname(p) for p in (*named, *self.touched.read, *self.touched.written)}
+        folders = {audit.as_path(text, self.cell.folder) for text in texts if text} - used
+        found |= {p for p in known if os.path.dirname(p) in folders}  # a data set in many files
+        for path in found:
+            self.touched.read.setdefault(path)
 
     def _listed_files(self) -> None:
         """Note the notebook's own files that the listing of a folder showed, by its pattern."""
@@ -226,11 +232,7 @@ class Hidden:
             return found
         for name in list(sys.modules)[self.cell.modules :]:
             file = getattr(sys.modules.get(name), "__file__", None)
-            if (
-                type(file) is str
-                and not file.startswith(audit.NO_DATA)
-                and "_mlops_" not in name
-            ):
+            if type(file) is str and not file.startswith(audit.NO_DATA) and "_mlops_" not in name:
                 found.add(os.path.realpath(file))
         return found
 

@@ -7,7 +7,6 @@ that they reach; writes from identity and content before and after.
 import ast
 import functools
 import json
-import os
 import re
 import sys
 import time
@@ -18,6 +17,7 @@ from . import audit, channels, outside
 from .aliases import PLAIN, own, shares
 from .facts import Cell, Facts
 from .fingerprint import quick
+from .opened import Opened
 from .reads import Reads
 
 SKIPPED = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_i",
@@ -44,6 +44,7 @@ class Observer:
         self.shell = shell
         self.facts: list[dict[str, Any]] = []
         self.prints: dict[str, bytes | None] = {}
+        self.opened = Opened()
         self.marks: dict[str, Any] = {}
         self.shares: dict[str, frozenset[int]] = {}
         self.misses: dict[int, int] = {}
@@ -98,6 +99,8 @@ class Observer:
                 start=time.time_ns(),
                 shown=list(self.shell.user_ns.get("_oh", ())),
             )
+            self.opened.watch(folder)
+            self.opened.take()  # what happened between cells is nobody's
             audit.listen()
         except BaseException as error:  # noqa: BLE001  watching must never stop a cell
             self.cell = None
@@ -112,12 +115,21 @@ class Observer:
             reads = Reads()
             reads.visit(tree)
             cell.trees.append((tree, reads))
+            self._watch_named(cell, reads)
             for name in reads.loads:
                 if name in cell.space and name not in self.prints:
                     self._take_print(name, cell.space[name])
         except Exception as error:  # noqa: BLE001  watching must never stop a cell
             cell.lost = f"{type(error).__name__}: {error}"
         return tree
+
+    def _watch_named(self, cell: Cell, reads: Reads) -> None:
+        """Watch the folders that the cell's texts, and the values that it loads, name."""
+        texts = [t for t in reads.texts if audit.looks_like_path(t)]
+        for name in reads.loads:
+            if name in cell.space:
+                texts += audit.paths_in(cell.space[name])
+        self.opened.watch_near(audit.as_path(text, cell.folder) for text in texts)
 
     def after(self, result: Any) -> None:
         """Tell what the cell did."""
@@ -133,7 +145,7 @@ class Observer:
             return
         self._add(seen)
 
-    def _lost(self, info: Any, error: Exception) -> None:
+    def _lost(self, info: Any, error: BaseException) -> None:
         why = f"it could not be watched ({type(error).__name__}: {error})"
         self._add({"id": getattr(info, "cell_id", None), "lost": why, "assumed": [why]})
 
@@ -153,7 +165,7 @@ class Observer:
             mark = outside.database_mark(value)
             if mark is not None:
                 self.marks[name] = mark
-            if kind.__module__ == "__main__" and type(own(value, "__dict__")) is dict:
+            if outside.module_of(kind) == "__main__" and type(own(value, "__dict__")) is dict:
                 self.filled[name] = {(id(value), key) for key in own(value, "__dict__")}
         self.prints[name] = _print(value)
         self.caches.discard(name)
@@ -232,9 +244,12 @@ def _print(value: Any) -> bytes | None:
         return b"module"
     if outside.draws_from_channel(value):
         return b"channel"
-    if kind.__module__.startswith(outside.FIXED):
+    if outside.module_of(kind).startswith(outside.FIXED):
         return b"fixed"
-    if kind.__module__.startswith(outside.LOOKS) and (held := own(value, "obj")) is not None:
+    if (
+        outside.module_of(kind).startswith(outside.LOOKS)
+        and (held := own(value, "obj")) is not None
+    ):
         return quick(held)  # what it remembers of it by now is no change
     drawn = channels.drawing(value)
     return quick(value if drawn is None else drawn)
@@ -242,7 +257,7 @@ def _print(value: Any) -> bytes | None:
 
 def _is_quiet(value: Any) -> bool:
     """Say whether using a value of unknown content is not held to change it: a lock, a logger."""
-    return type(value).__module__.partition(".")[0] in {"_thread", "threading", "logging",
+    return outside.module_of(type(value)).partition(".")[0] in {"_thread", "threading", "logging",
                                                        "ipywidgets", "IPython"}  # fmt: skip
 
 

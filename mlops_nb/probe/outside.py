@@ -3,7 +3,7 @@
 import re
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 DRIVERS = frozenset({
@@ -42,15 +42,28 @@ CLOCK_OWNERS = frozenset({"time", "datetime", "pandas", "arrow", "pendulum", "nu
 HANDLES = ("Connection", "Engine", "Client", "Session", "Cursor", "Pool", "Channel")
 
 
+lineage: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+inside: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
+name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
+
+
+def module_of(kind: type) -> str:
+    """Return the module of a class, which is not asked in its own class's way of lookup."""
+    found = type.__dict__["__module__"].__get__(kind)
+    return found if type(found) is str else ""
+
+
 def top_of(value: Any) -> str:
     """Return the top-level package that a value comes from, "" where it is the notebook's own."""
     kind = type(value)
     if issubclass(kind, types.ModuleType):
         name = value.__name__
-    elif kind in (types.FunctionType, types.BuiltinFunctionType) or issubclass(kind, type):
-        name = value.__module__ or type(value.__self__).__module__
+    elif issubclass(kind, type):
+        name = module_of(value)
+    elif kind in (types.FunctionType, types.BuiltinFunctionType):
+        name = value.__module__ or module_of(type(getattr(value, "__self__", None)))
     else:
-        name = kind.__module__
+        name = module_of(kind)
     top = str(name).partition(".")[0]
     return "" if top in {"__main__", "builtins"} else top
 
@@ -59,8 +72,9 @@ def _module_of(value: Any) -> str:
     kind = type(value)
     if issubclass(kind, types.ModuleType):
         return str(value.__name__)
-    named = value if kind is types.FunctionType or issubclass(kind, type) else kind
-    return str(getattr(named, "__module__", ""))
+    if kind is types.FunctionType:
+        return str(value.__module__)
+    return module_of(value if issubclass(kind, type) else kind)
 
 
 def is_remote(value: Any) -> bool:
@@ -76,7 +90,7 @@ def is_handle(value: Any) -> bool:
     if issubclass(type(value), str | types.ModuleType | type):
         return False
     return is_remote(value) or (
-        type(value).__name__.endswith(HANDLES) and top_of(value) not in {"", "multiprocessing"}
+        name_of(type(value)).endswith(HANDLES) and top_of(value) not in {"", "multiprocessing"}
     )
 
 
@@ -87,10 +101,10 @@ def reached(named: Iterable[tuple[str, Any]], texts: Iterable[str]) -> list[str]
         if issubclass(type(value), types.ModuleType) and is_remote(value):
             found[f"{value.__name__} (as {name!r})"] = None
         elif is_remote(value):
-            what = "a remote address" if type(value) is str else f"a {type(value).__name__}"
+            what = "a remote address" if type(value) is str else f"a {name_of(type(value))}"
             found[f"{what} ({name!r})"] = None
         elif is_handle(value) and top_of(value) != "sqlite3":  # its file is seen to be opened
-            found[f"a {type(value).__name__} ({name!r})"] = None
+            found[f"a {name_of(type(value))} ({name!r})"] = None
     for text in texts:
         if REMOTE.match(text):
             found[f"a remote address ({text[:40].partition('?')[0].rpartition('@')[2]})"] = None

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .aliases import PLAIN, filled, own
+from .outside import inside, lineage, module_of
 from .uses import Use
 
 MANY = 200  # functions are looked for among this many items of a container
-DEEP = 6
+CACHE = functools._lru_cache_wrapper
+DEEP = 8
 LAZY = 0x20 | 0x80 | 0x200  # flags of code that calling does not run: generators, coroutines
 MAKING = frozenset({"__new__", "__init__", "__post_init__", "__init_subclass__", "__set_name__",
                     "__call__", "__prepare__", "__class_getitem__"})  # fmt: skip
@@ -103,14 +105,15 @@ class Reach:
         self.names: set[str] = set()
         self.texts: list[str] = []
         self.seen: set[Any] = set()
+        self.pending: list[Any] = []  # what code names by its globals
         self.later: list[tuple[str, Any]] = []  # methods nobody has asked for yet
         self.walks: dict[type, Callable[[Any, int], None]] = {
             types.FunctionType: self._function,
             types.MethodType: self._method,
             types.BuiltinFunctionType: self._method,
-            types.GeneratorType: lambda value, depth: self._code(value.gi_code, depth),
-            types.CoroutineType: lambda value, depth: self._code(value.cr_code, depth),
-            types.AsyncGeneratorType: lambda value, depth: self._code(value.ag_code, depth),
+            types.GeneratorType: lambda value, _: self._code(value.gi_code),
+            types.CoroutineType: lambda value, _: self._code(value.cr_code),
+            types.AsyncGeneratorType: lambda value, _: self._code(value.ag_code),
             dict: lambda value, depth: self._items(value.values(), depth),
             functools.partial: self._partial,
             **dict.fromkeys((list, tuple, set, frozenset), self._items),
@@ -131,10 +134,18 @@ class Reach:
                 self._class(value, 0, MAKING if not (use.passed or escapes) else None, all=escapes)
         else:
             self._walk(value, 0, escapes=escapes, called=use.called)
-        while ready := [m for m in self.later if m[0] in self.attrs]:
-            self.later = [m for m in self.later if m[0] not in self.attrs]
-            for _, method in ready:
-                self._walk(method, 0)
+        while self._goes_on():
+            pass
+
+    def _goes_on(self) -> bool:
+        """Walk what code names and methods asked for since; say whether there was any."""
+        found = [(value, True) for value in self.pending]
+        found += [(method, False) for name, method in self.later if name in self.attrs]
+        self.pending.clear()
+        self.later = [one for one in self.later if one[0] not in self.attrs]
+        for value, called in found:
+            self._walk(value, 0, called=called)
+        return bool(found)
 
     def _walk(self, value: Any, depth: int, *, escapes: bool = True, called: bool = False) -> None:
         kind = type(value)
@@ -150,10 +161,10 @@ class Reach:
         walk = self.walks.get(kind)
         if walk is not None:
             walk(value, depth)
-        elif hasattr(kind, "cache_info") and hasattr(kind, "__get__"):
+        elif issubclass(kind, CACHE):
             if id(value) not in self.cached:
                 self._walk(own(value, "__wrapped__"), depth + 1)
-        elif kind.__module__ == "__main__":
+        elif module_of(kind) == "__main__":
             self._instance(value, depth, escapes=escapes, called=called)
         else:
             self._foreign(value, depth)
@@ -179,7 +190,7 @@ class Reach:
         if type(held) is dict and len(held) < MANY:
             for item in list(held.values()):
                 kind = type(item)
-                if kind in (list, tuple, dict) or kind.__module__ == "__main__" or _runs(item):
+                if kind in (list, tuple, dict) or module_of(kind) == "__main__" or callable(item):
                     self._walk(item, depth + 1)
 
     def _function(self, function: Any, depth: int) -> None:
@@ -187,20 +198,20 @@ class Reach:
             return
         self.seen.add(id(function))
         if function.__globals__ is self.space:
-            self._code(function.__code__, depth)
+            self._code(function.__code__)
         for cell in function.__closure__ or ():
             if filled(cell):
                 self._walk(cell.cell_contents, depth + 1)
         self._walk(function.__dict__.get("__wrapped__"), depth + 1)
 
-    def _code(self, code: types.CodeType, depth: int) -> None:
+    def _code(self, code: types.CodeType) -> None:
         found = code_of(code)
         self.attrs |= found.attrs
         self.texts += found.texts
         for name in found.globals:
             if name in self.space and name not in self.names:
                 self.names.add(name)
-                self._walk(self.space[name], depth + 1, called=True)
+                self.pending.append(self.space[name])
 
     def _class(self, value: type, depth: int, runs: frozenset[str] | None, *, all: bool) -> None:  # noqa: A002
         """Walk a class of the notebook.
@@ -208,18 +219,18 @@ class Reach:
         runs: its methods with underscores that run by themselves, None for any of them
         all:  whether every other method may be called, rather than those that are asked for
         """
-        if value.__module__ != "__main__" or (id(value), runs, all) in self.seen:
+        if module_of(value) != "__main__" or (id(value), runs, all) in self.seen:
             return
         self.seen.add((id(value), runs, all))
         if type(value) is not type:
             self._class(type(value), depth + 1, None, all=all)
-        for owner in type.mro(value):
-            if owner.__module__ != "__main__":
+        for owner in lineage(value):
+            if module_of(owner) != "__main__":
                 continue
-            for name, item in list(vars(owner).items()):
+            for name, item in list(inside(owner).items()):
                 function = _behind(item)
                 if type(function) is not types.FunctionType:
-                    self._walk(item, depth + 1) if _runs(item) else None
+                    self._walk(item, depth + 1) if callable(item) else None
                 elif all or name in self.attrs or (_special(name) and (not runs or name in runs)):
                     self._function(function, depth + 1)
                 elif not _special(name):
@@ -227,11 +238,11 @@ class Reach:
 
     def _instance(self, value: Any, depth: int, *, escapes: bool, called: bool) -> None:
         kind = type(value)
-        foreign = any(o.__module__ not in {"__main__", "builtins"} for o in type.mro(kind))
+        foreign = any(module_of(o) not in {"__main__", "builtins"} for o in lineage(kind))
         asked = self.attrs | ({"__call__"} if called else set())
-        mine = {name for o in type.mro(kind) if o.__module__ == "__main__" for name in vars(o)}
+        mine = {name for o in lineage(kind) if module_of(o) == "__main__" for name in inside(o)}
         handed_over = foreign and any(
-            name not in mine and name not in vars(object) and hasattr(kind, name) for name in asked
+            name not in mine and name not in inside(object) and has(kind, name) for name in asked
         )
         self._members(kind, value, depth, all=escapes or handed_over)
         held = own(value, "__dict__")
@@ -247,14 +258,16 @@ class Reach:
         if (id(value), "members", all) in self.seen:
             return
         self.seen.add((id(value), "members", all))
-        for owner in type.mro(kind):
-            if owner.__module__ != "__main__":
+        for owner in lineage(kind):
+            if module_of(owner) != "__main__":
                 continue
-            for name, item in list(vars(owner).items()):
+            for name, item in list(inside(owner).items()):
                 function = _behind(item)
                 if type(function) is not types.FunctionType:
-                    self._walk(item, depth + 1) if _runs(item) else None
-                elif (id(value), name) in self.filled or (name in MAKING and name not in self.attrs):
+                    self._walk(item, depth + 1) if callable(item) else None
+                elif (id(value), name) in self.filled or (
+                    name in MAKING and name not in self.attrs
+                ):
                     continue
                 elif all or name in self.attrs or _special(name):
                     self._function(function, depth + 1)
@@ -266,9 +279,9 @@ def _special(name: str) -> bool:
     return name.startswith("__")
 
 
-def _runs(item: Any) -> bool:
-    """Say whether a value may be called, without asking it."""
-    return hasattr(type(item), "__call__")  # noqa: B004  `callable` is the same, but says less
+def has(kind: type, name: str) -> bool:
+    """Say whether a class or one of its bases has an attribute, without asking it."""
+    return any(name in inside(owner) for owner in lineage(kind))
 
 
 def _behind(item: Any) -> Any:

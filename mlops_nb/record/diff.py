@@ -67,10 +67,7 @@ def changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
     return [
         {"name": name, "from": a.get(name), "to": b.get(name)}
         for name in dict.fromkeys((*a, *b))
-        if name not in a
-        or name not in b
-        or a[name] != b[name]
-        or type(a[name]) is not type(b[name])
+        if name not in a or name not in b or not _equal(a[name], b[name])
     ]
 
 

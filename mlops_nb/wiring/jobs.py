@@ -15,10 +15,12 @@ from mlops_nb.errors import JobError, MlopsError, NotFound
 from mlops_nb.events import Event, Measured, RunFinished, RunQueued
 from mlops_nb.model import Interval, Job, Notebook, Pipeline, Value
 from mlops_nb.notebook import cells, graph, parameters, plan
-from mlops_nb.ports import Task
+from mlops_nb.ports import Source, Task
 from mlops_nb.record import cron, history, schema
 from mlops_nb.verbs import capture, judge, run
 from mlops_nb.verbs.promote.draft import cut_out
+from mlops_nb.wiring.ledger import Ledger, Rules
+from mlops_nb.wiring.runs import ledger_of
 from mlops_nb.wiring.workshop import Tell, Workshop, silence
 
 
@@ -131,11 +133,16 @@ def _attempt(
         values = values_of(bundle, about, given)
         task = _task(shop, bundle, run_id, values)
         shown = {p.name: p.value for p in bundle.pipeline.parameters} | dict(values)
-        shop.record(
-            run.run(task, executor=shop.executor, notebook=f"jobs/{job.name}/pipeline.ipynb",
-                    values=shown, process=shop.process(), job=job.name),
-            tell,
-        )  # fmt: skip
+        scratch = shop.scratch("reuse")
+        try:
+            task = replace(task, reuse=_ledger(shop, bundle, task, shown, scratch))
+            shop.record(
+                run.run(task, executor=shop.executor, notebook=f"jobs/{job.name}/pipeline.ipynb",
+                        values=shown, process=shop.process(), job=job.name),
+                tell,
+            )  # fmt: skip
+        finally:
+            shop.drop(scratch)
         done = shop.run_of(run_id)
         if done.status == "finished":
             with shop.deciding():
@@ -150,6 +157,20 @@ def _attempt(
     finally:
         shop.mirror_now()
     return shop.run_of(run_id)
+
+
+def _ledger(
+    shop: Workshop, bundle: Bundle, task: Task, values: Mapping[str, Value], scratch: Path
+) -> Ledger:
+    """Return what stands of a job's earlier runs; what comes from outside is read anew."""
+    name = bundle.job.name
+    source = Source(path=task.folder / "pipeline.ipynb", document=bundle.document,
+                    notebook=bundle.notebook, pipeline=bundle.pipeline)  # fmt: skip
+    found = ledger_of(shop, source, values, rules=Rules(snapshots=False), scratch=scratch,
+                      python=task.interpreter, notebook=f"jobs/{name}/pipeline.ipynb")  # fmt: skip
+    declared = dict.fromkeys(bundle.job.secrets, "declared")  # their values are told to nobody
+    found.variables = {**found.variables, **declared}
+    return found
 
 
 def _end(shop: Workshop, job: Job, run_id: str, status: str, error: str) -> None:

@@ -21,6 +21,7 @@ from mlops_nb.record import reuse
 SECRET = re.compile(r"PASS|TOKEN|SECRET|KEY|CREDENTIAL|AUTH|COOKIE|DSN|_URL|_URI", re.IGNORECASE)
 UNTRACKED = ("rng:", "Out[", "cache:", "figures", "file:")
 WORD = re.compile(r"[A-Za-z_]\w*")
+SHORTEST = 6  # a secret of fewer characters would be found in anything
 TICK = 2_000_000_000  # ns: the coarsest clock of a file system
 MOST_RECORDS = 12  # of one unit that are looked at
 
@@ -86,6 +87,8 @@ class Ledger:
         self.units = un.units(self.source.pipeline)
         self.of_cell = {i: unit for unit in self.units for i in unit.cells}
         self.banned: set[str] = set()  # artifacts that turned out to be damaged
+        self.hidden = tuple(v for n, v in self.variables.items()
+                            if SECRET.search(n) and len(v) >= SHORTEST)  # fmt: skip
         self.needed = self._needed()
         self.reset()
 
@@ -250,7 +253,7 @@ class Ledger:
         Only what its text, or that of any set-up, could name is brought back.
         """
         state = self.state
-        wanted = set(names)
+        wanted = {*state.pending, *state.defined} if "*" in names else set(names)
         if cell is not None:
             facts = self.source.pipeline.cells[cell]
             texts = [self.source.notebook.cells[cell].source]

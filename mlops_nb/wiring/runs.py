@@ -61,7 +61,7 @@ def run(  # noqa: PLR0913  what a person may ask of a run
     finally:
         shop.drop(scratch)
     storekeeping.bounded(shop)
-    if not stands:  # where all stands MLflow has nothing to learn that could not wait
+    if not stands or _mirror_is_behind(shop):  # a run of which all stands can wait
         shop.mirror_now()
     return shop.run_of(name)
 
@@ -79,6 +79,13 @@ def _execute(shop: Workshop, source: Source, task: Task, ledger: Ledger, tell: T
     )  # fmt: skip
     shop.record_until_stopped(events, task.run, tell)
     return stands
+
+
+def _mirror_is_behind(shop: Workshop) -> bool:
+    """Say whether MLflow has yet to learn of anything that really ran."""
+    place = int(shop.journal.place("mlflow") or 0)
+    kinds = ("StepFinished", "StepFailed", "Released")
+    return any(True for kind in kinds for _ in shop.journal.read(after=place, kind=kind))
 
 
 def _refuse_unknown(source: Source, step: str) -> None:

@@ -46,7 +46,8 @@ FRAMES = [
     "X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)",
     "lr = LogisticRegression(max_iter=200).fit(X_train, y_train)",
     "lr.score(X_test, y_test)",
-    "forest = RandomForestClassifier(8, max_depth=8, random_state=0).fit(X_train[:15000], y_train[:15000])",
+    "forest = RandomForestClassifier(8, max_depth=8, random_state=0)\n"
+    "forest.fit(X_train[:15000], y_train[:15000])",
     "p = forest.predict_proba(X_test)[:, 1]",
     "scores = cross_val_score(LogisticRegression(max_iter=100), X[:8000], y[:8000], cv=3)",
     "corr = df.corr(numeric_only=True)",
@@ -94,9 +95,7 @@ def rounds_of(work: str, ways: list[str], rounds: int) -> dict[str, dict[str, fl
         for _ in range(rounds):
             for way in ways:
                 words = [sys.executable, "-W", "ignore", __file__, "--measure", way, work]
-                done = subprocess.run(
-                    words, capture_output=True, text=True, check=True, cwd=folder
-                )
+                done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=folder)
                 found[way].append(json.loads(done.stdout.splitlines()[-1]))
     return {
         way: {key: statistics.median(one[key] for one in got) for key in got[0]}
