@@ -180,12 +180,16 @@ class ChampionScored(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """A run's end. `status`: finished, failed or stopped; `fix` mends the error."""
+    """A run's end. `status`: finished, failed or stopped; `fix` mends the error.
+
+    stood: all of it stood by earlier runs, and no cell ran
+    """
 
     status: str
     seconds: float
     error: str = ""
     fix: str = ""
+    stood: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ SAMPLES = {
     "int | None": 3,
     "tuple[int, str]": (12, "1357.5"),
     "tuple[str, ...]": ("a", "b"),
+    "tuple[int, ...]": (1, 2),
 }
 
 

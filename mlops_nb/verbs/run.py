@@ -49,10 +49,12 @@ def run(
         steps=tuple(task.steps),
     )
     failure = fix = ""
+    reused = ran = False
     try:
         for event in told_by_step(executor.execute(task), task):
             if isinstance(event, StepFailed) or (isinstance(event, CellFailed) and not failure):
                 failure = event.error
+            reused, ran = reused or isinstance(event, StepReused), ran or _ran(event)
             yield replace(event, job=job) if job else event
     except MlopsError as error:
         failure, fix = error.what, error.fix
@@ -65,7 +67,12 @@ def run(
         seconds=round(time.monotonic() - began, 3),
         error=failure,
         fix=fix,
+        stood=reused and not ran,
     )
+
+
+def _ran(event: Event) -> bool:
+    return isinstance(event, CellStarted)
 
 
 def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops_nb import files
 from mlops_nb.errors import NotFound, Refused
-from mlops_nb.events import StepRecorded
+from mlops_nb.events import RunFinished, StepRecorded
 from mlops_nb.model import Value
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
@@ -84,8 +84,8 @@ def _execute(shop: Workshop, source: Source, task: Task, ledger: Ledger, tell: T
 def _mirror_is_behind(shop: Workshop) -> bool:
     """Say whether MLflow has yet to learn of anything that really ran."""
     place = int(shop.journal.place("mlflow") or 0)
-    kinds = ("StepFinished", "StepFailed", "Released")
-    return any(True for kind in kinds for _ in shop.journal.read(after=place, kind=kind))
+    ended = shop.journal.read(after=place, kind="RunFinished")
+    return any(isinstance(e, RunFinished) and not e.stood for e in ended)
 
 
 def _refuse_unknown(source: Source, step: str) -> None:

@@ -39,7 +39,14 @@ def main(rounds: int) -> None:
         wine(folder / "wine.ipynb")
         (folder / ".git").mkdir()
         ways = {
-            "mlops-nb run": [str(BIN / "mlops-nb"), "run", "wine.ipynb", "-o", "a.ipynb"],
+            "mlops-nb run": [
+                str(BIN / "mlops-nb"),
+                "run",
+                "--fresh",
+                "wine.ipynb",
+                "-o",
+                "a.ipynb",
+            ],
             "papermill": [str(BIN / "papermill"), "wine.ipynb", "b.ipynb", "--no-progress-bar"],
         }
         for words in ways.values():

@@ -1,6 +1,7 @@
 """Everything behind a value: from records, from those stood by, and from the text alone."""
 
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
@@ -195,6 +196,7 @@ def test_a_drawing_goes_from_left_to_right_and_has_no_background():
     column = drawing.columns([n["id"] for n in told["nodes"]], told["edges"])
     assert all(column[a] < column[b] for a, b in told["edges"])
     drawn = drawing.svg(**told)
+    ElementTree.fromstring(drawn)
     assert drawn.count("<rect") == len(told["nodes"])
     assert drawn.count("<path") == len(told["edges"])
     assert "currentColor" in drawn
