@@ -12,10 +12,10 @@ from mlops_nb.events import JobPaused, JobUnpaused
 from mlops_nb.model import Value, Warned
 from mlops_nb.notebook import render
 from mlops_nb.ports import Clock, Source, Task
-from mlops_nb.record import history
+from mlops_nb.record import history, lineage
 from mlops_nb.verbs import capture, check, release
 from mlops_nb.verbs.promote.define import Request
-from mlops_nb.wiring import answers, jobs, promotion, runs, scheduler, storekeeping
+from mlops_nb.wiring import answers, jobs, promotion, provenance, runs, scheduler, storekeeping
 from mlops_nb.wiring.ledger import Rules
 from mlops_nb.wiring.promotion import Ways
 from mlops_nb.wiring.session import Session
@@ -128,6 +128,17 @@ class Project:
     def why(self, notebook: str | Path, step: str) -> dict[str, Any]:
         """Return what `why --json` prints: whether a step would run now, and why."""
         return runs.why(self.workshop, self.capture(notebook), step)
+
+    def diff(self, before: str, after: str) -> dict[str, Any]:
+        """Return what `diff --json` prints of two runs."""
+        return provenance.diff(self.workshop, before, after)
+
+    def lineage(
+        self, name: str, *, notebook: str = "", run: str = ""
+    ) -> tuple[str, str, lineage.Graph]:
+        """Return a run, the node of a value that it left, and the graph of all behind it."""
+        of = self.workshop.relative(self.here / notebook) if notebook else ""
+        return provenance.behind(self.workshop, name, notebook=of, run=run)
 
     # the store
 

@@ -1,5 +1,6 @@
 """Python environments: what is installed, a lock of it with hashes, and one built from a lock."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -48,6 +49,26 @@ class Environment:
     stdlib: frozenset[str]
 
 
+def _program_of(kernel: str) -> str:
+    """Return the program that a kernelspec starts, jupyter_client left out where it can be."""
+    from jupyter_core.paths import jupyter_path
+
+    for place in jupyter_path("kernels"):
+        file = Path(place) / kernel.lower() / "kernel.json"
+        if file.is_file():
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                return str(json.loads(file.read_text(encoding="utf-8"))["argv"][0])
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        return str(KernelSpecManager().get_kernel_spec(kernel).argv[0])
+    except NoSuchKernel:
+        raise NotebookError(
+            f"there is no kernel {kernel!r} on this machine",
+            fix="choose a kernel of `jupyter kernelspec list`, or install this one",
+        ) from None
+
+
 def plain(name: str) -> str:
     """Return a package's name as indexes compare it.
 
@@ -68,19 +89,7 @@ class Environments:
 
         Raises NotebookError where there is no such kernel.
         """
-        from jupyter_client.kernelspec import (
-            KernelSpecManager,
-            NoSuchKernel,
-        )
-
-        try:
-            spec = KernelSpecManager().get_kernel_spec(kernel)
-        except NoSuchKernel:
-            raise NotebookError(
-                f"there is no kernel {kernel!r} on this machine",
-                fix="choose a kernel of `jupyter kernelspec list`, or install this one",
-            ) from None
-        named = spec.argv[0]
+        named = _program_of(kernel)
         if Path(named).name == named:
             return sys.executable if named.startswith("python") else (shutil.which(named) or named)
         return str(named)

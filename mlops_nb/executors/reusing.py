@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class Reusing:
             "outputs": [outputs(i) for i in cells],
             "seconds": round(sum(self.seconds.get(i, 0.0) for i in cells), 3),
         })  # fmt: skip
-        self.put(event)
+        self.put(replace(event, run=self.task.run))
         if differs is not None:
             self.put(ReuseAudited(run=self.task.run, step=event.step, differs=differs))  # type: ignore[attr-defined]
 

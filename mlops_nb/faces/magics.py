@@ -6,6 +6,7 @@ from typing import Any
 from mlops_nb.errors import MlopsError, Refused
 from mlops_nb.notebook.marks import marks
 
+NAMED = 2  # a verb and a name
 MARKS = {"step", "model", "metric", "evaluate"}
 HELP = """%mlops step NAME        mark this cell as (part of) a step
 %mlops model VAR         name the model      %mlops metric NAMES   name the metrics
@@ -70,6 +71,8 @@ def _verb(words: list[str]) -> Any:
 
     if words[0] == "graph":
         return widgets.graph(_notebook())
+    if words[0] == "lineage" and len(words) == NAMED:
+        return widgets.lineage(_notebook(), words[1])
     session = _sessions.get(id(__import__("IPython").get_ipython()))
     if session is not None and words[0] in {"status", "restore", "check"}:
         return getattr(widgets, words[0])(session, *words[1:2])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlops_nb.faces import drawing
 from mlops_nb.model import Pipeline
 from mlops_nb.project import open_project
 
@@ -37,6 +38,15 @@ def standing(notebook: str) -> Any:
         f"<p><b>{html.escape(path.name)}</b>: {html.escape(steps)}</p><ul>{findings}</ul>"
         f"<p>Next: <code>{command}</code></p>"
     )
+
+
+def lineage(notebook: str, name: str) -> Any:
+    """Return a drawing of everything behind a value."""
+    from IPython.display import HTML
+
+    path = Path(notebook)
+    _, _, part = open_project(path.parent).lineage(name, notebook=path.name)
+    return HTML(drawing.svg(**part.json()))
 
 
 def status(session: Any) -> Any:

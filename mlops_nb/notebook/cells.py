@@ -15,6 +15,17 @@ CELL_MAGIC = re.compile(r"\A\s*%%(mlops|time|capture)\b(.*)$", re.MULTILINE)
 IPYTHON_SYNTAX = re.compile(r"^\s*[%!?]|\?\s*$|=\s*[%!]|^\s*[,;/]\w", re.MULTILINE)
 
 
+# line magics whose text holds no Python, so that the transformer need not be asked
+QUIET_LINE = re.compile(
+    r"^%(mlops|load_ext|reload_ext|autoreload|matplotlib|config|precision)(?:[ \t]+(.*?))?[ \t]*$",
+    re.MULTILINE,
+)
+
+
+def _as_call(magic: re.Match[str]) -> str:
+    return f"get_ipython().run_line_magic({magic[1]!r}, {(magic[2] or '')!r})"
+
+
 def load(text: str, name: str) -> dict[str, Any]:
     """Return a notebook's text as an nbformat 4 document.
 
@@ -193,6 +204,9 @@ def python_of(source: str) -> str:
     source = CELL_MAGIC.sub(_line_form, source, count=1)
     if not IPYTHON_SYNTAX.search(source):
         return source
+    plain = QUIET_LINE.sub(_as_call, source)
+    if not IPYTHON_SYNTAX.search(plain):
+        return plain if plain.endswith("\n") else plain + "\n"
     from IPython.core.inputtransformer2 import TransformerManager
 
     transformed: str = TransformerManager().transform_cell(source)

@@ -49,30 +49,22 @@ def run(
         steps=tuple(task.steps),
     )
     failure = fix = ""
-    reused = ran = False
+    seen: set[type[Event]] = set()
     try:
         for event in told_by_step(executor.execute(task), task):
+            seen.add(type(event))
             if isinstance(event, StepFailed) or (isinstance(event, CellFailed) and not failure):
                 failure = event.error
-            reused, ran = reused or isinstance(event, StepReused), ran or _ran(event)
             yield replace(event, job=job) if job else event
     except MlopsError as error:
         failure, fix = error.what, error.fix
     except Exception as error:  # noqa: BLE001  whatever it is, the run must not seem to go on
         failure = f"{type(error).__name__}: {error}"
     yield RunFinished(
-        run=task.run,
-        job=job,
-        status="failed" if failure else "finished",
-        seconds=round(time.monotonic() - began, 3),
-        error=failure,
-        fix=fix,
-        stood=reused and not ran,
-    )
-
-
-def _ran(event: Event) -> bool:
-    return isinstance(event, CellStarted)
+        run=task.run, job=job, status="failed" if failure else "finished",
+        seconds=round(time.monotonic() - began, 3), error=failure, fix=fix,
+        stood=StepReused in seen and CellStarted not in seen,
+    )  # fmt: skip
 
 
 def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:

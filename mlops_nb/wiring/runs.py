@@ -19,7 +19,7 @@ from mlops_nb.notebook import render
 from mlops_nb.ports import Executor, Source, Task
 from mlops_nb.record import history
 from mlops_nb.verbs import run as run_verb
-from mlops_nb.wiring import storekeeping
+from mlops_nb.wiring import provenance, storekeeping
 from mlops_nb.wiring.ledger import MOST_RECORDS, Ledger, Rules
 from mlops_nb.wiring.workshop import Tell, Workshop
 
@@ -52,6 +52,7 @@ def run(  # noqa: PLR0913  what a person may ask of a run
     scratch = shop.scratch("reuse")
     try:
         ledger = ledger_of(shop, source, values, rules=rules, scratch=scratch, python=python)
+        provenance.note_packages(shop, name, python)
         task = run_verb.task_of(
             source, run=name, folder=source.path.parent,
             output=output or shop.run_folder(name) / source.path.name, parameters=given,

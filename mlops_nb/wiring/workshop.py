@@ -88,6 +88,15 @@ class Workshop:
             store=self.store,
         )
 
+    @cached_property
+    def lineage(self) -> Any:
+        """What tells OpenLineage of runs."""
+        from mlops_nb.listeners.openlineage import OpenLineageLog
+
+        return OpenLineageLog(
+            file=self.settings.folder / "lineage.jsonl", root=self.root, journal=self.journal
+        )
+
     @property
     def knows_anything(self) -> bool:
         """Whether anything was ever recorded here: looking must not write."""
@@ -226,9 +235,13 @@ class Workshop:
         return replace(event, record=record)
 
     def mirror_now(self) -> None:
-        """Let MLflow catch up; where it does not answer, keep the error to be shown."""
+        """Let OpenLineage's log and MLflow catch up; an error is kept to be shown."""
         import fcntl
 
+        try:
+            self.lineage.catch_up()
+        except MlopsError as error:
+            self.warnings.append(error)
         with (self.settings.folder / "mirror.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:

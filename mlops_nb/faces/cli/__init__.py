@@ -21,7 +21,7 @@ class Verbs(click.Group):
         "apply": "promotion", "jobs": "jobs",
         "job": "jobs", "pause": "jobs", "unpause": "jobs", "history": "jobs", "trigger": "jobs",
         "scheduler": "jobs", "models": "models", "rollback": "models",
-        "store": "store", "demo": "play",
+        "diff": "provenance", "lineage": "provenance", "store": "store", "demo": "play",
     }  # fmt: skip
 
     def list_commands(self, _: click.Context) -> list[str]:
