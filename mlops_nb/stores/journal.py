@@ -8,9 +8,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mlops_nb.errors import Refused, Unreachable
+from mlops_nb.errors import Refused
 from mlops_nb.events import Event, as_record, from_record
 from mlops_nb.ports import Clock
+from mlops_nb.stores.shared import (
+    MOUNTS,
+    plain,
+    refuse_shared,
+    unopened,
+    unreadable,
+    unwritten,
+)
 
 METADATA = sa.MetaData()
 EVENTS = sa.Table(
@@ -30,10 +38,6 @@ PLACES = sa.Table(
     sa.Column("name", sa.String(128), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
-MOUNTS = Path("/proc/self/mounts")
-SHARED_FILE_SYSTEMS = {
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "ceph", "glusterfs", "lustre", "afs",
-}  # fmt: skip
 
 
 class SqlJournal:
@@ -44,7 +48,7 @@ class SqlJournal:
         parsed = _parsed(url)
         self.file = Path(parsed.database) if _is_file(parsed) and parsed.database else None
         if self.file is not None:
-            _refuse_shared(self.file, mounts)
+            refuse_shared(self.file, mounts)
         try:
             if self.file is not None:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -54,12 +58,7 @@ class SqlJournal:
                 sa.event.listen(self.engine, "begin", _begin_immediate)
             METADATA.create_all(self.engine)
         except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError, TypeError) as error:
-            raise Unreachable(
-                f"the journal cannot be opened: {_reason(error)}",
-                fix="check the address in mlops-nb.toml or MLOPS_NB_JOURNAL, its driver, and "
-                "free space",
-                where=parsed.render_as_string(hide_password=True),
-            ) from None
+            raise unopened(error, parsed.render_as_string(hide_password=True)) from None
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time, None where `once` was used before."""
@@ -70,7 +69,7 @@ class SqlJournal:
             "job": event.job,
             "kind": type(event).__name__,
             "once": once or None,
-            "data": json.dumps(as_record(event), ensure_ascii=False, default=_plain),
+            "data": json.dumps(as_record(event), ensure_ascii=False, default=plain),
         }
         try:
             with self.engine.begin() as connection:
@@ -80,10 +79,7 @@ class SqlJournal:
                 return None
             raise
         except sa.exc.SQLAlchemyError as error:
-            raise Unreachable(
-                f"the journal cannot be written: {_reason(error)}",
-                fix="free some space, or wait until the database answers, and try again",
-            ) from None
+            raise unwritten(error) from None
         key = written.inserted_primary_key
         return from_record(
             row["kind"], json.loads(row["data"]), run=event.run, job=event.job, at=at,
@@ -105,7 +101,7 @@ class SqlJournal:
             with self.engine.connect() as connection:
                 rows = connection.execute(query).all()
         except sa.exc.SQLAlchemyError as error:
-            raise _unreadable(error) from None
+            raise unreadable(error) from None
         for row in rows:
             event = from_record(
                 row.kind, json.loads(row.data), run=row.run, job=row.job, at=row.at, id=row.id
@@ -124,27 +120,12 @@ class SqlJournal:
                 elif value is not None:
                     connection.execute(PLACES.update().where(where).values(value=value))
         except sa.exc.SQLAlchemyError as error:
-            raise _unreadable(error) from None
+            raise unreadable(error) from None
         return value if value is not None else (str(row.value) if row is not None else "")
 
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()
-
-
-def _unreadable(error: Exception) -> Unreachable:
-    return Unreachable(
-        f"the journal cannot be read: {_reason(error)}",
-        fix="wait until whatever holds it lets go, or bring .mlops/journal.db back from a copy",
-    )
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, set | frozenset | tuple) else str(value)
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
 def _parsed(url: str) -> sa.engine.URL:
@@ -170,30 +151,3 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
 
 def _begin_immediate(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _refuse_shared(file: Path, mounts: Path) -> None:
-    """Refuse a SQLite file on a network file system: its locks do not hold there."""
-    kind = file_system(file, mounts)
-    if kind in SHARED_FILE_SYSTEMS:
-        raise Refused(
-            f"the journal would lie on a network file system ({kind}), where SQLite loses writes",
-            fix="set `journal` in mlops-nb.toml to a PostgreSQL URL or to a local file",
-            where=str(file),
-        )
-
-
-def file_system(path: Path, mounts: Path = MOUNTS) -> str:
-    """Return the type of the file system that a path is on, "" where that cannot be told."""
-    if not mounts.is_file():
-        return ""
-    best, kind = "", ""
-    target = str(path.absolute())
-    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
-        parts = line.split()
-        if len(parts) < 3:  # noqa: PLR2004  device, point, type
-            continue
-        point = parts[1].replace("\\040", " ").rstrip("/") + "/"
-        if (target + "/").startswith(point) and len(point) >= len(best):
-            best, kind = point, parts[2]
-    return kind

@@ -48,10 +48,15 @@ class Workshop:
     @cached_property
     def journal(self) -> Journal:
         """Where every event goes first."""
+        self.prepare_folder()
+        address = self.settings.journal
+        if address.startswith("sqlite:////") and "?" not in address:
+            from mlops_nb.stores.sqlite import SqliteJournal
+
+            return SqliteJournal(Path(address.removeprefix("sqlite:///")), self.now)
         from mlops_nb.stores.journal import SqlJournal
 
-        self.prepare_folder()
-        return SqlJournal(self.settings.journal, self.now)
+        return SqlJournal(address, self.now)
 
     @cached_property
     def store(self) -> Store:

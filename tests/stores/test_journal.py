@@ -13,8 +13,10 @@ import pytest
 
 from mlops_nb import events as ev
 from mlops_nb.errors import Refused, Unreachable
-from mlops_nb.stores.journal import SqlJournal, file_system
+from mlops_nb.stores.journal import SqlJournal
 from mlops_nb.stores.memory import MemoryJournal
+from mlops_nb.stores.shared import file_system
+from mlops_nb.stores.sqlite import SqliteJournal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -27,10 +29,12 @@ def url_of(folder):
     return f"sqlite:///{folder / '.mlops' / 'journal.db'}"
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", "sql", "sqlite"])
 def journal(request, tmp_path):
     if request.param == "memory":
         yield MemoryJournal(noon)
+    elif request.param == "sqlite":
+        yield SqliteJournal(tmp_path / ".mlops" / "journal.db", noon)
     else:
         made = SqlJournal(url_of(tmp_path), noon)
         yield made
@@ -203,14 +207,40 @@ def test_a_value_that_json_does_not_know_is_written_as_text(sql):
     assert written.parameters == {"a": [1], "b": "2026-01-01 12:00:00+00:00"}
 
 
+def test_either_journal_opens_the_file_that_the_other_wrote(tmp_path, sql):
+    sql.append(cell("r", 1), once="k")
+    sql.place("mlflow", "1")
+    plain = SqliteJournal(tmp_path / ".mlops" / "journal.db", noon)
+    assert [e.cell for e in plain.read()] == [1]
+    assert plain.append(cell("r", 2), once="k") is None
+    assert plain.place("mlflow") == "1"
+    assert plain.append(cell("r", 3)).id == 2
+    assert [e.cell for e in sql.read()] == [1, 3]
+
+
+def test_a_file_holds_its_lock_from_the_start_and_is_synced(tmp_path):
+    plain = SqliteJournal(tmp_path / "journal.db", noon)
+    with plain.writing() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        other = sqlite3.connect(plain.file, timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
+
+
 WRITER = """
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from mlops_nb.events import CellStarted
 from mlops_nb.stores.journal import SqlJournal
+from mlops_nb.stores.sqlite import SqliteJournal
 
-url, run, count = sys.argv[1:]
-journal = SqlJournal(url, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+url, run, count, plain = sys.argv[1:]
+Kind = SqliteJournal if plain == "plain" else SqlJournal
+where = Path(url.removeprefix("sqlite:///")) if plain == "plain" else url
+journal = Kind(where, lambda: datetime(2026, 1, 1, tzinfo=UTC))
 print("ready", flush=True)
 sys.stdin.readline()
 number = 0
@@ -222,8 +252,8 @@ while number < int(count):
 """
 
 
-def writer(folder, run, count):
-    words = [sys.executable, "-c", WRITER, url_of(folder), run, str(count)]
+def writer(folder, run, count, kind="plain"):
+    words = [sys.executable, "-c", WRITER, url_of(folder), run, str(count), kind]
     return subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )
@@ -231,7 +261,7 @@ def writer(folder, run, count):
 
 def test_two_processes_that_write_at_once_lose_nothing_and_win_each_key_once(tmp_path, sql):
     count = 40
-    two = [writer(tmp_path, run, count) for run in ("a", "b")]
+    two = [writer(tmp_path, "a", count), writer(tmp_path, "b", count, "sqlalchemy")]
     for one in two:
         assert one.stdout.readline() == "ready\n"
     for one in two:

@@ -1,0 +1,117 @@
+"""The journal in a SQLite file, by the standard library alone: it is opened in milliseconds."""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+
+from mlops_nb.events import Event, as_record, from_record
+from mlops_nb.ports import Clock
+from mlops_nb.stores.shared import (
+    MOUNTS,
+    plain,
+    refuse_shared,
+    unopened,
+    unreadable,
+    unwritten,
+)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, at VARCHAR(40) NOT NULL,
+    run VARCHAR(64) NOT NULL, job VARCHAR(128) NOT NULL, kind VARCHAR(40) NOT NULL,
+    once VARCHAR(255) UNIQUE, data TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS ix_events_run ON events (run);
+CREATE INDEX IF NOT EXISTS ix_events_job ON events (job);
+CREATE TABLE IF NOT EXISTS places (name VARCHAR(128) NOT NULL PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class SqliteJournal:
+    """A journal in a file; the same tables as `SqlJournal` makes, so that either can open it."""
+
+    def __init__(self, file: Path, clock: Clock, *, mounts: Path = MOUNTS) -> None:
+        self.file, self.clock = file, clock
+        refuse_shared(file, mounts)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with self._connected() as connection:
+                connection.executescript(SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise unopened(error, f"sqlite:///{file}") from None
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one piece of work: any thread may ask."""
+        with contextlib.closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
+            for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
+                connection.execute(f"PRAGMA {pragma}")
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the lock from the start; commit at the end, or leave everything as it was."""
+        with self._connected() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def append(self, event: Event, *, once: str = "") -> Event | None:
+        """Write an event; return it with its id and time, None where `once` was used before."""
+        at = event.at or self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        kind = type(event).__name__
+        data = json.dumps(as_record(event), ensure_ascii=False, default=plain)
+        row = (at, event.run, event.job, kind, once or None, data)
+        words = "INSERT INTO events (at, run, job, kind, once, data) VALUES (?, ?, ?, ?, ?, ?)"
+        try:
+            with self.writing() as connection:
+                key = connection.execute(words, row).lastrowid
+        except sqlite3.IntegrityError:
+            if once:
+                return None
+            raise
+        except sqlite3.Error as error:
+            raise unwritten(error) from None
+        return from_record(kind, json.loads(data), run=event.run, job=event.job, at=at,
+                           id=int(key or 0))  # fmt: skip
+
+    def read(
+        self, *, after: int = 0, run: str = "", job: str = "", kind: str = ""
+    ) -> Iterator[Event]:
+        """Yield events in the order they were written."""
+        wanted = {"run": run, "job": job, "kind": kind}
+        asked = {name: value for name, value in wanted.items() if value}
+        words = "".join(f" AND {name} = ?" for name in asked)
+        query = f"SELECT id, at, run, job, kind, data FROM events WHERE id > ?{words} ORDER BY id"  # noqa: S608, E501  the names are ours
+        try:
+            with self._connected() as connection:
+                rows = connection.execute(query, (after, *asked.values())).fetchall()
+        except sqlite3.Error as error:
+            raise unreadable(error) from None
+        for number, at, of_run, of_job, of_kind, data in rows:
+            event = from_record(of_kind, json.loads(data), run=of_run, job=of_job, at=at, id=number)
+            if event is not None:
+                yield event
+
+    def place(self, listener: str, value: str | None = None) -> str:
+        """Return what was noted under a name; note `value` where one is given."""
+        words = ("INSERT INTO places VALUES (?, ?) "
+                 "ON CONFLICT (name) DO UPDATE SET value = excluded.value")  # fmt: skip
+        try:
+            with self.writing() as connection:
+                if value is not None:
+                    connection.execute(words, (listener, value))
+                found = connection.execute("SELECT value FROM places WHERE name = ?", (listener,))
+                row = found.fetchone()
+        except sqlite3.Error as error:
+            raise unreadable(error) from None
+        return str(row[0]) if row else ""
+
+    def close(self) -> None:
+        """Let go of the file: nothing is held between two pieces of work."""
