@@ -5,24 +5,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_nb.errors import NotFound
 from mlops_nb.events import JobPaused, JobUnpaused
 from mlops_nb.model import Value, Warned
 from mlops_nb.notebook import render
 from mlops_nb.ports import Clock, Source, Task
-from mlops_nb.record import history, lineage
-from mlops_nb.verbs import capture, check, release
-from mlops_nb.verbs.promote.define import Request
-from mlops_nb.wiring import answers, jobs, promotion, provenance, runs, scheduler, storekeeping
+from mlops_nb.record import history
+from mlops_nb.verbs import capture
+from mlops_nb.wiring import runs
 from mlops_nb.wiring.ledger import Rules
-from mlops_nb.wiring.promotion import Ways
-from mlops_nb.wiring.session import Session
 from mlops_nb.wiring.workshop import Tell, Workshop, real_time, silence
+
+if TYPE_CHECKING:
+    from mlops_nb.record.lineage import Graph
+    from mlops_nb.verbs.promote.define import Request
+    from mlops_nb.wiring.promotion import Ways
+    from mlops_nb.wiring.session import Session
 
 __all__ = ["Project", "Request", "Rules", "Ways", "open_project"]
 Note = Callable[[str], None]
+# what a verb needs is imported when it is typed: most are a matter of milliseconds
+HOMES = {"Request": "mlops_nb.verbs.promote.define", "Ways": "mlops_nb.wiring.promotion"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what only promoting needs when it is asked for."""
+    import importlib
+
+    if name in HOMES:
+        return getattr(importlib.import_module(HOMES[name]), name)
+    raise AttributeError(f"module 'mlops_nb.project' has no attribute {name!r}")
 
 
 class Project:
@@ -100,6 +114,8 @@ class Project:
 
     def check(self, notebook: str | Path) -> list[Warned]:
         """Return everything that would stop a promotion of a notebook, each with its mend."""
+        from mlops_nb.verbs import check
+
         shop, source = self.workshop, self.capture(notebook)
         python = shop.environments.interpreter(source.notebook.kernel)
         look = shop.environments.look(python)
@@ -121,8 +137,10 @@ class Project:
             raise NotFound(f"there is no run {run_id!r}", fix="list them with: mlops-nb runs")
         return found[0]
 
-    def session(self, shell: Any, path_of: Callable[[], str]) -> Session:
+    def session(self, shell: Any, path_of: Callable[[], str]) -> "Session":
         """Follow a live notebook's shell. `path_of` tells where the notebook is saved."""
+        from mlops_nb.wiring.session import Session
+
         return Session(shell, self.workshop, path_of)
 
     def why(self, notebook: str | Path, step: str) -> dict[str, Any]:
@@ -131,12 +149,14 @@ class Project:
 
     def diff(self, before: str, after: str) -> dict[str, Any]:
         """Return what `diff --json` prints of two runs."""
+        from mlops_nb.wiring import provenance
+
         return provenance.diff(self.workshop, before, after)
 
-    def lineage(
-        self, name: str, *, notebook: str = "", run: str = ""
-    ) -> tuple[str, str, lineage.Graph]:
+    def lineage(self, name: str, *, notebook: str = "", run: str = "") -> "tuple[str, str, Graph]":
         """Return a run, the node of a value that it left, and the graph of all behind it."""
+        from mlops_nb.wiring import provenance
+
         of = self.workshop.relative(self.here / notebook) if notebook else ""
         return provenance.behind(self.workshop, name, notebook=of, run=run)
 
@@ -144,36 +164,49 @@ class Project:
 
     def store_size(self) -> dict[str, int]:
         """Return what `store --size --json` prints."""
+        from mlops_nb.wiring import storekeeping
+
         return storekeeping.size(self.workshop)
 
     def store_verify(self) -> dict[str, Any]:
         """Return what `store --verify --json` prints."""
+        from mlops_nb.wiring import storekeeping
+
         return storekeeping.verify(self.workshop)
 
     def store_prune(self, keep: timedelta) -> dict[str, int]:
         """Return what `store --prune --json` prints."""
+        from mlops_nb.wiring import storekeeping
+
         return storekeeping.prune(self.workshop, keep)
 
     # jobs
 
     def promote(
-        self, notebook: str | Path, request: Request, ways: Ways | None = None
+        self, notebook: str | Path, request: "Request", ways: "Ways | None" = None
     ) -> dict[str, Any]:
         """Promote a notebook to a job; return what `promote --json` prints, with `passed`.
 
         Raises Refused before anything ran, NotProven where the bundle differs.
         """
+        from mlops_nb.wiring import promotion
+        from mlops_nb.wiring.promotion import Ways
+
         source = self.capture(notebook)
         return promotion.promote(self.workshop, source, request, ways or Ways())
 
     def apply(self, job: str, note: Note = lambda _: None) -> dict[str, Any]:
         """Make a draft, or an edited job.yaml, the live one."""
+        from mlops_nb.wiring import promotion
+
         return promotion.apply(self.workshop, job, note)
 
     def trigger(
         self, job: str, parameters: Mapping[str, Value] | None = None, *, tell: Tell = silence
     ) -> dict[str, Any]:
         """Run a job now, judge it, and return its row of `history --json`."""
+        from mlops_nb.wiring import answers, jobs
+
         self.workshop.bury_dead_runs()
         done = jobs.trigger(self.workshop, job, parameters or {}, tell=tell)
         assert done is not None  # only a scheduled tick can be taken already
@@ -182,6 +215,8 @@ class Project:
 
     def schedule_once(self, tell: Tell = silence, note: Note = lambda _: None) -> dict[str, Any]:
         """Run what is due now; return {"version", "runs": rows of `history --json`}."""
+        from mlops_nb.wiring import answers, jobs, scheduler
+
         shop = self.workshop
         if not shop.knows_anything:
             return {"version": 1, "runs": []}
@@ -193,34 +228,48 @@ class Project:
 
     def schedule(self, tell: Tell, note: Note) -> None:
         """Run what is due until stopped."""
+        from mlops_nb.wiring import scheduler
+
         scheduler.serve(self.workshop, tell, note)
 
     @property
     def scheduler_runs(self) -> bool:
         """Whether a scheduler was seen within the last two minutes."""
+        from mlops_nb.wiring import scheduler
+
         return scheduler.is_running(self.workshop)
 
     def jobs(self) -> dict[str, Any]:
         """Return what `jobs --json` prints."""
+        from mlops_nb.wiring import answers
+
         self.workshop.bury_dead_runs()
         return answers.all_jobs(self.workshop)
 
     def job(self, name: str) -> dict[str, Any]:
         """Return what `job --json` prints."""
+        from mlops_nb.wiring import answers
+
         return answers.one_job(self.workshop, name)
 
     def history(self, job: str) -> dict[str, Any]:
         """Return what `history --json` prints."""
+        from mlops_nb.wiring import answers
+
         self.workshop.bury_dead_runs()
         return answers.job_history(self.workshop, job)
 
     def pause(self, job: str) -> None:
         """Let the schedule of a job rest."""
+        from mlops_nb.wiring import jobs
+
         jobs.state_of(self.workshop, job)
         self.workshop.record([JobPaused(job=job)])
 
     def unpause(self, job: str) -> None:
         """Let the schedule of a job go on; what was missed is caught up by its `missed` policy."""
+        from mlops_nb.wiring import jobs
+
         jobs.state_of(self.workshop, job)
         self.workshop.record([JobUnpaused(job=job)])
 
@@ -228,10 +277,14 @@ class Project:
 
     def models(self) -> dict[str, Any]:
         """Return what `models --json` prints."""
+        from mlops_nb.wiring import answers
+
         return answers.all_models(self.workshop)
 
     def rollback(self, model: str, to: int | None = None) -> dict[str, Any]:
         """Put the version released before back, or the version `to`."""
+        from mlops_nb.verbs import release
+
         shop = self.workshop
         known = history.models(shop.journal.read()) if shop.knows_anything else {}
         if model not in known:
@@ -251,6 +304,8 @@ class Project:
 
     def score(self, job: str, version: int, at: datetime | None = None) -> dict[str, float]:
         """Return what a version of a job's model scores on the data as of a time, untrained."""
+        from mlops_nb.wiring import jobs
+
         return jobs.score(self.workshop, job, version, at)
 
 

@@ -88,7 +88,7 @@ class SqliteJournal:
         wanted = {"run": run, "job": job, "kind": kind}
         asked = {name: value for name, value in wanted.items() if value}
         words = "".join(f" AND {name} = ?" for name in asked)
-        query = f"SELECT id, at, run, job, kind, data FROM events WHERE id > ?{words} ORDER BY id"  # noqa: S608, E501  the names are ours
+        query = f"SELECT id, at, run, job, kind, data FROM events WHERE id > ?{words} ORDER BY id"  # noqa: S608  the names are ours
         try:
             with self._connected() as connection:
                 rows = connection.execute(query, (after, *asked.values())).fetchall()
