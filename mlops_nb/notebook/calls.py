@@ -26,6 +26,8 @@ def note(scan: "Scan", node: ast.Call) -> None:
     if isinstance(node.func, ast.Attribute):
         _note_method(scan, node, node.func)
     _note_ipython(scan, node)
+    if full in {"exec", "eval"} and node.args and (text := _text(node.args[0])):
+        _python(scan, text.strip())  # what it says is known, after all
     if full in {"mlflow.log_metric", "log_metric"} and node.args:
         scan.logged |= {text for text in [_text(node.args[0])] if text}
 
@@ -88,9 +90,7 @@ def _note_ipython(scan: "Scan", node: ast.Call) -> None:
         _shell(scan, words[0])
     elif method == "run_line_magic" and len(words) > 1:
         if words[0] in {"time", "timeit", "prun"}:
-            with suppress(SyntaxError):
-                for child in ast.parse(words[1]).body:
-                    scan.visit(child)
+            _python(scan, words[1])
         elif words[0] in {"run", "pylab", "store", "load"}:
             scan.star_import = scan.reads_anything = True
         elif words[0] in touches.CHANNELS_OF_MAGICS:
@@ -100,6 +100,16 @@ def _note_ipython(scan: "Scan", node: ast.Call) -> None:
             _shell(scan, words[-1])
         else:
             scan.reads_anything = True
+
+
+def _python(scan: "Scan", text: str) -> None:
+    """Walk the statement that a magic runs, its options left out: `%timeit -n1 f(x)`."""
+    for start in (0, *(match.end() for match in re.finditer(r"\s+", text))):
+        with suppress(SyntaxError, ValueError):
+            tree = ast.parse(text[start:])
+            for child in tree.body:
+                scan.visit(child)
+            return
 
 
 def _shell(scan: "Scan", text: str) -> None:

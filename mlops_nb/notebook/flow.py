@@ -38,6 +38,7 @@ class Tracer:
         self.instances: dict[str, str] = {}
         self.same: dict[str, set[str]] = {}
         self.anything_goes = False
+        self.star: int | None = None  # the last cell that brought in names its text does not show
 
     def step(self, cell: int, names: Names) -> Flow:
         """Take one cell in and return its flow."""
@@ -52,6 +53,10 @@ class Tracer:
                 sources[read] = self.writers[read]
             elif read in names.reads and read not in names.maybe and read not in BUILTINS:
                 missing.append(read)
+            if self.star is not None and read not in BUILTINS:
+                known = sources.get(read, ())
+                if all(writer < self.star for writer in known):  # it may have come in there
+                    sources[read] = (*known, self.star)
         if names.reads_anything and not names.error:
             sources |= {n: w for n, w in self.writers.items() if n not in sources and ":" not in n}
         for channel in names.channels_read:
@@ -60,6 +65,8 @@ class Tracer:
                     sources[writer] = self.writers[writer]
         binds = self._binds(names)
         self._write(cell, names, binds, changes)
+        if names.star_import:
+            self.star = cell
         self.anything_goes |= names.star_import or bool(names.error)
         unknown = () if self.anything_goes else tuple(missing)
         kept = tuple(r for r in reads if r in sources or r in missing)

@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from mlops_nb.errors import NotebookError
-from mlops_nb.model import CellFacts, Edge, Mark, Names, Notebook, Pipeline, Step, Warned
+from mlops_nb.model import Cell, CellFacts, Edge, Mark, Names, Notebook, Pipeline, Step, Warned
 from mlops_nb.notebook import observed
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook.flow import Flow, missing_names, trace
@@ -199,27 +199,11 @@ def _facts(
 def _warnings(
     notebook: Notebook, found: Sequence[Names], flows: Sequence[Flow], placed: Sequence[Placed]
 ) -> list[Warned]:
-    warned = []
-    for cell, seen in zip(notebook.cells, found, strict=True):
-        if seen.error:
-            warned.append(
-                Warned(
-                    kind="syntax",
-                    what=f"cell {cell.index} is no Python: {seen.error}",
-                    fix=f"correct cell {cell.index}",
-                    cell=cell.index,
-                    stops=True,
-                )
-            )
-        if seen.star_import:
-            warned.append(
-                Warned(
-                    kind="star-import",
-                    what=f"cell {cell.index} brings in names that its text does not show",
-                    fix="import the names that are used, one by one",
-                    cell=cell.index,
-                )
-            )
+    warned = [
+        warning
+        for cell, seen in zip(notebook.cells, found, strict=True)
+        for warning in _of_cell(cell, seen, notebook.name)
+    ]
     if not any(p.step for p in placed):
         warned.append(
             Warned(
@@ -229,6 +213,40 @@ def _warnings(
             )
         )
     return warned + missing_names(flows, found, range(len(found)))
+
+
+def _of_cell(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
+    """Return what a reader should know of one cell."""
+    warned = []
+    if seen.error:
+        warned.append(
+            Warned(
+                kind="syntax",
+                what=f"cell {cell.index} is no Python: {seen.error}",
+                fix=f"correct cell {cell.index}",
+                cell=cell.index,
+                stops=True,
+            )
+        )
+    if seen.reads_anything and not seen.error:
+        warned.append(
+            Warned(
+                kind="needs-a-run",
+                what=f"what cell {cell.index} reads and binds shows only when it runs",
+                fix=f"look at it: mlops-nb graph {notebook} --observe",
+                cell=cell.index,
+            )
+        )
+    if seen.star_import:
+        warned.append(
+            Warned(
+                kind="star-import",
+                what=f"cell {cell.index} brings in names that its text does not show",
+                fix="import the names that are used, one by one",
+                cell=cell.index,
+            )
+        )
+    return warned
 
 
 def _declared(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:

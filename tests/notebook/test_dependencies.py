@@ -15,7 +15,7 @@ NEEDS_OBSERVATION = {
     "closure_cell_state", "genexp_late", "np_view_alias", "alias_in_container",
     "method_self_mut", "stringio_cursor", "lru_cache_state", "np_generator_obj", "thread_write",
     # names bound by other means than text
-    "exec_write", "globals_write", "user_ns_write", "push", "star_import", "line_magic_out",
+    "globals_write", "user_ns_write", "push", "star_import",
     "out_history", "underscore_last",
     # what is no name
     "sqlite", "plt_figure_state", "os_environ", "module_attr", "pd_option", "sys_path",
