@@ -291,7 +291,9 @@ class Project:
             hint = f"the models are {', '.join(known)}" if known else "promote a notebook first"
             raise NotFound(f"there is no model {model!r}", fix=hint)
         with shop.deciding():
-            released = release.rollback(history.models(shop.journal.read())[model], to)
+            now = history.models(shop.journal.read())[model]
+            released = release.rollback(now, to)
+            _refuse_gone(shop, now, released.version)
             shop.record([released])
         shop.mirror_now()
         return {
@@ -307,6 +309,16 @@ class Project:
         from mlops_nb.wiring import jobs
 
         return jobs.score(self.workshop, job, version, at)
+
+
+def _refuse_gone(shop: Workshop, model: history.Model, version: int) -> None:
+    """Refuse to release a version whose model is no longer kept."""
+    if not shop.store.holds(model.versions[version].artifact):
+        kept = [v.version for v in model.versions.values() if shop.store.holds(v.artifact)]
+        raise NotFound(
+            f"version {version} of {model.name!r} is no longer in the store",
+            fix=f"give one that is: --to {' or '.join(map(str, kept)) or 'none is'}",
+        )
 
 
 def open_project(folder: str | Path = ".") -> Project:

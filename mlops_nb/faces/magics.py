@@ -12,7 +12,7 @@ HELP = """%mlops step NAME        mark this cell as (part of) a step
 %mlops model VAR         name the model      %mlops metric NAMES   name the metrics
 %mlops graph             draw the pipeline   %mlops check          what would stop a promotion
 %mlops status            which steps are fresh   %mlops why STEP         and why
-%mlops restore           bring back what stands  %mlops lineage NAME    what is behind a value
+%mlops restore [--run RUN]  bring back what stands  %mlops lineage NAME    what is behind a value
 %mlops run | promote | jobs | rollback       as on the command line: mlops-nb --help"""
 _sessions: dict[int, Any] = {}
 
@@ -75,7 +75,7 @@ def _verb(words: list[str]) -> Any:
         return widgets.lineage(_notebook(), words[1])
     session = _sessions.get(id(__import__("IPython").get_ipython()))
     if session is not None and words[0] in {"status", "restore", "check"}:
-        return getattr(widgets, words[0])(session, *words[1:2])
+        return getattr(widgets, words[0])(session, *words[1:])
     return widgets.command_line(words, _notebook)
 
 

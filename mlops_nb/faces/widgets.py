@@ -55,9 +55,13 @@ def status(session: Any) -> Any:
     return table(("step", "status", "because"), rows)
 
 
-def restore(session: Any, step: str = "") -> Any:
-    """Bring back what stands, and return what was brought back and how much time that saved."""
-    rows = session.restore(step)
+def restore(session: Any, *words: str) -> Any:
+    """Bring back what stands, and return what was brought back and how much time that saved.
+
+    words: nothing, the name of a step, or `--run RUN`
+    """
+    of_run = words[:1] == ("--run",)
+    rows = session.restore_run("".join(words[1:2])) if of_run else session.restore(*words[:1])
     saved = sum(row["saved"] for row in rows)
     shown = [(r["step"], "restored" if r["restored"] else "to be run", r["because"]) for r in rows]
     return table(("step", "", "because"), shown, foot=f"{saved:.1f} s saved")

@@ -9,7 +9,7 @@ from mlops_nb.errors import Refused
 from mlops_nb.model import Cell, Warned
 from mlops_nb.notebook import hazards as hz
 from mlops_nb.notebook import modules, plan
-from mlops_nb.notebook.cells import python_of
+from mlops_nb.notebook.cells import is_injected, python_of
 from mlops_nb.ports import Source
 
 OURS = {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MPLBACKEND"}
@@ -40,6 +40,7 @@ def check(  # noqa: PLR0913  each option is one thing that may stop a promotion
         w for w in pipeline.warnings if w.cell is None or w.cell in inside or w.kind == "syntax"
     ]
     found += _no_extension(source)
+    found += _out_of_order(source)
     for cell in cells:
         found += _hazards(cell, source.path.parent, root, set(declared) | OURS)
     if installed is not None:
@@ -48,6 +49,21 @@ def check(  # noqa: PLR0913  each option is one thing that may stop a promotion
         found += _model(source, variable, champion_gate=champion_gate)
     if pipeline.steps and not any(c.kind == "parameters" for c in pipeline.cells):
         found.append(_no_parameters(source))
+    return found
+
+
+def _out_of_order(source: Source) -> list[Warned]:
+    """Cells whose saved outputs are from before something that they read was run again."""
+    code = [c for c in source.document["cells"] if c["cell_type"] == "code" and not is_injected(c)]
+    ran = {i: c["execution_count"] for i, c in enumerate(code)
+           if isinstance(c.get("execution_count"), int)}  # fmt: skip
+    found = []
+    for cell in source.pipeline.cells:
+        late = [d for d in cell.depends_on if ran.get(d, 0) > ran.get(cell.index, 10**9)]
+        if late:
+            what = f"cell {cell.index} ran before cell {late[0]}, which it reads, was run again"
+            fix = f"run cell {cell.index} again, or all cells from the top, and save"
+            found.append(Warned(kind="out-of-order", what=what, fix=fix, cell=cell.index))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops_nb import files
 from mlops_nb.errors import NotFound, Refused
-from mlops_nb.events import RunFinished, StepRecorded
+from mlops_nb.events import RunFinished, StepObserved, StepRecorded
 from mlops_nb.model import Value
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
@@ -191,6 +191,20 @@ def records_of(shop: Workshop, notebook: str) -> dict[str, list[Mapping[str, Any
     if after != known["after"]:
         files.write_text(cache, json.dumps({"after": after, "records": records}))
     found: dict[str, list[Mapping[str, Any]]] = records
+    return found
+
+
+def records_behind(shop: Workshop, done: history.Run) -> dict[str, Mapping[str, Any]]:
+    """Return what stands behind each unit of a run: recorded by it, or by the run it stood by."""
+    events = list(shop.journal.read(run=done.id))
+    found = {e.unit: e.record for e in events if isinstance(e, StepRecorded)}
+    left = {e.step: e.values for e in events if isinstance(e, StepObserved)}
+    for unit, records in records_of(shop, done.notebook).items():
+        for record in records:
+            values, known = record["values"], left.get(record["step"], {})
+            same = all(values[n]["digest"] == v["digest"] for n, v in known.items() if n in values)
+            if known and same:
+                found.setdefault(unit, record)
     return found
 
 

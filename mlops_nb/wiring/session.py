@@ -264,9 +264,23 @@ class Session:
         finally:
             self.shop.drop(scratch)
 
-    def _run_set_up(self, source: Source) -> None:
+    def restore_run(self, run: str) -> list[dict[str, Any]]:
+        """Bring back what a recorded run left behind, whatever the notebook has become since.
+
+        Raises NotFound where there is no such run, or its notebook is gone.
+        """
+        done = self.shop.run_of(run)
+        source = capture.capture(Path(done.output))
+        self._run_set_up(source, all_of_it=True)
+        self.shell.user_ns.update(done.parameters)
+        records = runs.records_behind(self.shop, done)
+        return [self._bring(source, unit, records.get(unit.name), f"as run {run} left it")
+                for unit in un.units(source.pipeline) if unit.step]  # fmt: skip
+
+    def _run_set_up(self, source: Source, *, all_of_it: bool = False) -> None:
         for cell in source.pipeline.cells:
-            if cell.kind in {"setup", "parameters"} and self.ran(source, cell.index) is None:
+            wanted = cell.kind in {"setup", "parameters"}
+            if wanted and (all_of_it or self.ran(source, cell.index) is None):
                 self._run(source, cell.index)
 
     def _run(self, source: Source, index: int) -> None:
@@ -276,10 +290,16 @@ class Session:
 
     def _back(self, ledger: Ledger, source: Source, unit: Unit) -> dict[str, Any]:
         standing = ledger.standing(unit.cells[0], kernel=False)
-        row: dict[str, Any] = {"step": unit.name, "restored": False, "saved": 0.0}
         if standing is None:
-            return row | {"because": ledger.because(unit.cells[0])}
-        record = ledger.answers[unit.name].record
+            return self._bring(source, unit, None, ledger.because(unit.cells[0]))
+        return self._bring(source, unit, ledger.answers[unit.name].record, standing.because)
+
+    def _bring(
+        self, source: Source, unit: Unit, record: Mapping[str, Any] | None, because: str
+    ) -> dict[str, Any]:
+        row: dict[str, Any] = {"step": unit.name, "restored": False, "saved": 0.0}
+        if record is None:
+            return row | {"because": because}
         texts, bound = _definitions(source, unit)
         kept = bound.union(*(artifact["names"] for artifact in record["artifacts"]))
         if record["values"].keys() - kept:
@@ -287,7 +307,8 @@ class Session:
                 self._run(source, cell)
             return row | {"restored": True, "because": "it ran again, which took no longer"}
         failed = json.loads(generators.define(json.dumps({"texts": texts})))
-        entries = [ledger.entry(a) for a in record["artifacts"]]
+        entries = [{**a, "file": str(self.shop.store.path(a["sha256"]))}
+                   for a in record["artifacts"]]  # fmt: skip
         plain = [e for e in entries if not e["names"][0].startswith("rng:")]
         states = [e for e in entries if e["names"][0].startswith("rng:")]
         damaged = values.read(plain, self.shell.user_ns)["damaged"]
@@ -295,7 +316,7 @@ class Session:
         if failed["error"] or damaged:
             return row | {"because": failed["error"] or damaged[0]["why"]}
         self.restored |= {source.notebook.cells[i].id for i in unit.cells}
-        return row | {"restored": True, "saved": record["seconds"], "because": standing.because}
+        return row | {"restored": True, "saved": record["seconds"], "because": because}
 
 
 def _hazard(name: str, reader: int, maker: int | None) -> Warned | None:
