@@ -4,7 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-WIDE, HIGH, ACROSS, DOWN, EDGE = 170, 34, 56, 14, 10
+WIDE, HIGH, ACROSS, DOWN, EDGE = 205, 34, 56, 14, 10
 LONGEST = 24  # letters in a box
 # mid tones: each is told from white and from black, and only lines and dots are coloured
 TONES = {

@@ -131,6 +131,7 @@ class _Code:
     """Writes functions of the notebook such that they read the globals of where they are loaded."""
 
     space: dict[str, Any]
+    found: "Sharing"
 
     def _dynamic_function_reduce(self, func: Any) -> Any:
         made, arguments, state, *rest = super()._dynamic_function_reduce(func)  # type: ignore[misc]
@@ -140,15 +141,18 @@ class _Code:
         return (made, arguments, state, *rest)
 
     def persistent_id(self, obj: Any) -> str | None:
-        return NOTEBOOK_MARK if obj is NOTEBOOK else class_mark(obj, self.space)
+        return NOTEBOOK_MARK if obj is NOTEBOOK else class_mark(obj, self.found)
 
 
-def class_mark(obj: Any, space: dict[str, Any]) -> str | None:
-    """Return what stands for a class of the notebook: its name, so that there is only one of it."""
+def class_mark(obj: Any, found: "Sharing") -> str | None:
+    """Return what stands for a class of the notebook: its name, so that there is only one of it.
+
+    A class that is written itself is no such thing.
+    """
     if not isinstance(obj, type) or obj.__module__ != "__main__":
         return None
     name = str(obj.__name__)
-    if space.get(name) is obj:
+    if found.space.get(name) is obj and id(obj) not in found.classes:
         return CLASS_MARK + name
     return None
 
@@ -166,7 +170,7 @@ class _Looking(_Code):
         if obj is NOTEBOOK:
             self.found.has_code = True
             return NOTEBOOK_MARK
-        if (mark := class_mark(obj, self.space)) is not None:
+        if (mark := class_mark(obj, self.found)) is not None:
             self.found.has_code = True
             return mark
         if _can_be_shared(obj, self.frame):
@@ -265,6 +269,7 @@ class Sharing:
     def __init__(self, values: dict[str, Any], space: dict[str, Any]) -> None:
         self.space = space
         self.has_code = False
+        self.classes = {id(value) for value in values.values() if isinstance(value, type)}
         self.memory = Memory()
         self.holders: dict[int, set[str]] = {}  # id of a mutable object → names that reach it
         self.views: dict[int, Any] = {}  # id of an array → how it is made from a stretch of bytes

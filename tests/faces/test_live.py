@@ -6,6 +6,7 @@ import re
 import nbformat
 import pytest
 from live import Session
+from typing_in import Terminal
 from wine import IMPORTS, JUDGE, LOAD, SPLIT, TRAIN, wine
 
 PARAMETERS = "depth = 2\nshare = 0.3\nseed = 7"
@@ -108,13 +109,11 @@ def test_what_a_step_was_changed_to_is_not_restored(notebook, kernels):
 
 
 def test_a_recorded_run_is_brought_back_as_it_was(notebook, kernels):
-    from mlops_nb.project import open_project
-
-    done = open_project(notebook.parent).run(notebook.name, {"depth": 5})
-    assert done.status == "finished"
+    done = Terminal(notebook.parent).type("run", notebook.name, "-p", "depth", "5")
+    assert done.status == 0
     wine(notebook, train="%mlops step train\nmodel = None")  # whatever it has become since
     live = kernels(notebook)
-    told = rows(live, f"%mlops restore --run {done.id}")
+    told = rows(live, f"%mlops restore --run {done.json['run']}")
     assert {row[0] for row in told.values()} == {"restored"}
     assert live.run("print(model.max_depth, depth, round(accuracy, 3) > 0.5)")[0] == "5 5 True\n"
     assert "there is no run 'nope'" in live.run("%mlops restore --run nope")[2]
