@@ -7,6 +7,9 @@ import yaml
 from typing_in import Terminal
 from wine import wine
 
+from mlops_nb.project import open_project
+from mlops_nb.record import history
+
 PROMOTE = (
     *("promote", "wine.ipynb", "--name", "wine", "--model", "model"),
     *("--schedule", "0 3 * * *", "--gate", "accuracy >= 0.3", "--at", "2026-01-01T01:00"),
@@ -108,7 +111,9 @@ def test_a_damaged_champion_says_how_to_go_on_and_a_rollback_does(cellar):
     store = cellar.folder / ".mlops" / "store"
     assert cellar.type("trigger", "wine", "-p", "depth", "6").json["model_version"] is not None
     (model,) = cellar.type("models").json["models"]
-    newest = max((p for p in store.rglob("*") if p.is_file()), key=lambda p: p.stat().st_mtime_ns)
+    journal = open_project(cellar.folder).workshop.journal
+    kept = history.models(journal.read())["wine"].versions[model["champion"]].artifact
+    newest = store / kept[:2] / kept
     data = newest.read_bytes()
     newest.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     answer = cellar.type("trigger", "wine", "-p", "depth", "5")
