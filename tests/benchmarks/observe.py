@@ -6,8 +6,8 @@ Every figure is the median over rounds of fresh processes, taken in turns: the p
 shell with our observer, and ipyflow where it can be imported. To measure that one, too, make an
 environment of its own and let it see this package:
 
-    uv venv /tmp/flow && uv pip install -p /tmp/flow ipyflow pandas scikit-learn xxhash
-    PYTHONPATH=. /tmp/flow/bin/python tests/benchmarks/observe.py
+    uv venv .flow && uv pip install -p .flow ipyflow pandas scikit-learn xxhash
+    PYTHONPATH=. .flow/bin/python tests/benchmarks/observe.py
 """
 
 import contextlib

@@ -4,18 +4,18 @@
 
 Both have run their five steps before, on the same files; each is a fresh process, interleaved, CPU
 time as the system counts it. dvc is looked for on PATH, or where DVC names it: make it with
-`uv venv /tmp/dvc && VIRTUAL_ENV=/tmp/dvc uv pip install dvc`, then `DVC=/tmp/dvc/bin/dvc`.
+`uv venv .dvc-env && uv pip install -p .dvc-env dvc`, then `DVC=$PWD/.dvc-env/bin/dvc`.
 """
 
 import os
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from run import timed
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 BIN = Path(sys.executable).parent
@@ -29,16 +29,6 @@ else:
     value = pickle.load(open(source, "rb"))
 pickle.dump(value, open(target, "wb"))
 """
-
-
-def timed(words: list[str], folder: Path) -> tuple[float, float]:
-    """Return wall seconds and CPU seconds of a command and its children."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.perf_counter()
-    subprocess.run(words, cwd=folder, check=True, capture_output=True, env=dict(os.environ))
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def lay_out_dvc(folder: Path, dvc: str) -> None:

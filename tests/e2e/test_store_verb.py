@@ -7,7 +7,6 @@ import pytest
 
 from mlops_nb import events as ev
 from mlops_nb.errors import Refused
-from mlops_nb.faces.cli import Verbs
 from mlops_nb.faces.cli.store import span
 from mlops_nb.listeners.mlflow import PLACE
 from mlops_nb.wiring import storekeeping
@@ -161,17 +160,12 @@ def test_lengths_of_time_are_days_hours_and_minutes():
     ]  # fmt: skip
 
 
-typed = pytest.mark.skipif("store" not in Verbs.homes, reason="the verb is not in Verbs.homes yet")
-
-
-@typed
 def test_the_verb_wants_one_of_three(terminal):
     for words in ((), ("--size", "--verify"), ("--size", "--keep", "3d")):
         assert "mlops-nb store" in terminal.refused("store", *words)
     assert "no length of time" in terminal.refused("store", "--prune", "--keep", "soon")
 
 
-@typed
 def test_a_model_that_a_run_kept_is_counted_verified_and_outlives_pruning(tmp_path, terminal):
     shop = Workshop(terminal.folder, {}, lambda: NOW)
     digest = model(shop, 1)
