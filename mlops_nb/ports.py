@@ -170,6 +170,10 @@ class Reuse(Protocol):
         """Never use an artifact again."""
         ...
 
+    def stood(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Return step → the stored values of each step that stood as a whole."""
+        ...
+
     def reset(self) -> None:
         """Start over, for another kernel."""
         ...

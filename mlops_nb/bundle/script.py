@@ -76,6 +76,15 @@ def _plain(source: str) -> str:
     return python_of(text) if IPYTHON_SYNTAX.search(text) else text
 
 
+def functions(pipeline: Pipeline) -> dict[str, str]:
+    """Return step → the function that is the step's cells, all of them and nothing else."""
+    blocks = [b for b in _blocks(pipeline) if b.name and b.step]
+    return {
+        b.step: b.name for b in blocks
+        if {c.index for c in b.cells} == {c.index for c in pipeline.cells if c.step == b.step}
+    }  # fmt: skip
+
+
 def _blocks(pipeline: Pipeline) -> list[Block]:
     top = _top_level(pipeline)
     first: list[CellFacts] = [c for c in pipeline.cells if c.index in top]

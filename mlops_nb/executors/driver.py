@@ -1,10 +1,12 @@
 """Runs a `pipeline.py` as `python pipeline.py` would, from a known random state, and looks at it.
 
 A program of its own: `python driver.py REQUEST`, where REQUEST is a JSON file with
-{script, arguments, seed, probe, steps: {step: [names]}, dump, answer, metrics, not}.
+{script, arguments, seed, probe, steps: {step: [names]}, dump, answer, metrics, not,
+snapshots: {function: [stored values to bind in the place of running it]}}.
 It runs in the job's interpreter and imports nothing of this package.
 """
 
+import ast
 import importlib.util
 import json
 import sys
@@ -20,7 +22,18 @@ def _look(path: str) -> Any:
         raise ImportError(path)
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    importlib.import_module(f"{name}.values")
     return importlib.import_module(f"{name}.look")
+
+
+def _with_snapshots(tree: ast.Module, snapshots: dict[str, Any]) -> ast.Module:
+    """Let the some steps' functions bind stored values, and load nothing."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in snapshots:
+            asked = json.dumps({"entries": snapshots[node.name]})
+            call = f"__import__('sys').modules['_mlops_probe.values'].load({asked!r})"
+            node.body = ast.parse(call).body
+    return tree
 
 
 def drive(request: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +46,8 @@ def drive(request: dict[str, Any]) -> dict[str, Any]:
     module.__file__ = path
     sys.modules["__main__"] = module
     with open(path, encoding="utf-8") as file:
-        code = compile(file.read(), path, "exec")
+        tree = _with_snapshots(ast.parse(file.read(), path), request["snapshots"])
+    code = compile(tree, path, "exec")
     try:
         exec(code, module.__dict__)  # noqa: S102  the script that is being proven
     except SystemExit as ended:

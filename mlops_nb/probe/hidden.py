@@ -232,7 +232,8 @@ class Hidden:
             return found
         for name in list(sys.modules)[self.cell.modules :]:
             file = getattr(sys.modules.get(name), "__file__", None)
-            if type(file) is str and not file.startswith(audit.NO_DATA) and "_mlops_" not in name:
+            own = name.partition(".")[0] == "mlops_nb" or "_mlops_" in name
+            if type(file) is str and not file.startswith(audit.NO_DATA) and not own:
                 found.add(os.path.realpath(file))
         return found
 

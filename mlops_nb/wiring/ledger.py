@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,19 +9,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_nb import files
 from mlops_nb.events import StepRecorded
 from mlops_nb.model import Value
 from mlops_nb.notebook import units as un
 from mlops_nb.notebook.units import Unit
 from mlops_nb.ports import Restore, Source, Standing, Store
 from mlops_nb.record import reuse
+from mlops_nb.wiring.outside import SECRET, UNTRACKED, Outside
 
-SECRET = re.compile(r"PASS|TOKEN|SECRET|KEY|CREDENTIAL|AUTH|COOKIE|DSN|_URL|_URI", re.IGNORECASE)
-UNTRACKED = ("rng:", "Out[", "cache:", "figures", "file:")
 WORD = re.compile(r"[A-Za-z_]\w*")
 SHORTEST = 6  # a secret of fewer characters would be found in anything
-TICK = 2_000_000_000  # ns: the coarsest clock of a file system
 MOST_RECORDS = 12  # of one unit that are looked at
 
 
@@ -36,6 +32,7 @@ class Rules:
     audit:     share of the standing steps to run all the same and compare, 0 to 1
     snapshots: what was loaded from outside may stand for as long as its mark says
     live:      what a live notebook recorded may stand, whose outputs were not kept
+    proof:     nothing stands but snapshots of what was loaded from outside
     """
 
     fresh: bool = False
@@ -44,6 +41,7 @@ class Rules:
     audit: float = 0.0
     snapshots: bool = True
     live: bool = False
+    proof: bool = False
 
 
 @dataclass(slots=True)
@@ -86,6 +84,7 @@ class Ledger:
     def __post_init__(self) -> None:
         self.units = un.units(self.source.pipeline)
         self.of_cell = {i: unit for unit in self.units for i in unit.cells}
+        self.outside = Outside(self.source.path.parent, self.variables)
         self.banned: set[str] = set()  # artifacts that turned out to be damaged
         self.hidden = tuple(v for n, v in self.variables.items()
                             if SECRET.search(n) and len(v) >= SHORTEST)  # fmt: skip
@@ -155,6 +154,9 @@ class Ledger:
         answer = reuse.judge(unit.name, records[:MOST_RECORDS], self._now(unit))
         if not answer.stands:
             return answer
+        if self.rules.proof and not answer.record["external"]:
+            because = f"`{unit.name}` runs: it loads nothing from outside"
+            return reuse.Answer(stands=False, because=because)
         if kernel and (why := _cannot_come_back(answer.record)):
             return reuse.Answer(stands=False, because=f"`{unit.name}` runs: {why}")
         if unit.step and self.rules.audit and self.chance() < self.rules.audit:
@@ -166,6 +168,8 @@ class Ledger:
     def _forced(self, unit: Unit) -> str:
         if self.rules.fresh:
             return "a fresh run was asked for"
+        if self.rules.proof and unit.snapshot is None:
+            return "a proof runs every step"
         if not unit.reuse:
             return "it is marked `--no-reuse`"
         if self.rules.only and unit.step == self.rules.only:
@@ -190,37 +194,12 @@ class Ledger:
             values=self.state.values,
             channels=self.state.channels,
             generators=self.state.generators,
-            file=self._file,
-            folder=self._folder,
-            variable=self._variable,
+            file=self.outside.file,
+            folder=self.outside.folder,
+            variable=self.outside.variable,
             at=self.at,
             snapshots=self.rules.snapshots,
         )
-
-    def _path(self, path: str) -> Path:
-        return self.source.path.parent / path
-
-    def _file(self, path: str, told: Mapping[str, Any]) -> str:
-        where = self._path(path)
-        if told.get("absent"):
-            return f"file {path!r} is there now" if where.exists() else ""
-        try:
-            stat = where.stat()
-        except OSError:
-            return f"file {path!r} is gone"
-        same = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino] == told["stat"]
-        if same and stat.st_ctime_ns < told["at"] - TICK:
-            return ""  # it was not so fresh that it could have changed within one tick
-        if stat.st_size == told["stat"][0] and files.sha256(where) == told["sha256"]:
-            return ""
-        return f"file {path!r} changed"
-
-    def _folder(self, path: str, listing: str) -> str:
-        return "" if listing_of(self._path(path)) == listing else f"folder {path!r} has other files"
-
-    def _variable(self, name: str, digest: str) -> str:
-        same = variable_digest(name, self.variables.get(name)) == digest
-        return "" if same else f"environment variable {name} changed"
 
     # taking in what stands
 
@@ -282,6 +261,19 @@ class Ledger:
         """Return an artifact with the file that holds it, verified. Raises NotFound."""
         return {**artifact, "file": str(self.store.path(artifact["sha256"]))}
 
+    def stood(self) -> dict[str, list[dict[str, Any]]]:
+        """Return step → the stored values of each step of which every unit stood."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for unit in self.units:
+            answer = self.answers.get(unit.name)
+            if unit.step and answer is not None and answer.stands:
+                found.setdefault(unit.step, []).extend(
+                    self.entry(a) for a in answer.record["artifacts"]
+                )
+        ran = {u.step for u in self.units
+               if u.name not in self.answers or not self.answers[u.name].stands}  # fmt: skip
+        return {step: entries for step, entries in found.items() if step not in ran}
+
     def damaged(self, artifact: str) -> None:
         """Never use an artifact again; without one, let nothing stand."""
         self.banned.add(artifact)
@@ -313,7 +305,8 @@ class Ledger:
     def ends(self, cell: int) -> bool:
         """Say whether a unit that ran ends with this cell."""
         unit = self.of_cell.get(cell)
-        return unit is not None and unit.cells[-1] == cell
+        passed_over = self.rules.proof and unit is not None and unit.snapshot is None
+        return unit is not None and unit.cells[-1] == cell and not passed_over
 
     def cells(self, cell: int) -> tuple[int, ...]:
         """Return the cells of a cell's unit."""
@@ -371,23 +364,3 @@ def _cannot_come_back(record: reuse.Record) -> str:
     if record["changed"]:
         return f"it sets {record['changed'][0]}, which what follows may need"
     return ""
-
-
-def listing_of(folder: Path) -> str:
-    """Return a digest of the names in a folder, "" where there is none."""
-    try:
-        names = sorted(
-            n for n in os.listdir(folder) if not n.startswith(".") and n != "__pycache__"
-        )
-    except OSError:
-        return ""
-    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def variable_digest(name: str, value: str | None) -> str:
-    """Return a digest of an environment variable; of what looks secret, only whether it is set."""
-    if value is None:
-        return ""
-    if SECRET.search(name):
-        return "set"
-    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()

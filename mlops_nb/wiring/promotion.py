@@ -4,8 +4,9 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from mlops_nb import files
@@ -20,6 +21,7 @@ from mlops_nb.events import (
     Registered,
     RunFinished,
     RunQueued,
+    StepRecorded,
 )
 from mlops_nb.model import Job
 from mlops_nb.notebook import cells, graph, parameters, plan
@@ -27,7 +29,8 @@ from mlops_nb.ports import Source, Task
 from mlops_nb.record import cron, gates, history
 from mlops_nb.verbs import check, judge, run
 from mlops_nb.verbs.promote import contents, define, draft, prove
-from mlops_nb.wiring import jobs
+from mlops_nb.wiring import jobs, runs
+from mlops_nb.wiring.ledger import Ledger, Rules
 from mlops_nb.wiring.workshop import Tell, Workshop, silence
 
 
@@ -95,6 +98,29 @@ def _bench(shop: Workshop, made: draft.Draft, values: Mapping[str, str], ways: W
     shop.journal  # noqa: B018  made before anything is written beside it
     name = shop.new_run()
     champion = jobs.champion_file(shop, made.job)
+    scratch = shop.scratch("promote")
+
+    return draft.Bench(
+        root=shop.root,
+        execute=_executing(shop, made, name, ways),
+        environments=shop.environments,
+        run=name,
+        output=shop.run_folder(name) / "pipeline.ipynb",
+        scratch=scratch,
+        environment={**shop.kernel_environment(), **values},
+        base_environment=shop.environment,
+        secrets=tuple(values.values()),
+        note=ways.note,
+        seed=random.SystemRandom().getrandbits(32),
+        champion=champion,
+        snapshots=_snapshots(shop, made, scratch / "snapshots"),
+    )
+
+
+def _executing(
+    shop: Workshop, made: draft.Draft, name: str, ways: Ways
+) -> Callable[..., list[Event]]:
+    """Return what runs the sides of a proof: the bundle's is recorded as the run `name`."""
 
     def execute(task: Task, *, recorded: bool) -> list[Event]:
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
@@ -102,22 +128,30 @@ def _bench(shop: Workshop, made: draft.Draft, values: Mapping[str, str], ways: W
             task, executor=shop.executor, notebook=notebook, process=shop.process(),
             job=made.job.name,
         )  # fmt: skip
-        return shop.record(events, ways.tell) if recorded else list(events)
+        if recorded:
+            return shop.record(events, ways.tell)
+        found = list(events)
+        shop.record(replace(e, run=name) for e in found if isinstance(e, StepRecorded))
+        return found
 
-    return draft.Bench(
-        root=shop.root,
-        execute=execute,
-        environments=shop.environments,
-        run=name,
-        output=shop.run_folder(name) / "pipeline.ipynb",
-        scratch=shop.scratch("promote"),
-        environment={**shop.kernel_environment(), **values},
-        base_environment=shop.environment,
-        secrets=tuple(values.values()),
-        note=ways.note,
-        seed=random.SystemRandom().getrandbits(32),
-        champion=champion,
-    )
+    return execute
+
+
+def _snapshots(
+    shop: Workshop, made: draft.Draft, folder: Path
+) -> Callable[[Source], Ledger | None]:
+    """Return what knows the snapshots that both sides of a proof use."""
+
+    def snapshots(source: Source) -> Ledger | None:
+        if all(step.snapshot is None for step in source.pipeline.steps):
+            return None
+        values = {p.name: p.value for p in source.pipeline.parameters} | dict(made.parameters)
+        return runs.ledger_of(
+            shop, source, values, rules=Rules(proof=True), scratch=folder,
+            python=made.interpreter, notebook=made.job.source,
+        )  # fmt: skip
+
+    return snapshots
 
 
 def _promoted(

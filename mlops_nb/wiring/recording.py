@@ -1,14 +1,11 @@
 """What is recorded of a unit that ran: all that must be the same for it to stand later."""
 
-import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_nb import files
 from mlops_nb.notebook import units as un
 from mlops_nb.notebook.units import Unit
+from mlops_nb.wiring.outside import UNTRACKED
 
 if TYPE_CHECKING:
     from mlops_nb.wiring.ledger import Ledger
@@ -63,13 +60,14 @@ def record_of(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], ended: Seen) -
 
 def _outside(ledger: "Ledger", seen: Sequence[Seen]) -> dict[str, Any]:
     """Return what was read and written outside the kernel, with what tells it has changed."""
-    written = _all(seen, "files_written")
+    written, outside = _all(seen, "files_written"), ledger.outside
+    variables = {c[4:] for c in _all(seen, "channels_read") if c.startswith("env:")} - {"*"}
     return {
-        "files": _files(ledger, _all(seen, "files_read") - written),
-        "modules": _files(ledger, _all(seen, "modules") | ledger.modules),
-        "written": _files(ledger, written),
-        "folders": _folders(ledger, _all(seen, "listed")),
-        "variables": _variables(ledger, seen),
+        "files": outside.told_files(_all(seen, "files_read") - written),
+        "modules": outside.told_files(_all(seen, "modules") | ledger.modules),
+        "written": outside.told_files(written),
+        "folders": outside.told_folders(_all(seen, "listed")),
+        "variables": outside.told_variables(variables),
     }
 
 
@@ -109,8 +107,6 @@ def _reads_first(channel: str, seen: Iterable[Seen]) -> bool:
 
 def _changed(ledger: "Ledger", seen: Iterable[Seen]) -> list[str]:
     """Settings that the unit changed, but for those that a library changes when it is imported."""
-    from mlops_nb.wiring.ledger import UNTRACKED
-
     text = " ".join(cell.source for cell in ledger.source.notebook.cells).lower()
     found = {c for c in _all(seen, "channels_changed") if not c.startswith(UNTRACKED)}
     by_import = {c for c in found for channel, word in TOLD_BY if c.startswith(channel)
@@ -119,47 +115,10 @@ def _changed(ledger: "Ledger", seen: Iterable[Seen]) -> list[str]:
 
 
 def _channels(ledger: "Ledger", seen: Iterable[Seen]) -> dict[str, str]:
-    from mlops_nb.wiring.ledger import UNTRACKED
-
     own = set(_changed(ledger, seen))
     read = {c for c in _all(seen, "channels_read") if not c.startswith(UNTRACKED)} - own
     known = ledger.state.channels
     return {c: known.get(c, "") for c in sorted(read) if c in known or not c.startswith("env:")}
-
-
-def _variables(ledger: "Ledger", seen: Iterable[Seen]) -> dict[str, str]:
-    from mlops_nb.wiring.ledger import variable_digest
-
-    names = {c[4:] for c in _all(seen, "channels_read") if c.startswith("env:")} - {"*"}
-    return {n: variable_digest(n, ledger.variables.get(n)) for n in sorted(names)}
-
-
-def _relative(ledger: "Ledger", path: str) -> str:
-    return os.path.relpath(path, ledger.source.path.parent)
-
-
-def _files(ledger: "Ledger", paths: Iterable[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for path in sorted(paths):
-        name = _relative(ledger, path)
-        try:
-            stat = os.stat(path)
-            if os.path.isdir(path):
-                continue
-            found[name] = {
-                "stat": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino],
-                "sha256": files.sha256(Path(path)),
-                "at": time.time_ns(),
-            }
-        except OSError:
-            found[name] = {"absent": True}
-    return found
-
-
-def _folders(ledger: "Ledger", paths: Iterable[str]) -> dict[str, str]:
-    from mlops_nb.wiring.ledger import listing_of
-
-    return {_relative(ledger, p): listing_of(Path(p)) for p in sorted(paths)}
 
 
 def _never(

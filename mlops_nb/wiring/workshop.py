@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import socket
-import sys
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -293,15 +292,3 @@ def _started(pid: int) -> str:
         if process.status() != psutil.STATUS_ZOMBIE:
             return f"{process.create_time():.2f}"
     return ""
-
-
-def warm_up_mlflow() -> None:
-    """Import MLflow in the background: it takes seconds that a kernel's start can cover."""
-    import threading
-
-    if "mlflow" not in sys.modules:
-        threading.Thread(target=_import_mlflow, daemon=True).start()
-
-
-def _import_mlflow() -> None:
-    import mlflow  # noqa: F401

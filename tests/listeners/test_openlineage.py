@@ -1,6 +1,5 @@
 """What is told to OpenLineage: valid events, each once, whatever happens in between."""
 
-import importlib.util
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -259,10 +258,6 @@ def test_every_facet_names_its_own_schema():
     assert OWN["$id"] == facets.OWN
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("openlineage") is None,
-    reason="openlineage-python, the standard's own client, is not installed",
-)
 @pytest.mark.filterwarnings("default")  # they are the client's
 def test_the_standards_own_client_can_make_every_event(story):
     from openlineage.client import event_v2, facet_v2

@@ -76,7 +76,8 @@ def promote(
 
 def _told(answer: dict[str, Any], project: Project) -> str:
     proof = answer["proof"]
-    lines = [f"proof: {'equal' if proof['equal'] else 'not equal'}, {len(proof['steps'])} steps"]
+    lines = [f"proof: {'equal' if proof['equal'] else 'not equal'}, {len(proof['steps'])} steps"
+             f" ({proof['because']})"]  # fmt: skip
     for gate in answer["gates"]:
         lines.append(f"gate:  {gate['gate']}: {'passed' if gate['passed'] else 'NOT met'}"
                      f" ({gate['because']})")  # fmt: skip

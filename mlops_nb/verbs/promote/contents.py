@@ -94,7 +94,6 @@ def _proof_record(draft: Draft, bench: Bench) -> dict[str, Any]:
     return {
         "version": 1,
         **proof_json(draft.proof),
-        "because": draft.proof.because,
         "seed": bench.seed,
         "rtol": proof.RTOL,
         "parameters": dict(draft.parameters),
@@ -111,6 +110,7 @@ def proof_json(found: Proof) -> dict[str, Any]:
     """Return a proof as `promote --json` prints it."""
     return {
         "equal": found.equal,
+        "because": found.because,
         "steps": [{k: v for k, v in asdict(d).items() if k != "close"} for d in found.steps],
     }
 

@@ -11,7 +11,7 @@ from mlops_nb.bundle import freeze
 from mlops_nb.events import Event
 from mlops_nb.model import Gate, Job, Notebook, Pipeline, Proof, Value
 from mlops_nb.notebook import cells, graph, modules, plan
-from mlops_nb.ports import Environments, Source
+from mlops_nb.ports import Environments, Reuse, Source
 from mlops_nb.record import cron, gates
 from mlops_nb.verbs.promote.proof import Side
 
@@ -27,6 +27,7 @@ class Bench:
     scratch: a folder of its own
     environment: what the kernel's environment adds; `secrets` are values to mask
     note:    is told of progress in words
+    snapshots: knows the snapshots of what a notebook loads from outside, for both sides to use
     """
 
     root: Path
@@ -41,6 +42,7 @@ class Bench:
     note: Callable[[str], None]
     seed: int
     champion: tuple[int, Path] | None = None
+    snapshots: Callable[[Source], Reuse | None] = lambda _: None
 
 
 @dataclass(slots=True, kw_only=True)

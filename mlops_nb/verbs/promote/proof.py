@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb.errors import RunFailed
-from mlops_nb.events import Event, Imported, Measured, RunFinished, StepObserved
+from mlops_nb.events import Event, Imported, Measured, RunFinished, StepObserved, StepReused
 from mlops_nb.model import Difference, Proof
 
 RTOL = 1e-9
@@ -27,6 +27,7 @@ class Side:
     files: tuple[str, ...] = ()
     dump: Path | None = None
     seconds: float = 0.0
+    snapshots: list[str] = field(default_factory=list)  # what was not loaded anew, and why
 
 
 def fold(events: Iterable[Event], dump: Path | None) -> Side:
@@ -35,6 +36,8 @@ def fold(events: Iterable[Event], dump: Path | None) -> Side:
     for event in events:
         if isinstance(event, StepObserved):
             side.values[event.step] = event.values
+        elif isinstance(event, StepReused):
+            side.snapshots.append(event.because)
         elif isinstance(event, Measured):
             side.metrics = event.metrics
         elif isinstance(event, Imported):
@@ -60,9 +63,11 @@ def script_side(  # noqa: PLR0913  what a program is started with
     seed: int,
     dump: Path,
     environment: Mapping[str, str],
+    snapshots: Mapping[str, list[dict[str, Any]]],
 ) -> Side:
     """Run `pipeline.py` in an interpreter and return what it showed.
 
+    snapshots: its functions → stored values to bind in the place of running it
     Raises RunFailed where it does not run by itself.
     """
     dump.mkdir(parents=True, exist_ok=True)
@@ -72,7 +77,8 @@ def script_side(  # noqa: PLR0913  what a program is started with
         "script": str(script), "arguments": words, "seed": seed, "dump": str(dump),
         "probe": str(PROBE),
         "steps": {step: list(names) for step, names in steps.items()},
-        "metrics": list(metrics), "not": sorted(excluded), "answer": str(answer),
+        "snapshots": dict(snapshots), "metrics": list(metrics),
+        "not": sorted(excluded), "answer": str(answer),
     }  # fmt: skip
     found = _program("driver.py", request, python, dump, environment)
     if "error" in found:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mlops_nb import files
+from mlops_nb.bundle import script
 from mlops_nb.bundle.task import bundle_task
 from mlops_nb.errors import NotProven, RunFailed
 from mlops_nb.model import Proof
@@ -27,8 +29,7 @@ def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -
     source = _source_side(draft, base, bench, "source")
     bench.note("proof: running the bundle")
     task = _bundle_task(draft, base, bench, folder)
-    events = bench.execute(task, recorded=True)
-    bundle = proof.fold(events, task.dump)
+    bundle = proof.fold(bench.execute(task, recorded=True), task.dump)
     _refuse_loose_modules(bundle, bench.root, folder)
     draft.sides = {"notebook": source, "bundle": bundle}
     rtol = max(proof.RTOL, tolerance or 0.0)
@@ -38,7 +39,8 @@ def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -
     if not quick:
         bench.note("proof: running pipeline.py")
         files.write_folder(folder, code_files(draft))  # the metrics that it prints are known now
-        found = _with_script(draft, bench, folder, found, rtol)
+        stood = {} if task.reuse is None else task.reuse.stood()
+        found = _with_script(draft, bench, folder, found, rtol, stood)
 
     def again() -> proof.Comparison:
         bench.note("proof: something differs; running the notebook once more")
@@ -51,7 +53,7 @@ def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -
     measured = set(bundle.metrics) | {gate_name(gates.gate(t)) for t in draft.job.gates}
     matters = measured | ({draft.job.model_variable} if draft.job.model_variable else set())
     settled = proof.settle(found, again=again, matters=matters, tolerance=tolerance)
-    said = f"{settled.because}{'; pipeline.py was not run' if quick else ''}"
+    said = "; ".join([settled.because, *["pipeline.py was not run"] * quick, *bundle.snapshots])
     draft.proof = replace(settled, because=said)
     if not draft.proof.equal:
         raise _not_proven(draft.proof)
@@ -87,6 +89,7 @@ def _final_makers(draft: Draft) -> dict[str, str]:
 
 def _source_side(draft: Draft, base: Task, bench: Bench, name: str) -> proof.Side:
     task = _source_task(draft, base, bench.scratch / name)
+    task = replace(task, reuse=bench.snapshots(draft.source))
     return proof.fold(bench.execute(task, recorded=False), task.dump)
 
 
@@ -106,6 +109,8 @@ def _source_task(draft: Draft, base: Task, folder: Path) -> Task:
 def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> Task:
     dump = bench.scratch / "bundle-values"
     dump.mkdir()
+    frozen = replace(draft.source, document=draft.document, notebook=draft.notebook,
+                     pipeline=draft.pipeline)  # fmt: skip
     return replace(
         bundle_task(draft.job, draft.pipeline, draft.document, base, champion=bench.champion,
                     model_file=bench.scratch / "model.pickle"),
@@ -114,15 +119,18 @@ def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> Task:
             -1: (END, tuple(_final_makers(draft))),  # for the script, which is seen at its end
         },
         dump=dump,
+        reuse=bench.snapshots(frozen),
         list_modules=True,
         modules=folder / "modules",
     )  # fmt: skip
 
 
 def _with_script(
-    draft: Draft, bench: Bench, folder: Path, found: proof.Comparison, rtol: float
-) -> proof.Comparison:
+    draft: Draft, bench: Bench, folder: Path, found: proof.Comparison, rtol: float,
+    snapshots: Mapping[str, list[dict[str, Any]]],
+) -> proof.Comparison:  # fmt: skip
     bundle = draft.sides["bundle"]
+    names = script.functions(draft.pipeline)
     side = proof.script_side(
         folder / "pipeline.py",
         python=draft.interpreter,
@@ -132,6 +140,7 @@ def _with_script(
         excluded={p.name for p in draft.pipeline.parameters},
         seed=bench.seed,
         dump=bench.scratch / "script",
+        snapshots={names[step]: found for step, found in snapshots.items() if step in names},
         environment={
             **bench.base_environment, **bench.environment,
             "PYTHONHASHSEED": str(bench.seed % 2**32), "MPLBACKEND": "Agg",

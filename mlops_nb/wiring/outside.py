@@ -1,0 +1,104 @@
+"""What a notebook reads outside its kernel: files, folders, variables; and whether it changed."""
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+
+SECRET = re.compile(r"PASS|TOKEN|SECRET|KEY|CREDENTIAL|AUTH|COOKIE|DSN|_URL|_URI", re.IGNORECASE)
+UNTRACKED = ("rng:", "Out[", "cache:", "figures", "file:")
+TICK = 2_000_000_000  # ns: the coarsest clock of a file system
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The world as the cells of one notebook see it.
+
+    root:      the folder that their paths start from
+    variables: the environment variables that they see
+    """
+
+    root: Path
+    variables: Mapping[str, str]
+
+    # what is written down
+
+    def told_files(self, paths: Iterable[str]) -> dict[str, Any]:
+        """Return path → what tells later whether the file is still the same."""
+        found: dict[str, Any] = {}
+        for path in sorted(paths):
+            name = os.path.relpath(path, self.root)
+            try:
+                stat = os.stat(path)
+                if os.path.isdir(path):
+                    continue
+                found[name] = {
+                    "stat": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino],
+                    "sha256": files.sha256(Path(path)),
+                    "at": time.time_ns(),
+                }
+            except OSError:
+                found[name] = {"absent": True}
+        return found
+
+    def told_folders(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return path → a digest of the names in the folder."""
+        return {os.path.relpath(p, self.root): _listing(Path(p)) for p in sorted(paths)}
+
+    def told_variables(self, names: Iterable[str]) -> dict[str, str]:
+        """Return name → a digest of the variable's value."""
+        return {n: _variable_digest(n, self.variables.get(n)) for n in sorted(names)}
+
+    # what is held against it later: what is wrong, or ""
+
+    def file(self, path: str, told: Mapping[str, Any]) -> str:
+        """Say what became of a file."""
+        where = self.root / path
+        if told.get("absent"):
+            return f"file {path!r} is there now" if where.exists() else ""
+        try:
+            stat = where.stat()
+        except OSError:
+            return f"file {path!r} is gone"
+        same = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino] == told["stat"]
+        if same and stat.st_ctime_ns < told["at"] - TICK:
+            return ""  # it was not so fresh that it could have changed within one tick
+        if stat.st_size == told["stat"][0] and files.sha256(where) == told["sha256"]:
+            return ""
+        return f"file {path!r} changed"
+
+    def folder(self, path: str, listing: str) -> str:
+        """Say what became of a folder's list of names."""
+        same = _listing(self.root / path) == listing
+        return "" if same else f"folder {path!r} has other files"
+
+    def variable(self, name: str, digest: str) -> str:
+        """Say what became of an environment variable."""
+        same = _variable_digest(name, self.variables.get(name)) == digest
+        return "" if same else f"environment variable {name} changed"
+
+
+def _listing(folder: Path) -> str:
+    """Return a digest of the names in a folder, "" where there is none."""
+    try:
+        names = sorted(
+            n for n in os.listdir(folder) if not n.startswith(".") and n != "__pycache__"
+        )
+    except OSError:
+        return ""
+    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _variable_digest(name: str, value: str | None) -> str:
+    """Return a digest of an environment variable; of what looks secret, only whether it is set."""
+    if value is None:
+        return ""
+    if SECRET.search(name):
+        return "set"
+    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
