@@ -36,7 +36,7 @@ def both(terminal: Terminal, first: tuple[str, ...], second: tuple[str, ...]) ->
 
 def test_of_two_promotions_of_one_name_one_wins_and_the_other_is_told(cellar):
     found = both(cellar, PROMOTE, PROMOTE)
-    assert sorted(status for status, _, _ in found) == [0, 2]
+    assert sorted(status for status, _, _ in found) == [0, 2], [err for _, _, err in found]
     loser = next(err for status, _, err in found if status == 2)
     assert "there is a job 'wine' already" in loser
     (model,) = cellar.type("models").json["models"]
