@@ -31,13 +31,69 @@ class RunQueued(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """A run starts. `process` tells which process runs it: (pid, start time)."""
+    """A run starts. `process` tells which process runs it: (pid, start time).
+
+    sweep:  the sweep that it is a point of
+    shared: it is no point, but makes what the sweep's points share
+    """
 
     notebook: str
     parameters: Mapping[str, Value] = field(default_factory=dict)
     output: str = ""
     process: tuple[int, str] = (0, "")
     steps: tuple[str, ...] = ()
+    sweep: str = ""
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChosen(Event):
+    """What runs the cells: warm, kernel or cold; `because` says why, where it was not asked for."""
+
+    engine: str
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepStarted(Event):
+    """A sweep starts, or goes on. Its points are `grid`'s combinations, `parameters` is for all.
+
+    shared:  the steps that every point shares
+    by:      the metric that names the best point
+    digest:  of the notebook's code
+    process: which process leads it: (pid, start time)
+    """
+
+    sweep: str
+    notebook: str
+    grid: Mapping[str, Any]
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+    workers: int = 1
+    by: str = ""
+    fresh: bool = False
+    digest: str = ""
+    process: tuple[int, str] = (0, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepFinished(Event):
+    """A sweep's end. `status`: finished, failed or stopped; `best`: the best point's run."""
+
+    sweep: str
+    status: str
+    seconds: float
+    best: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRetried(Event):
+    """This run failed and is tried again, as a run of its own, after a pause of `seconds`."""
+
+    attempt: int
+    of: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,23 @@ class Rescore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a run is executed by, and how much it may take.
+
+    engine:  warm, kernel or cold; "" for the fastest that is safe
+    timeout, cell_timeout: s, for the run and for each cell
+    memory:  bytes that the run's processes may hold
+    retries: how often a failed run is tried again
+    """
+
+    engine: str = ""
+    timeout: float | None = None
+    cell_timeout: float | None = None
+    memory: int | None = None
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One notebook to execute, and what to look at on the way.
 
@@ -56,6 +73,7 @@ class Task:
     reuse:      knows which cells need not run
     observe:    tell of every cell what it read, bound and changed
     go_on:      run the cells after one that failed, too
+    limits:     what it is run by, and how much of time and memory it may take
     """
 
     run: str
@@ -80,7 +98,7 @@ class Task:
     bind: Mapping[int, tuple[str, Path]] = field(default_factory=dict)
     rescore: Rescore | None = None
     secrets: tuple[str, ...] = ()
-    timeout: float | None = None
+    limits: Limits = Limits()
     reuse: "Reuse | None" = None
     inspect: Callable[[str, Mapping[str, Any]], str] | None = None  # step's values → objection
 

@@ -1,17 +1,18 @@
 """Opens a folder as a project and wires adapters to verbs; one short method a verb."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_nb import files
 from mlops_nb.errors import NotFound
 from mlops_nb.events import JobPaused, JobUnpaused
 from mlops_nb.model import Value, Warned
 from mlops_nb.notebook import render
-from mlops_nb.ports import Clock, Source, Task
+from mlops_nb.ports import Clock, Limits, Source, Task
 from mlops_nb.record import history
 from mlops_nb.verbs import capture
 from mlops_nb.wiring import runs
@@ -20,11 +21,12 @@ from mlops_nb.wiring.workshop import Tell, Workshop, real_time, silence
 
 if TYPE_CHECKING:
     from mlops_nb.record.lineage import Graph
+    from mlops_nb.record.sweeps import Sweep
     from mlops_nb.verbs.promote.define import Request
     from mlops_nb.wiring.promotion import Ways
     from mlops_nb.wiring.session import Session
 
-__all__ = ["Project", "Request", "Rules", "Ways", "open_project"]
+__all__ = ["Limits", "Project", "Request", "Rules", "Ways", "open_project"]
 Note = Callable[[str], None]
 # what a verb needs is imported when it is typed: most are a matter of milliseconds
 HOMES = {"Request": "mlops_nb.verbs.promote.define", "Ways": "mlops_nb.wiring.promotion"}
@@ -94,13 +96,14 @@ class Project:
         parameters: Mapping[str, Value] | None = None,
         *,
         output: str | Path | None = None,
-        timeout: float | None = None,
+        limits: Limits | None = None,
         rules: Rules | None = None,
         resume: str = "",
         tell: Tell = silence,
     ) -> history.Run:
         """Run a notebook, as far as it does not stand by earlier runs, and record it.
 
+        limits: what it is executed by, and how much time and memory it may take
         rules:  what of it may stand
         resume: a run that did not finish, whose parameters are taken
         tell:   is told of every event, after it was written
@@ -109,8 +112,46 @@ class Project:
         """
         shop, source = self.workshop, self.capture(notebook)
         target = runs.checked_output(self.here, output, source.path)
-        return runs.run(shop, source, parameters or {}, output=target, timeout=timeout,
+        return runs.run(shop, source, parameters or {}, output=target, limits=limits or Limits(),
                         rules=rules or Rules(), resume=resume, tell=tell)  # fmt: skip
+
+    def sweep(  # noqa: PLR0913  what a person may ask of a sweep
+        self,
+        notebook: str | Path,
+        grid: Mapping[str, Sequence[Value]],
+        parameters: Mapping[str, Value] | None = None,
+        *,
+        workers: int | None = None,
+        on: str = "processes",
+        best: str = "",
+        resume: str = "",
+        fresh: bool = False,
+        watch: "Callable[[Sweep], None]" = lambda _: None,
+    ) -> "Sweep":
+        """Run a notebook at every point of a grid; return the sweep. See `wiring.sweeps.Wish`.
+
+        Raises Refused before anything ran.
+        """
+        from mlops_nb.wiring import sweeps
+
+        wish = sweeps.Wish(workers=workers, on=on, best=best, resume=resume, fresh=fresh)
+        source = self.capture(notebook)
+        return sweeps.sweep(self.workshop, source, grid, parameters or {}, wish=wish, watch=watch)
+
+    def keep(self, run: str, name: str, text: str) -> Path:
+        """Keep a text beside what a run or a sweep left; return its file."""
+        file = self.workshop.run_folder(run) / name
+        files.write_text(file, text)
+        return file
+
+    def stop(self, name: str) -> "history.Run | Sweep":
+        """Stop a run or a sweep and return how it ended.
+
+        Raises Refused for one that is over or of another machine.
+        """
+        from mlops_nb.wiring import stopping
+
+        return stopping.stop(self.workshop, name)
 
     def check(self, notebook: str | Path) -> list[Warned]:
         """Return everything that would stop a promotion of a notebook, each with its mend."""

@@ -1,4 +1,4 @@
-"""The `papermill.engine` entry point: papermill loads it while it is itself being imported."""
+"""The papermill engine `mlops-nb`, as its entry point finds it: light to import, heavy when used."""
 
 from typing import Any
 
@@ -8,10 +8,13 @@ class Engine:
 
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
-        """Execute a notebook document in a clean kernel; papermill's own signature."""
-        from mlops_nb.executors.kernel import KernelEngine
+        """Execute a notebook document; papermill's own signature.
 
-        return KernelEngine.execute_notebook(nb, kernel_name, **options)
+        It runs in a fork of a warm process where that is safe, else in a kernel.
+        """
+        from mlops_nb.executors.door import DoorEngine
+
+        return DoorEngine.execute_notebook(nb, kernel_name, **options)
 
     @classmethod
     def nb_kernel_name(cls, nb: Any, name: str | None = None) -> str:

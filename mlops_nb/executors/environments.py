@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from mlops_nb import files
 from mlops_nb.errors import JobError, NotebookError, Unreachable
@@ -49,24 +51,49 @@ class Environment:
     stdlib: frozenset[str]
 
 
-def _program_of(kernel: str) -> str:
-    """Return the program that a kernelspec starts, jupyter_client left out where it can be."""
+def kernelspec(kernel: str) -> Mapping[str, Any]:
+    """Return a kernelspec, jupyter_client left out where it can be: its argv, env and language.
+
+    Raises NotebookError where there is no such kernel.
+    """
     from jupyter_core.paths import jupyter_path
 
     for place in jupyter_path("kernels"):
         file = Path(place) / kernel.lower() / "kernel.json"
         if file.is_file():
             with contextlib.suppress(ValueError, LookupError, TypeError):
-                return str(json.loads(file.read_text(encoding="utf-8"))["argv"][0])
+                found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+                return found | {"argv": [str(word) for word in found["argv"]]}
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
     try:
-        return str(KernelSpecManager().get_kernel_spec(kernel).argv[0])
+        return dict(KernelSpecManager().get_kernel_spec(kernel).to_dict())
     except NoSuchKernel:
         raise NotebookError(
             f"there is no kernel {kernel!r} on this machine",
             fix="choose a kernel of `jupyter kernelspec list`, or install this one",
         ) from None
+
+
+def program_of(spec: Mapping[str, Any]) -> str:
+    """Return the program that a kernelspec starts."""
+    named = str(spec["argv"][0])
+    if Path(named).name == named:
+        return sys.executable if named.startswith("python") else (shutil.which(named) or named)
+    return named
+
+
+def packages_digest(python: str) -> str:
+    """Return a digest of an interpreter's version, platform and installed packages."""
+    places = sorted({p for p in sys.path if p.endswith("-packages")})
+    prefix = str(Path(python).parent.parent)
+    if os.path.realpath(python) != os.path.realpath(sys.executable) or prefix != sys.prefix:
+        places = sorted(str(p) for p in Path(prefix).glob("lib/python*/site-packages"))
+    packages = sorted(n for p in places if os.path.isdir(p) for n in os.listdir(p)
+                      if n.endswith((".dist-info", ".egg-info", ".egg-link")))  # fmt: skip
+    parts = [os.path.realpath(python), sys.version if python == sys.executable else "",
+             platform.machine(), sys.platform, *packages]  # fmt: skip
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def plain(name: str) -> str:
@@ -89,10 +116,11 @@ class Environments:
 
         Raises NotebookError where there is no such kernel.
         """
-        named = _program_of(kernel)
-        if Path(named).name == named:
-            return sys.executable if named.startswith("python") else (shutil.which(named) or named)
-        return str(named)
+        return program_of(kernelspec(kernel))
+
+    def digest(self, python: str) -> str:
+        """Return a digest of an interpreter and its packages."""
+        return packages_digest(python)
 
     def look(self, python: str) -> Environment:
         """Return what an interpreter has installed."""

@@ -1,17 +1,18 @@
 """A papermill engine that tells the truth about dead kernels and lets others watch each cell."""
 
 import json
-import time
+import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat import from_dict
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
-from papermill.exceptions import PapermillException
 from papermill.log import logger
+
+from mlops_nb.executors.walk import CellError, Died, Stopped, Walker, Watcher, how
+from mlops_nb.executors.warm import modules_of
 
 PROBE = Path(__file__).parent.parent / "probe" / "__init__.py"
 BOOT = """
@@ -24,132 +25,63 @@ importlib.import_module("_mlops_probe.{part}")
 """
 
 
-class Stopped(PapermillException):  # type: ignore[misc]
-    """The watcher stopped the run: its data did not fit, or it was asked to."""
-
-
-class Watcher(Protocol):
-    """Sees each code cell go by. `index` counts the code cells of the source notebook."""
-
-    def kernel_ready(self, client: "Client") -> None:
-        """The kernel is up; nothing has run."""
-        ...
-
-    def stands(self, index: int, cell: Any) -> bool:
-        """Say whether a cell need not run; its outputs are put in place then."""
-        ...
-
-    def cell_started(self, client: "Client", index: int) -> None:
-        """A cell is about to run."""
-        ...
-
-    def cell_ended(self, client: "Client", index: int, seconds: float) -> None:
-        """A cell ran to its end. Raises Stopped to end the run here."""
-        ...
-
-    def cell_failed(
-        self, client: "Client", index: int, seconds: float, error: str, traceback: str
-    ) -> bool:
-        """A cell raised, timed out, or its kernel died. Returns whether to go on all the same."""
-        ...
-
-    def notebook_ended(self, client: "Client") -> None:
-        """Every cell ran."""
-        ...
-
-
-class Client(PapermillNotebookClient):  # type: ignore[misc]
-    """Executes cells one by one; after a dead kernel the notebook says so."""
+class Client(Walker, PapermillNotebookClient):  # type: ignore[misc]
+    """Executes cells one by one in a kernel; after a dead kernel the notebook says so."""
 
     def __init__(self, nb_man: Any, *, watcher: Watcher | None = None, python: str = "",
-                 **options: Any) -> None:  # fmt: skip
+                 forked: bool = False, **options: Any) -> None:  # fmt: skip
         super().__init__(nb_man, **options)
         self.watcher = watcher
-        self.python = python
-        self.dead = False
+        self.python, self.forked = python, forked
 
     def create_kernel_manager(self) -> Any:
         """Return a kernel manager; its kernel runs under `python` where one is given."""
         manager = super().create_kernel_manager()
         if self.python:
             manager.kernel_spec.argv = [self.python, *manager.kernel_spec.argv[1:]]
+        if self.forked:
+            config = {"modules": list(modules_of(self.nb, os.getcwd()))}
+            manager.kernel_spec.metadata["kernel_provisioner"] = {
+                "provisioner_name": "mlops-nb-warm", "config": config,
+            }  # fmt: skip
         return manager
 
     def execute(self, **options: Any) -> Any:
         """Start a kernel, run every cell, and return the notebook, however it ended."""
         self.reset_execution_trackers()
         with self.setup_kernel(**options):
-            self.papermill_execute_cells()
+            self.walk()
             if not self.dead:
                 info = self.wait_for_reply(self.kc.kernel_info())
                 self.nb.metadata["language_info"] = info["content"]["language_info"]
                 self.set_widgets_metadata()
         return self.nb
 
-    def papermill_execute_cells(self) -> None:
-        """Run every cell; end at the first that fails."""
-        if self.watcher is not None:
-            self.watcher.kernel_ready(self)
-        index = -1
-        for place, cell in enumerate(self.nb.cells):
-            counted = cell.cell_type == "code" and not _injected(cell)
-            index += counted
-            if not self._run(place, index if counted else None):
-                return
-        if self.watcher is not None:
-            self.watcher.notebook_ended(self)
-
-    def _run(self, place: int, index: int | None) -> bool:
-        cell = self.nb.cells[place]
-        began = time.monotonic()
-        watcher = self.watcher if index is not None else None
-        if watcher is not None and index is not None:
-            if watcher.stands(index, cell):
-                return True
-            watcher.cell_started(self, index)
+    def run_cell(self, cell: Any, place: int) -> None:
+        """Run one cell in the kernel. Raises CellError."""
         try:
-            self.nb_man.cell_start(cell, place)
             self.execute_cell(cell, place)
-            if watcher is not None and index is not None:
-                watcher.cell_ended(self, index, time.monotonic() - began)
-        except (CellExecutionError, DeadKernelError, CellTimeoutError, Stopped) as error:
-            said, trace = self._mark_failed(place, error)
-            spent = time.monotonic() - began
-            place_of_it = -1 if index is None else index
-            return self.watcher is not None and self.watcher.cell_failed(
-                self, place_of_it, spent, said, trace
-            )
-        finally:
-            self.nb_man.cell_complete(self.nb.cells[place], cell_index=place)
-        return True
+        except CellExecutionError as error:
+            raise CellError(error.ename, error.evalue, str(error.traceback)) from None
+        except DeadKernelError:
+            raise Died(f"the kernel died{self._how()} while this cell ran") from None
+        except CellTimeoutError as error:
+            said = str(error).splitlines()[0]
+            raise CellError("CellTimeoutError", said, said, shown=False) from None
 
-    def _mark_failed(self, place: int, error: Exception) -> tuple[str, str]:
-        cell = self.nb.cells[place]
-        self.nb_man.cell_exception(cell, cell_index=place, exception=error)
-        if isinstance(error, CellExecutionError):
-            return f"{error.ename}: {error.evalue}".strip(": "), str(error.traceback)
-        if isinstance(error, Stopped):
-            name, said = "Stopped", str(error)
-        elif isinstance(error, DeadKernelError):
-            self.dead = True
-            name, said = "DeadKernelError", f"the kernel died{self._how()} while this cell ran"
-        else:
-            name, said = "CellTimeoutError", str(error).splitlines()[0]
-        cell.outputs.append(new_output("error", ename=name, evalue=said, traceback=[said]))
-        return f"{name}: {said}", said
+    def nodes(self, outputs: list[Any]) -> list[Any]:
+        """Return outputs as the notebook holds them."""
+        return [from_dict(output) for output in outputs]
 
     def _how(self) -> str:
         """Tell how the kernel's process ended, where its exit code is known."""
         provisioner = getattr(self.km, "provisioner", None)
-        code = getattr(getattr(provisioner, "process", None), "returncode", None)
-        if code is None:
-            return ""
-        return f" (killed by signal {-code})" if code < 0 else f" (exit status {code})"
+        return how(getattr(getattr(provisioner, "process", None), "returncode", None))
 
     def ask(self, question: str, **request: Any) -> dict[str, Any]:
         """Put a question, such as "look.measure", to the probe in the kernel; return its answer.
 
-        Raises DeadKernelError where the kernel dies meanwhile, Stopped where the probe fails.
+        Raises Died where the kernel dies meanwhile, Stopped where the probe fails.
         """
         part, _, function = question.partition(".")
         boot = BOOT.format(path=str(PROBE), part=part)
@@ -157,9 +89,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         call = f"__import__('sys').modules['_mlops_probe.{part}'].{function}({asked!r})"
         expressions = {"boot": f"exec({boot!r}, {{}})", "answer": call}
         message = self.kc.execute("", silent=True, user_expressions=expressions)
-        reply = self.wait_for_reply(message)
+        try:
+            reply = self.wait_for_reply(message)
+        except DeadKernelError:
+            reply = None
         if reply is None:
-            raise DeadKernelError("no reply")
+            raise Died(f"the kernel died{self._how()}")
         answer = reply["content"].get("user_expressions", {}).get("answer", {})
         if answer.get("status") != "ok":
             said = answer.get("evalue") or reply["content"].get("evalue") or "no answer"
@@ -173,10 +108,6 @@ def _unquoted(text: str) -> str:
     import ast
 
     return str(ast.literal_eval(text))
-
-
-def _injected(cell: NotebookNode) -> bool:
-    return "injected-parameters" in cell.metadata.get("tags", [])
 
 
 class KernelEngine(NBClientEngine):  # type: ignore[misc]
@@ -197,6 +128,7 @@ class KernelEngine(NBClientEngine):  # type: ignore[misc]
         python: str = "",
         folder: str = "",
         environment: dict[str, str] | None = None,
+        forked: bool = False,
         **_: Any,
     ) -> Any:
         """Execute a notebook in a new kernel.
@@ -207,11 +139,13 @@ class KernelEngine(NBClientEngine):  # type: ignore[misc]
         python:      the interpreter to run the kernel under
         folder:      the kernel's working folder
         environment: the kernel's environment variables
+        forked:      let the kernel be a fork of a warm process, where it can be
         """
         client = Client(
             nb_man,
             watcher=watcher,
             python=python,
+            forked=forked,
             kernel_name=kernel_name,
             timeout=execution_timeout,
             startup_timeout=start_timeout,

@@ -6,11 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nbformat import from_dict
-
 from mlops_nb.errors import NotFound
 from mlops_nb.events import ArtifactDamaged, Event, ReuseAudited, StepReused
-from mlops_nb.executors.kernel import Client
+from mlops_nb.executors.walk import Client
 from mlops_nb.ports import Restore, Reuse, Standing, Task
 
 
@@ -28,7 +26,7 @@ class Reusing:
         self.slices: dict[str, Mapping[str, float]] = {}
         self.before: dict[str, str] = {}
 
-    def stands(self, index: int, cell: Any) -> Standing | None:
+    def stands(self, index: int, cell: Any, nodes: Callable[[list[Any]], Any]) -> Standing | None:
         """Return what stands for a cell, its outputs put in place; None where it is to run."""
         try:
             standing = self.reuse.standing(index)
@@ -38,8 +36,8 @@ class Reusing:
             return None
         if standing.left_out:
             return standing
-        cell.outputs = [from_dict(output) for output in standing.outputs]
-        cell.metadata["mlops_nb"] = {"reused": standing.because}
+        cell["outputs"] = nodes(standing.outputs)
+        cell["metadata"]["mlops_nb"] = {"reused": standing.because}
         if standing.last:
             self._stood(standing, self.reuse.cells(index))
         return standing

@@ -13,6 +13,7 @@ HELP = """%mlops step NAME        mark this cell as (part of) a step
 %mlops graph             draw the pipeline   %mlops check          what would stop a promotion
 %mlops status            which steps are fresh   %mlops why STEP         and why
 %mlops restore [--run RUN]  bring back what stands  %mlops lineage NAME    what is behind a value
+%mlops sweep -g NAME=V1,V2  compare values   %mlops stop RUN          a run or a sweep
 %mlops run | promote | jobs | rollback       as on the command line: mlops-nb --help"""
 _sessions: dict[int, Any] = {}
 
@@ -71,6 +72,8 @@ def _verb(words: list[str]) -> Any:
 
     if words[0] == "graph":
         return widgets.graph(_notebook())
+    if words[0] == "sweep" and not {"-h", "--help", "--json"} & set(words):
+        return widgets.sweep(_notebook(), words[1:])
     if words[0] == "lineage" and len(words) == NAMED:
         return widgets.lineage(_notebook(), words[1])
     session = _sessions.get(id(__import__("IPython").get_ipython()))

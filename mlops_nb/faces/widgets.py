@@ -1,13 +1,15 @@
 """What `%mlops` verbs answer with in a notebook: drawings and text."""
 
 import html
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.faces import drawing
+from mlops_nb.faces import drawing, sweeping
 from mlops_nb.model import Pipeline
 from mlops_nb.project import open_project
 
@@ -49,6 +51,31 @@ def lineage(notebook: str, name: str) -> Any:
     return HTML(drawing.svg(**part.json()))
 
 
+def sweep(notebook: str, words: Sequence[str]) -> Any:
+    """Run a sweep in a process of its own; return its points side by side, as rows and drawn."""
+    from IPython.display import HTML
+
+    path = Path(notebook)
+    arguments = [sys.executable, "-m", "mlops_nb", "sweep", path.name, *words, "--json"]
+    with subprocess.Popen(
+        arguments, cwd=path.parent, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        try:
+            said, told = process.communicate()
+        except KeyboardInterrupt:  # the cell was interrupted: the sweep ends as by Ctrl-C
+            process.terminate()
+            said, told = process.communicate()
+    answer = json.loads(said) if said else {}
+    if "sweep" not in answer:
+        print(told.rstrip())  # noqa: T201  a person asked in a cell
+        return None
+    by = next((b for a, b in pairwise(words) if a == "--best"), "")
+    head, rows = sweeping.comparison(answer)
+    foot = next((text for text in told.splitlines() if text.startswith("  to go on: ")), "")
+    foot = answer["error"]["what"] if "error" in answer else foot.strip()
+    return HTML(sweeping.svg(answer, by=by) + _html_table(head, rows, foot))
+
+
 def status(session: Any) -> Any:
     """Return which steps are fresh, which are stale and why."""
     rows = [(r["step"], r["status"], r["because"]) for r in session.status()]
@@ -79,18 +106,22 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], foot: str = "") ->
     """Return rows as a table that reads well in light and dark; as plain text where none shows."""
     from IPython.display import HTML
 
+    return HTML(_html_table(head, rows, foot))
+
+
+def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]], foot: str) -> str:
     style = 'style="text-align:left;padding:2px 12px 2px 0"'
     line = "".join(f"<th {style}>{html.escape(word)}</th>" for word in head)
     body = "".join(
         "<tr>" + "".join(f"<td {style}>{html.escape(word)}</td>" for word in row) + "</tr>"
         for row in rows
     )
-    return HTML(f"<table><tr>{line}</tr>{body}</table><p>{html.escape(foot)}</p>")
+    return f"<table><tr>{line}</tr>{body}</table><p>{html.escape(foot)}</p>"
 
 
 def command_line(words: list[str], notebook: Callable[[], str]) -> None:
     """Run a verb of the command line on this notebook, in a process of its own."""
-    takes_notebook = {"run", "check", "promote", "why"}
+    takes_notebook = {"run", "check", "promote", "why", "sweep"}
     arguments = list(words)
     folder = Path.cwd()
     if words[0] in takes_notebook:

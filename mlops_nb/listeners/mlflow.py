@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb.errors import MlopsError, NotFound, Unreachable
-from mlops_nb.events import Event, Mirrored, Registered, Released, RunFinished
+from mlops_nb.events import Event, Mirrored, Registered, Released, RunFinished, SweepFinished
 from mlops_nb.listeners import mlflow_lineage
+from mlops_nb.listeners.mlflow_sweeps import PARENT_TAG, SWEEP_TAG, Parents
 from mlops_nb.listeners.traces import traced
 from mlops_nb.ports import Journal, Store
 from mlops_nb.record import history
@@ -80,7 +81,8 @@ class MlflowMirror:
         """
         place = int(self.journal.place(PLACE) or 0)
         fresh = list(events) or list(self.journal.read(after=place))
-        if not any(isinstance(e, RunFinished | Registered | Released) for e in fresh):
+        if not any(isinstance(e, RunFinished | Registered | Released | SweepFinished)
+                   for e in fresh):  # fmt: skip
             return
         try:
             client = self.client()
@@ -96,7 +98,11 @@ class MlflowMirror:
 
     def _take(self, client: Any, event: Event) -> Iterator[Event]:
         if isinstance(event, RunFinished):
-            yield Mirrored(run=event.run, job=event.job, mlflow_run=self._run(client, event.run))
+            if known := self._run(client, event.run):
+                yield Mirrored(run=event.run, job=event.job, mlflow_run=known)
+        elif isinstance(event, SweepFinished):
+            parents = Parents(client, self.experiment_id(client), self.journal)
+            parents.end(event)
         elif isinstance(event, Registered):
             self._register(client, event)
         elif isinstance(event, Released):
@@ -115,6 +121,8 @@ class MlflowMirror:
         from mlflow.entities import Metric, Param, RunTag
 
         run = history.runs(self.journal.read(run=run_id))[run_id]
+        if run.shared:  # no point of its sweep: what it made is told of by the points
+            return ""
         started, ended = _ms(run.started), _ms(run.finished)
         known = self._find_run(client, run_id) or client.create_run(
             self.experiment_id(client), start_time=started, tags={RUN_TAG: run_id},
@@ -128,6 +136,9 @@ class MlflowMirror:
         numbers = {**run.metrics, **seconds, "seconds/total": run.seconds or 0.0}
         tags = {"notebook": run.notebook, "status": run.status, "job": run.job,
                 "error": run.error[:4900]}  # fmt: skip
+        if run.sweep:
+            parents = Parents(client, self.experiment_id(client), self.journal)
+            tags |= {PARENT_TAG: parents.of(run.sweep), SWEEP_TAG: run.sweep}
         client.log_batch(
             known,
             metrics=[Metric(k, float(v), ended, 0) for k, v in numbers.items()],
@@ -140,7 +151,7 @@ class MlflowMirror:
             if file.is_file():
                 client.log_artifact(known, str(file))
         if run.logged_run:
-            client.set_tag(run.logged_run, "mlflow.parentRunId", known)
+            client.set_tag(run.logged_run, PARENT_TAG, known)
         client.set_terminated(known, STATUS.get(run.status, "FINISHED"), end_time=ended)
         return str(known)
 

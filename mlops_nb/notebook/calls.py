@@ -6,11 +6,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mlops_nb.notebook import touches
+from mlops_nb.notebook.cells import python_of
 from mlops_nb.notebook.touches import dotted, resolved
 
 if TYPE_CHECKING:
     from mlops_nb.notebook.scan import Scan
 
+TIMED = "timed"  # an inner scope whose names nobody else knows
 SHELL_NAME = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)|(?<!\{)\{([A-Za-z_]\w*)[^{}]*\}(?!\})")
 
 
@@ -89,7 +91,9 @@ def _note_ipython(scan: "Scan", node: ast.Call) -> None:
     if method in {"system", "getoutput"} and words:
         _shell(scan, words[0])
     elif method == "run_line_magic" and len(words) > 1:
-        if words[0] in {"time", "timeit", "prun"}:
+        if words[0] == "timeit":
+            _timed(scan, words[1])
+        elif words[0] in {"time", "prun"}:
             _python(scan, words[1])
         elif words[0] in {"run", "pylab", "store", "load"}:
             scan.star_import = scan.reads_anything = True
@@ -98,6 +102,8 @@ def _note_ipython(scan: "Scan", node: ast.Call) -> None:
     elif method == "run_cell_magic" and len(words) > 1:
         if words[0] in {"bash", "sh", "script", "writefile", "system", "sx"}:
             _shell(scan, words[-1])
+        elif words[0] == "timeit":
+            _timed(scan, *words[1:])
         else:
             scan.reads_anything = True
 
@@ -105,11 +111,21 @@ def _note_ipython(scan: "Scan", node: ast.Call) -> None:
 def _python(scan: "Scan", text: str) -> None:
     """Walk the statement that a magic runs, its options left out: `%timeit -n1 f(x)`."""
     for start in (0, *(match.end() for match in re.finditer(r"\s+", text))):
+        if text[start : start + 1] == "-":
+            continue
         with suppress(SyntaxError, ValueError):
             tree = ast.parse(text[start:])
             for child in tree.body:
                 scan.visit(child)
             return
+
+
+def _timed(scan: "Scan", *texts: str) -> None:
+    """Walk the statements that `%timeit` runs in a function of its own, where they bind nothing."""
+    scan.scopes.append((TIMED, set()))
+    for text in texts:
+        _python(scan, python_of(text))
+    scan.scopes.pop()
 
 
 def _shell(scan: "Scan", text: str) -> None:

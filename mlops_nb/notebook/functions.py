@@ -24,7 +24,7 @@ def function_of(node: ast.AST, changed_in: Changed) -> Function:
     reads, writes, local = set(), set(), set()
     for table in _inside(top):
         for symbol in table.get_symbols():
-            if symbol.is_global():
+            if _is_global(symbol):
                 if symbol.is_referenced():
                     reads.add(symbol.get_name())
                 if symbol.is_assigned():
@@ -43,6 +43,11 @@ def function_of(node: ast.AST, changed_in: Changed) -> Function:
         mutates=frozenset((i, p) for i, p in enumerate(parameters) if p in changed),
         is_class=isinstance(node, ast.ClassDef),
     )
+
+
+def _is_global(symbol: symtable.Symbol) -> bool:
+    """Say whether a symbol is a global; `symtable` takes any table called "top" for a module's."""
+    return symbol.is_declared_global() or (symbol.is_global() and not symbol.is_local())
 
 
 def _inside(top: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

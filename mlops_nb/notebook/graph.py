@@ -28,6 +28,7 @@ def pipeline(notebook: Notebook, seen: Mapping[int, observed.Seen] | None = None
     if seen is not None:
         found = [observed.as_seen(n, seen[i]) if i in seen else n for i, n in enumerate(found)]
         flows = observed.flows(static, found, seen)
+    watched = {i for i, told in (seen or {}).items() if "lost" not in told}
     found = [_as_it_works(seen, flow) for seen, flow in zip(found, flows, strict=True)]
     placed = place(notebook, found, marked)
     index = next((i for i, p in enumerate(placed) if p.kind == "parameters"), None)
@@ -43,8 +44,8 @@ def pipeline(notebook: Notebook, seen: Mapping[int, observed.Seen] | None = None
         edges=edges,
         cells=facts,
         warnings=(
-            *_warnings(notebook, found, static, placed),
-            *observed.differences(static, flows, seen or {}),
+            *_warnings(notebook, found, static, placed, watched),
+            *observed.differences(static, flows, seen or {}, [n.imports for n in found]),
         ),
         **_declared(marked),
         logged=tuple(sorted({name for n in found for name in n.logged})),
@@ -197,12 +198,17 @@ def _facts(
 
 
 def _warnings(
-    notebook: Notebook, found: Sequence[Names], flows: Sequence[Flow], placed: Sequence[Placed]
+    notebook: Notebook,
+    found: Sequence[Names],
+    flows: Sequence[Flow],
+    placed: Sequence[Placed],
+    watched: Collection[int],
 ) -> list[Warned]:
     warned = [
         warning
         for cell, seen in zip(notebook.cells, found, strict=True)
         for warning in _of_cell(cell, seen, notebook.name)
+        if not (warning.kind == "needs-a-run" and cell.index in watched)
     ]
     if not any(p.step for p in placed):
         warned.append(

@@ -1,6 +1,6 @@
 """Joins what a run showed of the cells with what their text tells, into one flow of data."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +8,8 @@ from mlops_nb.model import Names, Warned
 from mlops_nb.notebook.flow import Flow
 
 Seen = Mapping[str, Any]
+# channels around every cell: that one is set here and asked there tells a reader of a graph nothing
+AMBIENT = frozenset({"cwd", "matplotlib", "module", "sys.path", "warnings"})
 
 
 def as_seen(names: Names, seen: Seen) -> Names:
@@ -92,25 +94,42 @@ def _seen_flow(seen: Seen, writers: Mapping[str, int], hidden: Mapping[str, int]
 
 
 def differences(
-    static: Sequence[Flow], joined: Sequence[Flow], seen: Mapping[int, Seen]
+    static: Sequence[Flow],
+    joined: Sequence[Flow],
+    seen: Mapping[int, Seen],
+    imports: Sequence[Collection[str]] = (),
 ) -> list[Warned]:
-    """Return where a run and the text disagree about which cell depends on which."""
+    """Return where a run and the text disagree about which cell depends on which.
+
+    imports: names that each cell imports; whether they are read decides nothing
+    """
     found = []
     for index in sorted(seen):
-        before, now = static[index], joined[index]
-        for writer in sorted(set(now.depends_on) - set(before.depends_on)):
-            names = ", ".join(n for n, w in now.sources.items() if writer in w)
-            what = f"cell {index} depends on cell {writer} ({names}), which only a run shows"
+        told = _more(joined[index], static[index], imports)
+        if told:
+            what = f"cell {index} depends on {told}, which only a run shows"
             found.append(_differs("only-observed", what, index))
         if seen[index].get("failed"):
             continue
-        for writer in sorted(set(before.depends_on) - set(now.depends_on)):
-            names = ", ".join(n for n, w in before.sources.items() if writer in w)
-            what = (
-                f"cell {index} reads {names} of cell {writer} by its text, and did not in this run"
-            )
+        told = _more(static[index], joined[index], imports)
+        if told:
+            what = f"cell {index} depends on {told} by its text, and did not in this run"
             found.append(_differs("only-in-text", what, index))
     return found
+
+
+def _more(one: Flow, other: Flow, imports: Sequence[Collection[str]]) -> str:
+    """Return in words the cells that one flow depends on and another does not, with the names."""
+    said = []
+    for writer in sorted(set(one.depends_on) - set(other.depends_on)):
+        known = imports[writer] if writer < len(imports) else ()
+        names = [
+            name for name, writers in one.sources.items()
+            if writer in writers and name not in known and name.partition(":")[0] not in AMBIENT
+        ]  # fmt: skip
+        if names:
+            said.append(f"cell {writer} ({', '.join(names)})")
+    return " and ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)
 
 
 def _differs(kind: str, what: str, cell: int) -> Warned:

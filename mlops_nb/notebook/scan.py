@@ -358,7 +358,8 @@ class Scan(ast.NodeVisitor):
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
-        scopes, self.scopes = self.scopes, [s for s in self.scopes if s[0] == "class"]
+        scopes = self.scopes
+        self.scopes = [s for s in scopes if s[0] in {"class", calls.TIMED}]
         self.store(node.target.id)
         self.scopes = scopes
 

@@ -10,9 +10,11 @@ from .outside import LOOKS, inside, lineage, module_of
 
 PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None), type(...), range})
 CODE = frozenset({types.ModuleType, types.CodeType})
+CONSTANT = frozenset({"numpy.dtypes"})  # modules of classes whose values nothing changes
 DEEP = 6
 MOST_OBJECTS = 20_000
 MOST_ITEMS = 5_000  # changeable items of one container
+MOST_BASES = 64  # views of views
 CONTAINERS: tuple[Any, ...] = (dict, list, tuple, set, frozenset, collections.deque)
 
 
@@ -26,7 +28,7 @@ def shares(value: Any) -> frozenset[int]:
     while queue and len(seen) < MOST_OBJECTS:
         item, depth = queue.pop()
         kind = type(item)
-        if kind in PLAIN or kind in CODE or id(item) in seen:
+        if kind in PLAIN or kind in CODE or id(item) in seen or module_of(kind) in CONSTANT:
             continue
         if issubclass(kind, type):
             if module_of(item) != "__main__":
@@ -94,8 +96,11 @@ def _held(item: Any, kind: type) -> list[Any]:
 
 def _numpy(item: Any, _: type, seen: set[int]) -> list[Any]:
     base = item
-    while getattr(base, "base", None) is not None:
-        base = base.base
+    for _step in range(MOST_BASES):  # a dtype is its own base; a notebook's class may do anything
+        above = own(base, "base")
+        if above is None or above is base:
+            break
+        base = above
         seen.add(id(base))
     dtype = getattr(item, "dtype", None)
     if dtype is not None and getattr(dtype, "hasobject", False) and item.size < MOST_ITEMS:

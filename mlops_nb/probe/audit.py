@@ -6,6 +6,7 @@ import itertools
 import os
 import pathlib
 import re
+import stat
 import sys
 import sysconfig
 import types
@@ -46,7 +47,8 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     if not _on[0]:
         return
     if event == "open":
-        _events.append(("open", args[0], (args[1], args[2])))
+        if args[1] is not None or sys._getframe(1).f_globals.get("__name__") != "shutil":
+            _events.append(("open", args[0], (args[1], args[2])))  # else `rmtree` goes down a tree
     elif event in {"os.listdir", "os.scandir"}:
         if "importlib" not in sys._getframe(1).f_code.co_filename:  # it looks for modules
             _events.append(("list", args[0], None))
@@ -59,9 +61,30 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     elif event in {"os.system", "os.exec", "os.posix_spawn", "os.spawn"}:
         _events.append(("process", (args[0], args[0]), True))
     elif event in {"os.rename", "os.remove", "shutil.copyfile", "os.truncate"}:
-        _events.append(("moved", args[:2], event))
+        folders = args[2:] if event == "os.rename" else args[1:2] if event == "os.remove" else ()
+        places = [*map(_folder_of, folders), "", ""]
+        paths = args[:1] if event == "os.remove" else args[:2]
+        if None not in places:  # else it is some other folder's
+            _events.append(("moved", [_placed(*one) for one in zip(paths, places)], event))  # noqa: B905  of two
     elif event == "urllib.Request":
         _events.append(("socket", args[0], None))
+
+
+def _folder_of(descriptor: Any) -> str | None:
+    """Return the folder that an open descriptor stands for, None where the system does not tell."""
+    if type(descriptor) is not int or descriptor < 0:
+        return ""
+    for place in (f"/proc/self/fd/{descriptor}", f"/dev/fd/{descriptor}"):
+        with contextlib.suppress(OSError):
+            return os.readlink(place)
+    return None
+
+
+def _placed(path: Any, folder: str | None) -> Any:
+    """Return a path as it is seen from a folder that it is relative to."""
+    if not folder or not isinstance(path, str | bytes | os.PathLike):
+        return path
+    return os.path.join(folder, os.fsdecode(path))
 
 
 def _asked_by_notebook() -> bool:
@@ -184,7 +207,7 @@ class Touched:
             reads = bool(set(mode) & set("ra"))
         else:
             writes = bool(flags & (os.O_WRONLY | os.O_RDWR))
-            reads = not flags & os.O_WRONLY
+            reads = not flags & (os.O_WRONLY | os.O_EXCL | os.O_TRUNC)  # those begin it anew
         if path.endswith(".py") and not writes:
             self.code[path] = None
             return
@@ -236,8 +259,19 @@ def stats(folder: str, known: Iterable[str]) -> Stats:
     for path in known:
         if path not in found:
             with contextlib.suppress(OSError):
-                found[path] = _told(STAT(path))
+                told = STAT(path)
+                if not stat.S_ISDIR(told.st_mode):
+                    found[path] = _told(told)
     return found
+
+
+def exists(path: str) -> bool:
+    """Say whether there is such a file, whatever the notebook has made of `os.stat`."""
+    try:
+        STAT(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _told(told: os.stat_result) -> tuple[int, int, int, int]:

@@ -10,9 +10,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .drawn import drawing
+
 # channel → attributes and names whose mention in code means that the channel is read
 ASKS: dict[str, frozenset[str]] = {
     "cwd": frozenset({"getcwd", "getcwdb", "curdir", "cwd", "abspath", "resolve", "realpath"}),
+    "dirs": frozenset({"%pushd", "%popd", "%dirs"}),
     "warnings": frozenset({"filters", "resetwarnings", "catch_warnings", "warn"}),
     "sys.path": frozenset({"path_hooks", "find_spec"}),
     "pandas.options": frozenset({"get_option", "options", "option_context", "describe_option"}),
@@ -30,11 +33,16 @@ SETS: dict[str, frozenset[str]] = {
         "use", "rc", "rcParams", "style", "set_theme", "set_style", "set_context", "set_palette",
         "set",
     }),
+    "dirs": frozenset({"%pushd"}),
     "numpy.err": frozenset({"seterr"}),
     "numpy.print": frozenset({"set_printoptions"}),
     "decimal": frozenset({"getcontext", "setcontext"}),
     "locale": frozenset({"setlocale"}),
 }  # fmt: skip
+# options of matplotlib that it sets by itself, as soon as something is to be shown
+BY_ITSELF = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
+# what neither draws nor asks how to
+NEUTRAL = frozenset({"close", "ioff", "ion", "isinteractive", "get_fignums", "fignum_exists"})
 DRAWING = frozenset({"matplotlib", "seaborn", "plotnine", "mpl_toolkits"})
 DRAWS = frozenset({
     "plot", "hist", "boxplot", "scatter", "barplot", "histplot", "heatmap", "lineplot",
@@ -79,42 +87,25 @@ def _matplotlib() -> Any:
     params = getattr(module, "rcParams", None)
     if params is None:
         return None
-    return tuple(dict.values(params))
+    return tuple(value for name, value in dict.items(params) if name not in BY_ITSELF)
 
 
-def _figures() -> Any:
+def _figures(known: Mapping[Any, Any] | None = None) -> Any:
+    """Return what is drawn on the open figures: (number, figure, artists, what is drawn).
+
+    known: figure → what was drawn on it, where nobody is held to have drawn since
+    """
     module = sys.modules.get("matplotlib._pylab_helpers")
     if module is None or not hasattr(module, "Gcf"):
         return None
-    return tuple(
-        (number, id(manager.canvas.figure), *map(_axes, manager.canvas.figure.axes))
-        for number, manager in module.Gcf.figs.items()
-    )
-
-
-def _axes(axes: Any) -> Any:
-    drawn = [len(getattr(axes, kind, ())) for kind in ("collections", "patches", "texts", "images")]
-    lines = [(str(line.get_color()), line.get_linestyle(), line.get_label(), len(line.get_xdata()))
-             for line in axes.lines]  # fmt: skip
-    labels = [axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), axes.get_legend() is None]
-    return (*drawn, *lines, *labels, *axes.get_xlim(), *axes.get_ylim())
-
-
-def drawing(value: Any) -> Any:
-    """Return what is drawn on a figure or on axes, None for other values."""
-    artists: Any = sys.modules.get("matplotlib.figure")
-    kind = type(value)
-    if artists is None or not hasattr(artists, "Axes"):
-        return None
-    if issubclass(kind, artists.FigureBase):
-        return (id(value), value.get_suptitle(), *map(_axes, value.axes))
-    if issubclass(kind, artists.Axes.__mro__[1]):
-        return (id(value), _axes(value))
-    numpy: Any = sys.modules.get("numpy")
-    if kind is getattr(numpy, "ndarray", None) and value.dtype.kind == "O":
-        found = [drawing(item) for item in value.flat[:100]]
-        return found if found and None not in found else None
-    return None
+    found = []
+    for number, manager in module.Gcf.figs.items():
+        figure = manager.canvas.figure
+        count = sum(len(getattr(axes, "_children", ())) for axes in figure.axes)
+        key = (number, id(figure), count)
+        told = None if known is None else known.get(key)
+        found.append((*key, drawing(figure) if told is None else told))
+    return tuple(found)
 
 
 def _pandas_options() -> Any:
@@ -146,15 +137,21 @@ def _locale() -> Any:
     return module.setlocale(module.LC_ALL) if hasattr(module, "setlocale") else None  # type: ignore[union-attr]
 
 
+def _dirs() -> Any:
+    """Return the folders that `%popd` would go back to."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return tuple(getattr(shell, "dir_stack", ())) or None
+
+
 SENSES: dict[str, Callable[[], Any]] = {
     "rng:random": _random,
     "rng:numpy": _numpy_random,
     "rng:torch": _torch,
     "cwd": os.getcwd,
+    "dirs": _dirs,
     "sys.path": lambda: tuple(sys.path),
     "warnings": _warnings,
     "matplotlib": _matplotlib,
-    "figures": _figures,
     "pandas.options": _pandas_options,
     "numpy.err": _numpy_err,
     "numpy.print": _numpy_print,
@@ -172,12 +169,18 @@ def again(before: Mapping[str, Any]) -> dict[str, Any]:
     return now
 
 
-def state() -> dict[str, Any]:
-    """Return the present state of every channel whose module is loaded."""
+def state(before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the present state of every channel whose module is loaded.
+
+    before: an earlier state, where nothing is held to have been drawn since on figures it knows
+    """
     found: dict[str, Any] = {}
     for name, sense in SENSES.items():
         with contextlib.suppress(Exception):  # a module half loaded, a folder that is gone
             found[name] = sense()
+    with contextlib.suppress(Exception):
+        old = (before or {}).get("figures") or ()
+        found["figures"] = _figures({tuple(one[:3]): one[3] for one in old})
     found["env"] = dict(getattr(os.environ, "_data", os.environ))  # encoded, as it is kept
     return found
 

@@ -41,6 +41,7 @@ class Cell:
     shown: list[int]
     trees: list[tuple[Any, Reads]] = field(default_factory=list)
     lost: str = ""
+    timed: set[str] | None = None  # names that the set-up of the `%timeit` under way binds
 
 
 class Facts:
@@ -52,7 +53,8 @@ class Facts:
         self.before, self.now = cell.space, observer.space()
         self.both = {**self.before, **self.now}
         self.touched = audit.Touched(events, cell.folder)
-        self.last_line = self._last_line()
+        self.failing = self._failing()
+        self.last_line = self.failing[0][1] if 0 in self.failing else None
         self.loads: dict[str, Use] = {}
         self.used: dict[str, Use] = {}
         self.stores: dict[str, tuple[int, bool]] = {}
@@ -65,15 +67,16 @@ class Facts:
         self.reached: set[str] = set()
         self.assumed: list[str] = []
         for place, (_, reads) in enumerate(cell.trees):
-            self._merge(reads, self.last_line if place == 0 else None)
+            self._merge(reads, self.failing.get(0 if reads.at else place))
 
-    def _merge(self, reads: Reads, last: int | None) -> None:
+    def _merge(self, reads: Reads, failing: tuple[int, int] | None) -> None:
+        first, last = failing or (None, None)
         for mine, theirs in ((self.loads, reads.loads), (self.used, reads.used)):
             for name, use in theirs.items():
                 if last is None or use.line <= last:
                     mine.setdefault(name, use)
         for name, (line, conditional) in reads.stores.items():
-            if last is None or line <= last:
+            if first is None or line < first:  # what the failing one bound shows by itself
                 self.stores.setdefault(name, (line, conditional))
         self.attrs |= reads.attrs
         self.texts += reads.texts
@@ -82,22 +85,20 @@ class Facts:
         self.dynamic |= reads.dynamic
         self.imports |= reads.imports
 
-    def _last_line(self) -> int | None:
-        """Return the last line of the statement that raised, None where none did."""
-        error = self.result.error_in_exec
-        if error is None or not self.cell.trees:
-            return None
-        trace, line = error.__traceback__, 0
+    def _failing(self) -> dict[int, tuple[int, int]]:
+        """Return the first and last line of the statement that raised, by its tree's place."""
+        error, trees = self.result.error_in_exec, self.cell.trees
+        if error is None or not trees:
+            return {}
+        trace, lines = error.__traceback__, []
         while trace is not None:
             frame = trace.tb_frame
             if frame.f_globals is self.shell.user_ns and frame.f_code.co_name == "<module>":
-                line = trace.tb_lineno
-                break
+                lines.append(trace.tb_lineno)
             trace = trace.tb_next
-        for node in getattr(self.cell.trees[0][0], "body", []):
-            if node.lineno <= line <= (node.end_lineno or line):
-                return int(node.end_lineno or line)
-        return None
+        places = [0] if len(trees) == 1 else [0, len(trees) - 1]  # `%%time` runs a tree, too
+        found = {p: _statement(trees[p][0], n) for p, n in zip(places, lines, strict=False)}
+        return {place: span for place, span in found.items() if span is not None}
 
     # the answer
 
@@ -273,3 +274,12 @@ class Facts:
             ):
                 found.add(name)
         return found
+
+
+def _statement(tree: Any, line: int) -> tuple[int, int] | None:
+    """Return the first and last line of the statement of a tree that a line belongs to."""
+    for node in getattr(tree, "body", []):
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        if first <= line <= (node.end_lineno or line):
+            return first, int(node.end_lineno or line)
+    return None

@@ -1,5 +1,6 @@
 """Works out what a cell did that no name tells: channels, files, modules, the world outside."""
 
+import ast
 import fnmatch
 import os
 import re
@@ -8,6 +9,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from . import audit, channels, outside
+from .drawn import holds_artists
 
 if TYPE_CHECKING:
     from .facts import Facts
@@ -17,6 +19,9 @@ VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 SHOWN = re.compile(r"\bOut\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
 OWN_CHANNEL = ("rcParams", "options", "environ", "path", "filters", "modules")
 CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the clock
+SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
+SHOWN_BY = {"pandas": "pandas.options", "numpy": "numpy.print"}
+MOST_SHOWN = 100  # items of a container that is shown
 PACKAGES = {"rng:numpy": "numpy", "rng:random": "random", "rng:torch": "torch"}
 
 
@@ -48,11 +53,12 @@ class Hidden:
 
     def _channels(self, modules: set[str]) -> tuple[set[str], set[str]]:
         facts = self.facts
-        state = self.observer.state = channels.state()
+        draws = self._draws()
+        state = self.observer.state = channels.state(None if draws else self.cell.state)
         changed = channels.changed(self.cell.state, state, self.words)
-        draws = {c for c in changed if c.startswith("rng:")}
+        drawn = {c for c in changed if c.startswith("rng:")}
         seeds = self._seeds()
-        read = {c for c in draws if not seeds.get(c, False)}
+        read = {c for c in drawn if not seeds.get(c, False)}
         changed |= seeds.keys()
         read |= {c for c, asked in channels.ASKS.items() if asked & self.words}
         if self.touched.relative or facts.shell_texts or self.touched.listed:
@@ -60,9 +66,11 @@ class Hidden:
         if modules or self._asks_for_path():
             read.add("sys.path")
         read |= self._environment()
-        if self._draws():
+        if draws:
             read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
-        read |= self._shown()
+        read |= self._shown() | self._shows()
+        if self._only_imports() and not modules:
+            changed.discard("warnings")  # filters that packages bring along, wherever imported
         read |= {f"cache:{n}" for n in facts.used if n in self.observer.caches}
         patched = self._patches()
         tops = facts.tops | {i.partition(".")[0] for i in facts.imports}
@@ -104,10 +112,18 @@ class Hidden:
         return found
 
     def _draws(self) -> bool:
-        loaded = "matplotlib" in sys.modules
-        return loaded and bool(
-            channels.DRAWING & self.facts.tops or channels.DRAWS & self.facts.attrs
-        )
+        """Say whether the cell may draw: it has to do with what draws, and not just closes it."""
+        if "matplotlib" not in sys.modules:
+            return False
+        facts = self.facts
+        if channels.DRAWS & facts.attrs or any(holds_artists(v) for _, v in facts.named):
+            return True
+        return any(
+            n in facts.reached or use is None or use.escapes or not use.attrs <= channels.NEUTRAL
+            or not use.attrs
+            for n, value in facts.named if outside.top_of(value) in channels.DRAWING
+            for use in [facts.used.get(n)]
+        )  # fmt: skip
 
     def _draws_on(self) -> bool:
         """Say whether the cell has to do with a figure that was begun before."""
@@ -117,6 +133,27 @@ class Hidden:
             if type(value) is types.ModuleType:
                 return path[-1] not in channels.BEGINS
         return not channels.BEGINS & self.facts.attrs
+
+    def _shows(self) -> set[str]:
+        """Return the options by which what the cell shows is written out."""
+        used = self.facts.used.items()
+        shown = [self.facts.both[n] for n, use in used if n in self.facts.both
+                 and not use.given.isdisjoint(SHOWING)]  # fmt: skip
+        shown.append(self.facts.result.result)
+        for value in shown[:]:
+            if type(value) in (list, tuple, dict):
+                shown += list(value.values() if type(value) is dict else value)[:MOST_SHOWN]
+        tops = {outside.top_of(value) for value in shown}
+        return {channel for top, channel in SHOWN_BY.items() if top in tops}
+
+    def _only_imports(self) -> bool:
+        """Say whether nothing but imports ran: no other code set what they brought along."""
+        nodes = [n for tree, _ in self.cell.trees[:1] for n in getattr(tree, "body", ())]
+        return bool(nodes) and all(
+            isinstance(node, ast.Import | ast.ImportFrom)
+            or ast.unparse(node).startswith("get_ipython().run_line_magic('matplotlib',")
+            for node in nodes
+        )
 
     def _shown(self) -> set[str]:
         found = set()
@@ -155,6 +192,7 @@ class Hidden:
         before = self.cell.stats or {}
         written = set(touched.written)
         opened, changed = self.observer.opened.take()
+        opened = {p for p in opened if p in before or p in self.observer.files or audit.exists(p)}
         written |= changed
         touched.read |= dict.fromkeys(sorted(opened - written))
         known |= opened
@@ -165,7 +203,7 @@ class Hidden:
             self._named_files(texts, written)
         self._listed_files()
         known |= before.keys()
-        written = {p for p in written if p in known or os.path.exists(p)}  # else it came and went
+        written = {p for p in written if p in known or audit.exists(p)}  # else it came and went
         for path in written:
             if path in touched.read and path not in before and path not in self.observer.files:
                 touched.read.pop(path)  # it was made here

@@ -15,6 +15,7 @@ from typing import Any
 
 from . import audit, channels, outside
 from .aliases import PLAIN, own, shares
+from .drawn import drawing
 from .facts import Cell, Facts
 from .fingerprint import quick
 from .opened import Opened
@@ -112,7 +113,7 @@ class Observer:
         if cell is None:
             return tree
         try:
-            reads = Reads()
+            reads = self._begun(cell)
             reads.visit(tree)
             cell.trees.append((tree, reads))
             self._watch_named(cell, reads)
@@ -122,6 +123,29 @@ class Observer:
         except Exception as error:  # noqa: BLE001  watching must never stop a cell
             cell.lost = f"{type(error).__name__}: {error}"
         return tree
+
+    def _begun(self, cell: Cell) -> Reads:
+        """Return the reads of a tree that is about to run, by what of the cell runs it."""
+        if not cell.trees:
+            return Reads()
+        local: set[str] | None = None
+        if sys._getframe(3).f_code.co_name == "timeit":  # it asks for its set-up, then for the rest
+            local = set() if cell.timed is None else cell.timed
+            cell.timed = local if cell.timed is None else None
+        line = self._line_now()
+        bound = cell.trees[0][1].timed.get(line)
+        whole = len(getattr(cell.trees[0][0], "body", ())) == 1  # `%%time`: lines of its own
+        return Reads(bound or (), local, at=None if bound is None or whole else line)
+
+    def _line_now(self) -> int:
+        """Return the line of the cell that is being run."""
+        frame: types.FrameType | None = sys._getframe(3)
+        line = 0
+        while frame is not None:
+            if frame.f_globals is self.shell.user_ns and frame.f_code.co_name == "<module>":
+                line = frame.f_lineno  # the outermost one is the cell
+            frame = frame.f_back
+        return line
 
     def _watch_named(self, cell: Cell, reads: Reads) -> None:
         """Watch the folders that the cell's texts, and the values that it loads, name."""
@@ -251,8 +275,8 @@ def _print(value: Any) -> bytes | None:
         and (held := own(value, "obj")) is not None
     ):
         return quick(held)  # what it remembers of it by now is no change
-    drawn = channels.drawing(value)
-    return quick(value if drawn is None else drawn)
+    seen = drawing(value)
+    return quick(value if seen is None else seen)
 
 
 def _is_quiet(value: Any) -> bool:

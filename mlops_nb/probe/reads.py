@@ -8,13 +8,15 @@ import ast
 import re
 from typing import Any
 
-from .uses import Uses
+from .uses import TIMED_SCOPE, Uses
 
 LONGEST_TEXT = 20_000
 LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
 SHELLS = {"bash", "sh", "script", "system", "sx", "sc", "run", "cd", "writefile", "pushd"}
 TIMED = {"time", "timeit", "capture"}  # their trees are seen by themselves
+KEPT_SCOPES = {"class", TIMED_SCOPE}
+LINE = 2  # words that a line magic is called with: its name, and the rest of its line
 PYTHON = {"prun", "lprun", "memit", "mprun", "debug"}
 # what keeps the functions that it is given, to be called some other time
 KEEPERS = {"dict", "list", "tuple", "set", "defaultdict", "partial", "property", "staticmethod",
@@ -290,7 +292,7 @@ class Reads(Uses, ast.NodeVisitor):
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
-        scopes, self.scopes = self.scopes, [s for s in self.scopes if s[0] == "class"]
+        scopes, self.scopes = self.scopes, [s for s in self.scopes if s[0] in KEPT_SCOPES]
         self.store(node.target.id, node.lineno)
         self.scopes = scopes
 
@@ -324,18 +326,33 @@ class Reads(Uses, ast.NodeVisitor):
                  if isinstance(a, ast.Constant) and isinstance(a.value, str)]  # fmt: skip
         if method in {"system", "getoutput"}:
             self.shell += words
-        elif words and words[0] not in TIMED:
+        elif words and words[0] in TIMED:
+            self._timed(node.lineno, words)
+        elif words:
+            self.attrs.add(f"%{words[0]}")
             kept = self.shell if words[0] in SHELLS else self.magics
             kept += [w for w in words[1:] if len(w) < LONGEST_TEXT]
             if words[0] in PYTHON and len(words) > 1:
                 self._python(words[1].split("\n")[0])
 
+    def _timed(self, line: int, words: list[str]) -> None:
+        """Note what is bound by the time that a line has a statement timed, and what that binds."""
+        self.timed[line] = frozenset(self.bound)
+        if words[0] == "time" and len(words) == LINE:
+            inner = Reads()
+            inner._python(words[1])
+            for name, (_, maybe) in inner.stores.items():
+                if not maybe:
+                    self.store(name, line)
+
     def _python(self, text: str) -> None:
         """Walk the statement that a magic such as `%prun` runs by itself."""
         for start in [0, *(m.end() for m in re.finditer(r"\s", text))]:
+            if text[start : start + 1] == "-":
+                continue  # an option
             try:
                 tree = ast.parse(text[start:])
-            except SyntaxError:
+            except (SyntaxError, ValueError):
                 continue
             self.visit(tree)
             return

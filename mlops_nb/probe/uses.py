@@ -1,8 +1,9 @@
 """How names are used in a cell: loaded, called, handed on, bound on every way or on one."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
 DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
 SHELL_NAME = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)|(?<!\{)\{([^{}]+)\}(?!\})")
 
@@ -29,9 +30,16 @@ class Use:
 
 
 class Uses:
-    """What one tree uses. Line numbers let what was never reached be left out after an error."""
+    """What one tree uses. Line numbers let what was never reached be left out after an error.
 
-    def __init__(self) -> None:
+    bound: names that the cell has bound by the time that the tree runs
+    local: names of the function that the tree is a part of, as with `%timeit`
+    at:    the line that it all counts to, where a line of the cell runs the tree
+    """
+
+    def __init__(
+        self, bound: Iterable[str] = (), local: set[str] | None = None, at: int | None = None
+    ) -> None:
         self.loads: dict[str, Use] = {}  # what is read before the cell itself has bound it
         self.used: dict[str, Use] = {}  # everything that is loaded at all
         self.stores: dict[str, tuple[int, bool]] = {}  # name → (line, only on one way)
@@ -45,8 +53,12 @@ class Uses:
         self.imports: set[str] = set()
         self.dynamic: set[str] = set()
         self.star = False
-        self.bound: set[str] = set()
+        self.bound: set[str] = set(bound)
+        self.local, self.at = local, at
+        self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it
         self.scopes: list[tuple[str, set[str]]] = []
+        if local is not None:
+            self.scopes.append((TIMED_SCOPE, local))
         self.caught: list[str] = []  # names of exceptions, gone at the end of their handlers
         self.callees: list[str] = []  # the calls that the walk is inside of, innermost last
         self.branches = self.loops = 0
@@ -64,6 +76,7 @@ class Uses:
 
     def load(self, name: str, line: int) -> Use | None:
         """Note that a name is read; return how it is used so far."""
+        line = self.at or line
         if self._hidden(name):
             return None
         if name in DYNAMIC and name not in self.stores:
@@ -82,6 +95,7 @@ class Uses:
 
     def store(self, name: str, line: int) -> None:
         """Note that a name is bound."""
+        line = self.at or line
         if self.scopes:
             self.scopes[-1][1].add(name)
             return

@@ -65,6 +65,8 @@ class Run:
     mlflow_run: str | None = None
     logged_run: str = ""
     process: tuple[int, str] = (0, "")
+    sweep: str = ""
+    shared: bool = False
     last_event: int = 0
 
 
@@ -121,12 +123,16 @@ def runs(events: Iterable[Event]) -> dict[str, Run]:
     """Return every run by its id, oldest first."""
     found: dict[str, Run] = {}
     for event in events:
-        if not event.run:
-            continue
+        take(found, event)
+    return found
+
+
+def take(found: dict[str, Run], event: Event) -> None:
+    """Take one more event into what is known of runs."""
+    if event.run:
         run = found.setdefault(event.run, Run(id=event.run, job=event.job))
         run.last_event = event.id
         _fold_run(run, event)
-    return found
 
 
 def _fold_run(run: Run, event: Event) -> None:
@@ -139,6 +145,7 @@ def _fold_run(run: Run, event: Event) -> None:
             run.status, run.started, run.notebook = "running", event.at, event.notebook
             run.parameters, run.output = event.parameters, event.output
             run.process = (int(event.process[0]), str(event.process[1]))
+            run.sweep, run.shared = event.sweep, event.shared
             run.steps = {s: {"name": s, "status": "not-run", "seconds": None, "because": ""}
                          for s in event.steps}  # fmt: skip
         case StepStarted() | StepFinished() | StepFailed() | StepReused():

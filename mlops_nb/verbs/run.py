@@ -19,10 +19,12 @@ from mlops_nb.events import (
     StepStarted,
 )
 from mlops_nb.model import Pipeline, Value
-from mlops_nb.ports import Executor, Reuse, Source, Task
+from mlops_nb.ports import Executor, Limits, Reuse, Source, Task
+
+UNLIMITED = Limits()
 
 
-def run(
+def run(  # noqa: PLR0913  what a run is told with
     task: Task,
     *,
     executor: Executor,
@@ -30,24 +32,23 @@ def run(
     values: Mapping[str, Value] | None = None,
     process: tuple[int, str] = (0, ""),
     job: str = "",
+    sweep: str = "",
+    shared: bool = False,
 ) -> Generator[Event, None, None]:
     """Execute a task and yield its events, from RunStarted to RunFinished.
 
     values: every parameter's value, defaults included; where None, those of the task
+    sweep:  the sweep that it is a point of, or, where `shared`, whose shared steps it runs
 
     A failed cell, a dead kernel and an executor that gives up all end in a RunFinished that says
     `failed`. Where the caller closes the generator, the executor is closed with it.
     """
     began = time.monotonic()
     yield RunStarted(
-        run=task.run,
-        job=job,
-        notebook=notebook,
+        run=task.run, job=job, notebook=notebook, output=str(task.output), process=process,
         parameters=dict(task.parameters if values is None else values),
-        output=str(task.output),
-        process=process,
-        steps=tuple(task.steps),
-    )
+        steps=tuple(task.steps), sweep=sweep, shared=shared,
+    )  # fmt: skip
     failure = fix = ""
     seen: set[type[Event]] = set()
     try:
@@ -115,7 +116,7 @@ def task_of(  # noqa: PLR0913  what a run is made of
     output: Path,
     parameters: Mapping[str, Value],
     environment: Mapping[str, str],
-    timeout: float | None = None,
+    limits: Limits = UNLIMITED,
     reuse: Reuse | None = None,
 ) -> Task:
     """Return the task that runs a whole notebook and looks at what each step leaves behind."""
@@ -132,7 +133,7 @@ def task_of(  # noqa: PLR0913  what a run is made of
         metrics=pipeline.metrics,
         not_metrics=frozenset(p.name for p in pipeline.parameters),
         environment=environment,
-        timeout=timeout,
+        limits=limits,
         reuse=reuse,
     )
 

@@ -15,7 +15,7 @@ from mlops_nb.errors import JobError, MlopsError, NotFound
 from mlops_nb.events import Event, Measured, RunFinished, RunQueued
 from mlops_nb.model import Interval, Job, Notebook, Pipeline, Value
 from mlops_nb.notebook import cells, graph, parameters, plan
-from mlops_nb.ports import Source, Task
+from mlops_nb.ports import Limits, Source, Task
 from mlops_nb.record import cron, history, schema
 from mlops_nb.verbs import capture, judge, run
 from mlops_nb.verbs.promote.draft import cut_out
@@ -221,7 +221,7 @@ def _base(
         interpreter=shop.environments.python_for(kernel, bundle.lock, build=False),
         environment={**shop.kernel_environment(), **secret},
         secrets=tuple(secret.values()),
-        timeout=job.timeout,
+        limits=Limits(timeout=job.timeout, engine="cold"),  # at three in the morning nobody waits
     )
 
 

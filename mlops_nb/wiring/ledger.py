@@ -27,7 +27,9 @@ class Rules:
     """What a person asked of reuse.
 
     fresh:     nothing stands
+    within:    the run whose records may stand in a fresh one all the same
     only:      the step that is to run; steps that it does not need are left out
+    steps:     these, and what they need; the others are left out
     start:     the step from which on nothing stands
     audit:     share of the standing steps to run all the same and compare, 0 to 1
     snapshots: what was loaded from outside may stand for as long as its mark says
@@ -36,7 +38,9 @@ class Rules:
     """
 
     fresh: bool = False
+    within: str = ""
     only: str = ""
+    steps: tuple[str, ...] = ()
     start: str = ""
     audit: float = 0.0
     snapshots: bool = True
@@ -92,11 +96,12 @@ class Ledger:
         self.reset()
 
     def _needed(self) -> set[int]:
-        """First cells of the units that a run is about: all, or those behind the one asked for."""
-        if not self.rules.only:
+        """First cells of the units that a run is about: all, or those behind what was asked for."""
+        asked = self.rules.steps or (self.rules.only,)
+        if asked == ("",):
             return {unit.cells[0] for unit in self.units}
         pipeline = self.source.pipeline
-        queue = list(pipeline.step(self.rules.only).cells)
+        queue = [cell for step in asked for cell in pipeline.step(step).cells]
         found: set[int] = set()
         while queue:
             cell = queue.pop()
@@ -147,10 +152,10 @@ class Ledger:
         return self.answers[unit.name].because if unit and unit.name in self.answers else ""
 
     def _decide(self, unit: Unit, *, kernel: bool) -> reuse.Answer:
-        forced = self._forced(unit)
+        records = [r for r in self.records.get(unit.name, ()) if self._whole(r)]
+        forced = self._forced(unit, known=bool(records))
         if forced:
             return reuse.Answer(stands=False, because=f"`{unit.name}` runs: {forced}")
-        records = [r for r in self.records.get(unit.name, ()) if self._whole(r)]
         answer = reuse.judge(unit.name, records[:MOST_RECORDS], self._now(unit))
         if not answer.stands:
             return answer
@@ -165,8 +170,8 @@ class Ledger:
             return reuse.Answer(stands=False, because=because)
         return answer
 
-    def _forced(self, unit: Unit) -> str:
-        if self.rules.fresh:
+    def _forced(self, unit: Unit, *, known: bool) -> str:
+        if self.rules.fresh and not (self.rules.within and known):
             return "a fresh run was asked for"
         if self.rules.proof and unit.snapshot is None:
             return "a proof runs every step"
@@ -182,6 +187,8 @@ class Ledger:
 
     def _whole(self, record: reuse.Record) -> bool:
         if record.get("live") and not self.rules.live:
+            return False
+        if self.rules.within and record.get("run") != self.rules.within:
             return False
         return self.banned.isdisjoint(a["sha256"] for a in record["artifacts"])
 
@@ -278,7 +285,7 @@ class Ledger:
         """Never use an artifact again; without one, let nothing stand."""
         self.banned.add(artifact)
         if not artifact:
-            self.rules = replace(self.rules, fresh=True)
+            self.rules = replace(self.rules, fresh=True, within="")
 
     def _outputs(self, record: reuse.Record, place: int) -> list[dict[str, Any]]:
         if not record["shown"]:

@@ -2,26 +2,54 @@
 
 import hashlib
 import json
-import os
-import platform
 import random
-import sys
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlops_nb import files
 from mlops_nb.errors import NotFound, Refused
-from mlops_nb.events import RunFinished, StepObserved, StepRecorded
+from mlops_nb.events import RunFinished, RunRetried, StepObserved, StepRecorded
 from mlops_nb.model import Value
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
-from mlops_nb.ports import Executor, Source, Task
+from mlops_nb.ports import Executor, Limits, Source, Task
 from mlops_nb.record import history
 from mlops_nb.verbs import run as run_verb
-from mlops_nb.wiring import provenance, storekeeping
+from mlops_nb.wiring import mirroring, provenance, storekeeping
 from mlops_nb.wiring.ledger import MOST_RECORDS, Ledger, Rules
 from mlops_nb.wiring.workshop import Tell, Workshop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a run is to a sweep, which looks after the mirrors and the store itself.
+
+    shared:      it is no point, but makes what the points share
+    environment: what a kernel's environment has besides
+    """
+
+    sweep: str = ""
+    shared: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+ALONE = Part()
+UNLIMITED = Limits()
+LONGEST_PAUSE = 60.0  # s between one try and the next
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked of one run."""
+
+    given: Mapping[str, Value]
+    output: Path | None
+    limits: Limits
+    rules: Rules
+    part: Part
 
 
 def run(  # noqa: PLR0913  what a person may ask of a run
@@ -30,56 +58,83 @@ def run(  # noqa: PLR0913  what a person may ask of a run
     parameters: Mapping[str, Value],
     *,
     output: Path | None,
-    timeout: float | None,
+    limits: Limits = UNLIMITED,
     rules: Rules,
     resume: str = "",
+    part: Part = ALONE,
     tell: Tell,
 ) -> history.Run:
     """Run a notebook, as far as it does not stand by earlier runs, and record it.
 
     resume: a run that did not finish, whose parameters are taken
+
+    Where it fails and `limits` say so, it is tried again from the step that failed on.
     """
-    known = source.pipeline.parameters
-    if resume:
-        parameters = {**_parameters_of(shop, source, resume), **parameters}
-    given = params.checked(parameters, known, source.path.name)
-    python = shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
     for step in (rules.only, rules.start):
         _refuse_unknown(source, step)
-    name = shop.new_run()
-    values = {p.name: p.value for p in known} | given
-    shop.prepare_folder()
-    scratch = shop.scratch("reuse")
-    try:
-        ledger = ledger_of(shop, source, values, rules=rules, scratch=scratch, python=python)
-        provenance.note_packages(shop, name, python)
-        task = run_verb.task_of(
-            source, run=name, folder=source.path.parent,
-            output=output or shop.run_folder(name) / source.path.name, parameters=given,
-            environment=shop.kernel_environment(), timeout=timeout, reuse=ledger,
-        )  # fmt: skip
-        stands = _execute(shop, source, task, ledger, tell)
-    finally:
-        shop.drop(scratch)
+    if resume:
+        parameters = {**_parameters_of(shop, source, resume), **parameters}
+    given = params.checked(parameters, source.pipeline.parameters, source.path.name)
+    for attempt in range(limits.retries + 1):
+        wish = Wish(given, output, limits, rules, part)
+        name, stands = _once(shop, source, wish, tell)
+        done = shop.run_of(name)
+        if done.status != "failed" or attempt == limits.retries:
+            break
+        pause = min(LONGEST_PAUSE, 2.0**attempt)
+        event = RunRetried(run=name, attempt=attempt + 1, of=limits.retries, seconds=pause)
+        shop.record([event], tell)
+        time.sleep(pause)
+    if part.sweep:
+        return done
     storekeeping.bounded(shop)
     if not stands or _mirror_is_behind(shop):  # a run of which all stands can wait
-        shop.mirror_now()
+        mirroring.behind(shop)
     return shop.run_of(name)
 
 
-def _execute(shop: Workshop, source: Source, task: Task, ledger: Ledger, tell: Tell) -> bool:
+def _once(shop: Workshop, source: Source, wish: Wish, tell: Tell) -> tuple[str, bool]:
+    """Run a notebook once; return the run's id, and whether all of it stood."""
+    python = shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
+    name = shop.new_run()
+    values = {p.name: p.value for p in source.pipeline.parameters} | dict(wish.given)
+    shop.prepare_folder()
+    scratch = shop.scratch("reuse")
+    try:
+        ledger = ledger_of(shop, source, values, rules=wish.rules, scratch=scratch, python=python,
+                           environment=wish.part.environment)  # fmt: skip
+        provenance.note_packages(shop, name, python)
+        task = run_verb.task_of(
+            source, run=name, folder=source.path.parent,
+            output=wish.output or shop.run_folder(name) / source.path.name, parameters=wish.given,
+            environment={**shop.kernel_environment(), **wish.part.environment},
+            limits=wish.limits, reuse=ledger,
+        )  # fmt: skip
+        return name, _execute(shop, source, task, ledger, wish.part, tell)
+    finally:
+        shop.drop(scratch)
+
+
+def _execute(
+    shop: Workshop, source: Source, task: Task, ledger: Ledger, part: Part, tell: Tell
+) -> bool:
     """Execute a task and record it; return whether all of it stood."""
     executor, stands = _executor(shop, source, ledger)
-    if not stands and any("mlflow" in cell.source for cell in source.notebook.cells):
-        shop.mirror.prepare()
+    if not (stands or part.sweep) and logs_to_mlflow(source):
+        mirroring.prepare(shop)
     graph, mermaid = render.as_json(source.pipeline), render.as_mermaid(source.pipeline)
     shop.write_graph(task.run, graph, mermaid)
     events = run_verb.run(
         task, executor=executor, notebook=shop.relative(source.path), values=ledger.parameters,
-        process=shop.process(),
+        process=shop.process(), sweep=part.sweep, shared=part.shared,
     )  # fmt: skip
     shop.record_until_stopped(events, task.run, tell)
     return stands
+
+
+def logs_to_mlflow(source: Source) -> bool:
+    """Say whether a notebook's own cells may log to MLflow."""
+    return any("mlflow" in cell.source for cell in source.notebook.cells)
 
 
 def _mirror_is_behind(shop: Workshop) -> bool:
@@ -103,7 +158,8 @@ def _executor(shop: Workshop, source: Source, ledger: Ledger) -> tuple[Executor,
     from mlops_nb.executors.replay import Replay
 
     replay = Replay(source, ledger)
-    if not (ledger.rules.fresh or ledger.rules.only or ledger.rules.start or ledger.rules.audit):
+    rules = ledger.rules
+    if not (rules.fresh or rules.only or rules.steps or rules.start or rules.audit):
         try:
             if replay.stands():
                 return replay, True
@@ -122,16 +178,20 @@ def ledger_of(  # noqa: PLR0913  what decides about reuse
     scratch: Path,
     python: str,
     notebook: str = "",
+    environment: Mapping[str, str] = ALONE.environment,
 ) -> Ledger:
-    """Return what is known of a notebook's earlier runs, ready to decide about the next one."""
+    """Return what is known of a notebook's earlier runs, ready to decide about the next one.
+
+    environment: what the kernel's environment has besides
+    """
     return Ledger(
         source=source,
         notebook=notebook or shop.relative(source.path),
         records=records_of(shop, notebook or shop.relative(source.path)),
         store=shop.store,
         folder=scratch,
-        environment=environment_digest(python),
-        variables={**shop.environment, **shop.kernel_environment()},
+        environment=shop.environments.digest(python),
+        variables={**shop.environment, **shop.kernel_environment(), **environment},
         parameters=values,
         at=shop.now(),
         rules=rules,
@@ -206,26 +266,6 @@ def records_behind(shop: Workshop, done: history.Run) -> dict[str, Mapping[str, 
             if known and same:
                 found.setdefault(unit, record)
     return found
-
-
-def environment_digest(python: str) -> str:
-    """Return a digest of an interpreter's version, platform and installed packages."""
-    places = sorted({p for p in sys.path if p.endswith("-packages")})
-    if (
-        os.path.realpath(python) != os.path.realpath(sys.executable)
-        or _prefix(python) != sys.prefix
-    ):
-        root = Path(_prefix(python))
-        places = sorted(str(p) for p in root.glob("lib/python*/site-packages"))
-    packages = sorted(n for p in places if os.path.isdir(p) for n in os.listdir(p)
-                      if n.endswith((".dist-info", ".egg-info", ".egg-link")))  # fmt: skip
-    parts = [os.path.realpath(python), sys.version if python == sys.executable else "",
-             platform.machine(), sys.platform, *packages]  # fmt: skip
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _prefix(python: str) -> str:
-    return str(Path(python).parent.parent)
 
 
 def checked_output(here: Path, output: str | Path | None, source: Path) -> Path | None:

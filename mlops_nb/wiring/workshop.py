@@ -67,9 +67,9 @@ class Workshop:
     @cached_property
     def executor(self) -> Executor:
         """What executes notebooks."""
-        from mlops_nb.executors.papermill import Papermill
+        from mlops_nb.executors.engines import Engines
 
-        return Papermill()
+        return Engines(self.environment)
 
     @cached_property
     def environments(self) -> Any:

@@ -62,3 +62,43 @@ def test_the_edges_of_a_small_notebook_are_told_from_its_text(case):
 def test_the_cases_that_only_a_run_could_tell_are_listed_and_no_others():
     assert {case["name"] for case in CASES if not is_right(case)} == NEEDS_OBSERVATION
     assert len(CASES) == 106
+
+
+# name → cells, and the edges that their text tells
+OURS = {
+    "arguments of top": (["tips = [1]", "def top(df, n=5): return df[:n]", "top(tips, n=6)"],
+                         {(0, 2), (1, 2)}),
+    "locals of top": (["def top(df, n=5):\n    k = 2\n    return df[:n * k]", "k = 10",
+                       "top([1, 2, 3])", "print(k)"], {(0, 2), (1, 3)}),
+    "globals of top": (["k = 10", "def top(x): return x * k", "top(2)"], {(0, 2), (1, 2)}),
+    "globals that top binds": (["def top():\n    global k\n    k = 2", "top()", "k"],
+                               {(0, 1), (1, 2)}),
+    "a class called top": (["k = 1", "class top:\n    n = 2\n    def f(self): return k",
+                            "top().f()"], {(0, 2), (1, 2)}),
+    "timeit binds nothing": (["total = 1", "%timeit -n 1 total = 99", "print(total)"], {(0, 2)}),
+    "a cell of timeit binds nothing": (
+        ["total = 1", "%%timeit -q -n 1 i = 0\ntotal = i", "print(total)"], {(0, 2)}),
+    "a loop of timeit binds nothing": (["i = 1", "%timeit for i in range(3): pass", "i"],
+                                       {(0, 2)}),
+    "timeit reads and changes": (["xs = [1]", "%%timeit -n 1\nxs.append(2)", "xs"],
+                                 {(0, 1), (1, 2)}),
+    "time binds": (["total = 1", "%time total = 99", "total"], {(1, 2)}),
+    "a cell of time binds": (["total = 1", "%%time\ntotal = 99", "total"], {(1, 2)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_edges_of_our_own_cases_are_told_from_their_text(name):
+    cells, wanted = OURS[name]
+    found = edges_of(cells)
+    assert wanted - found == set()
+    assert found - closed(wanted) == set()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_name_of_our_own_cases_is_called_missing(name):
+    imports, found = {}, []
+    for source in OURS[name][0]:
+        found.append(names(source, imports))
+    flows = trace(found)
+    assert [flow.missing for flow in flows if flow.missing] == []

@@ -204,3 +204,13 @@ def test_models_metrics_and_evaluations_are_declared_by_marks():
 
 def test_metrics_logged_to_mlflow_are_known():
     assert told("import mlflow", "mlflow.log_metric('auc', f())").logged == ("auc",)
+
+
+def test_a_cell_that_was_seen_to_run_needs_no_run():
+    raw = {"cell_type": "code", "source": "exec(code)", "metadata": {}}
+    notebook = cells.read({"cells": [raw, raw], "nbformat": 4}, "a.ipynb")
+    ran = dict.fromkeys(("reads", "writes", "changes", "deletes", "channels_read", "assumed",
+                         "channels_changed", "files_read", "files_written"), ())  # fmt: skip
+    found = pipeline(notebook, {0: ran, 1: {"lost": "why", **ran}})
+    assert [w.cell for w in found.warnings if w.kind == "needs-a-run"] == [1]
+    assert [w.cell for w in pipeline(notebook).warnings if w.kind == "needs-a-run"] == [0, 1]

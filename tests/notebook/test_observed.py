@@ -85,3 +85,22 @@ def test_differences_between_a_run_and_the_text_are_told_both_ways():
     assert found == [("only-in-text", 1), ("only-observed", 2)]
     told[1] = seen(failed=True)
     assert [w.cell for w in observed.differences(static, now, told)] == [2]
+
+
+def test_a_difference_is_said_once_a_cell_with_its_names():
+    static = [Flow(), Flow(), Flow(sources={"a": (0,)})]
+    now = [Flow(), Flow(), Flow(sources={"a": (0,), "b": (1,), "file:/c": (1,)})]
+    (warned,) = observed.differences(static, now, {i: seen() for i in range(3)})
+    assert warned.what == "cell 2 depends on cell 1 (b, file:/c), which only a run shows"
+    now = [Flow(), Flow(), Flow(sources={"a": (0,), "b": (1,)})]
+    (warned,) = observed.differences(now, [Flow()] * 3, {2: seen()})
+    assert warned.what.startswith("cell 2 depends on cell 0 (a) and cell 1 (b) by its text")
+
+
+def test_imports_and_what_is_around_every_cell_are_no_difference():
+    nothing, told = [Flow(), Flow()], {0: seen(), 1: seen()}
+    imported = [Flow(), Flow(sources={"np": (0,)})]
+    around = [Flow(), Flow(sources={"warnings": (0,), "matplotlib": (0,), "module:pandas": (0,)})]
+    assert observed.differences(imported, nothing, told, [{"np"}, set()]) == []
+    assert observed.differences(nothing, around, told) == []
+    assert [w.kind for w in observed.differences(imported, nothing, told)] == ["only-in-text"]

@@ -59,7 +59,12 @@ def as_json(event):
 SAMPLES = (
     ev.RunQueued(run="r", job="j", trigger="schedule", scheduled_at="T", data_start="s", attempt=2),
     ev.RunStarted(run="r", notebook="n.ipynb", parameters={"a": [1, None, {"b": 0.5}], "ü": "한글"},
-                  process=(7, "12.5"), steps=("load", "train")),
+                  process=(7, "12.5"), steps=("load", "train"), sweep="s", shared=True),
+    ev.EngineChosen(run="r", engine="kernel", because="it uses widgets"),
+    ev.RunRetried(run="r", attempt=1, of=2, seconds=1.0),
+    ev.SweepStarted(sweep="s", notebook="n.ipynb", grid={"a": [1, None, "x"]}, parameters={"b": 2},
+                    shared=("load",), workers=2, by="auc", digest="d", process=(7, "12.5")),
+    ev.SweepFinished(sweep="s", status="stopped", seconds=1.5, best="r", error="no"),
     ev.CellStarted(run="r", cell=0),
     ev.CellFinished(run="r", cell=0, seconds=0.1),
     ev.CellFailed(run="r", cell=1, seconds=0.2, error="ZeroDivisionError", traceback="a\n  b\n"),

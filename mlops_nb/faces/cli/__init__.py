@@ -16,9 +16,9 @@ class Verbs(click.Group):
     """The verbs; each file of them is imported when one of its verbs is asked for."""
 
     homes: ClassVar[dict[str, str]] = {
-        "graph": "notebooks", "check": "notebooks", "run": "notebooks", "runs": "notebooks",
-        "show": "notebooks", "why": "notebooks", "promote": "promotion",
-        "apply": "promotion", "jobs": "jobs",
+        "graph": "notebooks", "check": "notebooks", "run": "notebooks", "sweep": "sweeps",
+        "runs": "notebooks", "show": "notebooks", "stop": "sweeps", "why": "notebooks",
+        "promote": "promotion", "apply": "promotion", "jobs": "jobs",
         "job": "jobs", "pause": "jobs", "unpause": "jobs", "history": "jobs", "trigger": "jobs",
         "scheduler": "jobs", "models": "models", "rollback": "models",
         "diff": "provenance", "lineage": "provenance", "store": "store", "demo": "play",

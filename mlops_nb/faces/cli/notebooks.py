@@ -9,9 +9,10 @@ from mlops_nb.faces.cli.output import as_json_option
 from mlops_nb.model import Value
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
-from mlops_nb.project import Project, Rules, open_project
+from mlops_nb.project import Limits, Project, Rules, open_project
 from mlops_nb.record import history
 
+POSITIVE = click.FloatRange(0, min_open=True)
 parameter_option = click.option(
     "-p", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter."
 )
@@ -56,7 +57,24 @@ def graph(notebook: str, *, observe: bool, mermaid: bool, as_json: bool) -> int:
 @click.argument("notebook")
 @parameter_option
 @click.option("-o", "--output", "target", metavar="OUT", help="Where the executed notebook goes.")
-@click.option("--timeout", type=float, metavar="S", help="Stop the run after S seconds.")
+@click.option(
+    "--engine",
+    type=click.Choice(["warm", "kernel", "cold"]),
+    default=None,
+    help="What runs the cells; by default the fastest that is safe.",
+)
+@click.option("--timeout", type=POSITIVE, metavar="S", help="Stop the run after S seconds.")
+@click.option(
+    "--cell-timeout", type=POSITIVE, metavar="S", help="Stop it where a cell takes longer."
+)
+@click.option("--memory", type=POSITIVE, metavar="GIB", help="Stop it where it holds more memory.")
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Try a failed run again, N times at most, ever later.",
+)
 @click.option("--only", metavar="STEP", default="", help="Run STEP, and what it needs.")
 @click.option("--from", "start", metavar="STEP", default="", help="Run everything from STEP on.")
 @click.option("--fresh", is_flag=True, help="Let nothing stand by earlier runs.")
@@ -69,7 +87,11 @@ def run(  # noqa: PLR0913  one option each
     *,
     given: tuple[tuple[str, str], ...],
     target: str | None,
+    engine: str | None,
     timeout: float | None,
+    cell_timeout: float | None,
+    memory: float | None,
+    retries: int,
     only: str,
     start: str,
     fresh: bool,
@@ -77,13 +99,17 @@ def run(  # noqa: PLR0913  one option each
     audit: float,
     as_json: bool,
 ) -> int:
-    """Run NOTEBOOK in a clean kernel and record it; steps that nothing changed are not run."""
+    """Run NOTEBOOK in a clean process and record it; steps that nothing changed are not run."""
     if only and start:
         raise click.UsageError("--only and --from cannot be given together")
     project = project_of(notebook)
     rules = Rules(fresh=fresh, only=only, start=start, audit=audit)
+    limits = Limits(
+        engine=engine or "", timeout=timeout, cell_timeout=cell_timeout, retries=retries,
+        memory=None if memory is None else int(memory * 2**30),
+    )  # fmt: skip
     done = project.run(
-        notebook, typed(given), output=target, timeout=timeout, rules=rules, resume=resume,
+        notebook, typed(given), output=target, limits=limits, rules=rules, resume=resume,
         tell=output.Progress(),
     )  # fmt: skip
     output.warned(project)

@@ -11,9 +11,11 @@ import click
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import (
     ArtifactDamaged,
+    EngineChosen,
     Event,
     ReuseAudited,
     RunFinished,
+    RunRetried,
     StepFailed,
     StepFinished,
     StepReused,
@@ -77,6 +79,13 @@ class Progress:
         elif isinstance(event, ReuseAudited):
             found = f"differs in {', '.join(event.differs)}" if event.differs else "the same"
             click.echo(f"  {event.step:<24} audited: {found}", err=True)
+        elif isinstance(event, EngineChosen):
+            if event.engine != "warm" and event.because != "it was asked for":
+                click.echo(f"  engine: {event.engine}, as {event.because}", err=True)
+        elif isinstance(event, RunRetried):
+            click.echo(
+                f"  try {event.attempt + 1} of {event.of + 1} in {event.seconds:g} s", err=True
+            )
         elif isinstance(event, ArtifactDamaged):
             click.echo(f"  warning: what was stored cannot be used: {event.what}", err=True)
         elif isinstance(event, StepFailed):

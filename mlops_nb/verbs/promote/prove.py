@@ -10,7 +10,7 @@ from mlops_nb.bundle import script
 from mlops_nb.bundle.task import bundle_task
 from mlops_nb.errors import NotProven, RunFailed
 from mlops_nb.model import Proof
-from mlops_nb.ports import Task
+from mlops_nb.ports import Limits, Task
 from mlops_nb.record import gates
 from mlops_nb.verbs.promote import proof
 from mlops_nb.verbs.promote.contents import code_files
@@ -73,7 +73,7 @@ def _base_task(draft: Draft, bench: Bench) -> Task:
         interpreter=draft.interpreter,
         environment={**bench.environment, "PYTHONHASHSEED": str(bench.seed % 2**32)},
         secrets=bench.secrets,
-        timeout=draft.job.timeout,
+        limits=Limits(timeout=draft.job.timeout, engine="cold"),  # it knows nothing of any other
     )
 
 

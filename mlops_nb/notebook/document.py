@@ -1,0 +1,107 @@
+"""A notebook as a document: made ready to run, given parameters, written as nbformat writes it."""
+
+import copy
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_nb.notebook.cells import is_injected, source_of, tags_of
+
+INJECTED = "injected-parameters"
+TRANSIENT = frozenset({"orig_nbformat", "orig_nbformat_minor", "signature"})
+SPLIT = frozenset({"application/javascript", "image/svg+xml"})  # written by lines, as all text is
+
+
+def ready(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy with a kernelspec, ids, no outputs and nothing that a run put in."""
+    made = copy.deepcopy(dict(document))
+    made["cells"] = [cell for cell in made["cells"] if not is_injected(cell)]
+    made["nbformat_minor"] = max(5, int(made.get("nbformat_minor", 5)))
+    ids: set[str] = set()
+    metadata = made.setdefault("metadata", {})
+    metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3"})
+    metadata["kernelspec"].setdefault("language", "python")
+    metadata["papermill"] = {}
+    for cell in made["cells"]:
+        cell["source"] = source_of(cell)
+        cell.setdefault("metadata", {})
+        wanted = str(cell.get("id") or "cell")
+        cell["id"] = wanted if wanted not in ids and "id" in cell else f"{wanted[:40]}-{len(ids)}"
+        ids.add(cell["id"])
+        if cell["cell_type"] == "code":
+            cell["outputs"] = []
+            cell.setdefault("execution_count", None)
+    return made
+
+
+def inject(document: dict[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Put a cell that sets parameters behind the one tagged `parameters`, or first of all.
+
+    The cell is the one that papermill puts in.
+    """
+    document["metadata"]["papermill"]["parameters"] = dict(parameters)
+    if not parameters:
+        return
+    lines = [f"{name} = {literal(value)}" for name, value in parameters.items()]
+    cell: dict[str, Any] = {
+        "cell_type": "code", "execution_count": None, "id": "injected-parameters", "outputs": [],
+        "metadata": {"tags": [INJECTED]}, "source": "\n".join(["# Parameters", *lines, ""]),
+    }  # fmt: skip
+    cells = document["cells"]
+    place = next((i + 1 for i, c in enumerate(cells) if "parameters" in tags_of(c)), 0)
+    document["cells"] = [*cells[:place], cell, *cells[place:]]
+
+
+def literal(value: Any) -> str:
+    """Return a parameter's value as Python text, as papermill writes it.
+
+    >>> literal({"a": [1, True, None, 'x"']})
+    '{"a": [1, True, None, "x\\\\""]}'
+    """
+    if value is None or isinstance(value, bool | int):
+        return str(value)
+    if isinstance(value, float):
+        return str(value) if math.isfinite(value) else f"float('{value}')"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(str(k))}: {literal(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    text = str(value).encode("unicode_escape").decode("ascii").replace('"', r"\"")
+    return f'"{text}"'
+
+
+def written(document: Mapping[str, Any]) -> str:
+    """Return a document as nbformat writes it to a file: texts as lists of lines, keys sorted."""
+    made = {**document, "cells": [_cell(cell) for cell in document["cells"]]}
+    made["metadata"] = {k: v for k, v in document["metadata"].items() if k not in TRANSIENT}
+    return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+    made = dict(cell)
+    made["source"] = source_of(cell).splitlines(keepends=True)
+    made["metadata"] = {k: v for k, v in cell["metadata"].items() if k != "trusted"}
+    if "attachments" in cell:
+        made["attachments"] = {k: _bundle(v) for k, v in cell["attachments"].items()}
+    if cell["cell_type"] == "code":
+        made["outputs"] = [_output(output) for output in cell["outputs"]]
+    return made
+
+
+def _output(output: Mapping[str, Any]) -> dict[str, Any]:
+    made = dict(output)
+    if output["output_type"] in {"execute_result", "display_data"}:
+        made["data"] = _bundle(output.get("data", {}))
+    elif output["output_type"] == "stream" and isinstance(output["text"], str):
+        made["text"] = output["text"].splitlines(keepends=True)
+    return made
+
+
+def _bundle(bundle: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        mime: value.splitlines(keepends=True)
+        if isinstance(value, str) and (mime.startswith("text/") or mime in SPLIT)
+        else value
+        for mime, value in bundle.items()
+    }

@@ -1,0 +1,282 @@
+"""Finds the warm parent that fits a run, or starts it, and asks it for children."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.warm.wire import Reader, send
+
+HERE = Path(__file__).parent
+IDLE = 600.0  # s without a request after which a parent ends
+MOST_PARENTS = 4  # that one user keeps warm
+# what changes from one terminal to the next, and is no matter to any import
+VOLATILE = frozenset({
+    "PWD", "OLDPWD", "SHLVL", "_", "COLUMNS", "LINES", "TERM", "TERM_PROGRAM", "WINDOWID",
+    "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "JPY_PARENT_PID", "JPY_SESSION_NAME",
+    "PYTEST_CURRENT_TEST", "CUDA_VISIBLE_DEVICES", "MLOPS_NB_WARM_IDLE",
+})  # fmt: skip
+
+
+class Unwarm(Exception):
+    """There can be no warm parent here; its text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a parent has to be: for which interpreter, with which imports and variables.
+
+    python:      the interpreter
+    modules:     dotted names to import
+    environment: every variable that it starts with
+    packages:    a digest of what is installed for the interpreter
+    """
+
+    python: str
+    modules: tuple[str, ...]
+    environment: Mapping[str, str]
+    packages: str
+
+    def key(self) -> str:
+        """Return what tells one parent from any other that would not do."""
+        mlflow = any(name.partition(".")[0] == "mlflow" for name in self.modules)
+        variables = {k: v for k, v in self.environment.items()
+                     if k not in VOLATILE and (mlflow or not k.startswith("MLFLOW_"))}  # fmt: skip
+        parts = [self.python, sorted(self.modules), sorted(variables.items()), self.packages,
+                 _own_version()]  # fmt: skip
+        return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def _own_version() -> list[tuple[str, int]]:
+    """Return what changes when the files that a parent loads of ours do."""
+    folders = (HERE, HERE.parent / "probe")
+    return sorted((e.name, e.stat().st_mtime_ns) for folder in folders
+                  for e in os.scandir(folder) if e.name.endswith(".py"))  # fmt: skip
+
+
+def folder() -> Path:
+    """Return the private folder of sockets. Raises Unwarm where somebody else could write there."""
+    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    place = Path(base) / f"mlops-nb-{os.getuid()}"
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        found = place.lstat()
+    except OSError as error:
+        raise Unwarm(f"{str(place)!r} cannot be used: {error.strerror}") from None
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or place.is_symlink():
+        raise Unwarm(f"{str(place)!r} is not private to this user")
+    if len(os.fsencode(place)) > 70:  # noqa: PLR2004  an address of a socket has 108 bytes at most
+        raise Unwarm(f"the path {str(place)!r} is too long for a socket")
+    return place
+
+
+class Child:
+    """A forked process that was asked for. `pid` leads a session and a process group."""
+
+    def __init__(self, line: Reader, pid: int) -> None:
+        self.line, self.pid = line, pid
+        self.ended: dict[str, Any] | None = None
+
+    def poll(self) -> int | None:
+        """Return how it ended, None while it runs: an exit status, or minus a signal's number."""
+        while self.ended is None and _readable(self.line.sock, 0.0):
+            self._take()
+        return None if self.ended is None else int(self.ended["exit"])
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Wait for its end, `seconds` at most."""
+        end = None if seconds is None else time.monotonic() + seconds
+        while self.ended is None:
+            left = None if end is None else end - time.monotonic()
+            if left is not None and (left <= 0 or not _readable(self.line.sock, left)):
+                break
+            self._take()
+        return self.poll()
+
+    def _take(self) -> None:
+        self.line.feed()
+        found = self.line.next()
+        if found is not None:
+            self.ended = found
+        elif self.line.ended:
+            self.ended = {"exit": -signal.SIGKILL, "parent": "gone"}
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def close(self) -> None:
+        """Give the line up: a child that still runs is killed."""
+        self.line.close()
+
+
+def _readable(sock: socket.socket, seconds: float) -> bool:
+    import select
+
+    return bool(select.select([sock], [], [], seconds)[0])
+
+
+def fork(wanted: Wanted, request: Mapping[str, Any], fds: Iterable[int]) -> Child:
+    """Have a child forked; `fds` become its standard output, its standard error, and the rest.
+
+    Raises Unwarm where there can be none.
+    """
+    sock = _connected(wanted)
+    try:
+        send(sock, dict(request), tuple(fds))
+        line = Reader(sock)
+        answer = line.wait()
+    except OSError as error:
+        sock.close()
+        raise Unwarm(f"the warm parent went away: {error}") from None
+    if answer is None:
+        sock.close()
+        raise Unwarm("the warm parent went away")
+    return Child(line, int(answer["pid"]))
+
+
+def call(wanted: Wanted, request: Mapping[str, Any]) -> None:
+    """Have a function called in a child, and wait neither for it nor for a parent to start."""
+    place, key = folder(), wanted.key()
+    path = place / f"{key}.sock"
+    sock = _try(path)
+    with (place / f"{key}.lock").open("w") as lock:
+        if sock is None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # a parent is starting: what it calls first is still to come
+                return
+            sock = _try(path)
+        if sock is None:
+            _make_room(place)
+            os.close(_start(wanted, place, key, lock.fileno(), first=request))
+            return
+    nothing = os.open(os.devnull, os.O_RDWR)
+    try:
+        send(sock, dict(request), (nothing, nothing))
+        Reader(sock).wait()  # it was forked: the line may go
+    except OSError as error:
+        raise Unwarm(f"the warm parent went away: {error}") from None
+    finally:
+        os.close(nothing)
+        sock.close()
+
+
+def _connected(wanted: Wanted) -> socket.socket:
+    place, key = folder(), wanted.key()
+    path = place / f"{key}.sock"
+    sock = _try(path)
+    if sock is not None:
+        return sock
+    with (place / f"{key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sock = _try(path)  # somebody else may have started it meanwhile
+        if sock is None:
+            _make_room(place)
+            _await(_start(wanted, place, key, lock.fileno()), place / f"{key}.log")
+            sock = _try(path)
+    if sock is None:
+        raise Unwarm("the warm parent does not answer")
+    return sock
+
+
+def _try(path: Path) -> socket.socket | None:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(str(path))
+    except OSError:
+        sock.close()
+        return None
+    os.utime(path)  # when it was asked last
+    return sock
+
+
+def _make_room(place: Path) -> None:
+    """Ask the parents that were not used for longest to leave; sweep up after dead ones."""
+    found = sorted(place.glob("*.sock"), key=lambda p: p.stat().st_mtime, reverse=True)
+    alive = 0
+    for path in found:
+        sock = _try_quietly(path)
+        if sock is None:
+            for suffix in (".sock", ".lock", ".log"):
+                path.with_suffix(suffix).unlink(missing_ok=True)
+            continue
+        alive += 1
+        if alive >= MOST_PARENTS:
+            with contextlib.suppress(OSError):
+                send(sock, {"do": "leave"})
+        sock.close()
+
+
+def _try_quietly(path: Path) -> socket.socket | None:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(str(path))
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
+def _start(
+    wanted: Wanted, place: Path, key: str, lock: int, first: Mapping[str, Any] | None = None
+) -> int:
+    """Start a parent; return where it says that it is ready. Raises Unwarm where it cannot be.
+
+    lock:  a file descriptor to be held until then
+    first: a request that it serves at once
+    """
+    refused = place / f"{key}.refused"
+    if refused.exists():
+        raise Unwarm(refused.read_text(encoding="utf-8"))
+    ready, write = os.pipe()
+    config = {
+        "modules": list(wanted.modules), "ready": write, "quiet": str(place / f"{key}.loud"),
+        "idle": float(os.environ.get("MLOPS_NB_WARM_IDLE") or IDLE), "lock": lock, "first": first,
+    }  # fmt: skip
+    words = [wanted.python, str(HERE / "parent.py"), str(place / f"{key}.sock"), json.dumps(config)]
+    with (place / f"{key}.log").open("w", encoding="utf-8") as said:
+        try:
+            subprocess.run(
+                words, cwd="/", env=dict(wanted.environment), stdin=subprocess.DEVNULL,
+                stdout=said, stderr=said, start_new_session=True, pass_fds=(write, lock),
+                check=False,
+            )  # fmt: skip
+        except OSError as error:
+            os.close(ready)
+            raise Unwarm(f"{wanted.python!r} cannot be started: {error.strerror}") from None
+        finally:
+            os.close(write)
+    return ready
+
+
+def _await(ready: int, log: Path) -> None:
+    """Wait until a parent is ready. Raises Unwarm with its reason where it cannot be one."""
+    with os.fdopen(ready) as answer:
+        text = answer.read()
+    if not text:
+        last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""])[-1]
+        raise Unwarm(f"the warm parent ended at once: {last[:200]}")
+    why = json.loads(text)["refused"]
+    if why:
+        log.with_suffix(".refused").write_text(why, encoding="utf-8")
+        raise Unwarm(why)
+
+
+def possible() -> str:
+    """Return why this platform has no warm processes, "" where it has."""
+    if not hasattr(os, "fork") or sys.platform != "linux":
+        return "this platform has no safe fork"
+    return ""

@@ -1,0 +1,16 @@
+"""Runs ipykernel in a forked child, as `python -m ipykernel_launcher` would."""
+
+import os
+import sys
+from typing import Any
+
+
+def run(request: dict[str, Any], _: list[int]) -> None:
+    """Be a kernel until it is shut down."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
+    os.environ.pop("JPY_PARENT_PID", None)  # whoever started it is not this process's parent
+    app = IPKernelApp.instance(parent_handle=0)
+    app.initialize(request["arguments"])
+    app.start()

@@ -1,0 +1,253 @@
+"""The warm parent: imports once, then forks a child for every run that asks; runs no user code.
+
+A program of its own: `python parent.py SOCKET CONFIG`, where CONFIG is a JSON object with
+{modules, idle, quiet, ready, lock, first}: imports, seconds without a request after which it ends,
+a file of modules whose import says something, file descriptors to answer on and to hold until
+then, and a request to serve at once.
+"""
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import random
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "_mlops_warm"
+INLINE = "module://matplotlib_inline.backend_inline"
+PROBE_PARTS = ("look", "observer", "values", "generators")
+
+
+def load(name: str, folder: Path) -> None:
+    """Make a folder a package of a name of its own."""
+    path = folder / "__init__.py"
+    spec = importlib.util.spec_from_file_location(
+        name, path, submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(str(path))
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+class Parent:
+    """Listens, forks, and tells whoever asked how the child ended."""
+
+    def __init__(self, path: Path, idle: float) -> None:
+        self.path, self.idle = path, idle
+        self.wire = importlib.import_module(f"{PACKAGE}.wire")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.selector = selectors.DefaultSelector()
+        self.waiting: dict[int, Any] = {}  # child → the line to who asked for it
+        self.detached: set[int] = set()  # children that outlive who asked for them
+        self.wakes, wake = os.pipe()
+        for fd in (self.wakes, wake):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def listen(self) -> None:
+        """Open the socket, for this user alone, under its name at once."""
+        part = self.path.with_suffix(f".{os.getpid()}")
+        self.listener.bind(str(part))
+        os.chmod(part, 0o600)
+        self.listener.listen(64)
+        os.replace(part, self.path)
+        self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
+        self.selector.register(self.wakes, selectors.EVENT_READ, self._reap)
+
+    def serve(self) -> None:
+        """Serve until nobody has asked for a while, or the socket belongs to another parent."""
+        own = os.stat(self.path).st_ino
+        last = time.monotonic()
+        while True:
+            ready = self.selector.select(timeout=max(0.05, min(self.idle, 5.0)))
+            for key, _ in ready:
+                key.data(key.fileobj)
+            if ready or self.waiting:
+                last = time.monotonic()
+            elif time.monotonic() - last > self.idle or _inode(self.path) != own:
+                break
+        if _inode(self.path) == own:
+            self.path.unlink()
+
+    def _accept(self, _: Any) -> None:
+        connection, _ = self.listener.accept()
+        line = self.wire.Reader(connection)
+        self.selector.register(connection, selectors.EVENT_READ, lambda _: self._hear(line))
+
+    def _hear(self, line: Any) -> None:
+        """Take in a request; a line that ends before its child did ends the child, too."""
+        line.feed()
+        child = next((pid for pid, other in self.waiting.items() if other is line), None)
+        if line.ended:
+            self._forget(line)
+            if child is not None:
+                self.waiting[child] = None
+                if child not in self.detached:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child, signal.SIGKILL)
+            return
+        request = line.next()
+        if request is None or child is not None:
+            return
+        if request["do"] == "leave":
+            self.idle = -1.0
+            return
+        self._fork(request, line)
+
+    def first(self, request: dict[str, Any]) -> None:
+        """Serve a request that nobody waits for."""
+        ours, theirs = socket.socketpair()
+        line = self.wire.Reader(ours)
+        line.fds = [os.dup(1), os.dup(2)]
+        self.selector.register(ours, selectors.EVENT_READ, lambda _: self._hear(line))
+        theirs.close()
+        self._fork(request, line)
+
+    def _forget(self, line: Any) -> None:
+        self.selector.unregister(line.sock)
+        line.close()
+
+    def _fork(self, request: dict[str, Any], line: Any) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._child(request, line, parent)
+        self.waiting[pid] = line
+        if request["do"] == "call":
+            self.detached.add(pid)
+        for fd in line.fds:
+            os.close(fd)
+        line.fds = []
+        with contextlib.suppress(OSError):  # who asked has gone: the next read says so
+            self.wire.send(line.sock, {"pid": pid})
+
+    def _child(self, request: dict[str, Any], line: Any, parent: int) -> None:
+        """Be the child; nothing of the parent's own goes on here."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            fds = line.fds[:]
+            keep = set(fds)
+            for key in list(self.selector.get_map().values()):
+                fd = key.fd
+                if fd not in keep:
+                    with contextlib.suppress(OSError):
+                        os.close(fd)
+            self.selector.close()
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nothing, 0)
+            os.dup2(fds[0], 1)
+            os.dup2(fds[1], 2)
+            for fd in (nothing, fds[0], fds[1]):
+                os.close(fd)
+            importlib.import_module(f"{PACKAGE}.child").become(request, parent)
+            kind = {"cells": "serve", "kernel": "kernel", "call": "call"}[request["do"]]
+            importlib.import_module(f"{PACKAGE}.{kind}").run(request, fds[2:])
+            status = 0
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        except BaseException:  # noqa: BLE001  nobody is left to catch it
+            traceback.print_exc()
+        finally:
+            for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+                with contextlib.suppress(Exception):
+                    stream.flush()  # type: ignore[union-attr]
+            os._exit(status)
+
+    def _reap(self, _: Any) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.wakes, 4096):
+                pass
+        while self.waiting:
+            try:
+                pid, status, used = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            line = self.waiting.pop(pid, None)
+            self.detached.discard(pid)
+            if line is None:
+                continue
+            told = {"exit": os.waitstatus_to_exitcode(status), "peak": used.ru_maxrss * 1024,
+                    "cpu": used.ru_utime + used.ru_stime}  # fmt: skip
+            with contextlib.suppress(OSError):
+                self.wire.send(line.sock, told)
+            self._forget(line)
+
+
+def _inode(path: Path) -> int:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
+
+
+def prepare(config: dict[str, Any]) -> str:
+    """Import what children will need; return why this process must not be forked, or ""."""
+    preload = importlib.import_module(f"{PACKAGE}.preload")
+    for part in ("child", "serve", "wire"):
+        importlib.import_module(f"{PACKAGE}.{part}")
+    os.environ.setdefault("MPLBACKEND", INLINE)  # matplotlib asks once, when it is imported
+    preload.load(preload.OWN)
+    shell = importlib.import_module(f"{PACKAGE}.shell").make()
+    for part in PROBE_PARTS:
+        importlib.import_module(f"_mlops_probe.{part}")
+    quiet = Path(config["quiet"])
+    loud = set(quiet.read_text("utf-8").split()) if quiet.exists() else set()
+    with shell.builtin_trap:  # `get_ipython` is a builtin, as it is while a cell runs
+        noisy = preload.load([m for m in config["modules"] if m not in loud])
+    if noisy:  # what its import said belongs to the notebook: start again without it
+        quiet.write_text("\n".join(sorted(loud | set(noisy))), "utf-8")
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    if threading.active_count() > 1:
+        names = ", ".join(t.name for t in threading.enumerate()[1:])
+        return f"importing its modules starts threads ({names})"
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return "importing its modules starts CUDA"
+    return ""
+
+
+def main() -> None:
+    """Prepare, say so, and serve."""
+    if os.fork():  # whoever started this has no child of it to wait for
+        os._exit(0)
+    path, config = Path(sys.argv[1]), json.loads(sys.argv[2])
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [p for p in sys.path if p and Path(p).resolve() != here]
+    load(PACKAGE, here)
+    load("_mlops_probe", here.parent / "probe")
+    os.umask(0o077)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(write_through=True)  # type: ignore[union-attr]
+    random.seed()
+    objection = prepare(config)
+    gc.collect()
+    gc.freeze()
+    parent = Parent(path, float(config["idle"]))
+    if not objection:
+        parent.listen()
+    with contextlib.suppress(BrokenPipeError), os.fdopen(config["ready"], "w") as ready:
+        ready.write(json.dumps({"refused": objection}))  # nobody may wait for it any more
+    os.close(config["lock"])
+    if not objection:
+        if config["first"]:
+            parent.first(config["first"])
+        parent.serve()
+
+
+if __name__ == "__main__":
+    main()

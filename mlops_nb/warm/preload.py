@@ -1,0 +1,75 @@
+"""Imports what a notebook will import, where nobody would notice that it happened before."""
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import os
+import site
+import sys
+import sysconfig
+import warnings
+from collections.abc import Iterable
+
+# what a kernel needs by itself; none of it makes a ZeroMQ context
+OWN = ("IPython.core.completer", "IPython.core.history", "IPython.core.magics",
+       "ipykernel.compiler", "ipykernel.zmqshell", "ipykernel.ipkernel", "comm")  # fmt: skip
+
+
+def places() -> tuple[str, ...]:
+    """Return the folders whose modules nobody edits: the library's and site-packages."""
+    paths = sysconfig.get_paths()
+    found = {paths[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")}
+    found |= {*site.getsitepackages(), site.getusersitepackages()}
+    return tuple(os.path.realpath(p) + os.sep for p in found)
+
+
+def is_installed(name: str) -> bool:
+    """Say whether a top-level module is installed, not somebody's own file."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return False
+    if spec is None:
+        return False
+    if spec.origin in {"built-in", "frozen"}:
+        return True
+    return spec.origin is not None and os.path.realpath(spec.origin).startswith(places())
+
+
+def load(names: Iterable[str]) -> list[str]:
+    """Import modules; return those whose import warned, printed or failed, which must be undone.
+
+    A name that is no module but something in one is passed over with its module imported.
+    """
+    noisy = []
+    known: dict[str, bool] = {}
+    for name in names:
+        root = name.partition(".")[0]
+        if root not in known:
+            known[root] = is_installed(root)
+        if known[root] and not _quietly(name):
+            noisy.append(name)
+    return noisy
+
+
+def _quietly(name: str) -> bool:
+    said = io.StringIO()
+    with (
+        warnings.catch_warnings(record=True) as warned,
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+    ):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            return bool(error.name) and name.startswith(f"{error.name}") and _no_module(name)
+        except BaseException:  # noqa: BLE001  the notebook will see it for itself
+            return False
+    return not warned and not said.getvalue()
+
+
+def _no_module(name: str) -> bool:
+    """Say whether a dotted name is an attribute of a module that is imported."""
+    parent, _, last = name.rpartition(".")
+    return not parent or parent in sys.modules or hasattr(sys.modules.get(parent), last)

@@ -1,0 +1,88 @@
+"""Messages over a socket: JSON with its length before it, and file descriptors beside it."""
+
+import array
+import base64
+import contextlib
+import json
+import os
+import socket
+import struct
+from typing import Any
+
+HEAD = struct.Struct("!I")
+MOST_FDS = 8
+BLOCK = 1 << 18
+
+
+def pack(message: dict[str, Any]) -> bytes:
+    """Return a message as it goes over the wire."""
+    data = json.dumps(message, default=_plain).encode("utf-8", "surrogatepass")
+    return HEAD.pack(len(data)) + data
+
+
+def _plain(value: Any) -> str:
+    """Return what JSON has no word for as Jupyter's messages have it."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return str(value)
+
+
+def send(sock: socket.socket, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
+    """Send a message. Raises OSError where nobody listens any more."""
+    data = memoryview(pack(message))
+    if fds:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+        data = data[sock.sendmsg([data], rights) :]
+    sock.sendall(data)
+
+
+class Reader:
+    """Takes messages apart that come in pieces. `fds` are the file descriptors that came along."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.buffer = bytearray()
+        self.fds: list[int] = []
+        self.ended = False
+
+    def feed(self) -> None:
+        """Read what is there, waiting for the first byte; note where the other side has gone."""
+        space = socket.CMSG_SPACE(MOST_FDS * array.array("i").itemsize)
+        try:
+            data, rights, _, _ = self.sock.recvmsg(BLOCK, space)
+        except ConnectionError:
+            data, rights = b"", []
+        for level, kind, found in rights:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                whole = len(found) - len(found) % array.array("i").itemsize
+                self.fds += array.array("i", found[:whole])
+        self.buffer += data
+        self.ended = self.ended or not data
+
+    def next(self) -> dict[str, Any] | None:
+        """Return the next whole message, None where there is none yet."""
+        if len(self.buffer) < HEAD.size:
+            return None
+        (size,) = HEAD.unpack_from(self.buffer)
+        if len(self.buffer) < HEAD.size + size:
+            return None
+        data = bytes(self.buffer[HEAD.size : HEAD.size + size])
+        del self.buffer[: HEAD.size + size]
+        message: dict[str, Any] = json.loads(data.decode("utf-8", "surrogatepass"))
+        return message
+
+    def wait(self) -> dict[str, Any] | None:
+        """Return the next message when it is there, None where the other side has gone."""
+        while (message := self.next()) is None:
+            if self.ended:
+                return None
+            self.feed()
+        return message
+
+    def close(self) -> None:
+        """Close the socket and every file descriptor that came along."""
+        self.sock.close()
+        for fd in self.fds:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self.fds = []

@@ -1,0 +1,74 @@
+"""Lets MLflow catch up behind a run's back, in a process of its own, so that nobody waits."""
+
+import os
+import sys
+from pathlib import Path
+
+from mlops_nb import files
+from mlops_nb.wiring.workshop import Workshop, real_time
+
+# importing it takes seconds; a warm parent has done so
+MODULES = ("mlflow", "mlflow.entities", "mlflow.store.tracking.sqlalchemy_store", "sqlalchemy")
+START = frozenset({"PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR", "TZ"})
+FAILED = "mirror.error"
+PREPARED = "mlflow-experiment"
+
+
+def prepare(shop: Workshop) -> None:
+    """Make MLflow's experiment for cells that log by themselves, once for each address.
+
+    Raises Unreachable where MLflow does not answer.
+    """
+    address = f"{shop.settings.mlflow} {shop.settings.experiment}"
+    file = Path(shop.settings.mlflow.removeprefix("sqlite:///"))
+    gone = shop.settings.mlflow.startswith("sqlite:///") and not file.exists()
+    if gone or shop.journal.place(PREPARED) != address:
+        shop.mirror.prepare()
+        shop.journal.place(PREPARED, address)
+
+
+def behind(shop: Workshop) -> None:
+    """See that MLflow learns what the journal holds, soon; at once where there is no way to wait.
+
+    `MLOPS_NB_MIRROR=wait` has it done before this returns.
+    """
+    if shop.environment.get("MLOPS_NB_MIRROR") == "wait" or not _handed_over(shop):
+        shop.mirror_now()
+
+
+def _handed_over(shop: Workshop) -> bool:
+    from mlops_nb.executors.environments import packages_digest
+    from mlops_nb.warm.client import Unwarm, Wanted, call, possible
+
+    if possible():
+        return False
+    start = {k: v for k, v in shop.environment.items() if k in START}  # one parent for all projects
+    wanted = Wanted(python=sys.executable, modules=MODULES, environment=start,
+                    packages=packages_digest(sys.executable))  # fmt: skip
+    request = {
+        "do": "call", "module": __name__, "function": "catch_up", "arguments": [str(shop.root)],
+        "environment": shop.environment, "folder": str(shop.root), "umask": _umask(),
+        "path": str(Path(__file__).parents[2]),
+    }  # fmt: skip
+    try:
+        call(wanted, request)
+    except Unwarm:
+        return False
+    return True
+
+
+def catch_up(root: str) -> None:
+    """Let the mirrors of a project catch up; what went wrong is kept to be told by the next run."""
+    shop = Workshop(Path(root), os.environ, real_time)
+    shop.mirror_now()
+    note = shop.settings.folder / FAILED
+    if shop.warnings:
+        files.write_text(note, "\n".join(w.what for w in shop.warnings))
+    else:
+        note.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
