@@ -1,4 +1,4 @@
-"""The papermill engine `mlops-nb`, as its entry point finds it: light to import, heavy when used."""
+"""The papermill engine `mlops-nb`, as its entry point finds it: heavy only when it is used."""
 
 from typing import Any
 

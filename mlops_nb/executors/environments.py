@@ -58,6 +58,7 @@ def kernelspec(kernel: str) -> Mapping[str, Any]:
     """
     from jupyter_core.paths import jupyter_path
 
+    kernel = "python3" if kernel == "python" else kernel  # as jupyter_client takes it
     for place in jupyter_path("kernels"):
         file = Path(place) / kernel.lower() / "kernel.json"
         if file.is_file():

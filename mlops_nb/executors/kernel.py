@@ -66,6 +66,7 @@ class Client(Walker, PapermillNotebookClient):  # type: ignore[misc]
         except DeadKernelError:
             raise Died(f"the kernel died{self._how()} while this cell ran") from None
         except CellTimeoutError as error:
+            self.dead = True  # it was shut down
             said = str(error).splitlines()[0]
             raise CellError("CellTimeoutError", said, said, shown=False) from None
 

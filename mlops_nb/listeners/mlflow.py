@@ -72,7 +72,7 @@ class MlflowMirror:
         try:
             self.experiment_id(self.client())
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
-            raise _unreachable(self.uri, error) from None
+            raise unreachable(self.uri, error) from None
 
     def catch_up(self, events: Iterable[Event] = ()) -> Iterator[Event]:
         """Bring MLflow up to the journal's end; yield what the journal should know of it.
@@ -94,7 +94,7 @@ class MlflowMirror:
         except MlopsError:
             raise
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
-            raise _unreachable(self.uri, error) from None
+            raise unreachable(self.uri, error) from None
 
     def _take(self, client: Any, event: Event) -> Iterator[Event]:
         if isinstance(event, RunFinished):
@@ -226,7 +226,8 @@ def _ms(at: str) -> int:
     return int(datetime.fromisoformat(at).timestamp() * 1000) if at else 0
 
 
-def _unreachable(uri: str, error: Exception) -> Unreachable:
+def unreachable(uri: str, error: Exception) -> Unreachable:
+    """Return the error for an MLflow that cannot be had."""
     return Unreachable(
         f"MLflow does not answer: {str(error).splitlines()[0] if str(error) else error!r}",
         fix="check MLFLOW_TRACKING_URI; the journal has everything, the next command catches up",

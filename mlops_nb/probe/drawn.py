@@ -64,7 +64,7 @@ def drawing(value: Any, depth: int = 0) -> Any:
     found: list[Any] = []
     for item in itertools.islice(_items(value), MOST_ITEMS):
         told = drawing(item, depth + 1)
-        if told is None and item is not None:
+        if told is None and item is not None and not _is_empty(item):
             return None
         found.append(told)
     return found
@@ -94,6 +94,10 @@ def _items(value: Any) -> Iterator[Any]:
     if kind is getattr(numpy, "ndarray", None) and value.dtype.kind == "O":
         return iter(value.flat)
     return iter(())
+
+
+def _is_empty(value: Any) -> bool:
+    return type(value) in (list, tuple, dict) and not value
 
 
 def artist(value: Any, *, laid_out: bool = False) -> list[Any]:

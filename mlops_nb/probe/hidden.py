@@ -9,6 +9,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from . import audit, channels, outside
+from . import shown as shown_by
 from .drawn import holds_artists
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 SHOWN = re.compile(r"\bOut\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
 OWN_CHANNEL = ("rcParams", "options", "environ", "path", "filters", "modules")
 CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the clock
-SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
-SHOWN_BY = {"pandas": "pandas.options", "numpy": "numpy.print"}
-MOST_SHOWN = 100  # items of a container that is shown
 PACKAGES = {"rng:numpy": "numpy", "rng:random": "random", "rng:torch": "torch"}
 
 
@@ -69,7 +67,7 @@ class Hidden:
         if draws:
             read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
         read |= self._shown() | self._shows()
-        if self._only_imports() and not modules:
+        if "warnings" in changed and not modules and self._only_imports():
             changed.discard("warnings")  # filters that packages bring along, wherever imported
         read |= {f"cache:{n}" for n in facts.used if n in self.observer.caches}
         patched = self._patches()
@@ -138,13 +136,13 @@ class Hidden:
         """Return the options by which what the cell shows is written out."""
         used = self.facts.used.items()
         shown = [self.facts.both[n] for n, use in used if n in self.facts.both
-                 and not use.given.isdisjoint(SHOWING)]  # fmt: skip
+                 and not use.given.isdisjoint(shown_by.SHOWING)]  # fmt: skip
         shown.append(self.facts.result.result)
-        for value in shown[:]:
-            if type(value) in (list, tuple, dict):
-                shown += list(value.values() if type(value) is dict else value)[:MOST_SHOWN]
-        tops = {outside.top_of(value) for value in shown}
-        return {channel for top, channel in SHOWN_BY.items() if top in tops}
+        known = self.observer.display
+        now = shown_by.display_options()
+        if now and now not in known:
+            known += [now] if known else [shown_by.default_options(), now]
+        return shown_by.channels(shown, known)
 
     def _only_imports(self) -> bool:
         """Say whether nothing but imports ran: no other code set what they brought along."""

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 import types
+from collections.abc import Mapping
 from typing import Any
 
 from . import audit, channels, outside
@@ -51,6 +52,7 @@ class Observer:
         self.misses: dict[int, int] = {}
         self.caches: set[str] = set()  # names of `lru_cache` wrappers
         self.patched: set[str] = set()
+        self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
         self.files: dict[str, None] = {}

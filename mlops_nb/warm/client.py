@@ -76,7 +76,7 @@ def folder() -> Path:
         raise Unwarm(f"{str(place)!r} cannot be used: {error.strerror}") from None
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or place.is_symlink():
         raise Unwarm(f"{str(place)!r} is not private to this user")
-    if len(os.fsencode(place)) > 70:  # noqa: PLR2004  an address of a socket has 108 bytes at most
+    if len(os.fsencode(place)) > 76:  # noqa: PLR2004  an address of a socket has 108 bytes at most
         raise Unwarm(f"the path {str(place)!r} is too long for a socket")
     return place
 
@@ -192,14 +192,15 @@ def _connected(wanted: Wanted) -> socket.socket:
     return sock
 
 
-def _try(path: Path) -> socket.socket | None:
+def _try(path: Path, *, use: bool = True) -> socket.socket | None:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.connect(str(path))
     except OSError:
         sock.close()
         return None
-    os.utime(path)  # when it was asked last
+    if use:
+        os.utime(path)  # when it was asked last
     return sock
 
 
@@ -208,7 +209,7 @@ def _make_room(place: Path) -> None:
     found = sorted(place.glob("*.sock"), key=lambda p: p.stat().st_mtime, reverse=True)
     alive = 0
     for path in found:
-        sock = _try_quietly(path)
+        sock = _try(path, use=False)
         if sock is None:
             for suffix in (".sock", ".lock", ".log"):
                 path.with_suffix(suffix).unlink(missing_ok=True)
@@ -218,16 +219,6 @@ def _make_room(place: Path) -> None:
             with contextlib.suppress(OSError):
                 send(sock, {"do": "leave"})
         sock.close()
-
-
-def _try_quietly(path: Path) -> socket.socket | None:
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.connect(str(path))
-    except OSError:
-        sock.close()
-        return None
-    return sock
 
 
 def _start(

@@ -82,7 +82,7 @@ Shell.__module__ = ZMQInteractiveShell.__module__
 
 
 def make() -> Shell:
-    """Return IPython's one shell, made before a library is imported that asks whether there is one."""
+    """Return IPython's one shell: a library that is imported may ask whether there is one."""
     config = Config()
     config.HistoryManager.hist_file = ":memory:"
     config.HistoryManager.enabled = False

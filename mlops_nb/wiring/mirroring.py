@@ -1,10 +1,13 @@
 """Lets MLflow catch up behind a run's back, in a process of its own, so that nobody waits."""
 
 import os
+import socket
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlops_nb import files
+from mlops_nb.errors import MlopsError
 from mlops_nb.wiring.workshop import Workshop, real_time
 
 # importing it takes seconds; a warm parent has done so
@@ -32,8 +35,32 @@ def behind(shop: Workshop) -> None:
 
     `MLOPS_NB_MIRROR=wait` has it done before this returns.
     """
-    if shop.environment.get("MLOPS_NB_MIRROR") == "wait" or not _handed_over(shop):
+    if shop.environment.get("MLOPS_NB_MIRROR") == "wait":
         shop.mirror_now()
+        return
+    shop.warnings += _complaints(shop)
+    if not shop.warnings and not _handed_over(shop):
+        shop.mirror_now()
+
+
+def _complaints(shop: Workshop) -> list[MlopsError]:
+    """Return what is wrong with MLflow, as far as that can be told in no time."""
+    from mlops_nb.listeners.mlflow import unreachable
+
+    uri = shop.settings.mlflow
+    server = urlsplit(uri)
+    if server.scheme in {"http", "https"} and server.hostname:
+        try:
+            port = server.port or (443 if server.scheme == "https" else 80)
+            socket.create_connection((server.hostname, port), timeout=1.0).close()
+        except OSError as error:
+            return [unreachable(uri, error)]
+    note = shop.settings.folder / FAILED
+    if note.is_file():  # the last time, behind somebody's back; it is tried again
+        what = note.read_text(encoding="utf-8")
+        note.unlink()
+        return [unreachable(uri, OSError(what.removeprefix("MLflow does not answer: ")))]
+    return []
 
 
 def _handed_over(shop: Workshop) -> bool:

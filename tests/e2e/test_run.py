@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -23,6 +24,9 @@ open("pid", "w").write(str(os.getpid()))
 import time
 time.sleep(300)"""
 )
+
+
+WAIT = {"MLOPS_NB_MIRROR": "wait"}  # MLflow is up to date when the command ends
 
 
 def mlflow_run(terminal: Terminal, run: str) -> dict:
@@ -59,7 +63,7 @@ def wait_for(path: Path, process: "subprocess.Popen[str]") -> str:
 
 
 def test_a_run_reports_its_steps_and_metrics_and_is_mirrored_to_mlflow(terminal):
-    answer = terminal.type("run", "wine.ipynb", "-p", "depth", "3", "-o", "out.ipynb")
+    answer = terminal.type("run", "wine.ipynb", "-p", "depth", "3", "-o", "out.ipynb", **WAIT)
     assert answer.status == 0, answer.stderr
     run = answer.json
     assert run["status"] == "finished"
@@ -103,7 +107,7 @@ def test_a_wrong_parameter_is_refused_and_nothing_is_written(tmp_path):
 
 def test_a_failed_cell_marks_run_notebook_and_mlflow_as_failed(terminal):
     wine(terminal.folder / "fail.ipynb", judge=JUDGE + "\nprint('so far')\n1 / 0")
-    answer = terminal.type("run", "fail.ipynb", "-o", "failed.ipynb")
+    answer = terminal.type("run", "fail.ipynb", "-o", "failed.ipynb", **WAIT)
     assert answer.status == 1
     run = answer.json
     assert run["status"] == "failed"
@@ -117,7 +121,7 @@ def test_a_failed_cell_marks_run_notebook_and_mlflow_as_failed(terminal):
 
 def test_a_killed_kernel_is_a_failed_run_with_the_output_so_far(terminal):
     pid = hanging(terminal)
-    with terminal.start("run", "hang.ipynb", "-o", "hung.ipynb", "--json") as process:
+    with terminal.start("run", "hang.ipynb", "-o", "hung.ipynb", "--json", **WAIT) as process:
         os.kill(int(wait_for(pid, process)), signal.SIGKILL)
         stdout, _ = process.communicate(timeout=120)
     run = json.loads(stdout)
@@ -195,7 +199,7 @@ def test_metrics_that_cells_log_to_mlflow_are_the_runs_and_their_run_is_adopted(
         imports="import mlflow\n" + IMPORTS,
         judge=JUDGE + "\nmlflow.log_metric('logged_accuracy', accuracy)",
     )
-    answer = terminal.type("run", "logging.ipynb")
+    answer = terminal.type("run", "logging.ipynb", **WAIT)
     assert answer.status == 0, answer.stderr
     assert set(answer.json["metrics"]) == {"logged_accuracy"}
     runs = (
@@ -210,13 +214,22 @@ def test_metrics_that_cells_log_to_mlflow_are_the_runs_and_their_run_is_adopted(
     assert not (terminal.folder / "mlruns").exists()
 
 
+def test_nobody_waits_for_mlflow_which_catches_up_behind(terminal):
+    run = terminal.type("run", "wine.ipynb", "-p", "depth", "9").json
+    end = time.monotonic() + 60
+    while terminal.type("show", run["run"]).json["mlflow_run"] is None:
+        assert time.monotonic() < end, "MLflow never caught up"
+        time.sleep(0.5)
+    assert not (terminal.folder / ".mlops" / "mirror.error").exists()
+
+
 def test_a_dead_tracking_server_is_a_warning_and_the_next_run_catches_up(terminal):
     dead = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     answer = terminal.type("run", "wine.ipynb", **dead)
     assert (answer.status, answer.json["status"]) == (0, "finished")
     assert answer.json["mlflow_run"] is None
     assert "warning: MLflow does not answer" in answer.stderr
-    assert terminal.type("run", "wine.ipynb").status == 0
+    assert terminal.type("run", "wine.ipynb", **WAIT).status == 0
     caught_up = terminal.type("show", answer.json["run"]).json
     assert mlflow_run(terminal, caught_up["mlflow_run"])["status"] == "FINISHED"
 

@@ -37,7 +37,7 @@ def plain(value: object) -> str:
 
 
 def shown(cell: dict) -> dict:
-    """What a cell shows: the rest in order; lines sorted, as a kernel mixes them with those of child processes."""
+    """What a cell shows; lines sorted, as a kernel mixes them with those of child processes."""
     streams: dict[str, str] = {}
     rest = []
     for output in cell["outputs"]:
@@ -47,8 +47,8 @@ def shown(cell: dict) -> dict:
             rest.append({k: v for k, v in output.items() if k != "traceback"})
         else:
             rest.append(output)
-    return {"streams": {k: sorted(plain(v).split("\\n")) for k, v in streams.items()}, "rest": [plain(o) for o in rest],
-            "count": cell["execution_count"]}  # fmt: skip
+    lines = {name: sorted(plain(text).split("\\n")) for name, text in streams.items()}
+    return {"streams": lines, "rest": [plain(o) for o in rest], "count": cell["execution_count"]}
 
 
 def by_papermill(source: Path, output: Path) -> list[dict]:
@@ -78,6 +78,7 @@ def written(folder: Path, cells: tuple[str, ...]) -> Path:
     book = new_notebook(cells=made)
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3",
                                    "language": "python"}  # fmt: skip
+    folder.mkdir()
     path = folder / "zoo.ipynb"
     nbformat.write(book, path)
     return path
@@ -92,9 +93,12 @@ def differences(theirs: list[dict], ours: list[dict]) -> dict[str, tuple]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_awkward_cells_show_the_same(theme, tmp_path):
-    source = written(tmp_path, THEMES[theme])
+def test_awkward_cells_show_the_same(theme, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it, kernels leave file descriptors alone
+    source = written(tmp_path / "room", THEMES[theme])
     theirs = by_papermill(source, tmp_path / "theirs.ipynb")
+    shutil.rmtree(source.parent)  # each starts in the same empty folder
+    source = written(tmp_path / "room", THEMES[theme])
     assert differences(theirs, by_us(source, tmp_path / "ours.ipynb", "warm")) == {}
 
 

@@ -1,0 +1,74 @@
+"""Which options of pandas and numpy decide how what a cell shows is written out."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .outside import module_of, top_of
+
+SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
+MOST_ITEMS = 100  # of a container that is shown
+# options that show only where there are more rows, or more columns, than they say
+LIMITS = {"max_rows": 0, "min_rows": 0, "max_columns": 1}
+Options = Mapping[str, Any]
+
+
+def display_options() -> dict[str, Any]:
+    """Return pandas' present options of display."""
+    module = sys.modules.get("pandas._config.config")
+    held = getattr(module, "_global_config", None)
+    return dict(held["display"]) if type(held) is dict and "display" in held else {}
+
+
+def default_options() -> dict[str, Any]:
+    """Return pandas' options of display as they are when nobody has set them."""
+    module = sys.modules.get("pandas._config.config")
+    known = getattr(module, "_registered_options", None)
+    if type(known) is not dict:
+        return {}
+    names = [name for name in known if name.count(".") == 1 and name.startswith("display.")]
+    return {name.partition(".")[2]: known[name].defval for name in names}
+
+
+def channels(values: Iterable[Any], known: Iterable[Options]) -> set[str]:
+    """Return the channels that the look of values hangs on.
+
+    known: pandas' options of display as they were at one time or another
+    """
+    shown = list(values)
+    for value in shown[:]:
+        if type(value) in (list, tuple, dict):
+            shown += list(value.values() if type(value) is dict else value)[:MOST_ITEMS]
+    found = set()
+    tops = {top_of(value) for value in shown}
+    if "numpy" in tops:
+        found.add("numpy.print")
+    if "pandas" in tops:
+        differ = _differing(known)
+        if any(_matters(differ, value) for value in shown if top_of(value) == "pandas"):
+            found.add("pandas.options")
+    return found
+
+
+def _differing(known: Iterable[Options]) -> dict[str, list[Any]]:
+    """Return the options that were not always the same, with their values."""
+    values: dict[str, list[Any]] = {}
+    for options in known:
+        for name, value in options.items():
+            values.setdefault(name, []).append(value)
+    return {name: v for name, v in values.items() if any(one != v[0] for one in v)}
+
+
+def _matters(differ: Mapping[str, list[Any]], value: Any) -> bool:
+    """Say whether one of the options may show in what is written of a value."""
+    exact = module_of(type(value)) in {"pandas", "pandas.core.frame", "pandas.core.series"}
+    shape = getattr(value, "shape", ()) if exact else ()
+    for name, values in differ.items():
+        axis = LIMITS.get(name, 2)
+        if not exact or name not in LIMITS:
+            return True
+        # 0 is for terminals, whose width decides; what is shown in a notebook has none
+        limits = [limit for limit in values if isinstance(limit, int) and limit > 0]
+        if axis < len(shape) and limits and shape[axis] > min(limits):
+            return True
+    return False

@@ -1,0 +1,264 @@
+"""What can go wrong with a run: each ends in a true record, the outputs so far, and no orphan."""
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from typing_in import Terminal
+
+SLOW = "import time\nprint('begun', flush=True)\ntime.sleep(120)"
+ENGINES = ("warm", "kernel", "cold")
+TWO = ("warm", "kernel")  # what is no matter of how a kernel is started
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    (tmp_path / "room" / ".git").mkdir(parents=True)
+    return Terminal(tmp_path / "room")
+
+
+@pytest.fixture
+def short():
+    """A folder with a path that is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="m", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def notebook(terminal, *cells):
+    book = new_notebook(cells=[new_code_cell(text) for text in cells])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3",
+                                   "language": "python"}  # fmt: skip
+    nbformat.write(book, terminal.folder / "n.ipynb")
+
+
+def executed(answer):
+    book = nbformat.read(answer["output"], 4)
+    nbformat.validate(book)
+    book.cells = [c for c in book.cells if c.cell_type == "code"]  # papermill puts notes in
+    return book
+
+
+def texts(book):
+    return ["".join(o.get("text", "") for o in c.outputs) for c in book.cells]
+
+
+def descendants(terminal):
+    """The notebook's own processes: those that work in the project's folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.cwd() == str(terminal.folder) and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
+def gone(terminal, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not descendants(terminal):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def wait_for(path: Path, seconds=60):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path.name} never came"
+        time.sleep(0.05)
+    return path.read_text()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_process_that_is_killed_is_a_failed_run_with_its_outputs(terminal, engine):
+    notebook(terminal, "x = 1\nprint('one')",
+             "import os, signal\nprint('two', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)",
+             "print('never')")  # fmt: skip
+    answer = terminal.type("run", "n.ipynb", "--engine", engine, "-o", "o.ipynb")
+    assert answer.status == 1
+    assert answer.json["status"] == "failed"
+    assert "killed by signal 9" in answer.json["error"]
+    book = executed(answer.json)
+    assert texts(book)[0] == "one\n"
+    assert "two" in texts(book)[1] or engine != "warm"  # a kernel takes its last words with it
+    assert book.cells[1].outputs[-1].ename == "DeadKernelError"
+    assert book.cells[2].outputs == []
+    states = [c.metadata.papermill.status for c in book.cells]
+    assert states == ["completed", "failed", "pending"]
+    assert gone(terminal)
+
+
+def test_an_exit_of_the_interpreter_is_told_apart_from_a_signal(terminal):
+    notebook(terminal, "import os\nos._exit(3)")
+    answer = terminal.type("run", "n.ipynb")
+    assert answer.status == 1
+    assert "exit status 3" in answer.json["error"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_cell_that_takes_too_long(terminal, engine):
+    notebook(terminal, "print('quick')", SLOW, "print('never')")
+    began = time.monotonic()
+    answer = terminal.type("run", "n.ipynb", "--engine", engine, "--cell-timeout", "2")
+    assert answer.status == 1
+    assert "CellTimeoutError" in answer.json["error"]
+    assert time.monotonic() - began < 60
+    assert texts(executed(answer.json))[:2] == ["quick\n", "begun\n"]
+    assert gone(terminal)
+
+
+def test_a_cell_that_will_not_be_interrupted_is_killed(terminal):
+    notebook(terminal, "import time\nfor _ in range(60):\n    try: time.sleep(60)\n"
+             "    except KeyboardInterrupt: print('no', flush=True)")  # fmt: skip
+    answer = terminal.type("run", "n.ipynb", "--cell-timeout", "1")
+    assert answer.status == 1
+    assert "CellTimeoutError" in answer.json["error"]
+    assert texts(executed(answer.json)) == ["no\n"]
+    assert gone(terminal)
+
+
+@pytest.mark.parametrize("engine", TWO)
+def test_a_run_that_takes_too_long(terminal, engine):
+    notebook(terminal, "print('quick')", SLOW)
+    answer = terminal.type("run", "n.ipynb", "--engine", engine, "--timeout", "6")
+    assert answer.status == 1
+    assert "time-out of 6 s" in answer.json["error"]
+    assert texts(executed(answer.json))[0] == "quick\n"
+    assert gone(terminal)
+
+
+@pytest.mark.parametrize("engine", TWO)
+def test_too_much_memory_ends_the_run_and_nothing_else(terminal, engine):
+    notebook(terminal, "print('small')", "big = []\nwhile True: big.append(bytearray(30_000_000))")
+    answer = terminal.type("run", "n.ipynb", "--engine", engine, "--memory", "0.7")
+    assert answer.status == 1
+    assert "memory" in answer.json["error"].lower()
+    assert texts(executed(answer.json))[0] == "small\n"
+    assert gone(terminal)
+
+
+@pytest.mark.parametrize("engine", TWO)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_person_stops_a_run(terminal, engine, number):
+    notebook(terminal, "print('one')", "open('begun', 'w').write('x')\n" + SLOW)
+    with terminal.start("run", "n.ipynb", "--engine", engine, "--json") as process:
+        wait_for(terminal.folder / "begun")
+        process.send_signal(number)
+        stdout, _ = process.communicate(timeout=60)
+    answer = json.loads(stdout)
+    assert answer["status"] == "stopped"
+    assert texts(executed(answer))[0] == "one\n"
+    assert gone(terminal)
+
+
+@pytest.mark.parametrize("engine", TWO)
+def test_whoever_runs_it_is_killed(terminal, engine):
+    notebook(terminal, "open('begun', 'w').write('x')", SLOW)
+    with terminal.start("run", "n.ipynb", "--engine", engine) as process:
+        wait_for(terminal.folder / "begun")
+        process.kill()
+    assert gone(terminal), "the notebook's process goes with the one that ran it"
+    (run,) = terminal.type("runs").json["runs"]
+    assert run["status"] == "failed"
+    assert "was killed" in run["error"]
+    assert [p for p in terminal.folder.rglob("*.part") if ".mlops" not in p.parts] == []
+
+
+def test_the_warm_parent_is_killed_while_a_run_is_under_way(terminal):
+    notebook(terminal, "print('one')",
+             "import os\nopen('parent', 'w').write(str(os.getppid()))\n" + SLOW)  # fmt: skip
+    with terminal.start("run", "n.ipynb", "--engine", "warm", "--json") as process:
+        time.sleep(0.1)
+        parent = wait_for(terminal.folder / "parent") or wait_for(terminal.folder / "parent")
+        os.kill(int(parent), signal.SIGKILL)
+        stdout, _ = process.communicate(timeout=60)
+    answer = json.loads(stdout)
+    assert answer["status"] == "failed"
+    assert "warm parent was killed" in answer["error"]
+    assert texts(executed(answer))[0] == "one\n"
+    assert gone(terminal)
+    notebook(terminal, "print('again')")
+    assert terminal.type("run", "n.ipynb", "--engine", "warm").status == 0  # there is a new one
+
+
+def test_a_failed_run_is_tried_again_from_the_step_that_failed(terminal):
+    notebook(terminal, "# mlops: step a\nopen('a', 'a').write('x')\na = 1",
+             "# mlops: step b\nimport os\nos.makedirs('tries', exist_ok=True)\n"
+             "n = len(os.listdir('tries'))\n"
+             "os.makedirs(f'tries/{n}')\nassert n == 2, n\nb = a")  # fmt: skip
+    answer = terminal.type("run", "n.ipynb", "--retries", "3")
+    assert answer.status == 0, answer.stderr
+    assert (terminal.folder / "a").read_text() == "x"
+    assert len(list((terminal.folder / "tries").iterdir())) == 3
+    assert "try 3 of 4" in answer.stderr
+    assert [r["status"] for r in terminal.type("runs").json["runs"]] == ["failed"] * 2 + [
+        "finished"
+    ]
+
+
+def test_nothing_of_one_run_reaches_another(terminal):
+    (terminal.folder / "helper.py").write_text("value = 1\n")
+    notebook(terminal, "import os, json, random, decimal, helper\nleft = os.environ.get('LEFT')\n"
+             "was = json.__dict__.get('mark'), decimal.getcontext().prec, helper.value\n"
+             "os.environ['LEFT'] = 'x'; json.mark = 1\n"
+             "decimal.getcontext().prec = 5; os.chdir('/')\n"
+             "print(left, *was, random.random())")  # fmt: skip
+    first = executed(terminal.type("run", "n.ipynb", "--fresh", "--engine", "warm").json)
+    (terminal.folder / "helper.py").write_text("value = 22\n")
+    second = executed(terminal.type("run", "n.ipynb", "--fresh", "--engine", "warm").json)
+    (one,), (two,) = texts(first), texts(second)
+    assert one.split()[:4] == ["None", "None", "28", "1"]
+    assert two.split()[:4] == ["None", "None", "28", "22"]
+    assert one.split()[4] != two.split()[4]  # each draws from a state of its own
+
+
+def test_sockets_are_private_and_a_parent_ends_when_nobody_asks(terminal, short):
+    notebook(terminal, "print(1)")
+    place = short
+    given = {"XDG_RUNTIME_DIR": str(place), "MLOPS_NB_WARM_IDLE": "2"}
+    assert terminal.type("run", "n.ipynb", "--engine", "warm", **given).status == 0
+    (folder,) = place.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    sockets = list(folder.glob("*.sock"))
+    assert sockets
+    assert all(s.stat().st_mode & 0o777 == 0o600 for s in sockets)
+    end = time.monotonic() + 30
+    while list(folder.glob("*.sock")):
+        assert time.monotonic() < end, "the parent stays"
+        time.sleep(0.2)
+
+
+def test_a_folder_that_others_can_write_to_is_not_used(terminal, short):
+    notebook(terminal, "print(1)")
+    place = short
+    (place / f"mlops-nb-{os.getuid()}").mkdir(parents=True, mode=0o777)
+    (place / f"mlops-nb-{os.getuid()}").chmod(0o777)
+    given = {"XDG_RUNTIME_DIR": str(place)}
+    answer = terminal.type("run", "n.ipynb", **given)
+    assert answer.status == 0
+    assert "engine: kernel" in answer.stderr
+    assert "not private" in answer.stderr
+    asked = terminal.type("run", "n.ipynb", "--fresh", "--engine", "warm", **given)
+    assert asked.json["status"] == "failed"
+    assert "not private" in asked.json["error"]
+
+
+@pytest.mark.parametrize(("cell", "why"), [
+    ("import ipywidgets\nipywidgets.IntSlider()", "widgets"),
+    ("from tqdm.auto import tqdm\nlist(tqdm(range(2)))", "widgets"),
+])  # fmt: skip
+def test_what_needs_a_kernel_gets_one_and_the_reason_is_said(terminal, cell, why):
+    notebook(terminal, cell)
+    answer = terminal.type("run", "n.ipynb")
+    assert answer.status == 0, answer.stderr
+    assert "engine: kernel" in answer.stderr
+    assert why in answer.stderr
+    assert "widgets" in executed(answer.json).metadata
