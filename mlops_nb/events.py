@@ -1,14 +1,15 @@
 """Everything that can happen, as data. Listeners fold these; nothing else is recorded."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from typing import Any
 
 from mlops_nb.model import Value
+from mlops_nb.noun import Noun, noun
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+@noun
+class Event(Noun):
     """Something that happened. `at` is filled in by the journal: ISO time, UTC."""
 
     run: str = ""
@@ -17,7 +18,7 @@ class Event:
     id: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class RunQueued(Event):
     """A run is due; written before anything is launched. (job, scheduled_at) happens once."""
 
@@ -29,7 +30,7 @@ class RunQueued(Event):
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class RunStarted(Event):
     """A run starts. `process` tells which process runs it: (pid, start time).
 
@@ -46,7 +47,7 @@ class RunStarted(Event):
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class EngineChosen(Event):
     """What runs the cells: warm, kernel or cold; `because` says why, where it was not asked for."""
 
@@ -54,7 +55,7 @@ class EngineChosen(Event):
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class SweepStarted(Event):
     """A sweep starts, or goes on. Its points are `grid`'s combinations, `parameters` is for all.
 
@@ -76,7 +77,7 @@ class SweepStarted(Event):
     process: tuple[int, str] = (0, "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class SweepFinished(Event):
     """A sweep's end. `status`: finished, failed or stopped; `best`: the best point's run."""
 
@@ -87,7 +88,7 @@ class SweepFinished(Event):
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class RunRetried(Event):
     """This run failed and is tried again, as a run of its own, after a pause of `seconds`."""
 
@@ -96,14 +97,14 @@ class RunRetried(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class CellStarted(Event):
     """A code cell starts. `cell` is its index among the source's code cells."""
 
     cell: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class CellFinished(Event):
     """A code cell is done. `seconds`: wall time, s."""
 
@@ -111,7 +112,7 @@ class CellFinished(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class CellFailed(Event):
     """A code cell raised, or its kernel died in it."""
 
@@ -121,14 +122,14 @@ class CellFailed(Event):
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class StepStarted(Event):
     """The first cell of a step starts."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class StepFinished(Event):
     """All cells of a step are done. `seconds`: the sum of its cells' wall times, s."""
 
@@ -137,7 +138,7 @@ class StepFinished(Event):
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class StepReused(Event):
     """A step, or a part of one, stands by what was recorded. `saved`: what it took then, s."""
 
@@ -147,7 +148,7 @@ class StepReused(Event):
     cells: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class StepRecorded(Event):
     """What a unit read, ran as and left behind: what must be the same for it to stand later."""
 
@@ -156,7 +157,7 @@ class StepRecorded(Event):
     record: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class ArtifactDamaged(Event):
     """A stored value's bytes are not what they were; it is not used, what made it runs again."""
 
@@ -164,7 +165,7 @@ class ArtifactDamaged(Event):
     what: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class ReuseAudited(Event):
     """A step that would have stood ran all the same: the names that came out otherwise, if any."""
 
@@ -172,7 +173,7 @@ class ReuseAudited(Event):
     differs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class StepFailed(Event):
     """A step's own code raised, its data did not fit, or the kernel died in it."""
 
@@ -182,7 +183,7 @@ class StepFailed(Event):
     cell: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class StepObserved(Event):
     """What a step left behind: per name a digest (or "unknown"), a kind and a schema of frames."""
 
@@ -190,7 +191,7 @@ class StepObserved(Event):
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class CellObserved(Event):
     """What a cell read, bound and changed, as it was seen from inside the kernel."""
 
@@ -198,7 +199,7 @@ class CellObserved(Event):
     seen: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Measured(Event):
     """The numbers a run ended with. `logged_run`: the MLflow run its own cells logged to."""
 
@@ -207,7 +208,7 @@ class Measured(Event):
     logged_run: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Imported(Event):
     """What a run had imported at its end: top-level modules, and files that no package owns."""
 
@@ -215,7 +216,7 @@ class Imported(Event):
     files: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class ModelKept(Event):
     """A run's model is in the store. `digest` is of its value, `artifact` of its bytes."""
 
@@ -225,7 +226,7 @@ class ModelKept(Event):
     type: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class ChampionScored(Event):
     """The champion, judged by the same cells on the same data."""
 
@@ -234,7 +235,7 @@ class ChampionScored(Event):
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class RunFinished(Event):
     """A run's end. `status`: finished, failed or stopped; `fix` mends the error.
 
@@ -248,7 +249,7 @@ class RunFinished(Event):
     stood: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Judged(Event):
     """What the gates said of a run's model, and what follows."""
 
@@ -257,7 +258,7 @@ class Judged(Event):
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Registered(Event):
     """A model became a numbered version."""
 
@@ -268,7 +269,7 @@ class Registered(Event):
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Released(Event):
     """A version answers from now on. `because`: gates, or rollback."""
 
@@ -279,7 +280,7 @@ class Released(Event):
     rollback: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class JobDrafted(Event):
     """A bundle was written for review; nothing runs from it yet."""
 
@@ -287,7 +288,7 @@ class JobDrafted(Event):
     model_run: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class JobApplied(Event):
     """This bundle is the live one from now on. `definition`: what job.yaml said."""
 
@@ -297,17 +298,17 @@ class JobApplied(Event):
     source_digest: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class JobPaused(Event):
     """The schedule of a job rests."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class JobUnpaused(Event):
     """The schedule of a job goes on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class RunSkipped(Event):
     """A due run was not started."""
 
@@ -315,7 +316,7 @@ class RunSkipped(Event):
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Mirrored(Event):
     """MLflow knows of this run under its own id, or of a version under its own number."""
 

@@ -1,8 +1,10 @@
 """The nouns: frozen, comparable, made of plain values; nothing here does anything."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, TypeAlias
+
+from mlops_nb.noun import Noun, noun
 
 Value: TypeAlias = (
     Any  # a parameter's value: bool, int, float, str, None, or lists and dicts of them
@@ -10,8 +12,8 @@ Value: TypeAlias = (
 Kind: TypeAlias = Literal["step", "setup", "scratch", "parameters", "empty"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+@noun
+class Mark(Noun):
     """One `%mlops WORD …` line or `# mlops: WORD …` comment of a cell.
 
     word:    what it says: step, model, metric, evaluate, …
@@ -24,8 +26,8 @@ class Mark:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+@noun
+class Cell(Noun):
     """One code cell of a notebook.
 
     index:    counts code cells from 0
@@ -41,8 +43,8 @@ class Cell:
     headings: tuple[tuple[int, str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notebook:
+@noun
+class Notebook(Noun):
     """A notebook's code, as read. `kernel` is the kernelspec's name."""
 
     name: str
@@ -51,8 +53,8 @@ class Notebook:
     language: str = "python"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+@noun
+class Parameter(Noun):
     """A value that a run may replace. `type` is a Python type's name, or "any" where unknown."""
 
     name: str
@@ -60,8 +62,8 @@ class Parameter:
     type: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
+@noun
+class Function(Noun):
     """What calling a function (or making and using a class) of the notebook touches.
 
     reads:   global names its code may read
@@ -77,8 +79,8 @@ class Function:
     is_class: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+@noun
+class Names(Noun):
     """What one cell reads, binds and changes, as far as its text tells.
 
     reads:     names it needs from before, in order of first use
@@ -120,8 +122,8 @@ class Names:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellFacts:
+@noun
+class CellFacts(Noun):
     """A cell in its pipeline: what kind it is, and which cells it depends on."""
 
     index: int
@@ -136,8 +138,8 @@ class CellFacts:
     assumed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+@noun
+class Step(Noun):
     """A named piece of a notebook.
 
     cells:      indexes of its code cells
@@ -162,8 +164,8 @@ class Step:
     snapshot: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
+@noun
+class Edge(Noun):
     """`target` reads `names` as `source` left them."""
 
     source: str
@@ -171,8 +173,8 @@ class Edge:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
+@noun
+class Warned(Noun):
     """Something a reader of the graph should know, with its mend."""
 
     kind: str
@@ -182,8 +184,8 @@ class Warned:
     stops: bool = False  # a promotion is refused while it stands
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pipeline:
+@noun
+class Pipeline(Noun):
     """A notebook seen as steps, in notebook order."""
 
     notebook: str
@@ -209,8 +211,8 @@ class Pipeline:
         return self.cells[cell].step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+@noun
+class Gate(Noun):
     """A sentence that a model must make true to be released.
 
     metric:  its left side
@@ -229,8 +231,8 @@ class Gate:
     gap: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+@noun
+class Verdict(Noun):
     """What a gate said of a value."""
 
     gate: str
@@ -240,8 +242,8 @@ class Verdict:
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+@noun
+class Difference(Noun):
     """How one step of a proof came out: the names whose values differ, each with a reason."""
 
     step: str
@@ -251,8 +253,8 @@ class Difference:
     close: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+@noun
+class Proof(Noun):
     """Whether the bundle does what the notebook does. `equal` is None where it was not asked."""
 
     equal: bool | None
@@ -260,8 +262,8 @@ class Proof:
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+@noun
+class Schedule(Noun):
     """When a job is due: a 5-field cron line in an IANA time zone."""
 
     cron: str
@@ -270,8 +272,8 @@ class Schedule:
     overlap: str = "skip"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+@noun
+class Job(Noun):
     """What `job.yaml` says."""
 
     name: str
@@ -289,8 +291,8 @@ class Job:
     rest: Mapping[str, Value] = field(default_factory=dict)  # triggers, approval, notify, …
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
+@noun
+class Interval(Noun):
     """The stretch of time a run is about: [start, end), aware datetimes in the job's zone."""
 
     start: Any

@@ -1,19 +1,20 @@
 """The seams: what the verbs ask of the world, as small Protocols."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from mlops_nb.events import Event
 from mlops_nb.model import Notebook, Pipeline, Value
+from mlops_nb.noun import Noun, noun
 
 Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+@noun
+class Source(Noun):
     """A notebook's file, read: its document, its code and its pipeline."""
 
     path: Path
@@ -22,8 +23,8 @@ class Source:
     pipeline: Pipeline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rescore:
+@noun
+class Rescore(Noun):
     """Judge other models by the run's own cells, on the run's own data, once it is done.
 
     variable: the name that the models are bound to
@@ -40,8 +41,8 @@ class Rescore:
     models: Mapping[int, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+@noun
+class Limits(Noun):
     """What a run is executed by, and how much it may take.
 
     engine:  warm, kernel or cold; "" for the fastest that is safe
@@ -57,8 +58,8 @@ class Limits:
     retries: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+@noun
+class Task(Noun):
     """One notebook to execute, and what to look at on the way.
 
     document:   the notebook, as nbformat 4 JSON; `source` is where it came from
@@ -103,8 +104,8 @@ class Task:
     inspect: Callable[[str, Mapping[str, Any]], str] | None = None  # step's values → objection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+@noun
+class Standing(Noun):
     """What stands for a cell that need not run.
 
     outputs: the cell's outputs, as nbformat has them
@@ -124,8 +125,8 @@ class Standing:
     left_out: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restore:
+@noun
+class Restore(Noun):
     """What has to be brought back before a cell runs.
 
     definitions: texts of imports, functions and classes to execute again

@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
 
+from mlops_nb import events as ev
 from mlops_nb.events import Event, as_record, from_record
 from mlops_nb.ports import Clock
 from mlops_nb.stores.shared import (
@@ -29,11 +32,18 @@ CREATE TABLE IF NOT EXISTS places (name VARCHAR(128) NOT NULL PRIMARY KEY, value
 """
 
 
+# what only tells how far a run has come; its end is written for good
+LIGHT = frozenset({ev.EngineChosen, ev.CellStarted, ev.CellFinished, ev.CellObserved,
+                   ev.StepStarted, ev.StepObserved, ev.StepFinished})  # fmt: skip
+
+
 class SqliteJournal:
     """A journal in a file; the same tables as `SqlJournal` makes, so that either can open it."""
 
     def __init__(self, file: Path, clock: Clock, *, mounts: Path = MOUNTS) -> None:
         self.file, self.clock = file, clock
+        self.own = threading.local()  # each thread's connection, and what it is good for
+        self.open: list[sqlite3.Connection] = []
         refuse_shared(file, mounts)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -44,16 +54,24 @@ class SqliteJournal:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for one piece of work: any thread may ask."""
-        with contextlib.closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
-            for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
+        """Give the thread's connection; a fork, or a file that is another one, gets a new one."""
+        good_for = (os.getpid(), _inode(self.file))
+        if getattr(self.own, "good_for", None) != good_for:
+            connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False)
+            for pragma in ("busy_timeout=30000", "journal_mode=WAL"):
                 connection.execute(f"PRAGMA {pragma}")
-            yield connection
+            self.own.connection, self.own.good_for = connection, (os.getpid(), _inode(self.file))
+            self.open.append(connection)
+        yield self.own.connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the lock from the start; commit at the end, or leave everything as it was."""
+    def writing(self, *, light: bool = False) -> Iterator[sqlite3.Connection]:
+        """Hold the lock from the start; commit at the end, or leave everything as it was.
+
+        light: it survives this process, and the machine's end once anything after it is written
+        """
         with self._connected() as connection:
+            connection.execute(f"PRAGMA synchronous={'NORMAL' if light else 'FULL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -70,7 +88,7 @@ class SqliteJournal:
         row = (at, event.run, event.job, kind, once or None, data)
         words = "INSERT INTO events (at, run, job, kind, once, data) VALUES (?, ?, ?, ?, ?, ?)"
         try:
-            with self.writing() as connection:
+            with self.writing(light=type(event) in LIGHT) as connection:
                 key = connection.execute(words, row).lastrowid
         except sqlite3.IntegrityError:
             if once:
@@ -104,7 +122,7 @@ class SqliteJournal:
         words = ("INSERT INTO places VALUES (?, ?) "
                  "ON CONFLICT (name) DO UPDATE SET value = excluded.value")  # fmt: skip
         try:
-            with self.writing() as connection:
+            with self.writing(light=True) if value is not None else self._connected() as connection:
                 if value is not None:
                     connection.execute(words, (listener, value))
                 found = connection.execute("SELECT value FROM places WHERE name = ?", (listener,))
@@ -114,4 +132,15 @@ class SqliteJournal:
         return str(row[0]) if row else ""
 
     def close(self) -> None:
-        """Let go of the file: nothing is held between two pieces of work."""
+        """Let go of the file; the next piece of work opens it again."""
+        for connection in self.open:
+            connection.close()
+        self.open.clear()
+        self.own = threading.local()
+
+
+def _inode(file: Path) -> int:
+    try:
+        return os.stat(file).st_ino
+    except OSError:
+        return 0
