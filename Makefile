@@ -21,6 +21,7 @@ setup: .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[^ ;]+' requirements.lock)"
 	VIRTUAL_ENV=.venv $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --editable .
+	$(BIN)/python -m compileall -q mlops_nb
 	$(BIN)/python notebooks/flights_data.py notebooks/data --months 1-6 >/dev/null
 	touch $@
 

@@ -34,11 +34,16 @@ class Forked:
 
     def poll(self) -> int | None:
         """Return how it ended, None while it runs."""
-        return self.child.poll()
+        return self._told(self.child.poll())
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait for its end."""
-        return self.child.wait(timeout)
+        return self._told(self.child.wait(timeout))
+
+    def _told(self, code: int | None) -> int | None:
+        if code is not None:
+            self.child.close()
+        return code
 
     def send_signal(self, number: int) -> None:
         """Send a signal to it and whatever it started."""
