@@ -1,7 +1,7 @@
 """A notebook that is being executed: its cells' times and states, and what they put out."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +12,15 @@ PENDING = {"exception": None, "start_time": None, "end_time": None, "duration": 
 
 
 class Page:
-    """Notes in a document what papermill notes: when cells start and end, and how."""
+    """Notes in a document what papermill notes: when cells start and end, and how.
 
-    def __init__(self, document: dict[str, Any], source: str, output: str) -> None:
-        self.nb = document
+    save: is called now and then while a cell runs, so that its outputs are seen
+    """
+
+    def __init__(
+        self, document: dict[str, Any], source: str, output: str, *, save: Callable[[], None]
+    ) -> None:
+        self.nb, self.autosave_cell = document, save
         self.began = _now()
         self.cell_began = self.began
         told = document["metadata"]["papermill"]

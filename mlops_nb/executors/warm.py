@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import time
@@ -13,13 +12,13 @@ from typing import Any
 from mlops_nb.executors.background import Background, unwritable
 from mlops_nb.executors.pages import Outputs, Page
 from mlops_nb.executors.walk import CellError, Died, Stopped, Walker, Watcher, how, is_skipped
-from mlops_nb.executors.watch import Watch
+from mlops_nb.executors.watch import SAVE_EVERY, Watch
 from mlops_nb.notebook import document
 from mlops_nb.notebook.cells import python_of
 from mlops_nb.notebook.modules import imported
 from mlops_nb.ports import Task
 from mlops_nb.warm.client import Child, Unwarm, Wanted, fork
-from mlops_nb.warm.wire import Reader, send
+from mlops_nb.warm.wire import Reader, ready, send
 
 GRACE = 3.0  # s that an interrupted cell has before its process is killed
 GOODBYE = 10.0  # s that a process has to end by itself after the last cell
@@ -102,14 +101,14 @@ class Line:
             if self.reader.ended:
                 return None
             watched: list[Any] = [self.sock, child.line.sock, *(p.fd for p in self.pipes)]
-            ready = select.select(watched, [], [], left)[0]
-            if self.sock in ready:
+            heard = ready(watched, left)
+            if self.sock in heard:
                 self.reader.feed()
-            elif child.line.sock in ready:
+            elif child.line.sock in heard:
                 child.poll()
-                self.reader.ended = not select.select([self.sock], [], [], 0)[0]
+                self.reader.ended = not ready([self.sock], 0.0)
             for pipe in self.pipes:
-                if pipe.fd in ready:
+                if pipe.fd in heard:
                     self._loose(pipe)
         for pipe in self.pipes:
             pipe.fill()
@@ -212,9 +211,14 @@ class WarmClient(Walker):
         end = None if self.cell_timeout is None else time.monotonic() + self.cell_timeout
         interrupted = False
         while True:
+            soon = time.monotonic() + SAVE_EVERY
             try:
-                found = self._next(end)
+                found = self._next(soon if end is None else min(soon, end))
             except TimeoutError:
+                if end is None or time.monotonic() < end:
+                    self.outputs.settle()
+                    self.nb_man.autosave_cell()
+                    continue
                 assert self.child is not None
                 number = signal.SIGKILL if interrupted else signal.SIGINT
                 self.child.signal(number)
@@ -309,7 +313,7 @@ class Warm(Background):
     def _execute(self, task: Task, watch: Watch) -> None:
         nb = document.ready(task.document)
         document.inject(nb, task.parameters)
-        page = Page(nb, task.source, str(task.output))
+        page = Page(nb, task.source, str(task.output), save=watch.save)
         watch.notebook = nb
         client = WarmClient(nb, page, watcher=watch, cell_timeout=task.limits.cell_timeout)
         request = {"environment": {**self.wanted.environment}, "folder": str(task.folder),

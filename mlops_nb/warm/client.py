@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.warm.wire import Reader, send
+from mlops_nb.warm.wire import Reader, ready, send
 
 HERE = Path(__file__).parent
 IDLE = 600.0  # s without a request after which a parent ends
@@ -90,7 +90,7 @@ class Child:
 
     def poll(self) -> int | None:
         """Return how it ended, None while it runs: an exit status, or minus a signal's number."""
-        while self.ended is None and _readable(self.line.sock, 0.0):
+        while self.ended is None and ready([self.line.sock], 0.0):
             self._take()
         return None if self.ended is None else int(self.ended["exit"])
 
@@ -99,7 +99,7 @@ class Child:
         end = None if seconds is None else time.monotonic() + seconds
         while self.ended is None:
             left = None if end is None else end - time.monotonic()
-            if left is not None and (left <= 0 or not _readable(self.line.sock, left)):
+            if left is not None and (left <= 0 or not ready([self.line.sock], left)):
                 break
             self._take()
         return self.poll()
@@ -120,12 +120,6 @@ class Child:
     def close(self) -> None:
         """Give the line up: a child that still runs is killed."""
         self.line.close()
-
-
-def _readable(sock: socket.socket, seconds: float) -> bool:
-    import select
-
-    return bool(select.select([sock], [], [], seconds)[0])
 
 
 def fork(wanted: Wanted, request: Mapping[str, Any], fds: Iterable[int]) -> Child:

@@ -5,8 +5,10 @@ import base64
 import contextlib
 import json
 import os
+import select
 import socket
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 HEAD = struct.Struct("!I")
@@ -34,6 +36,17 @@ def send(sock: socket.socket, message: dict[str, Any], fds: tuple[int, ...] = ()
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         data = data[sock.sendmsg([data], rights) :]
     sock.sendall(data)
+
+
+def ready(files: Iterable[Any], seconds: float | None) -> list[Any]:
+    """Return which of some sockets and file descriptors can be read, waiting `seconds` at most."""
+    poll = select.poll()
+    known = {}
+    for file in files:
+        fd = file if isinstance(file, int) else file.fileno()
+        known[fd] = file
+        poll.register(fd, select.POLLIN | select.POLLHUP)
+    return [known[fd] for fd, _ in poll.poll(None if seconds is None else 1000 * max(0.0, seconds))]
 
 
 class Reader:

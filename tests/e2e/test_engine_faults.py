@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import time
+import venv
 from pathlib import Path
 
 import nbformat
@@ -170,6 +171,39 @@ def test_whoever_runs_it_is_killed(terminal, engine):
     assert run["status"] == "failed"
     assert "was killed" in run["error"]
     assert [p for p in terminal.folder.rglob("*.part") if ".mlops" not in p.parts] == []
+
+
+def test_a_long_cell_can_be_read_while_it_runs_even_where_its_runner_is_killed(terminal):
+    notebook(terminal, SLOW)
+    with terminal.start("run", "n.ipynb", "--engine", "warm", "-o", "o.ipynb") as process:
+        wait_for(terminal.folder / "o.ipynb")
+        process.kill()
+    cell = nbformat.read(terminal.folder / "o.ipynb", 4).cells[0]
+    assert cell.outputs[0].text == "begun\n"
+    assert cell.metadata.papermill.status == "running"
+    assert gone(terminal)
+
+
+def test_another_environment_needs_nothing_of_ours(terminal, tmp_path):
+    venv.create(tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    packages = next((tmp_path / "venv").glob("lib/python*/site-packages"))
+    ours = Path(nbformat.__file__).parents[1]  # what it has installed, but for editable packages
+    (packages / "shared.pth").write_text(f"{ours}\n")
+    spec = terminal.home / ".local/share/jupyter/kernels/other/kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({
+        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Other", "language": "python", "env": {"OF_THE_SPEC": "yes"},
+    }))  # fmt: skip
+    notebook(terminal, "import sys, os, importlib.util as u\n"
+             "print(sys.prefix, u.find_spec('mlops_nb.warm'), os.environ['OF_THE_SPEC'])")  # fmt: skip
+    book = json.loads((terminal.folder / "n.ipynb").read_text())
+    book["metadata"]["kernelspec"]["name"] = "other"
+    (terminal.folder / "n.ipynb").write_text(json.dumps(book))
+    answer = terminal.type("run", "n.ipynb", "--engine", "warm")
+    assert answer.status == 0, answer.stderr
+    assert texts(executed(answer.json)) == [f"{tmp_path / 'venv'} None yes\n"]
 
 
 def test_the_warm_parent_is_killed_while_a_run_is_under_way(terminal):
