@@ -20,6 +20,8 @@ KERNEL_OPTIONS = ("log_output", "stdout_file", "stderr_file", "kernel_manager_cl
 class PapermillClient(WarmClient):
     """Keeps the outputs as papermill's notebooks have them."""
 
+    look_every = 0.5  # s; papermill's manager knows itself when it is time to save
+
     def run_cell(self, cell: Any, place: int) -> None:
         """Run one cell. Raises CellError."""
         try:

@@ -153,6 +153,8 @@ class WarmClient(Walker):
     nb_man: a page, or papermill's own manager
     """
 
+    look_every = SAVE_EVERY  # s, while a cell runs: whether to save what it put out so far
+
     def __init__(self, nb: Any, nb_man: Any, *, watcher: Watcher | None = None,
                  cell_timeout: float | None = None) -> None:  # fmt: skip
         self.nb, self.nb_man, self.watcher = nb, nb_man, watcher
@@ -211,7 +213,7 @@ class WarmClient(Walker):
         end = None if self.cell_timeout is None else time.monotonic() + self.cell_timeout
         interrupted = False
         while True:
-            soon = time.monotonic() + SAVE_EVERY
+            soon = time.monotonic() + self.look_every
             try:
                 found = self._next(soon if end is None else min(soon, end))
             except TimeoutError:

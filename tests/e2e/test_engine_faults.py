@@ -20,10 +20,18 @@ ENGINES = ("warm", "kernel", "cold")
 TWO = ("warm", "kernel")  # what is no matter of how a kernel is started
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """One home for all: its warm parents are the same, as they are for one person."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture
-def terminal(tmp_path):
+def terminal(tmp_path, home):
     (tmp_path / "room" / ".git").mkdir(parents=True)
-    return Terminal(tmp_path / "room")
+    made = Terminal(tmp_path / "room")
+    made.home = home
+    return made
 
 
 @pytest.fixture
