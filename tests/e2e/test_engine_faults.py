@@ -204,8 +204,8 @@ def test_another_environment_needs_nothing_of_ours(terminal, tmp_path):
         "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": "Other", "language": "python", "env": {"OF_THE_SPEC": "yes"},
     }))  # fmt: skip
-    notebook(terminal, "import sys, os, importlib.util as u\n"
-             "print(sys.prefix, u.find_spec('mlops_nb.warm'), os.environ['OF_THE_SPEC'])")  # fmt: skip
+    notebook(terminal, "import sys, os, importlib.util as u\nours = u.find_spec('mlops_nb.warm')\n"
+             "print(sys.prefix, ours, os.environ['OF_THE_SPEC'])")  # fmt: skip
     book = json.loads((terminal.folder / "n.ipynb").read_text())
     book["metadata"]["kernelspec"]["name"] = "other"
     (terminal.folder / "n.ipynb").write_text(json.dumps(book))
