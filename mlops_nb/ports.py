@@ -233,8 +233,12 @@ class Journal(Protocol):
 class Store(Protocol):
     """Content-addressed bytes."""
 
-    def put(self, file: Path, *, move: bool = False) -> str:
-        """Take a file's bytes in; return their sha256. `move`: the file is not needed any more."""
+    def put(self, file: Path, *, move: bool = False, durable: bool = True) -> str:
+        """Take a file's bytes in; return their sha256.
+
+        move:    the file is not needed any more
+        durable: they survive a power cut from now on; else they may be gone after it
+        """
         ...
 
     def path(self, digest: str) -> Path:

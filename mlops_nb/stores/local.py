@@ -28,10 +28,12 @@ class LocalStore:
     def _place(self, digest: str) -> Path:
         return self.folder / digest[:2] / digest
 
-    def put(self, file: Path, *, move: bool = False) -> str:
+    def put(self, file: Path, *, move: bool = False, durable: bool = True) -> str:
         """Take a file's bytes in; return their sha256.
 
-        move: the file is not needed any more: it is renamed where it lies on the same disk
+        move:    the file is not needed any more: it is renamed where it lies on the same disk
+        durable: sync it, so that it survives a power cut; what is cut off is a miss later, never
+                 a wrong value
 
         Raises Unreachable where the disk does not take them; nothing half-written stays.
         """
@@ -41,7 +43,7 @@ class LocalStore:
             if place.is_file() and files.sha256(place) == digest:
                 os.utime(place)  # it is in use again, whatever its age
             else:
-                self._take(file, place, move=move)
+                self._take(file, place, move=move, durable=durable)
             if move and (file.is_symlink() or file.resolve() != place.resolve()):
                 file.unlink()
         except OSError as error:
@@ -52,7 +54,7 @@ class LocalStore:
             ) from None
         return digest
 
-    def _take(self, file: Path, place: Path, *, move: bool) -> None:
+    def _take(self, file: Path, place: Path, *, move: bool, durable: bool) -> None:
         """Bring a file's bytes to their place, whole or not at all."""
         host = re.sub(r"[^\w-]", "-", socket.gethostname())
         name = f".{place.name}.{host}.{uuid.uuid4().hex[:8]}.{os.getpid()}.part"
@@ -62,13 +64,15 @@ class LocalStore:
             if not (move and _linked(file, part)):
                 shutil.copyfile(file, part)
             os.utime(part)
-            _sync(part)
+            if durable:
+                _sync(part)
             part.replace(place)
         except BaseException:
             with suppress(OSError):
                 part.unlink()
             raise
-        _sync(place.parent)
+        if durable:
+            _sync(place.parent)
 
     def path(self, digest: str) -> Path:
         """Return the file with these bytes, verified.

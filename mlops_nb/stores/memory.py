@@ -52,7 +52,7 @@ class MemoryStore:
         self.files: dict[str, Path] = {}
         self.put_at: dict[str, datetime] = {}
 
-    def put(self, file: Path, *, move: bool = False) -> str:  # noqa: ARG002  it stays where it is
+    def put(self, file: Path, *, move: bool = False, durable: bool = True) -> str:  # noqa: ARG002
         """Take a file in; return the sha256 of its bytes."""
         digest = files.sha256(file)
         self.files[digest] = file

@@ -32,9 +32,10 @@ CREATE TABLE IF NOT EXISTS places (name VARCHAR(128) NOT NULL PRIMARY KEY, value
 """
 
 
-# what only tells how far a run has come; its end is written for good
+# what only tells how far a run has come, or spares a later one some work; its end is synced
 LIGHT = frozenset({ev.EngineChosen, ev.CellStarted, ev.CellFinished, ev.CellObserved,
-                   ev.StepStarted, ev.StepObserved, ev.StepFinished})  # fmt: skip
+                   ev.StepStarted, ev.StepObserved, ev.StepFinished, ev.StepReused,
+                   ev.StepRecorded, ev.Measured})  # fmt: skip
 
 
 class SqliteJournal:

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/engine.py [ROUNDS [SECONDS]]
 
-Every round runs `mlops-nb run --fresh` and `papermill` once each on every notebook, in turns
-(A B, B A). `mlops-nb` writes its journal and looks at what each step left; MLflow catches up
+CPU seconds are those of the command and what it waited for: of ours not the fork's own, which
+is its warm parent's child. Every round runs `mlops-nb run --fresh` and `papermill` once each on
+every notebook, in turns (A B, B A). `mlops-nb` writes its journal and looks at what each step left; MLflow catches up
 behind it. SECONDS: how long the notebook of pure compute works (60; its gain must be small).
 Says whether jupyter_server is installed, which makes papermill's imports slower.
 """
@@ -142,7 +143,7 @@ def main(rounds: int, seconds: float) -> None:
     server = importlib.util.find_spec("jupyter_server") is not None
     print(f"jupyter_server is {'' if server else 'not '}installed; {os.cpu_count()} cores; "
           f"{rounds} rounds, medians")  # fmt: skip
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # mirrors may be at work
         folder = Path(name)
         (folder / ".git").mkdir()
         for what, cells in notebooks(seconds).items():
