@@ -2,11 +2,11 @@
 
     python tests/benchmarks/engine.py [ROUNDS [SECONDS]]
 
-CPU seconds are those of the command and what it waited for: of ours not the fork's own, which
-is its warm parent's child. Every round runs `mlops-nb run --fresh` and `papermill` once each on
-every notebook, in turns (A B, B A). `mlops-nb` writes its journal and looks at what each step left; MLflow catches up
-behind it. SECONDS: how long the notebook of pure compute works (60; its gain must be small).
-Says whether jupyter_server is installed, which makes papermill's imports slower.
+Every round runs `mlops-nb run --fresh` and `papermill` once each on every notebook, in turns
+(A B, B A). `mlops-nb` writes its journal and looks at what each step left; MLflow catches up behind
+it. CPU seconds are those of the command and what it waited for: of ours not the fork's own, which
+is its warm parent's child. SECONDS: how long the notebook of pure compute works (60; its gain must
+be small). Says whether jupyter_server is installed, which makes papermill's imports slower.
 """
 
 import importlib.util
