@@ -10,6 +10,7 @@ from typing import Any
 from mlops_nb.record.sweeps import wish
 
 HIGH, TOP, BOTTOM, EDGE, ACROSS = 330, 56, 34, 66, 168
+LETTER = 7  # px, at most, of a letter of the marks
 MOST_METRICS, MOST_MARKS = 4, 9
 PLAIN, BEST, BAD = "#3182ce", "#38a169", "#e53e3e"  # mid tones: read on white and on black
 AXIS = "#718096"
@@ -66,11 +67,13 @@ def svg(answer: Answer, *, by: str = "", alone: bool = False) -> str:
     """
     runs = answer["runs"]
     axes = _axes(runs, by)
-    width = 2 * EDGE + max(1, len(axes) - 1) * ACROSS
+    longest = max((len(text) for text, _ in axes[0].marks), default=0) if axes else 0
+    lead = max(0, longest * LETTER + 12 - EDGE)  # what the first axis's words need besides
+    width = lead + 2 * EDGE + max(1, len(axes) - 1) * ACROSS
     own = ' style="color-scheme: light dark; color: CanvasText; background: Canvas"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HIGH}" width="{width}" '
-        f'height="{HIGH}" role="img" aria-label="sweep" font-family="sans-serif" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-lead} 0 {width} {HIGH}" '
+        f'width="{width}" height="{HIGH}" role="img" aria-label="sweep" font-family="sans-serif" '
         f'font-size="12"{own if alone else ""}>'
     ]
     order = sorted(runs, key=lambda run: run["run"] == answer["best"])  # the best on top
