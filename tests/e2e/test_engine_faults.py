@@ -216,10 +216,10 @@ def test_another_environment_needs_nothing_of_ours(terminal, tmp_path):
 
 def test_the_warm_parent_is_killed_while_a_run_is_under_way(terminal):
     notebook(terminal, "print('one')",
-             "import os\nopen('parent', 'w').write(str(os.getppid()))\n" + SLOW)  # fmt: skip
+             "import os\nwith open('part', 'w') as f: f.write(str(os.getppid()))\n"
+             "os.rename('part', 'parent')\n" + SLOW)  # fmt: skip
     with terminal.start("run", "n.ipynb", "--engine", "warm", "--json") as process:
-        time.sleep(0.1)
-        parent = wait_for(terminal.folder / "parent") or wait_for(terminal.folder / "parent")
+        parent = wait_for(terminal.folder / "parent")
         os.kill(int(parent), signal.SIGKILL)
         stdout, _ = process.communicate(timeout=60)
     answer = json.loads(stdout)

@@ -52,11 +52,13 @@ def test_a_kernel_is_a_fork_with_its_imports_ready_in_a_folder_of_its_own(manage
     assert Path(folder) == tmp_path
 
 
-def test_it_can_be_interrupted_restarted_and_shut_down(manager):
+def test_it_can_be_interrupted_restarted_and_shut_down(manager, tmp_path):
     kernels, client = manager
     pid = kernels.provisioner.pid
-    client.execute("import time\nwhile True: time.sleep(0.05)")
-    time.sleep(1)
+    begun = tmp_path / "begun"
+    client.execute("import time\nopen('begun', 'w').close()\nwhile True: time.sleep(0.05)")
+    while not begun.exists():
+        time.sleep(0.05)
     kernels.interrupt_kernel()
     end = time.monotonic() + 20
     while "alive" not in said(client, "print('alive')"):  # what came at once is dropped, as always
