@@ -288,7 +288,9 @@ class Job(Noun):
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     retries: int = 0
     timeout: float | None = None
-    rest: Mapping[str, Value] = field(default_factory=dict)  # triggers, approval, notify, …
+    triggers: tuple[Mapping[str, Value], ...] = ()
+    approval: str = "none"  # none | required
+    notify: tuple[Mapping[str, Value], ...] = ()  # {"webhook": …} or {"command": …}
 
 
 @noun

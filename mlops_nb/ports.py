@@ -1,6 +1,7 @@
 """The seams: what the verbs ask of the world, as small Protocols."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import field
 from datetime import datetime
 from pathlib import Path
@@ -209,7 +210,18 @@ class Executor(Protocol):
         ...
 
 
-class Journal(Protocol):
+class Locks(Protocol):
+    """What only one process may do at a time, on all machines that share a journal."""
+
+    def holding(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
+        """Hold a lock by its name; it ends with the process. False: somebody else has it.
+
+        wait: until it is free
+        """
+        ...
+
+
+class Journal(Locks, Protocol):
     """Where every event is written before anybody is told."""
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
@@ -220,9 +232,13 @@ class Journal(Protocol):
         ...
 
     def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kind: str = ""
+        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
     ) -> Iterator[Event]:
-        """Yield events in the order they were written."""
+        """Yield events in the order they were written; of some kinds only, where they are named."""
+        ...
+
+    def append_all(self, events: Iterable[Event]) -> list[Event]:
+        """Write some events, all of them or none; return them with their ids and times."""
         ...
 
     def place(self, listener: str, value: str | None = None) -> str:

@@ -14,6 +14,7 @@ from mlops_nb.model import Value, Warned
 from mlops_nb.notebook import render
 from mlops_nb.ports import Clock, Limits, Source, Task
 from mlops_nb.record import history
+from mlops_nb.record.models import Model
 from mlops_nb.verbs import capture
 from mlops_nb.wiring import runs
 from mlops_nb.wiring.ledger import Rules
@@ -327,12 +328,12 @@ class Project:
         from mlops_nb.verbs import release
 
         shop = self.workshop
-        known = history.models(shop.journal.read()) if shop.knows_anything else {}
+        known = shop.models()
         if model not in known:
             hint = f"the models are {', '.join(known)}" if known else "promote a notebook first"
             raise NotFound(f"there is no model {model!r}", fix=hint)
         with shop.deciding():
-            now = history.models(shop.journal.read())[model]
+            now = shop.models()[model]
             released = release.rollback(now, to)
             _refuse_gone(shop, now, released.version)
             shop.record([released])
@@ -352,7 +353,7 @@ class Project:
         return jobs.score(self.workshop, job, version, at)
 
 
-def _refuse_gone(shop: Workshop, model: history.Model, version: int) -> None:
+def _refuse_gone(shop: Workshop, model: Model, version: int) -> None:
     """Refuse to release a version whose model is no longer kept."""
     if not shop.store.holds(model.versions[version].artifact):
         kept = [v.version for v in model.versions.values() if shop.store.holds(v.artifact)]

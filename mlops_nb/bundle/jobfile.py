@@ -10,6 +10,20 @@ from mlops_nb.model import Job
 from mlops_nb.record import cron, gates
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+SECONDS = {"type": "number", "minimum": 0, "description": "s"}
+SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+FROM = {"type": "object", "required": ["env"], "additionalProperties": False,
+        "properties": {"env": {"type": "string"}}}  # fmt: skip
+
+
+def _trigger(
+    kind: str, schema: Mapping[str, Any], *, required: tuple[str, ...] = (), **more: Any
+) -> dict[str, Any]:
+    """Return the schema of one kind of trigger; `cooldown` is s from one run to the next."""
+    return {"type": "object", "required": [kind, *required], "additionalProperties": False,
+            "properties": {kind: schema, "cooldown": SECONDS, **more}}  # fmt: skip
+
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "job.yaml",
@@ -35,7 +49,36 @@ SCHEMA: dict[str, Any] = {
                 "overlap": {"enum": ["skip", "queue"]},
             },
         },
-        "triggers": {"type": "array", "items": {"type": "object"}},
+        "triggers": {
+            "type": "array",
+            "items": {
+                "oneOf": [
+                    _trigger(
+                        "data", {"type": "string", "description": "a glob, from the job's folder"}
+                    ),
+                    _trigger(
+                        "job",
+                        {"type": "string", "description": "a job whose runs this one follows"},
+                    ),
+                    _trigger(
+                        "drift",
+                        {**SHARE, "description": "share of columns whose values moved"},
+                        every=SECONDS,
+                    ),
+                    _trigger(
+                        "metric",
+                        {"type": "string"},
+                        required=("fall",),
+                        every=SECONDS,
+                        fall={
+                            "type": "number",
+                            "exclusiveMinimum": 0,
+                            "description": "how far it may be below its value at release",
+                        },
+                    ),
+                ]
+            },
+        },
         "gates": {"type": "array", "items": {"type": "string"}},
         "model": {
             "type": ["object", "null"],
@@ -47,7 +90,20 @@ SCHEMA: dict[str, Any] = {
         "retries": {"type": "integer", "minimum": 0},
         "timeout": {"type": ["number", "null"], "exclusiveMinimum": 0},
         "approval": {"enum": ["none", "required"]},
-        "notify": {"type": "array"},
+        "notify": {
+            "type": "array",
+            "items": {
+                "oneOf": [
+                    {
+                        "type": "object",
+                        "required": [kind],
+                        "additionalProperties": False,
+                        "properties": {kind: {"oneOf": [{"type": "string"}, FROM]}},
+                    }
+                    for kind in ("webhook", "command")
+                ]
+            },
+        },
     },
 }
 
@@ -77,13 +133,10 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         raise JobError(
             f"{place}: {problem.message}", fix=f"correct {place} in job.yaml", where=where
         )
-    _refuse_what_is_not_there_yet(found)
     when = found.get("schedule")
     for text in found.get("gates", []):
         gates.gate(text)
     model = found.get("model") or {}
-    known = {"version", "name", "notebook", "source", "folder", "parameters", "schedule", "gates",
-             "model", "secrets", "retries", "timeout"}  # fmt: skip
     return Job(
         name=found["name"],
         notebook=found["notebook"],
@@ -100,23 +153,10 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         secrets=found.get("secrets") or {},
         retries=found.get("retries", 0),
         timeout=found.get("timeout"),
-        rest={k: v for k, v in found.items() if k not in known},
+        triggers=tuple(found.get("triggers") or ()),
+        approval=found.get("approval", "none"),
+        notify=tuple(found.get("notify") or ()),
     )  # fmt: skip
-
-
-def _refuse_what_is_not_there_yet(found: Mapping[str, Any]) -> None:
-    """Refuse a wish that would be kept and ignored: somebody may rely on it."""
-    wishes = {
-        "approval": (found.get("approval", "none") != "none", "none"),
-        "triggers": (bool(found.get("triggers")), "[]"),
-        "notify": (bool(found.get("notify")), "[]"),
-    }
-    for name, (wished, nothing) in wishes.items():
-        if wished:
-            raise JobError(
-                f"job.yaml asks for {name}, which this version does not do yet",
-                fix=f"set {name}: {nothing}",
-            )
 
 
 def definition(job: Job) -> dict[str, Any]:
@@ -136,14 +176,14 @@ def definition(job: Job) -> dict[str, Any]:
             "cron": when.cron, "timezone": when.timezone,
             "missed": when.missed, "overlap": when.overlap,
         },
-        "triggers": list(job.rest.get("triggers", [])),
+        "triggers": [dict(t) for t in job.triggers],
         "gates": list(job.gates),
         "model": model,
         "secrets": {name: dict(source) for name, source in job.secrets.items()},
         "retries": job.retries,
         "timeout": job.timeout,
-        "approval": job.rest.get("approval", "none"),
-        "notify": list(job.rest.get("notify", [])),
+        "approval": job.approval,
+        "notify": [dict(n) for n in job.notify],
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.events import SweepFinished
+from mlops_nb.events import SweepFinished, SweepStarted
 from mlops_nb.ports import Journal
 from mlops_nb.record import sweeps
 from mlops_nb.record.sweeps import Sweep
@@ -27,7 +27,7 @@ class Parents:
         found = self.client.search_runs([self.experiment], asked, max_results=1)
         if found:
             return str(found[0].info.run_id)
-        known = sweeps.Fold(self.journal.read(kind="SweepStarted"), only=sweep).sweeps[sweep]
+        known = sweeps.Fold(self.journal.read(kinds=(SweepStarted,)), only=sweep).sweeps[sweep]
         return self._made(known)
 
     def _made(self, sweep: Sweep) -> str:

@@ -20,7 +20,7 @@ def traced(journal: Journal, run: Run, records: list[Event] | None = None) -> Tr
     reused = any(isinstance(e, StepReused) for e in events)
     if reused or not any(isinstance(e, StepRecorded) for e in events):
         known = [] if records is None else records
-        known += [] if known else journal.read(kind="StepRecorded")
+        known += [] if known else journal.read(kinds=(StepRecorded,))
         events = sorted([*events, *(e for e in known if e.run != run.id)], key=lambda e: e.id)
     notebook, pipeline = read_back(Path(run.output))
     return trace(run.id, events, notebook=notebook, pipeline=pipeline)

@@ -6,19 +6,20 @@ from datetime import datetime
 from typing import Any
 
 from mlops_nb.events import (
+    ApprovalAsked,
     ChampionScored,
+    DataChecked,
     Event,
-    JobApplied,
-    JobDrafted,
-    JobPaused,
-    JobUnpaused,
     Judged,
     Measured,
     Mirrored,
     ModelKept,
     Registered,
     Released,
+    RunClaimed,
+    RunDone,
     RunFinished,
+    RunLost,
     RunQueued,
     RunSkipped,
     RunStarted,
@@ -30,7 +31,13 @@ from mlops_nb.events import (
 from mlops_nb.model import Value
 
 OPEN = {"queued", "running"}
-AS_RUN = {"queued": "stopped", "running": "stopped", "skipped": "stopped", "refused": "finished"}
+AS_RUN = {
+    "queued": "stopped",
+    "running": "stopped",
+    "skipped": "stopped",
+    "refused": "finished",
+    "waiting": "finished",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +50,10 @@ class Run:
     trigger: str = "hand"
     attempt: int = 1
     because: str = ""
+    not_before: str = ""
+    given: Mapping[str, Value] = field(default_factory=dict)
+    signal: Mapping[str, Any] = field(default_factory=dict)
+    commit: str = ""
     notebook: str = ""
     output: str = ""
     scheduled_at: str = ""
@@ -65,58 +76,13 @@ class Run:
     mlflow_run: str | None = None
     logged_run: str = ""
     process: tuple[int, str] = (0, "")
+    claimed: bool = False  # a process of the scheduler's took it
+    lost: bool = False  # that process is gone: what it says later is void
+    exit_status: int | None = None  # its last word
+    data: list[DataChecked] = field(default_factory=list)
     sweep: str = ""
     shared: bool = False
     last_event: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class Version:
-    """One version of a model."""
-
-    version: int
-    run: str
-    created: str
-    artifact: str
-    digest: str
-    metrics: Mapping[str, float]
-
-
-@dataclass(slots=True, kw_only=True)
-class Model:
-    """A model: its versions, and the releases that made one of them the champion."""
-
-    name: str
-    versions: dict[int, Version] = field(default_factory=dict)
-    releases: list[int] = field(default_factory=list)  # a stack: a rollback takes one off
-    job: str = ""
-
-    @property
-    def champion(self) -> int | None:
-        """The version that answers now."""
-        return self.releases[-1] if self.releases else None
-
-
-@dataclass(slots=True, kw_only=True)
-class JobState:
-    """A job: the bundle that is live, whether it rests, and since when."""
-
-    name: str
-    digest: str = ""
-    bundle: str = ""
-    definition: Mapping[str, Any] = field(default_factory=dict)
-    applied: str = ""
-    source_digest: str = ""
-    paused: bool = False
-    draft: JobDrafted | None = None
-    bundles: list[str] = field(default_factory=list)
-
-    @property
-    def status(self) -> str:
-        """draft, paused or active."""
-        if not self.digest:
-            return "draft"
-        return "paused" if self.paused else "active"
 
 
 def runs(events: Iterable[Event]) -> dict[str, Run]:
@@ -132,15 +98,18 @@ def take(found: dict[str, Run], event: Event) -> None:
     if event.run:
         run = found.setdefault(event.run, Run(id=event.run, job=event.job))
         run.last_event = event.id
-        _fold_run(run, event)
+        if not run.lost:
+            _fold_run(run, event)
 
 
 def _fold_run(run: Run, event: Event) -> None:
     match event:
-        case RunQueued():
-            run.trigger, run.scheduled_at = event.trigger, event.scheduled_at
-            run.data_start, run.data_end = event.data_start, event.data_end
-            run.attempt, run.because = event.attempt, event.because
+        case RunQueued() | RunClaimed() | RunLost() | RunDone() | RunSkipped():
+            _fold_course(run, event)
+        case Judged() | Registered() | ApprovalAsked() | Released():
+            _fold_verdict(run, event)
+        case StepStarted() | StepFinished() | StepFailed() | StepReused():
+            _fold_step(run, event)
         case RunStarted():
             run.status, run.started, run.notebook = "running", event.at, event.notebook
             run.parameters, run.output = event.parameters, event.output
@@ -148,8 +117,6 @@ def _fold_run(run: Run, event: Event) -> None:
             run.sweep, run.shared = event.sweep, event.shared
             run.steps = {s: {"name": s, "status": "not-run", "seconds": None, "because": ""}
                          for s in event.steps}  # fmt: skip
-        case StepStarted() | StepFinished() | StepFailed() | StepReused():
-            _fold_step(run, event)
         case Measured():
             run.metrics, run.slices = dict(event.metrics), dict(event.slices)
             run.logged_run = event.logged_run
@@ -158,8 +125,40 @@ def _fold_run(run: Run, event: Event) -> None:
         case ChampionScored():
             run.champion[event.version] = event.metrics
             run.champion_error = event.error
+        case DataChecked():
+            run.data.append(event)
         case RunFinished():
             _fold_end(run, event)
+        case Mirrored():
+            run.mlflow_run = event.mlflow_run
+        case _:
+            return
+
+
+def _fold_course(
+    run: Run, event: RunQueued | RunClaimed | RunLost | RunDone | RunSkipped
+) -> None:  # fmt: skip
+    match event:
+        case RunQueued():
+            run.trigger, run.scheduled_at = event.trigger, event.scheduled_at
+            run.data_start, run.data_end = event.data_start, event.data_end
+            run.attempt, run.because = event.attempt, event.because
+            run.not_before, run.commit = event.not_before, event.commit
+            run.given, run.signal = event.given, event.signal
+        case RunClaimed():
+            run.status, run.claimed, run.started = "running", True, event.at
+            run.process = (int(event.process[0]), str(event.process[1]))
+        case RunLost():
+            run.status, run.error, run.finished, run.lost = "failed", event.error, event.at, True
+        case RunDone():
+            run.exit_status = event.exit_status
+        case RunSkipped():
+            run.status, run.because = "skipped", event.because
+            run.scheduled_at, run.finished = event.scheduled_at, event.at
+
+
+def _fold_verdict(run: Run, event: Judged | Registered | ApprovalAsked | Released) -> None:
+    match event:
         case Judged():
             run.gates, run.because = list(event.verdicts), event.because
             if not event.passed:
@@ -167,13 +166,10 @@ def _fold_run(run: Run, event: Event) -> None:
             run.finished = event.at
         case Registered():
             run.model_version = event.version
-        case RunSkipped():
-            run.status, run.because = "skipped", event.because
-            run.scheduled_at, run.finished = event.scheduled_at, event.at
-        case Mirrored():
-            run.mlflow_run = event.mlflow_run
-        case _:
-            return
+        case ApprovalAsked():
+            run.status, run.because = "waiting", event.because
+        case Released() if run.status == "waiting":
+            run.status = "finished"
 
 
 def _fold_end(run: Run, event: RunFinished) -> None:
@@ -205,61 +201,6 @@ def _fold_step(run: Run, event: StepStarted | StepFinished | StepFailed | StepRe
         step |= {"status": "finished", "seconds": event.seconds, "because": event.because}
     else:
         step |= {"status": "failed", "seconds": event.seconds, "because": event.error}
-
-
-def models(events: Iterable[Event]) -> dict[str, Model]:
-    """Return every model by its name: the champion is a fold of release events."""
-    found: dict[str, Model] = {}
-    for event in events:
-        if isinstance(event, Registered):
-            model = found.setdefault(event.model, Model(name=event.model, job=event.job))
-            model.versions[event.version] = Version(
-                version=event.version,
-                run=event.run,
-                created=event.at,
-                artifact=event.artifact,
-                digest=event.digest,
-                metrics=event.metrics,
-            )
-        elif isinstance(event, Released):
-            model = found.setdefault(event.model, Model(name=event.model, job=event.job))
-            if event.rollback and event.version in model.releases:
-                while model.releases[-1] != event.version:
-                    model.releases.pop()
-            elif model.champion != event.version:
-                model.releases.append(event.version)
-    return found
-
-
-def jobs(events: Iterable[Event]) -> dict[str, JobState]:
-    """Return every job by its name."""
-    found: dict[str, JobState] = {}
-    for event in events:
-        if not event.job:
-            continue
-        if isinstance(event, JobApplied | JobDrafted | JobPaused | JobUnpaused):
-            state = found.setdefault(event.job, JobState(name=event.job))
-            _fold_job(state, event)
-    return found
-
-
-def _fold_job(state: JobState, event: Event) -> None:
-    match event:
-        case JobApplied():
-            state.digest, state.bundle, state.definition = (
-                event.digest, event.bundle, event.definition,
-            )  # fmt: skip
-            state.applied, state.source_digest = event.at, event.source_digest
-            state.bundles.append(event.digest)
-            state.draft = None
-        case JobDrafted():
-            state.draft = event
-        case JobPaused():
-            state.paused = True
-        case JobUnpaused():
-            state.paused = False
-        case _:
-            return
 
 
 def run_json(run: Run) -> dict[str, Any]:

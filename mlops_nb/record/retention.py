@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from mlops_nb.events import Event, ModelKept, Registered
-from mlops_nb.record import history
+from mlops_nb.record import models
 
 
 def reachable(events: Iterable[Event], now: datetime, keep: timedelta) -> set[str]:
@@ -33,14 +33,14 @@ def reachable(events: Iterable[Event], now: datetime, keep: timedelta) -> set[st
 
 
 def champions(events: Iterable[Event]) -> set[str]:
-    """Return the artifacts of every champion, and of each version that a rollback comes to.
+    """Return the artifacts of every champion, of what waits to be one, and of those before it.
 
     A rollback takes one release after the other back, so all that are on that stack count.
     """
     return {
         model.versions[version].artifact
-        for model in history.models(events).values()
-        for version in model.releases
+        for model in models.models(events).values()
+        for version in (*model.releases, *model.waiting)
         if version in model.versions
     }
 

@@ -1,7 +1,9 @@
 """The journal: every event, in the order it happened, in one SQL table."""
 
+import contextlib
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from mlops_nb.events import Event, as_record, from_record
 from mlops_nb.ports import Clock
 from mlops_nb.stores.shared import (
     MOUNTS,
+    locked,
     plain,
     refuse_shared,
     unopened,
@@ -28,7 +31,7 @@ EVENTS = sa.Table(
     sa.Column("at", sa.String(40), nullable=False),
     sa.Column("run", sa.String(64), nullable=False, index=True),
     sa.Column("job", sa.String(128), nullable=False, index=True),
-    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False, index=True),
     sa.Column("once", sa.String(255), unique=True),
     sa.Column("data", sa.Text, nullable=False),
 )
@@ -62,32 +65,72 @@ class SqlJournal:
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time, None where `once` was used before."""
-        at = event.at or self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        row: dict[str, Any] = {
-            "at": at,
-            "run": event.run,
-            "job": event.job,
-            "kind": type(event).__name__,
-            "once": once or None,
-            "data": json.dumps(as_record(event), ensure_ascii=False, default=plain),
-        }
+        found = self._write([event], once)
+        return found[0] if found else None
+
+    def append_all(self, events: Iterable[Event]) -> list[Event]:
+        """Write some events, all of them or none; return them with their ids and times."""
+        return self._write(list(events), "")
+
+    def _write(self, events: list[Event], once: str) -> list[Event]:
+        now = self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        rows = [
+            {
+                "at": event.at or now,
+                "run": event.run,
+                "job": event.job,
+                "kind": type(event).__name__,
+                "once": once or None,
+                "data": json.dumps(as_record(event), ensure_ascii=False, default=plain),
+            }
+            for event in events
+        ]
         try:
             with self.engine.begin() as connection:
-                written = connection.execute(EVENTS.insert().values(row))
+                keys = [connection.execute(EVENTS.insert().values(row)).inserted_primary_key
+                        for row in rows]  # fmt: skip
         except sa.exc.IntegrityError:
             if once:
-                return None
+                return []
             raise
         except sa.exc.SQLAlchemyError as error:
             raise unwritten(error) from None
-        key = written.inserted_primary_key
-        return from_record(
-            row["kind"], json.loads(row["data"]), run=event.run, job=event.job, at=at,
-            id=int(key[0]) if key else 0,
-        )  # fmt: skip
+        return [_read(row, int(key[0]) if key else 0)
+                for row, key in zip(rows, keys, strict=True)]  # fmt: skip
+
+    @contextlib.contextmanager
+    def holding(self, name: str, *, wait: bool = True) -> Iterator[bool]:
+        """Hold a lock by its name: a file's, or PostgreSQL's own, which all its machines share.
+
+        Raises Unreachable where the database went away.
+        """
+        if self.file is not None:
+            with locked(self.file.parent / f"{name}.lock", wait=wait) as held:
+                yield held
+            return
+        if self.engine.dialect.name != "postgresql":
+            raise Refused(
+                f"a journal in {self.engine.dialect.name} cannot say who leads",
+                fix="keep it in SQLite or PostgreSQL",
+            )
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        ask = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+        try:
+            with self.engine.connect() as connection:
+                found = connection.execute(sa.text(f"SELECT {ask}(:n)"), {"n": number}).scalar()
+                held = wait or bool(found)
+                connection.commit()
+                try:
+                    yield held
+                finally:
+                    if held:
+                        connection.execute(sa.text("SELECT pg_advisory_unlock(:n)"), {"n": number})
+                        connection.commit()
+        except sa.exc.SQLAlchemyError as error:
+            raise unreadable(error) from None
 
     def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kind: str = ""
+        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
     ) -> Iterator[Event]:
         """Yield events in the order they were written."""
         query = EVENTS.select().where(EVENTS.c.id > after).order_by(EVENTS.c.id)
@@ -95,8 +138,8 @@ class SqlJournal:
             query = query.where(EVENTS.c.run == run)
         if job:
             query = query.where(EVENTS.c.job == job)
-        if kind:
-            query = query.where(EVENTS.c.kind == kind)
+        if kinds:
+            query = query.where(EVENTS.c.kind.in_([kind.__name__ for kind in kinds]))
         try:
             with self.engine.connect() as connection:
                 rows = connection.execute(query).all()
@@ -126,6 +169,13 @@ class SqlJournal:
     def close(self) -> None:
         """Let go of the database."""
         self.engine.dispose()
+
+
+def _read(row: dict[str, Any], number: int) -> Event:
+    found = from_record(row["kind"], json.loads(row["data"]), run=row["run"], job=row["job"],
+                        at=row["at"], id=number)  # fmt: skip
+    assert found is not None  # it was one of ours a moment ago
+    return found
 
 
 def _parsed(url: str) -> sa.engine.URL:

@@ -1,6 +1,9 @@
 """A journal and a store in memory: for tests, and for looking without writing."""
 
-from collections.abc import Iterator
+import contextlib
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +22,7 @@ class MemoryJournal:
         self.events: list[Event] = []
         self.used: set[str] = set()
         self.places: dict[str, str] = {}
+        self.locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time, None where `once` was used before."""
@@ -29,13 +33,27 @@ class MemoryJournal:
         self.events.append(replace(event, id=len(self.events) + 1, at=at))
         return self.events[-1]
 
+    def append_all(self, events: Iterable[Event]) -> list[Event]:
+        """Write some events, all of them or none."""
+        return [written for e in list(events) if (written := self.append(e)) is not None]
+
+    @contextlib.contextmanager
+    def holding(self, name: str, *, wait: bool = True) -> Iterator[bool]:
+        """Hold a lock by its name."""
+        held = self.locks[name].acquire(blocking=wait)
+        try:
+            yield held
+        finally:
+            if held:
+                self.locks[name].release()
+
     def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kind: str = ""
+        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
     ) -> Iterator[Event]:
         """Yield events in the order they were written."""
         for event in list(self.events):
             wanted = run in {"", event.run} and job in {"", event.job}
-            if event.id > after and wanted and kind in {"", type(event).__name__}:
+            if event.id > after and wanted and (not kinds or type(event) in kinds):
                 yield event
 
     def place(self, listener: str, value: str | None = None) -> str:

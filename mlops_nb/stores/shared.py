@@ -1,5 +1,7 @@
 """What every journal says of a place that will not do, and where a SQLite file may lie."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlops_nb.errors import Refused, Unreachable
@@ -19,6 +21,21 @@ def refuse_shared(file: Path, mounts: Path) -> None:
             fix="set `journal` in mlops-nb.toml to a PostgreSQL URL or to a local file",
             where=str(file),
         )
+
+
+@contextlib.contextmanager
+def locked(file: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a file's lock, which ends with the process; False where somebody else has it."""
+    import fcntl
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str:

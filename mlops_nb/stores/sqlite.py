@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from mlops_nb.events import Event, as_record, from_record
 from mlops_nb.ports import Clock
 from mlops_nb.stores.shared import (
     MOUNTS,
+    locked,
     plain,
     refuse_shared,
     unopened,
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS events (
     once VARCHAR(255) UNIQUE, data TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ix_events_run ON events (run);
 CREATE INDEX IF NOT EXISTS ix_events_job ON events (job);
+CREATE INDEX IF NOT EXISTS ix_events_kind ON events (kind);
 CREATE TABLE IF NOT EXISTS places (name VARCHAR(128) NOT NULL PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -83,34 +85,49 @@ class SqliteJournal:
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time, None where `once` was used before."""
-        at = event.at or self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        kind = type(event).__name__
-        data = json.dumps(as_record(event), ensure_ascii=False, default=plain)
-        row = (at, event.run, event.job, kind, once or None, data)
+        found = self._write([event], once)
+        return found[0] if found else None
+
+    def append_all(self, events: Iterable[Event]) -> list[Event]:
+        """Write some events, all of them or none; return them with their ids and times."""
+        return self._write(list(events), "")
+
+    def _write(self, events: list[Event], once: str) -> list[Event]:
+        now = self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        rows = [(e.at or now, e.run, e.job, type(e).__name__, once or None,
+                 json.dumps(as_record(e), ensure_ascii=False, default=plain))
+                for e in events]  # fmt: skip
         words = "INSERT INTO events (at, run, job, kind, once, data) VALUES (?, ?, ?, ?, ?, ?)"
         try:
-            with self.writing(light=type(event) in LIGHT) as connection:
-                key = connection.execute(words, row).lastrowid
+            with self.writing(light=all(type(e) in LIGHT for e in events)) as connection:
+                keys = [connection.execute(words, row).lastrowid for row in rows]
         except sqlite3.IntegrityError:
             if once:
-                return None
+                return []
             raise
         except sqlite3.Error as error:
             raise unwritten(error) from None
-        return from_record(kind, json.loads(data), run=event.run, job=event.job, at=at,
-                           id=int(key or 0))  # fmt: skip
+        return [written for (at, run, job, kind, _, data), key in zip(rows, keys, strict=True)
+                if (written := from_record(kind, json.loads(data), run=run, job=job, at=at,
+                                           id=int(key or 0)))]  # fmt: skip
+
+    def holding(self, name: str, *, wait: bool = True) -> contextlib.AbstractContextManager[bool]:
+        """Hold a lock by its name, a file's beside the journal."""
+        return locked(self.file.parent / f"{name}.lock", wait=wait)
 
     def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kind: str = ""
+        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
     ) -> Iterator[Event]:
         """Yield events in the order they were written."""
-        wanted = {"run": run, "job": job, "kind": kind}
-        asked = {name: value for name, value in wanted.items() if value}
+        asked = {name: value for name, value in {"run": run, "job": job}.items() if value}
         words = "".join(f" AND {name} = ?" for name in asked)
+        named = [kind.__name__ for kind in kinds]
+        if named:
+            words += f" AND kind IN ({', '.join('?' * len(named))})"
         query = f"SELECT id, at, run, job, kind, data FROM events WHERE id > ?{words} ORDER BY id"  # noqa: S608  the names are ours
         try:
             with self._connected() as connection:
-                rows = connection.execute(query, (after, *asked.values())).fetchall()
+                rows = connection.execute(query, (after, *asked.values(), *named)).fetchall()
         except sqlite3.Error as error:
             raise unreadable(error) from None
         for number, at, of_run, of_job, of_kind, data in rows:

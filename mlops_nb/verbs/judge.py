@@ -6,7 +6,8 @@ from dataclasses import asdict
 from mlops_nb.events import Event, Judged, Registered, Released
 from mlops_nb.model import Gate, Job, Verdict
 from mlops_nb.record import gates
-from mlops_nb.record.history import Model, Run
+from mlops_nb.record.history import Run
+from mlops_nb.record.models import Model
 
 
 def gates_of(job: Job) -> tuple[Gate, ...]:

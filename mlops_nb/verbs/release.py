@@ -2,7 +2,7 @@
 
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Released
-from mlops_nb.record.history import Model
+from mlops_nb.record.models import Model
 
 
 def rollback(model: Model, to: int | None = None) -> Released:

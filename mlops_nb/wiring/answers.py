@@ -6,6 +6,8 @@ from typing import Any
 from mlops_nb.bundle import jobfile
 from mlops_nb.model import Schedule
 from mlops_nb.record import cron, history
+from mlops_nb.record.jobs import JobState
+from mlops_nb.record.models import Model
 from mlops_nb.wiring import jobs, scheduler
 from mlops_nb.wiring.workshop import Workshop
 
@@ -38,7 +40,7 @@ def history_row(run: history.Run, when: Schedule | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def schedule_of(state: history.JobState) -> Schedule | None:
+def schedule_of(state: JobState) -> Schedule | None:
     """Return a job's schedule, None where it has none."""
     return jobfile.of_definition(dict(state.definition)).schedule if state.definition else None
 
@@ -55,7 +57,7 @@ def all_jobs(shop: Workshop) -> dict[str, Any]:
     events = list(shop.journal.read()) if shop.knows_anything else []
     runs = history.runs(events)
     rows = []
-    for state in history.jobs(events).values():
+    for state in shop.jobs().values():
         when = schedule_of(state)
         last = [r for r in runs.values() if r.job == state.name]
         job = jobfile.of_definition(dict(state.definition)) if state.definition else None
@@ -80,11 +82,11 @@ def one_job(shop: Workshop, name: str) -> dict[str, Any]:
 
 def all_models(shop: Workshop) -> dict[str, Any]:
     """Return what `models --json` prints."""
-    found = history.models(shop.journal.read()) if shop.knows_anything else {}
+    found = shop.models()
     return {"version": 1, "models": [model_row(m) for m in found.values()]}
 
 
-def model_row(model: history.Model) -> dict[str, Any]:
+def model_row(model: Model) -> dict[str, Any]:
     """Return one model of `models --json`."""
     before = model.releases[-2] if len(model.releases) > 1 else None
     status = {before: "previous", model.champion: "champion"}

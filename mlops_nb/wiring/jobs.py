@@ -17,6 +17,7 @@ from mlops_nb.model import Interval, Job, Notebook, Pipeline, Value
 from mlops_nb.notebook import cells, graph, parameters, plan
 from mlops_nb.ports import Limits, Source, Task
 from mlops_nb.record import cron, history, schema
+from mlops_nb.record.jobs import JobState
 from mlops_nb.verbs import capture, judge, run
 from mlops_nb.verbs.promote.draft import cut_out
 from mlops_nb.wiring.ledger import Ledger, Rules
@@ -37,16 +38,16 @@ class Bundle:
     schema: Mapping[str, Any]
 
 
-def state_of(shop: Workshop, name: str) -> history.JobState:
+def state_of(shop: Workshop, name: str) -> JobState:
     """Return a job's state. Raises NotFound where there is no such job."""
-    known = history.jobs(shop.journal.read()) if shop.knows_anything else {}
+    known = shop.jobs()
     if name not in known:
         hint = f"the jobs are {', '.join(known)}" if known else "promote a notebook first"
         raise NotFound(f"there is no job {name!r}", fix=hint)
     return known[name]
 
 
-def live(shop: Workshop, name: str) -> tuple[history.JobState, Bundle]:
+def live(shop: Workshop, name: str) -> tuple[JobState, Bundle]:
     """Return a job's state and its live bundle.
 
     Raises JobError for a draft, and for a kept bundle that is not what was applied.
@@ -146,7 +147,7 @@ def _attempt(
         done = shop.run_of(run_id)
         if done.status == "finished":
             with shop.deciding():
-                model = history.models(shop.journal.read()).get(job.model_name or "")
+                model = shop.models().get(job.model_name or "")
                 shop.record(judge.judge(job, done, model, done.champion_error), tell)
     except MlopsError as error:
         _end(shop, job, run_id, "failed", error.what)
@@ -227,7 +228,7 @@ def _base(
 
 def champion_file(shop: Workshop, job: Job) -> tuple[int, Path] | None:
     """Return the champion's version and file, None where there is no champion yet."""
-    model = history.models(shop.journal.read()).get(job.model_name or "")
+    model = shop.models().get(job.model_name or "")
     if model is None or model.champion is None:
         return None
     try:
@@ -247,7 +248,7 @@ def score(shop: Workshop, name: str, version: int, at: datetime | None = None) -
     """
     _, bundle = live(shop, name)
     job = bundle.job
-    model = history.models(shop.journal.read()).get(job.model_name or "")
+    model = shop.models().get(job.model_name or "")
     if model is None or version not in model.versions:
         raise NotFound(f"{name!r} has no model version {version}", fix="mlops-nb models")
     file = shop.store.path(model.versions[version].artifact)
@@ -280,7 +281,7 @@ def _measured(events: list[Event]) -> dict[str, float]:
     return dict(next(e for e in events if isinstance(e, Measured)).metrics)
 
 
-def differing_steps(shop: Workshop, state: history.JobState) -> list[str] | None:
+def differing_steps(shop: Workshop, state: JobState) -> list[str] | None:
     """Return the steps whose code in the notebook is no longer the job's, None where it is gone."""
     job = jobfile.of_definition(dict(state.definition))
     path = shop.root / job.source

@@ -78,7 +78,7 @@ def promote(shop: Workshop, source: Source, request: define.Request, ways: Ways)
 
 
 def _existing(shop: Workshop, name: str, *, replace_: bool) -> Mapping[str, Any] | None:
-    state = history.jobs(shop.journal.read()).get(name) if shop.knows_anything else None
+    state = shop.jobs().get(name)
     folder = shop.root / "jobs" / name
     if (state is not None and state.digest) or (folder / manifest.DEFINITION).exists():
         if not replace_:
@@ -180,7 +180,7 @@ def _promoted(
 def _released(shop: Workshop, made: draft.Draft, bench: draft.Bench, ways: Ways) -> list[Event]:
     """Judge what was proven and, where it passes, write the bundle and make it live."""
     job, done = made.job, shop.run_of(bench.run)
-    model = history.models(shop.journal.read()).get(job.model_name or "")
+    model = shop.models().get(job.model_name or "")
     verdict = list(judge.judge(job, done, model, done.champion_error))
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
     if passed and not ways.dry_run:
@@ -290,7 +290,7 @@ def _model_answer(
         return None
     version = next((e.version for e in verdict if isinstance(e, Registered)), None)
     if version is None and live:
-        model = history.models(shop.journal.read()).get(job.model_name)
+        model = shop.models().get(job.model_name)
         version = model.champion if model else None
     released = live and version is not None
     return {
@@ -353,7 +353,7 @@ def apply(shop: Workshop, name: str, note: Callable[[str], None]) -> dict[str, A
     found = files.read_folder(folder)
     digest = manifest.verify(found, name)
     job = _definition(shop, name, found)
-    state = history.jobs(shop.journal.read()).get(name)
+    state = shop.jobs().get(name)
     before = dict(state.definition) if state is not None else {}
     changes = jobfile.difference(before, jobfile.definition(job)) if before else []
     note("building the job's environment, if this one does not equal its lock")
@@ -364,7 +364,7 @@ def apply(shop: Workshop, name: str, note: Callable[[str], None]) -> dict[str, A
     events: list[Event] = []
     if pending and state is not None and state.draft is not None and state.draft.digest == digest:
         done = shop.run_of(pending)
-        model = history.models(shop.journal.read()).get(job.model_name or "")
+        model = shop.models().get(job.model_name or "")
         events = list(judge.judge(job, done, model, done.champion_error))
         if isinstance(events[0], Judged) and not events[0].passed:
             shop.record(events)

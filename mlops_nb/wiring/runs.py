@@ -145,7 +145,7 @@ def logs_to_mlflow(source: Source) -> bool:
 def _mirror_is_behind(shop: Workshop) -> bool:
     """Say whether MLflow has yet to learn of anything that really ran."""
     place = int(shop.journal.place("mlflow") or 0)
-    ended = shop.journal.read(after=place, kind="RunFinished")
+    ended = shop.journal.read(after=place, kinds=(RunFinished,))
     return any(isinstance(e, RunFinished) and not e.stood for e in ended)
 
 
@@ -248,7 +248,7 @@ def records_of(shop: Workshop, notebook: str) -> dict[str, list[Mapping[str, Any
         except ValueError:
             cache.unlink()  # half a file of an older version: it is made anew
     records, after = known["records"], known["after"]
-    for event in shop.journal.read(after=known["after"], kind="StepRecorded"):
+    for event in shop.journal.read(after=known["after"], kinds=(StepRecorded,)):
         after = max(after, event.id)
         if isinstance(event, StepRecorded) and event.record.get("notebook") == notebook:
             kept = [dict(event.record, run=event.run), *records.get(event.unit, [])]

@@ -11,6 +11,7 @@ from mlops_nb.errors import MlopsError
 from mlops_nb.events import RunSkipped
 from mlops_nb.model import Job
 from mlops_nb.record import cron, history
+from mlops_nb.record.jobs import JobState
 from mlops_nb.wiring import jobs
 from mlops_nb.wiring.workshop import Tell, Workshop, real_time, silence
 
@@ -34,7 +35,7 @@ def due_now(shop: Workshop) -> Iterator[tuple[str, datetime]]:
     """Yield (job, tick) for every tick that is due and was not taken."""
     events = list(shop.journal.read())
     now = shop.clock()
-    for state in history.jobs(events).values():
+    for state in shop.jobs().values():
         if state.status != "active":
             continue
         job = jobfile.of_definition(dict(state.definition))
@@ -45,7 +46,7 @@ def due_now(shop: Workshop) -> Iterator[tuple[str, datetime]]:
             yield state.name, tick
 
 
-def _cursor(state: history.JobState, runs: list[history.Run]) -> datetime:
+def _cursor(state: JobState, runs: list[history.Run]) -> datetime:
     """Return the time up to which a job's ticks were taken."""
     taken = [
         datetime.fromisoformat(r.scheduled_at)
@@ -55,7 +56,7 @@ def _cursor(state: history.JobState, runs: list[history.Run]) -> datetime:
     return max([datetime.fromisoformat(state.applied), *taken])
 
 
-def next_due(shop: Workshop, job: Job, state: history.JobState) -> datetime | None:
+def next_due(shop: Workshop, job: Job, state: JobState) -> datetime | None:
     """Return when a job runs next, in its own zone, None where it has no schedule or rests."""
     if job.schedule is None or state.status != "active":
         return None

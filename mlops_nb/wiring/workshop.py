@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,25 @@ from typing import Any
 
 from mlops_nb import files, settings
 from mlops_nb.errors import MlopsError, NotFound, Unreachable
-from mlops_nb.events import Event, ModelKept, RunFinished, StepRecorded
+from mlops_nb.events import (
+    ApprovalAsked,
+    Event,
+    JobApplied,
+    JobDrafted,
+    JobPaused,
+    JobUnpaused,
+    ModelKept,
+    Registered,
+    Released,
+    RunFinished,
+    StepRecorded,
+)
 from mlops_nb.ports import Clock, Executor, Journal, Store
 from mlops_nb.record import history
+from mlops_nb.record.jobs import JobState
+from mlops_nb.record.jobs import jobs as fold_jobs
+from mlops_nb.record.models import Model
+from mlops_nb.record.models import models as fold_models
 
 Tell = Callable[[Event], None]
 
@@ -111,15 +127,19 @@ class Workshop:
         """Return the time, by whatever clock is set now."""
         return self.clock()
 
-    @contextlib.contextmanager
-    def deciding(self) -> Iterator[None]:
+    def deciding(self) -> contextlib.AbstractContextManager[bool]:
         """Let one process at a time judge and release, on what is true at that moment."""
-        import fcntl
+        return self.journal.holding("decide")
 
-        self.prepare_folder()
-        with (self.settings.folder / "decide.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def jobs(self) -> dict[str, JobState]:
+        """Return every job by its name."""
+        kinds = (JobApplied, JobDrafted, JobPaused, JobUnpaused)
+        return fold_jobs(self.journal.read(kinds=kinds)) if self.knows_anything else {}
+
+    def models(self) -> dict[str, Model]:
+        """Return every model by its name."""
+        kinds = (Registered, Released, ApprovalAsked)
+        return fold_models(self.journal.read(kinds=kinds)) if self.knows_anything else {}
 
     def prepare_folder(self) -> None:
         """Make the project's own folder, which keeps itself out of git."""
@@ -240,14 +260,11 @@ class Workshop:
 
     def mirror_now(self) -> None:
         """Let OpenLineage's log and MLflow catch up; an error is kept to be shown."""
-        import fcntl
-
         try:
             self.lineage.catch_up()
         except MlopsError as error:
             self.warnings.append(error)
-        with (self.settings.folder / "mirror.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self.journal.holding("mirror"):
             try:
                 for event in self.mirror.catch_up():
                     self.journal.append(event)

@@ -8,7 +8,6 @@ from typing_in import Terminal
 from wine import wine
 
 from mlops_nb.project import open_project
-from mlops_nb.record import history
 
 PROMOTE = (
     *("promote", "wine.ipynb", "--name", "wine", "--model", "model"),
@@ -92,7 +91,8 @@ def test_a_tick_whose_bundle_is_gone_is_a_failed_run_and_is_not_tried_for_ever(c
         ("model", {"name": "wine", "variable": "zzz"}, "no step makes 'zzz'"),
         ("folder", "/etc", "is no folder of this project"),
         ("folder", "nowhere", "is no folder of this project"),
-        ("approval", "required", "does not do yet"),
+        ("approval", "perhaps", "approval"),
+        ("triggers", [{"moon": "full"}], "triggers"),
         ("schedule", {"cron": "61 * * * *"}, "is no cron line"),
         ("retries", "many", "retries"),
     ],
@@ -111,8 +111,9 @@ def test_a_damaged_champion_says_how_to_go_on_and_a_rollback_does(cellar):
     store = cellar.folder / ".mlops" / "store"
     assert cellar.type("trigger", "wine", "-p", "depth", "6").json["model_version"] is not None
     (model,) = cellar.type("models").json["models"]
-    journal = open_project(cellar.folder).workshop.journal
-    kept = history.models(journal.read())["wine"].versions[model["champion"]].artifact
+    kept = (
+        open_project(cellar.folder).workshop.models()["wine"].versions[model["champion"]].artifact
+    )
     newest = store / kept[:2] / kept
     data = newest.read_bytes()
     newest.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))

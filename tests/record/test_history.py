@@ -1,7 +1,7 @@
 """What runs, models and jobs are, told from what happened."""
 
 from mlops_nb import events as ev
-from mlops_nb.record import history
+from mlops_nb.record import history, jobs, models
 
 
 def happened(*found):
@@ -119,7 +119,7 @@ def test_a_run_that_never_ended_is_shown_as_stopped_never_as_finished():
 
 
 def model(*found):
-    return history.models(happened(*found))["M"]
+    return models.models(happened(*found))["M"]
 
 
 def registered(version):
@@ -178,7 +178,7 @@ def test_a_version_may_be_released_again_later():
 
 
 def job(*found):
-    return history.jobs(happened(*found))["j"]
+    return jobs.jobs(happened(*found))["j"]
 
 
 def applied(digest):
@@ -212,4 +212,4 @@ def test_every_bundle_that_was_live_is_remembered():
 
 
 def test_runs_alone_make_no_job():
-    assert history.jobs(happened(QUEUED, STARTED, FINISHED)) == {}
+    assert jobs.jobs(happened(QUEUED, STARTED, FINISHED)) == {}

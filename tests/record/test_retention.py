@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_nb import events as ev
-from mlops_nb.record import history, retention
+from mlops_nb.record import models, retention
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -103,6 +103,6 @@ def test_an_artifact_that_is_a_steps_and_a_champions_stays():
 def test_the_champion_and_the_one_before_it_always_stay(moves, days):
     told = [registered(n) for n in range(1, 6)]
     told += [released(version, rollback=rollback) for version, rollback in moves]
-    stack = history.models(told)["wine"].releases
+    stack = models.models(told)["wine"].releases
     stays = reachable(*told, keep=timedelta(days=days))
     assert {f"wine{n}" for n in stack[-2:]} <= stays

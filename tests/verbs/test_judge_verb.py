@@ -5,8 +5,9 @@ import pytest
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Judged, ModelKept, Registered, Released
 from mlops_nb.model import Job
-from mlops_nb.record import history
-from mlops_nb.record.history import Model, Run, Version
+from mlops_nb.record import models
+from mlops_nb.record.history import Run
+from mlops_nb.record.models import Model, Version
 from mlops_nb.verbs.judge import judge
 from mlops_nb.verbs.release import rollback
 
@@ -87,9 +88,9 @@ def test_a_rollback_goes_to_the_release_before_and_the_fold_takes_it_in():
     first = rollback(model)
     assert (first.version, first.previous) == (2, 3)
     released = [Released(model="wine", version=n) for n in (1, 2, 3)]
-    folded = history.models([*released, first])["wine"]
+    folded = models.models([*released, first])["wine"]
     assert folded.champion == 2
-    assert history.models([*released, first, rollback(known(1, 2))])["wine"].champion == 1
+    assert models.models([*released, first, rollback(known(1, 2))])["wine"].champion == 1
 
 
 def test_a_rollback_without_anything_before_or_to_a_strange_version_is_refused():

@@ -28,6 +28,8 @@ class Request:
     parameters: Mapping[str, Value] | None = None
     secrets: tuple[str, ...] = ()
     triggers: tuple[Mapping[str, Value], ...] | None = None
+    approval: str | None = None
+    notify: tuple[Mapping[str, Value], ...] | None = None
     quick: bool = False
     tolerance: float | None = None
 
@@ -46,9 +48,6 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
         gates.gate(text)
     secrets = dict(before.secrets if before else {})
     secrets |= {name: {"env": name} for name in request.secrets}
-    rest = dict(before.rest if before else {})
-    if request.triggers is not None:
-        rest["triggers"] = [dict(t) for t in request.triggers]
     given = {**(before.parameters if before else {}), **(request.parameters or {})}
     return Job(
         name=request.name,
@@ -63,8 +62,18 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
         secrets=secrets,
         retries=before.retries if before else 0,
         timeout=before.timeout if before else None,
-        rest=rest,
+        triggers=_asked(request.triggers, before.triggers if before else ()),
+        approval=request.approval or (before.approval if before else "none"),
+        notify=_asked(request.notify, before.notify if before else ()),
     )
+
+
+Wishes = tuple[Mapping[str, Value], ...]
+
+
+def _asked(wished: Wishes | None, before: Wishes) -> Wishes:
+    """Return what was asked for, or else what was there before."""
+    return before if wished is None else wished
 
 
 def _folder(request: Request, source: Source, root: Path) -> Path:

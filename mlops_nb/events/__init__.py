@@ -1,0 +1,139 @@
+"""Everything that can happen, as data. Listeners fold these; nothing else is recorded."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from mlops_nb.events.alerts import (
+    AlertAcked,
+    AlertEnded,
+    AlertRaised,
+    AlertSent,
+)
+from mlops_nb.events.base import Event
+from mlops_nb.events.cells import (
+    ArtifactDamaged,
+    CellFailed,
+    CellFinished,
+    CellObserved,
+    CellStarted,
+    DataChecked,
+    ReuseAudited,
+    StepFailed,
+    StepFinished,
+    StepObserved,
+    StepRecorded,
+    StepReused,
+    StepStarted,
+)
+from mlops_nb.events.jobs import (
+    DataSeen,
+    JobApplied,
+    JobDrafted,
+    JobPaused,
+    JobUnpaused,
+)
+from mlops_nb.events.models import (
+    AliasMoved,
+    ApprovalAsked,
+    Evaluated,
+    Judged,
+    Registered,
+    Released,
+)
+from mlops_nb.events.runs import (
+    ChampionScored,
+    EngineChosen,
+    Imported,
+    Measured,
+    Mirrored,
+    ModelKept,
+    RunClaimed,
+    RunDone,
+    RunFinished,
+    RunLost,
+    RunQueued,
+    RunRetried,
+    RunSkipped,
+    RunStarted,
+    SweepFinished,
+    SweepStarted,
+)
+
+__all__ = [
+    "KINDS",
+    "AlertAcked",
+    "AlertEnded",
+    "AlertRaised",
+    "AlertSent",
+    "AliasMoved",
+    "ApprovalAsked",
+    "ArtifactDamaged",
+    "CellFailed",
+    "CellFinished",
+    "CellObserved",
+    "CellStarted",
+    "ChampionScored",
+    "DataChecked",
+    "DataSeen",
+    "EngineChosen",
+    "Evaluated",
+    "Event",
+    "Imported",
+    "JobApplied",
+    "JobDrafted",
+    "JobPaused",
+    "JobUnpaused",
+    "Judged",
+    "Measured",
+    "Mirrored",
+    "ModelKept",
+    "Registered",
+    "Released",
+    "ReuseAudited",
+    "RunClaimed",
+    "RunDone",
+    "RunFinished",
+    "RunLost",
+    "RunQueued",
+    "RunRetried",
+    "RunSkipped",
+    "RunStarted",
+    "StepFailed",
+    "StepFinished",
+    "StepObserved",
+    "StepRecorded",
+    "StepReused",
+    "StepStarted",
+    "SweepFinished",
+    "SweepStarted",
+    "as_record",
+    "from_record",
+]
+
+KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+
+
+def as_record(event: Event) -> dict[str, Any]:
+    """Return what is stored of an event besides run, job, time and place.
+
+    >>> as_record(CellFinished(run="r", cell=1, seconds=0.5))
+    {'cell': 1, 'seconds': 0.5}
+    """
+    return {k: v for k, v in asdict(event).items() if k not in {"run", "job", "at", "id"}}
+
+
+def from_record(kind: str, record: Mapping[str, Any], **envelope: Any) -> Event | None:
+    """Return the event that a stored record tells of, or None for a kind unknown to this version.
+
+    >>> from_record("CellFinished", {"cell": 1, "seconds": 0.5}, run="r")
+    CellFinished(run='r', job='', at='', id=0, cell=1, seconds=0.5)
+    """
+    made = KINDS.get(kind)
+    if made is None:
+        return None
+    known = {f.name for f in fields(made)}
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k in known
+    }
+    return made(**values, **envelope)

@@ -1,0 +1,125 @@
+"""What happens to the cells and steps of a run."""
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+from mlops_nb.events.base import Event
+from mlops_nb.noun import noun
+
+
+@noun
+class CellStarted(Event):
+    """A code cell starts. `cell` is its index among the source's code cells."""
+
+    cell: int
+
+
+@noun
+class CellFinished(Event):
+    """A code cell is done. `seconds`: wall time, s."""
+
+    cell: int
+    seconds: float
+
+
+@noun
+class CellFailed(Event):
+    """A code cell raised, or its kernel died in it."""
+
+    cell: int
+    seconds: float
+    error: str
+    traceback: str = ""
+
+
+@noun
+class CellObserved(Event):
+    """What a cell read, bound and changed, as it was seen from inside the kernel."""
+
+    cell: int
+    seen: Mapping[str, Any]
+
+
+@noun
+class StepStarted(Event):
+    """The first cell of a step starts."""
+
+    step: str
+
+
+@noun
+class StepFinished(Event):
+    """All cells of a step are done. `seconds`: the sum of its cells' wall times, s."""
+
+    step: str
+    seconds: float
+    because: str = ""
+
+
+@noun
+class StepFailed(Event):
+    """A step's own code raised, its data did not fit, or the kernel died in it."""
+
+    step: str
+    seconds: float
+    error: str
+    cell: int | None = None
+
+
+@noun
+class StepObserved(Event):
+    """What a step left behind: per name a digest (or "unknown"), a kind and a schema of frames."""
+
+    step: str
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@noun
+class StepReused(Event):
+    """A step, or a part of one, stands by what was recorded. `saved`: what it took then, s."""
+
+    step: str
+    because: str
+    saved: float = 0.0
+    cells: tuple[int, ...] = ()
+
+
+@noun
+class StepRecorded(Event):
+    """What a unit read, ran as and left behind: what must be the same for it to stand later."""
+
+    step: str
+    unit: str
+    record: Mapping[str, Any]
+
+
+@noun
+class ArtifactDamaged(Event):
+    """A stored value's bytes are not what they were; it is not used, what made it runs again."""
+
+    artifact: str
+    what: str = ""
+
+
+@noun
+class ReuseAudited(Event):
+    """A step that would have stood ran all the same: the names that came out otherwise, if any."""
+
+    step: str
+    differs: tuple[str, ...] = ()
+
+
+@noun
+class DataChecked(Event):
+    """A frame that a step loaded was held against the bundle's schema and profile.
+
+    failures: {"column", "check", "rows": how many, "examples": [{"row", "value"}]}
+    drift:    {"column", "statistic", "value", "threshold", "drifted"}
+    """
+
+    step: str
+    name: str
+    rows: int
+    failures: tuple[Mapping[str, Any], ...] = ()
+    drift: tuple[Mapping[str, Any], ...] = ()

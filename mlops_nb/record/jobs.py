@@ -1,0 +1,60 @@
+"""Jobs, told from what happened: which bundle of each is live, and whether it rests."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_nb.events import Event, JobApplied, JobDrafted, JobPaused, JobUnpaused
+
+
+@dataclass(slots=True, kw_only=True)
+class JobState:
+    """A job: the bundle that is live, whether it rests, and since when."""
+
+    name: str
+    digest: str = ""
+    bundle: str = ""
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    applied: str = ""
+    source_digest: str = ""
+    paused: bool = False
+    draft: JobDrafted | None = None
+    bundles: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """draft, paused or active."""
+        if not self.digest:
+            return "draft"
+        return "paused" if self.paused else "active"
+
+
+def jobs(events: Iterable[Event]) -> dict[str, JobState]:
+    """Return every job by its name."""
+    found: dict[str, JobState] = {}
+    for event in events:
+        if not event.job:
+            continue
+        if isinstance(event, JobApplied | JobDrafted | JobPaused | JobUnpaused):
+            state = found.setdefault(event.job, JobState(name=event.job))
+            _fold_job(state, event)
+    return found
+
+
+def _fold_job(state: JobState, event: Event) -> None:
+    match event:
+        case JobApplied():
+            state.digest, state.bundle, state.definition = (
+                event.digest, event.bundle, event.definition,
+            )  # fmt: skip
+            state.applied, state.source_digest = event.at, event.source_digest
+            state.bundles.append(event.digest)
+            state.draft = None
+        case JobDrafted():
+            state.draft = event
+        case JobPaused():
+            state.paused = True
+        case JobUnpaused():
+            state.paused = False
+        case _:
+            return

@@ -1,0 +1,62 @@
+"""Models, told from what happened: their versions, and which of them answers."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mlops_nb.events import ApprovalAsked, Event, Registered, Released
+
+
+@dataclass(slots=True, kw_only=True)
+class Version:
+    """One version of a model."""
+
+    version: int
+    run: str
+    created: str
+    artifact: str
+    digest: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(slots=True, kw_only=True)
+class Model:
+    """A model: its versions, and the releases that made one of them the champion."""
+
+    name: str
+    versions: dict[int, Version] = field(default_factory=dict)
+    releases: list[int] = field(default_factory=list)  # a stack: a rollback takes one off
+    job: str = ""
+    waiting: dict[int, ApprovalAsked] = field(default_factory=dict)
+
+    @property
+    def champion(self) -> int | None:
+        """The version that answers now."""
+        return self.releases[-1] if self.releases else None
+
+
+def models(events: Iterable[Event]) -> dict[str, Model]:
+    """Return every model by its name: the champion is a fold of release events."""
+    found: dict[str, Model] = {}
+    for event in events:
+        if isinstance(event, Registered):
+            model = found.setdefault(event.model, Model(name=event.model, job=event.job))
+            model.versions[event.version] = Version(
+                version=event.version,
+                run=event.run,
+                created=event.at,
+                artifact=event.artifact,
+                digest=event.digest,
+                metrics=event.metrics,
+            )
+        elif isinstance(event, ApprovalAsked):
+            model = found.setdefault(event.model, Model(name=event.model, job=event.job))
+            model.waiting[event.version] = event
+        elif isinstance(event, Released):
+            model = found.setdefault(event.model, Model(name=event.model, job=event.job))
+            model.waiting.pop(event.version, None)
+            if event.rollback and event.version in model.releases:
+                while model.releases[-1] != event.version:
+                    model.releases.pop()
+            elif model.champion != event.version:
+                model.releases.append(event.version)
+    return found
