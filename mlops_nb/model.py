@@ -233,13 +233,16 @@ class Gate(Noun):
 
 @noun
 class Verdict(Noun):
-    """What a gate said of a value."""
+    """What a gate said of a value. `low` and `high`: its 95 % interval, of `n` rows."""
 
     gate: str
     passed: bool
     value: float | None
     champion: float | None = None
     because: str = ""
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
 
 
 @noun

@@ -76,6 +76,9 @@ class Task(Noun):
     observe:    tell of every cell what it read, bound and changed
     go_on:      run the cells after one that failed, too
     limits:     what it is run by, and how much of time and memory it may take
+    schema:     what schema.json asks of the frames that steps leave; the run stops where one fails
+    profile:    steps whose frames are described for such a schema
+    evaluation: what the notebook's evaluation mark says, to be scored at the end
     """
 
     run: str
@@ -102,7 +105,9 @@ class Task(Noun):
     secrets: tuple[str, ...] = ()
     limits: Limits = Limits()
     reuse: "Reuse | None" = None
-    inspect: Callable[[str, Mapping[str, Any]], str] | None = None  # step's values → objection
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    profile: frozenset[str] = frozenset()
+    evaluation: Mapping[str, str] = field(default_factory=dict)
 
 
 @noun

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,8 @@ from mlops_nb.errors import NotFound
 from mlops_nb.events import JobPaused, JobUnpaused
 from mlops_nb.model import Value, Warned
 from mlops_nb.notebook import render
-from mlops_nb.ports import Clock, Limits, Source, Task
+from mlops_nb.ports import Clock, Limits, Source
 from mlops_nb.record import history
-from mlops_nb.record.models import Model
 from mlops_nb.verbs import capture
 from mlops_nb.wiring import runs
 from mlops_nb.wiring.ledger import Rules
@@ -73,23 +71,9 @@ class Project:
 
     def observed(self, notebook: str | Path) -> Source:
         """Run every cell of a notebook in a fresh kernel, past errors too; return what it is."""
-        shop, source = self.workshop, self.capture(notebook)
-        shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
-        scratch = shop.scratch("observe")
-        try:
-            task = Task(
-                run=shop.new_run(),
-                document=source.document,
-                folder=source.path.parent,
-                output=scratch / source.path.name,
-                source=str(source.path),
-                environment=shop.kernel_environment(),
-            )
-            found, failed = capture.observe(source, task, shop.executor)
-        finally:
-            shop.drop(scratch)
-        warned = (*found.pipeline.warnings, *failed)
-        return replace(found, pipeline=replace(found.pipeline, warnings=warned))
+        from mlops_nb.wiring import looking
+
+        return looking.observed(self.workshop, self.capture(notebook))
 
     def run(  # noqa: PLR0913  what a person may ask of a run
         self,
@@ -156,20 +140,16 @@ class Project:
 
     def check(self, notebook: str | Path) -> list[Warned]:
         """Return everything that would stop a promotion of a notebook, each with its mend."""
-        from mlops_nb.verbs import check
+        from mlops_nb.wiring import looking
 
-        shop, source = self.workshop, self.capture(notebook)
-        python = shop.environments.interpreter(source.notebook.kernel)
-        look = shop.environments.look(python)
-        variable = next(iter(source.pipeline.model), None)
-        return check.check(
-            source, root=shop.root, variable=variable, installed={*look.modules, *look.stdlib}
-        )
+        return looking.check(self.workshop, self.capture(notebook))
 
     def runs(self) -> list[history.Run]:
         """Return every run, oldest first."""
+        from mlops_nb.wiring import burying
+
         shop = self.workshop
-        shop.bury_dead_runs()
+        burying.bury(shop)
         return list(history.runs(shop.journal.read()).values()) if shop.knows_anything else []
 
     def show(self, run_id: str) -> history.Run:
@@ -188,6 +168,12 @@ class Project:
     def why(self, notebook: str | Path, step: str) -> dict[str, Any]:
         """Return what `why --json` prints: whether a step would run now, and why."""
         return runs.why(self.workshop, self.capture(notebook), step)
+
+    def why_model(self, model: str, at: datetime) -> dict[str, Any]:
+        """Return what `why MODEL --at --json` prints: which version answered, and what made it."""
+        from mlops_nb.wiring import provenance
+
+        return provenance.why_model(self.workshop, model, at)
 
     def diff(self, before: str, after: str) -> dict[str, Any]:
         """Return what `diff --json` prints of two runs."""
@@ -239,40 +225,67 @@ class Project:
 
     def apply(self, job: str, note: Note = lambda _: None) -> dict[str, Any]:
         """Make a draft, or an edited job.yaml, the live one."""
-        from mlops_nb.wiring import promotion
+        from mlops_nb.wiring import applying
 
-        return promotion.apply(self.workshop, job, note)
+        return applying.apply(self.workshop, job, note)
 
     def trigger(
-        self, job: str, parameters: Mapping[str, Value] | None = None, *, tell: Tell = silence
+        self,
+        job: str,
+        parameters: Mapping[str, Value] | None = None,
+        *,
+        detach: bool = False,
+        tell: Tell = silence,
     ) -> dict[str, Any]:
-        """Run a job now, judge it, and return its row of `history --json`."""
-        from mlops_nb.wiring import answers, jobs
+        """Run a job now, judge it, and return its row of `history --json`.
 
-        self.workshop.bury_dead_runs()
-        done = jobs.trigger(self.workshop, job, parameters or {}, tell=tell)
-        assert done is not None  # only a scheduled tick can be taken already
-        when = answers.schedule_of(jobs.state_of(self.workshop, job))
+        detach: let a process of its own do so, and return at once
+        """
+        from mlops_nb.wiring import answers, jobs, triggering
+
+        shop = self.workshop
+        done = triggering.trigger(shop, job, parameters or {}, detach=detach, tell=tell)
+        when = answers.schedule_of(jobs.state_of(shop, job))
         return {"version": 1, **answers.history_row(done, when)}
 
     def schedule_once(self, tell: Tell = silence, note: Note = lambda _: None) -> dict[str, Any]:
         """Run what is due now; return {"version", "runs": rows of `history --json`}."""
-        from mlops_nb.wiring import answers, jobs, scheduler
+        from mlops_nb.wiring import answers, scheduler
 
         shop = self.workshop
         if not shop.knows_anything:
             return {"version": 1, "runs": []}
+        known = shop.jobs()
         rows = [
-            answers.history_row(run_, answers.schedule_of(jobs.state_of(shop, run_.job)))
+            answers.history_row(run_, answers.schedule_of(known[run_.job]))
             for run_ in scheduler.once(shop, tell, note)
         ]
         return {"version": 1, "runs": rows}
 
-    def schedule(self, tell: Tell, note: Note) -> None:
-        """Run what is due until stopped."""
+    def schedule(self, tell: Tell, note: Note, *, workers: int | None = None) -> None:
+        """Run what is due until stopped; `workers`: how many runs at once, else one a core."""
         from mlops_nb.wiring import scheduler
 
-        scheduler.serve(self.workshop, tell, note)
+        scheduler.serve(self.workshop, tell, note, workers or 0)
+
+    def backfill(
+        self, job: str, since: datetime, until: datetime, *,
+        workers: int | None = None, note: Note = lambda _: None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Run a job for past ticks; return {"version", "job", "runs": rows of `history --json`}."""
+        from mlops_nb.wiring import answers, backfill, jobs
+
+        shop = self.workshop
+        when = answers.schedule_of(jobs.state_of(shop, job))
+        runs_ = backfill.backfill(shop, job, since, until, workers=workers, watch=note)
+        rows = [answers.history_row(run_, when) for run_ in runs_]
+        return {"version": 1, "job": job, "runs": rows}
+
+    def install_scheduler(self, workers: int | None = None) -> dict[str, Any]:
+        """Make the scheduler a service of the user's; return what is left to type."""
+        from mlops_nb.wiring import service
+
+        return service.install(self.workshop, workers)
 
     @property
     def scheduler_runs(self) -> bool:
@@ -283,9 +296,9 @@ class Project:
 
     def jobs(self) -> dict[str, Any]:
         """Return what `jobs --json` prints."""
-        from mlops_nb.wiring import answers
+        from mlops_nb.wiring import answers, burying
 
-        self.workshop.bury_dead_runs()
+        burying.bury(self.workshop)
         return answers.all_jobs(self.workshop)
 
     def job(self, name: str) -> dict[str, Any]:
@@ -296,9 +309,9 @@ class Project:
 
     def history(self, job: str) -> dict[str, Any]:
         """Return what `history --json` prints."""
-        from mlops_nb.wiring import answers
+        from mlops_nb.wiring import answers, burying
 
-        self.workshop.bury_dead_runs()
+        burying.bury(self.workshop)
         return answers.job_history(self.workshop, job)
 
     def pause(self, job: str) -> None:
@@ -325,42 +338,39 @@ class Project:
 
     def rollback(self, model: str, to: int | None = None) -> dict[str, Any]:
         """Put the version released before back, or the version `to`."""
-        from mlops_nb.verbs import release
+        from mlops_nb.wiring import releasing
 
-        shop = self.workshop
-        known = shop.models()
-        if model not in known:
-            hint = f"the models are {', '.join(known)}" if known else "promote a notebook first"
-            raise NotFound(f"there is no model {model!r}", fix=hint)
-        with shop.deciding():
-            now = shop.models()[model]
-            released = release.rollback(now, to)
-            _refuse_gone(shop, now, released.version)
-            shop.record([released])
-        shop.mirror_now()
-        return {
-            "version": 1,
-            "model": model,
-            "champion": released.version,
-            "previous": released.previous,
-            "because": released.because,
-        }
+        return releasing.rollback(self.workshop, model, to)
+
+    def rollback_job(self, job: str) -> dict[str, Any]:
+        """Make the bundle of a job that was live before the present one live again."""
+        from mlops_nb.wiring import releasing
+
+        return releasing.rollback_job(self.workshop, job)
+
+    def approve(self, model: str, version: int) -> dict[str, Any]:
+        """Release a version that waits for a person."""
+        from mlops_nb.wiring import releasing
+
+        return releasing.approve(self.workshop, model, version)
+
+    def alerts(self) -> dict[str, Any]:
+        """Return the open alerts."""
+        from mlops_nb.wiring import alerts
+
+        return alerts.open_alerts(self.workshop)
+
+    def ack(self, alert: str, seconds: float, by: str = "") -> dict[str, Any]:
+        """Keep an alert silent for a time, s, as somebody looks after it."""
+        from mlops_nb.wiring import alerts
+
+        return alerts.ack(self.workshop, alert, seconds, by)
 
     def score(self, job: str, version: int, at: datetime | None = None) -> dict[str, float]:
         """Return what a version of a job's model scores on the data as of a time, untrained."""
-        from mlops_nb.wiring import jobs
+        from mlops_nb.wiring import evaluating
 
-        return jobs.score(self.workshop, job, version, at)
-
-
-def _refuse_gone(shop: Workshop, model: Model, version: int) -> None:
-    """Refuse to release a version whose model is no longer kept."""
-    if not shop.store.holds(model.versions[version].artifact):
-        kept = [v.version for v in model.versions.values() if shop.store.holds(v.artifact)]
-        raise NotFound(
-            f"version {version} of {model.name!r} is no longer in the store",
-            fix=f"give one that is: --to {' or '.join(map(str, kept)) or 'none is'}",
-        )
+        return evaluating.score(self.workshop, job, version, at)
 
 
 def open_project(folder: str | Path = ".") -> Project:

@@ -24,7 +24,7 @@ FLOORS = (
     {"notebook"},
     {"record"},
     {"bundle"},
-    {"stores", "executors", "listeners", "pools"},
+    {"stores", "executors", "listeners", "pools", "sensors"},
     {"verbs"},
     {"wiring"},
     {"project"},
@@ -32,7 +32,7 @@ FLOORS = (
 )
 RANKS = {name: rank for rank, floor in enumerate(FLOORS) for name in floor}
 DOORS = {"__init__", "__main__"}  # what Python, IPython and Jupyter call: they open the faces
-HEAVY = ("mlflow", "pandas", "sklearn", "papermill", "IPython", "sqlalchemy", "numpy")
+HEAVY = ("mlflow", "pandas", "pandera", "sklearn", "papermill", "IPython", "sqlalchemy", "numpy")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 40
 LONG = {
     "bundle/documents.py:review": "a page, line by line",
@@ -120,7 +120,7 @@ def test_the_walk_sees_imports_inside_functions():
 
 
 def test_a_face_calls_the_project_alone():
-    floors = {"bundle", "stores", "executors", "listeners", "verbs", "wiring"}
+    floors = {"bundle", "stores", "executors", "listeners", "sensors", "verbs", "wiring"}
     for path in FILES:
         if parts_of(path)[0] == "faces":
             used = {t[0] for t in imported(ast.parse(path.read_text("utf-8")))}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_nb.model import Job, Pipeline, Proof, Verdict
+from mlops_nb.record import stats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +13,7 @@ class Facts:
     """What a bundle's pages tell of.
 
     touches: files, hosts and environment variables that the cells name: kind → names
+    evaluation: scores with their intervals, as `record.stats` makes them
     """
 
     job: Job
@@ -26,6 +28,7 @@ class Facts:
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -71,6 +74,9 @@ def review(facts: Facts) -> str:
         "",
         "## Data",
         "",
+        "A run stops before training where the data is not as `schema.json` says; edit it where "
+        f"that asks too much or too little, then `mlops-nb apply {job.name}`.",
+        "",
         *_data(facts.schema),
         "## Gates",
         "",
@@ -103,14 +109,36 @@ def _data(schema: Mapping[str, Any]) -> list[str]:
     for step, frames in schema.get("frames", {}).items():
         for name, frame in frames.items():
             columns = frame["columns"]
+            seen = schema.get("profile", {}).get(step, {}).get(name, {})
             lines.append(f"`{name}` of step `{step}`: {frame['rows']} rows, {len(columns)} columns")
             lines.append("")
             lines += _table(
-                ("column", "kind", "missing"),
-                ((c, d["kind"], f"{d['missing']:.2%}") for c, d in columns.items()),
+                ("column", "kind", "missing", "must be"),
+                (
+                    (c, told["kind"], _missing(told, seen.get(c, {})), _limits(told))
+                    for c, told in columns.items()
+                ),
             )
             lines.append("")
     return lines or ["no data frame was seen", ""]
+
+
+def _missing(told: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
+    share = seen.get("missing", told.get("missing"))
+    return f"{share:.2%}" if isinstance(share, float | int) else "unknown"
+
+
+def _limits(told: Mapping[str, Any]) -> str:
+    """Return what schema.json asks of a column besides its kind, in words."""
+    low, high = told.get("min"), told.get("max")
+    said = []
+    if low is not None or high is not None:
+        said.append(f"{'' if low is None else f'{low:g} '}to{'' if high is None else f' {high:g}'}")
+    if told.get("new") == "refused":
+        said.append(f"one of {len(told['categories'])} categories")
+    if told.get("missing") == "never":
+        said.append("never missing")
+    return ", ".join(said)
 
 
 def _gates(verdicts: Sequence[Verdict]) -> list[str]:
@@ -132,7 +160,7 @@ def card(facts: Facts) -> str:
         "",
         "## How well it did when it was promoted",
         "",
-        *(_table(("metric", "value"), facts.metrics.items()) if facts.metrics else ["no metrics"]),
+        *_scores(facts),
         "",
         "## What it was trained and judged on",
         "",
@@ -149,6 +177,43 @@ def card(facts: Facts) -> str:
         "- **Who answers for it**: ",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _scores(facts: Facts) -> list[str]:
+    """Return the metrics, whole and by slice, each with its interval where that is known."""
+    whole = facts.evaluation.get("whole", {})
+    if not facts.metrics and not whole:
+        return ["no metrics"]
+    if not whole:
+        return _table(("metric", "value"), facts.metrics.items())
+    values = {name: one["value"] for name, one in whole.items()} | dict(facts.metrics)
+    rows = []
+    for name, value in values.items():
+        told = whole.get(name)
+        known = told is not None and value is not None and stats.agreeing(told, value)
+        rows.append((name, _value(value), *(_known(told) if known else ("", ""))))
+    head = ("value", "95 % interval", "rows")
+    lines = _table(("metric", *head), rows)
+    sliced = [
+        (name.replace("_by_", " by "), part, _value(told["value"]), *_known(told))
+        for name, parts in facts.evaluation.get("by", {}).items()
+        for part, told in parts.items()
+    ]
+    if sliced:
+        least = facts.evaluation["least"]
+        lines += ["", *_table(("metric", "slice", *head), sliced), ""]
+        lines.append(f"Slices of fewer than {least} rows are shown and not judged.")
+    return lines
+
+
+def _value(value: float | None) -> float | str:
+    return "none" if value is None else value
+
+
+def _known(told: Mapping[str, Any]) -> tuple[str, object]:
+    if told["low"] is None:
+        return "", told["n"]
+    return f"{told['low']:.4g} to {told['high']:.4g}", told["n"]
 
 
 def dockerfile(job: Job, python: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from mlops_nb.bundle import validation
 from mlops_nb.errors import JobError
 from mlops_nb.model import Job
 from mlops_nb.record import cron, gates
@@ -125,14 +126,10 @@ def read(text: str, where: str = "job.yaml") -> Job:
 
 def of_definition(found: Any, where: str = "job.yaml") -> Job:
     """Return the job that a definition, job.yaml as plain values, describes."""
-    import jsonschema
-
-    problem = next(iter(jsonschema.Draft202012Validator(SCHEMA).iter_errors(found)), None)
+    problem = validation.objection(SCHEMA, found)
     if problem is not None:
-        place = ".".join(str(p) for p in problem.absolute_path) or "job.yaml"
-        raise JobError(
-            f"{place}: {problem.message}", fix=f"correct {place} in job.yaml", where=where
-        )
+        place, said = problem[0] or "job.yaml", problem[1]
+        raise JobError(f"{place}: {said}", fix=f"correct {place} in job.yaml", where=where)
     when = found.get("schedule")
     for text in found.get("gates", []):
         gates.gate(text)

@@ -1,13 +1,20 @@
-"""`MANIFEST.json`: a sha256 for each file of a bundle; job.yaml is hashed apart from the code."""
+"""`MANIFEST.json`: a sha256 for each file of a bundle.
+
+Two files may be edited and applied: job.yaml, whose content every `JobApplied` carries, and
+schema.json. Both are hashed apart from the code. A bundle's digest leaves job.yaml out and takes
+schema.json in: bundles are kept by it, so that a run finds the schema that was applied.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
 
+from mlops_nb.bundle import schemafile
 from mlops_nb.errors import JobError
 
 DEFINITION = "job.yaml"
 NAME = "MANIFEST.json"
+SCHEMA = schemafile.NAME
 
 
 def _sha(data: bytes) -> str:
@@ -15,7 +22,7 @@ def _sha(data: bytes) -> str:
 
 
 def digest(files: Mapping[str, bytes]) -> str:
-    """Return the digest of a bundle's code: of every file but job.yaml and the manifest.
+    """Return a bundle's digest: of every file but job.yaml and the manifest.
 
     >>> digest({"a": b"1", "job.yaml": b"x"}) == digest({"a": b"1", "job.yaml": b"y"})
     True
@@ -31,15 +38,17 @@ def write(files: Mapping[str, bytes]) -> bytes:
         "version": 1,
         "digest": digest(files),
         "definition": listed.pop(DEFINITION, None),
+        "schema": listed.pop(SCHEMA, None),
         "files": listed,
     }
     return (json.dumps(found, indent=1) + "\n").encode()
 
 
 def verify(files: Mapping[str, bytes], job: str) -> str:
-    """Return a bundle's digest after comparing every file but job.yaml with the manifest.
+    """Return a bundle's digest after comparing its files with the manifest.
 
-    Raises JobError for a file that was changed, added or removed.
+    Raises JobError for a file that was changed, added or removed, and for a schema.json that cannot
+    be read; whether an edited job.yaml can be read is for `jobfile` to say.
     """
     try:
         manifest = json.loads(files[NAME])
@@ -49,11 +58,28 @@ def verify(files: Mapping[str, bytes], job: str) -> str:
             f"the bundle of {job!r} has no readable {NAME}",
             fix=f"promote again: mlops-nb promote NOTEBOOK --name {job} --replace",
         ) from None
+    had_schema = listed.pop(SCHEMA, None) or manifest.get("schema")  # older ones list it so
     found = {n: _sha(b) for n, b in files.items() if n not in {DEFINITION, NAME}}
+    given = found.pop(SCHEMA, None)
     odd = sorted(n for n in {*listed, *found} if listed.get(n) != found.get(n))
+    if bool(had_schema) != bool(given):
+        odd = [SCHEMA]
     if odd:
         raise JobError(
             f"{odd[0]!r} in the bundle of {job!r} is not what was proven",
             fix="undo that edit (git checkout), or edit the notebook and promote it with --replace",
         )
+    if given is not None and given != had_schema:
+        schemafile.read(files[SCHEMA], f"jobs/{job}/{SCHEMA}")
     return digest(files)
+
+
+def promoted(files: Mapping[str, bytes]) -> str:
+    """Return the digest that a bundle had when it was promoted, before anybody edited it.
+
+    >>> bundle = {"a": b"1", "schema.json": b"{}"}
+    >>> bundle["MANIFEST.json"] = write(bundle)
+    >>> promoted(bundle | {"schema.json": b"edited"}) == digest(bundle)
+    True
+    """
+    return str(json.loads(files[NAME])["digest"])

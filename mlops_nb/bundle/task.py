@@ -38,4 +38,5 @@ def bundle_task(
         steps={s.name: s.cells for s in pipeline.steps},
         keep={variable: (cut.model_step, model_file)} if variable else {},
         rescore=rescore,
+        evaluation=pipeline.evaluation,
     )

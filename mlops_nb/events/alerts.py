@@ -12,7 +12,8 @@ class AlertRaised(Event):
     kind:   failed, refused, missed, stopped-data, stopped-labels, waiting or moved
     what:   what happened, and which version answers now
     fix:    the next command
-    urgent: users are hurt
+    urgent: users are hurt; an alert that becomes urgent is raised again by its name
+    cause:  what it belongs to: where that is another one, it is over
     """
 
     alert: str
@@ -20,15 +21,22 @@ class AlertRaised(Event):
     what: str
     fix: str
     urgent: bool = False
+    cause: str = ""
 
 
 @noun
 class AlertSent(Event):
-    """An alert was given to a channel; `error` where that did not take it."""
+    """An alert was given to a channel; `error` where that did not take it, or not yet.
+
+    about:   which of its messages: raised, urgent, again-… after an acknowledgement, or ended
+    attempt: which try of that message it is, from 1
+    """
 
     alert: str
     channel: str
     error: str = ""
+    about: str = "raised"
+    attempt: int = 1
 
 
 @noun

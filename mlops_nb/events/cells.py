@@ -115,7 +115,7 @@ class DataChecked(Event):
     """A frame that a step loaded was held against the bundle's schema and profile.
 
     failures: {"column", "check", "rows": how many, "examples": [{"row", "value"}]}
-    drift:    {"column", "statistic", "value", "threshold", "drifted"}
+    drift:    per column {"column", "statistic", "value", "threshold", "drifted"}, and "unseen"
     """
 
     step: str

@@ -15,6 +15,7 @@ class RunQueued(Event):
 
     trigger:    schedule, hand, promote, backfill, or the kind of the trigger that fired
     attempt:    which try it is, from 1; a later one makes those before it void
+    first:      the run that was the first try, "" where this is
     not_before: ISO time until which it waits, after a try that failed
     given:      parameters that were given for this run alone
     signal:     what the trigger saw: {"files": {path: sha256}}, {"run": id}, …
@@ -26,6 +27,7 @@ class RunQueued(Event):
     data_start: str = ""
     data_end: str = ""
     attempt: int = 1
+    first: str = ""
     because: str = ""
     not_before: str = ""
     given: Mapping[str, Value] = field(default_factory=dict)
@@ -90,11 +92,15 @@ class RunRetried(Event):
 
 @noun
 class Measured(Event):
-    """The numbers a run ended with. `logged_run`: the MLflow run its own cells logged to."""
+    """The numbers a run ended with. `logged_run`: the MLflow run its own cells logged to.
+
+    evaluation: what `record.stats` made of the arrays that an evaluation mark names
+    """
 
     metrics: Mapping[str, float]
     slices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     logged_run: str = ""
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @noun
@@ -122,6 +128,8 @@ class ChampionScored(Event):
     version: int
     metrics: Mapping[str, float]
     error: str = ""
+    slices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @noun

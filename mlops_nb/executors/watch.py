@@ -20,6 +20,8 @@ from mlops_nb.events import (
     ModelKept,
     StepObserved,
 )
+from mlops_nb.executors import scoring
+from mlops_nb.executors.datacheck import DataChecks
 from mlops_nb.executors.reusing import Reusing
 from mlops_nb.executors.walk import Client, Stopped
 from mlops_nb.notebook import document
@@ -49,6 +51,7 @@ class Watch:
             None if task.limits.timeout is None else time.monotonic() + task.limits.timeout
         )
         self.reusing = None if task.reuse is None else Reusing(task, task.reuse, put.put)
+        self.checks = DataChecks(task, put.put)
         self.client: Client | None = None
 
     def kernel_ready(self, client: Client) -> None:
@@ -120,17 +123,14 @@ class Watch:
     def _step_ended(self, client: Client, step: str, names: tuple[str, ...]) -> None:
         dump = "" if self.task.dump is None else str(self.task.dump)
         values = client.ask("look.look", names=list(names), dump=dump, step=step) if names else {}
-        self._step_left(step, values)
+        self._step_left(step, self.checks.profiled(client, step, values))
 
     def _step_left(self, step: str, values: Mapping[str, Any]) -> None:
         """Tell what a step left behind, look at it, and keep what is to be kept."""
         client = self.client
         assert client is not None
         self.put(StepObserved(run=self.task.run, step=step, values=values))
-        if self.task.inspect is not None:
-            objection = self.task.inspect(step, values)
-            if objection:
-                raise Stopped(objection)
+        self.checks.held(client, step, values, lambda name: self._bring_back(client, (name,)))
         for name, (when, path) in self.task.keep.items():
             if when == step:
                 self._bring_back(client, (name,))
@@ -179,7 +179,8 @@ class Watch:
         measured = client.ask("look.measure", **asked)
         if self.reusing is not None:
             self.reusing.add_numbers(measured, self.task)
-        self.put(Measured(run=self.task.run, **measured))
+        scored = scoring.evaluation(self.task, client, lambda n: self._bring_back(client, n))
+        self.put(Measured(run=self.task.run, **measured, evaluation=scored))
         end = self.task.looks.get(-1)
         if end is not None:
             self._step_ended(client, *end)
@@ -195,9 +196,12 @@ class Watch:
             found = client.ask(
                 "look.rescore", variable=rescore.variable, path=file, cells=sources, **asked
             )
-            self.put(ChampionScored(run=self.task.run, version=version,
-                                    metrics=found.get("metrics", {}),
-                                    error=found.get("error", "")))  # fmt: skip
+            scored = {} if "error" in found else scoring.evaluation(
+                self.task, client, lambda _: None)  # fmt: skip
+            self.put(ChampionScored(
+                run=self.task.run, version=version, metrics=found.get("metrics", {}),
+                error=found.get("error", ""), slices=found.get("slices", {}), evaluation=scored,
+            ))  # fmt: skip
 
     def save(self) -> None:
         """Write the notebook as it stands, whole or not at all."""

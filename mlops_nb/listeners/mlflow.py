@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb.errors import MlopsError, NotFound, Unreachable
-from mlops_nb.events import Event, Mirrored, Registered, Released, RunFinished, SweepFinished
+from mlops_nb.events import (
+    AliasMoved,
+    Event,
+    Mirrored,
+    Registered,
+    Released,
+    RunFinished,
+    SweepFinished,
+)
 from mlops_nb.listeners import mlflow_lineage
 from mlops_nb.listeners.mlflow_sweeps import PARENT_TAG, SWEEP_TAG, Parents
 from mlops_nb.listeners.traces import traced
 from mlops_nb.ports import Journal, Store
-from mlops_nb.record import history
+from mlops_nb.record import history, models
 
 PLACE = "mlflow"
 RUN_TAG = "mlops-nb.run"
@@ -95,6 +103,40 @@ class MlflowMirror:
             raise
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise unreachable(self.uri, error) from None
+
+    def aliases(self) -> Iterator[Event]:
+        """Yield what the journal should know of aliases that somebody else moved.
+
+        Raises Unreachable where MLflow does not answer.
+        """
+        known = models.models(self.journal.read(kinds=models.KINDS))
+        if not known or self._is_behind():
+            return
+        try:
+            client = self.client()
+            for model in known.values():
+                found, expected = self._alias(client, model.name), str(model.champion or "none")
+                if found not in {expected, model.moved}:
+                    yield AliasMoved(job=model.job, model=model.name, found=found,
+                                     expected=expected)  # fmt: skip
+        except Exception as error:  # noqa: BLE001  MLflow raises many kinds
+            raise unreachable(self.uri, error) from None
+
+    def _is_behind(self) -> bool:
+        place = int(self.journal.place(PLACE) or 0)
+        return any(True for _ in self.journal.read(after=place, kinds=(Registered, Released)))
+
+    def _alias(self, client: Any, model: str) -> str:
+        """Return which of our versions MLflow calls champion, in words where it is none of ours."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = client.get_model_version_by_alias(model, "champion")
+        except MlflowException as error:
+            if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                raise
+            return "none"
+        return str(found.tags.get(VERSION_TAG) or f"MLflow's own {found.version}")
 
     def _take(self, client: Any, event: Event) -> Iterator[Event]:
         if isinstance(event, RunFinished):

@@ -15,7 +15,7 @@ OPTIONS = {
     "step": {"--in", "--out", "--after", "--no-reuse", "--snapshot", "--retries", "--timeout"},
     "model": {"--name", "--features"},
     "metric": set[str](),
-    "evaluate": {"--truth", "--pred", "--score", "--by"},
+    "evaluate": {"--truth", "--pred", "--score", "--by", "--min-n"},
 }
 
 
@@ -97,7 +97,7 @@ def _checked(mark: Mark, cell: Cell) -> Mark:
             fix=f"use one of {known}" if known else "leave it out",
             where=where,
         )
-    for option in ("--retries", "--timeout"):
+    for option in ("--retries", "--timeout", "--min-n"):
         value = mark.options.get(option, "0")
         if not re.fullmatch(r"\d+(\.\d+)?" if option == "--timeout" else r"\d+", value):
             raise NotebookError(

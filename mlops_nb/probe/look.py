@@ -21,6 +21,7 @@ from .fingerprint import digest_or_unknown
 
 MAX_CATEGORIES = 50
 _held: dict[str, Any] = {}
+_marks: dict[str, str] = {}  # digest of a frame → the schema that it was found to fit
 
 
 def _namespace() -> dict[str, Any]:
@@ -60,6 +61,8 @@ def look(request: str) -> str:
         schema = _schema(value)
         if schema:
             seen[name]["schema"] = schema
+            if seen[name]["digest"] in _marks:
+                seen[name]["checked"] = _marks[seen[name]["digest"]]
         number = _number(value)
         if number is not None:
             seen[name]["number"] = number

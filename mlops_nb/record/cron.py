@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from string import Formatter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -21,6 +22,7 @@ MACROS = {
     "@annually": "0 0 1 1 *",
 }
 FIELDS = 5
+FRESH = timedelta(minutes=5)  # how late a run may begin where missed ones do not count
 TEMPLATES = ("data_start", "data_end", "scheduled_at")
 
 
@@ -98,21 +100,18 @@ def last_tick(when: Schedule, at: datetime) -> datetime:
     return found
 
 
-def due(when: Schedule, since: datetime, now: datetime) -> list[datetime]:
-    """Return the times in (since, now] at which a job is due, by its policy for missed runs.
+def due(
+    when: Schedule, since: datetime, now: datetime
+) -> tuple[list[datetime], list[datetime]]:  # fmt: skip
+    """Return the times in (since, now] at which a job is due, and those that were missed.
 
     `last` keeps the latest of several, `all` keeps each, `none` only one that is still fresh.
     """
-    found = []
-    for tick in ticks(when, since):
-        if tick > now:
-            break
-        found.append(tick)
-    if when.missed == "all":
-        return found
-    if when.missed == "none":
-        return [tick for tick in found[-1:] if now - tick < timedelta(minutes=5)]
-    return found[-1:]
+    found = list(takewhile(lambda tick: tick <= now, ticks(when, since)))
+    kept = 0 if when.missed == "all" else len(found) - 1
+    if when.missed == "none" and found and now - found[-1] >= FRESH:
+        kept = len(found)
+    return found[max(0, kept) :], found[: max(0, kept)]
 
 
 def interval(when: Schedule | None, at: datetime) -> Interval:

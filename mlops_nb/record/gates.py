@@ -5,9 +5,13 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import field, replace
+from typing import Any
 
 from mlops_nb.errors import JobError
 from mlops_nb.model import Gate, Verdict
+from mlops_nb.noun import Noun, noun
+from mlops_nb.record import stats
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 SENTENCE = re.compile(
@@ -74,65 +78,155 @@ def unknown(gates: Iterable[Gate], known: Iterable[str]) -> JobError | None:
     return None
 
 
-def value_of(one: Gate, metrics: Mapping[str, float], slices: Slices) -> float | None:
-    """Return the number that a gate judges: a metric, its worst slice, or its widest gap."""
+@noun
+class Scored(Noun):
+    """What a model's gates are judged by.
+
+    metrics, slices: the notebook's own numbers, as a whole and by slice
+    evaluation:      what `record.stats` made of the arrays that the evaluation mark names
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    slices: Slices = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+
+@noun
+class Measure(Noun):
+    """The number that a gate judges.
+
+    where:     the slices that it is of, such as "worst LGA"
+    low, high: its 95 % interval, where that is known
+    missing:   why there is none, "" where there is
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    where: str = ""
+    missing: str = ""
+
+
+def measure(one: Gate, scored: Scored) -> Measure:
+    """Return the number that a gate judges: a metric, its worst slice, or its widest gap.
+
+    What the notebook made itself counts; what it did not make is taken from the evaluation. Slices
+    of too few rows are not judged.
+
+    >>> measure(gate("auc >= 0.6"), Scored(metrics={"auc": 0.7})).value
+    0.7
+    """
     if not one.by:
-        return metrics.get(one.metric)
-    parts = slices.get(f"{one.metric}_by_{one.by}", {})
+        told = scored.evaluation.get("whole", {}).get(one.metric)
+        return _measured(scored.metrics.get(one.metric), told)
+    name = f"{one.metric}_by_{one.by}"
+    told = scored.evaluation.get("by", {}).get(name, {})
+    made = scored.slices.get(name) or {part: score["value"] for part, score in told.items()}
+    rows, least = scored.evaluation.get("rows", {}).get(one.by, {}), _least(scored)
+    parts = {p: _measured(v, told.get(p), rows.get(p)) for p, v in made.items()
+             if rows.get(p, least) >= least}  # fmt: skip
+    if made and not parts:
+        return Measure(value=None, missing=f"has no slice of {least} rows")
+    odd = [p for p, part in parts.items() if part.value is None or math.isnan(part.value)]
+    if odd:  # min and max would pass over it, or not, by its place
+        return replace(parts[odd[0]], value=math.nan, where=f"of {odd[0]}")
+    return _of_slices(one, parts)
+
+
+def _least(scored: Scored) -> int:
+    return int(scored.evaluation.get("least", 0))
+
+
+def _measured(made: float | None, told: Mapping[str, Any] | None, n: int | None = None) -> Measure:
+    """Return one number: the notebook's own, else ours; its interval where both agree."""
+    if told is None:
+        return Measure(value=made, n=n)
+    if made is None:
+        return Measure(**told) if told["value"] is not None else Measure(value=None, n=told["n"])
+    if stats.agreeing(told, made):
+        return Measure(**{**told, "value": made})
+    return Measure(value=made, n=n or told["n"])
+
+
+def _of_slices(one: Gate, parts: Mapping[str, Measure]) -> Measure:
     if not parts:
-        return None
-    if any(math.isnan(part) for part in parts.values()):
-        return math.nan  # min and max would pass over it, or not, by its place
+        return Measure(value=None)
+    ranked = sorted(parts, key=lambda part: float(parts[part].value or 0.0))
+    low, high = ranked[0], ranked[-1]
     if one.gap:
-        return max(parts.values()) - min(parts.values())
-    return max(parts.values()) if one.op in {"<", "<="} else min(parts.values())
+        ends = " and ".join(f"{p} {parts[p].value:.4g}{_interval(parts[p])}" for p in (low, high))
+        gap = float(parts[high].value or 0.0) - float(parts[low].value or 0.0)
+        return Measure(value=gap, where=f"between {ends},")
+    worst = high if one.op in {"<", "<="} else low
+    return replace(parts[worst], where=f"worst {worst}")
+
+
+def _interval(found: Measure) -> str:
+    """Return what is known of a number besides itself, in brackets.
+
+    >>> _interval(Measure(value=0.62, low=0.58, high=0.66, n=412))
+    ' (95 % 0.58-0.66, n 412)'
+    """
+    known = [] if found.low is None else [f"95 % {found.low:.4g}-{found.high:.4g}"]
+    known += [] if found.n is None else [f"n {found.n}"]
+    return f" ({', '.join(known)})" if known else ""
 
 
 def judge(
     gates: Iterable[Gate],
-    metrics: Mapping[str, float],
+    scored: Scored | Mapping[str, float],
     *,
-    slices: Slices | None = None,
-    champion: Mapping[str, float] | None = None,
+    champion: Scored | Mapping[str, float] | None = None,
     champion_error: str = "",
 ) -> tuple[Verdict, ...]:
-    """Return what each gate says of a model's metrics.
+    """Return what each gate says of a model.
 
-    champion: the champion's metrics on the same data, None where there is no champion yet
+    scored:   how the model did, or its metrics alone
+    champion: how the champion did on the same data, None where there is no champion yet
 
     >>> judge([gate("auc >= champion")], {"auc": 0.7})[0].because
     'there is no champion yet'
     """
-    return tuple(_verdict(g, metrics, slices or {}, champion, champion_error) for g in gates)
+    own = scored if isinstance(scored, Scored) else Scored(metrics=scored)
+    other = champion if isinstance(champion, Scored | None) else Scored(metrics=champion)
+    return tuple(_verdict(one, own, other, champion_error) for one in gates)
 
 
-def _verdict(
-    one: Gate,
-    metrics: Mapping[str, float],
-    slices: Slices,
-    champion: Mapping[str, float] | None,
-    champion_error: str,
-) -> Verdict:
-    value = value_of(one, metrics, slices)
+def _verdict(one: Gate, scored: Scored, champion: Scored | None, champion_error: str) -> Verdict:
+    name = f"{one.metric}{' gap' * one.gap}{f' by {one.by}' * bool(one.by)}"
+    found = measure(one, scored)
+    value = found.value
     if value is None or math.isnan(value):
-        said = "was not measured" if value is None else "is no number (NaN)"
-        return Verdict(gate=one.text, passed=False, value=None, because=f"{one.metric} {said}")
-    against = None if champion is None else value_of(one, champion, slices)
+        said = found.missing or ("was not measured" if value is None else "is no number (NaN)")
+        where = f" {found.where}" * bool(found.where)
+        return Verdict(gate=one.text, passed=False, value=None, because=f"{name}{where} {said}")
+    against = None if champion is None else measure(one, champion).value
     bound = one.bound
+    judged = Verdict(gate=one.text, passed=False, value=value, low=found.low, high=found.high,
+                     n=found.n)  # fmt: skip
     if one.champion:
         said = _no_champion(one, champion, against, champion_error)
         if said:
             free = champion is None and not champion_error
-            return Verdict(gate=one.text, passed=free, value=value, because=said)
+            return replace(judged, passed=free, because=said)
         bound += against or 0.0
     passed = bool(OPS[one.op](value, bound))
-    because = f"{one.metric} {value:.4g} {'' if passed else 'is not '}{one.op} {bound:.4g}"
-    return Verdict(gate=one.text, passed=passed, value=value, champion=against, because=because)
+    shown = f"{name}{':' * bool(found.where)} {found.where} {value:.4g}".replace("  ", " ")
+    because = f"{shown}{_interval(found)} {'' if passed else 'is not '}{one.op} {bound:.4g}"
+    because += _held(one, against)
+    return replace(judged, passed=passed, champion=against, because=because)
 
 
-def _no_champion(
-    one: Gate, champion: Mapping[str, float] | None, against: float | None, error: str
-) -> str:
+def _held(one: Gate, champion: float | None) -> str:
+    """Return how a bound that hangs on the champion came about."""
+    if not one.champion or champion is None:
+        return ""
+    away = f" {'-' if one.bound < 0 else '+'} {abs(one.bound):.4g}" if one.bound else ""
+    return f" (champion {champion:.4g}{away})"
+
+
+def _no_champion(one: Gate, champion: Scored | None, against: float | None, error: str) -> str:
     """Return why a gate cannot be held against a champion, "" where it can."""
     if error:
         return f"the champion could not be scored: {error}"

@@ -31,6 +31,10 @@ from mlops_nb.events import (
 from mlops_nb.model import Value
 
 OPEN = {"queued", "running"}
+# what tells how far runs have come; the rest tells of their cells and steps
+COURSE = (RunQueued, RunClaimed, RunStarted, RunLost, RunDone, RunFinished, RunSkipped, Measured,
+          Judged, ApprovalAsked, Registered, Released, DataChecked, ChampionScored)  # fmt: skip
+STEPS = (StepStarted, StepFinished, StepFailed, StepReused)
 AS_RUN = {
     "queued": "stopped",
     "running": "stopped",
@@ -49,7 +53,9 @@ class Run:
     status: str = "queued"
     trigger: str = "hand"
     attempt: int = 1
+    first: str = ""  # the run that was the first try
     because: str = ""
+    fired: str = ""  # why it was queued
     not_before: str = ""
     given: Mapping[str, Value] = field(default_factory=dict)
     signal: Mapping[str, Any] = field(default_factory=dict)
@@ -65,7 +71,9 @@ class Run:
     parameters: Mapping[str, Value] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     slices: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
     champion: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    scored: dict[int, ChampionScored] = field(default_factory=dict)
     champion_error: str = ""
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str = ""
@@ -78,6 +86,7 @@ class Run:
     process: tuple[int, str] = (0, "")
     claimed: bool = False  # a process of the scheduler's took it
     lost: bool = False  # that process is gone: what it says later is void
+    judged: bool = False
     exit_status: int | None = None  # its last word
     data: list[DataChecked] = field(default_factory=list)
     sweep: str = ""
@@ -119,11 +128,12 @@ def _fold_run(run: Run, event: Event) -> None:
                          for s in event.steps}  # fmt: skip
         case Measured():
             run.metrics, run.slices = dict(event.metrics), dict(event.slices)
-            run.logged_run = event.logged_run
+            run.logged_run, run.evaluation = event.logged_run, event.evaluation
         case ModelKept():
             run.model = event
         case ChampionScored():
             run.champion[event.version] = event.metrics
+            run.scored[event.version] = event
             run.champion_error = event.error
         case DataChecked():
             run.data.append(event)
@@ -142,7 +152,8 @@ def _fold_course(
         case RunQueued():
             run.trigger, run.scheduled_at = event.trigger, event.scheduled_at
             run.data_start, run.data_end = event.data_start, event.data_end
-            run.attempt, run.because = event.attempt, event.because
+            run.attempt, run.because, run.fired = event.attempt, event.because, event.because
+            run.first = event.first or run.id
             run.not_before, run.commit = event.not_before, event.commit
             run.given, run.signal = event.given, event.signal
         case RunClaimed():
@@ -160,7 +171,7 @@ def _fold_course(
 def _fold_verdict(run: Run, event: Judged | Registered | ApprovalAsked | Released) -> None:
     match event:
         case Judged():
-            run.gates, run.because = list(event.verdicts), event.because
+            run.gates, run.because, run.judged = list(event.verdicts), event.because, True
             if not event.passed:
                 run.status = "refused"
             run.finished = event.at

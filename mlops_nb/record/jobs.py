@@ -6,6 +6,8 @@ from typing import Any
 
 from mlops_nb.events import Event, JobApplied, JobDrafted, JobPaused, JobUnpaused
 
+KINDS = (JobApplied, JobDrafted, JobPaused, JobUnpaused)
+
 
 @dataclass(slots=True, kw_only=True)
 class JobState:
@@ -18,8 +20,11 @@ class JobState:
     applied: str = ""
     source_digest: str = ""
     paused: bool = False
+    unpaused: str = ""  # when it was let go on the last time
     draft: JobDrafted | None = None
     bundles: list[str] = field(default_factory=list)
+    # a stack: a rollback takes one off
+    applications: list[JobApplied] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -49,12 +54,16 @@ def _fold_job(state: JobState, event: Event) -> None:
             )  # fmt: skip
             state.applied, state.source_digest = event.at, event.source_digest
             state.bundles.append(event.digest)
+            if event.rollback and len(state.applications) > 1:
+                state.applications.pop()
+            else:
+                state.applications.append(event)
             state.draft = None
         case JobDrafted():
             state.draft = event
         case JobPaused():
             state.paused = True
         case JobUnpaused():
-            state.paused = False
+            state.paused, state.unpaused = False, event.at
         case _:
             return

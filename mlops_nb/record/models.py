@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mlops_nb.events import ApprovalAsked, Event, Registered, Released
+from mlops_nb.events import AliasMoved, ApprovalAsked, Event, Registered, Released
+
+KINDS = (Registered, Released, ApprovalAsked, AliasMoved)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Model:
     releases: list[int] = field(default_factory=list)  # a stack: a rollback takes one off
     job: str = ""
     waiting: dict[int, ApprovalAsked] = field(default_factory=dict)
+    moved: str = ""  # what MLflow calls champion, where somebody else moved it
 
     @property
     def champion(self) -> int | None:
@@ -54,9 +57,12 @@ def models(events: Iterable[Event]) -> dict[str, Model]:
         elif isinstance(event, Released):
             model = found.setdefault(event.model, Model(name=event.model, job=event.job))
             model.waiting.pop(event.version, None)
+            model.moved = ""
             if event.rollback and event.version in model.releases:
                 while model.releases[-1] != event.version:
                     model.releases.pop()
             elif model.champion != event.version:
                 model.releases.append(event.version)
+        elif isinstance(event, AliasMoved) and event.model in found:
+            found[event.model].moved = event.found
     return found

@@ -8,8 +8,10 @@ from mlops_nb.model import Schedule
 from mlops_nb.record import cron, history
 from mlops_nb.record.jobs import JobState
 from mlops_nb.record.models import Model
-from mlops_nb.wiring import jobs, scheduler
+from mlops_nb.wiring import differences, jobs, scheduler
 from mlops_nb.wiring.workshop import Workshop
+
+GATE = ("gate", "passed", "value", "low", "high", "n", "champion", "because")
 
 
 def local(at: str, when: Schedule | None) -> str | None:
@@ -27,6 +29,7 @@ def history_row(run: history.Run, when: Schedule | None) -> dict[str, Any]:
         "job": run.job,
         "try": run.attempt,
         "trigger": run.trigger,
+        "fired": run.fired,
         "scheduled_at": local(run.scheduled_at, when),
         "started": local(run.started, when),
         "finished": local(run.finished, when),
@@ -34,8 +37,7 @@ def history_row(run: history.Run, when: Schedule | None) -> dict[str, Any]:
         "because": run.error or run.because,
         "parameters": dict(run.parameters),
         "metrics": run.metrics,
-        "gates": [{k: g.get(k) for k in ("gate", "passed", "value", "champion", "because")}
-                  for g in run.gates],
+        "gates": [{k: g.get(k) for k in GATE} for g in run.gates],
         "model_version": run.model_version,
     }  # fmt: skip
 
@@ -68,7 +70,7 @@ def all_jobs(shop: Workshop) -> dict[str, Any]:
             "schedule": None if when is None else {"cron": when.cron, "timezone": when.timezone},
             "next": None if due is None else due.isoformat(),
             "last": history_row(last[-1], when) if last else None,
-            "differs_from_notebook": jobs.differing_steps(shop, state) if job else None,
+            "differs_from_notebook": differences.differing_steps(shop, state) if job else None,
         })  # fmt: skip
     return {"version": 1, "scheduler": {"seen": scheduler.seen(shop)}, "jobs": rows}
 
@@ -93,13 +95,16 @@ def model_row(model: Model) -> dict[str, Any]:
     return {
         "name": model.name,
         "champion": model.champion,
+        "moved": model.moved or None,
         "versions": [
             {
                 "version": v.version,
                 "run": v.run,
                 "created": v.created,
                 "metrics": dict(v.metrics),
-                "status": status.get(v.version, "retired"),
+                "status": "waiting"
+                if v.version in model.waiting
+                else status.get(v.version, "retired"),
             }
             for v in model.versions.values()
         ],

@@ -14,6 +14,7 @@ from mlops_nb.errors import Refused
 from mlops_nb.record import sweeps
 
 GROUP = "mlops_nb.pools"
+OURS = ("MLOPS_NB_", "MLFLOW_TRACKING_URI")  # what settings come from
 ANSWER_WITHIN = 20.0  # s: a driver that hangs is as good as none
 
 

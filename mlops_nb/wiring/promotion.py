@@ -1,8 +1,6 @@
 """Promotion from end to end: refuse, prove, judge, write the bundle, release, schedule."""
 
-import json
 import random
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,11 +9,11 @@ from typing import Any
 
 from mlops_nb import files
 from mlops_nb import secrets as secret_values
-from mlops_nb.bundle import jobfile, manifest
-from mlops_nb.errors import JobError, NotFound
+from mlops_nb.bundle import jobfile, manifest, schemafile
+from mlops_nb.errors import JobError
 from mlops_nb.events import (
+    ApprovalAsked,
     Event,
-    JobApplied,
     JobDrafted,
     Judged,
     Registered,
@@ -24,12 +22,11 @@ from mlops_nb.events import (
     StepRecorded,
 )
 from mlops_nb.model import Job
-from mlops_nb.notebook import cells, graph, parameters, plan
 from mlops_nb.ports import Source, Task
 from mlops_nb.record import cron, gates, history
 from mlops_nb.verbs import check, judge, run
 from mlops_nb.verbs.promote import contents, define, draft, prove
-from mlops_nb.wiring import jobs, runs
+from mlops_nb.wiring import answers, applying, differences, mirroring, process, releasing, runs
 from mlops_nb.wiring.ledger import Ledger, Rules
 from mlops_nb.wiring.workshop import Tell, Workshop, silence
 
@@ -53,6 +50,7 @@ def promote(shop: Workshop, source: Source, request: define.Request, ways: Ways)
     """
     old = _existing(shop, request.name, replace_=ways.replace)
     job = define.define(request, source=source, root=shop.root, old=old)
+    applying.refuse_triggers(shop, job)
     cut = draft.cut_out(job, source)
     interpreter = shop.environments.interpreter(source.notebook.kernel)
     look = shop.environments.look(interpreter)
@@ -97,7 +95,7 @@ def _existing(shop: Workshop, name: str, *, replace_: bool) -> Mapping[str, Any]
 def _bench(shop: Workshop, made: draft.Draft, values: Mapping[str, str], ways: Ways) -> draft.Bench:
     shop.journal  # noqa: B018  made before anything is written beside it
     name = shop.new_run()
-    champion = jobs.champion_file(shop, made.job)
+    champion = releasing.champion_file(shop, made.job)
     scratch = shop.scratch("promote")
 
     return draft.Bench(
@@ -125,7 +123,7 @@ def _executing(
     def execute(task: Task, *, recorded: bool) -> list[Event]:
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
         events = run.run(
-            task, executor=shop.executor, notebook=notebook, process=shop.process(),
+            task, executor=shop.executor, notebook=notebook, process=process.mine(),
             job=made.job.name,
         )  # fmt: skip
         if recorded:
@@ -171,13 +169,43 @@ def _promoted(
     prove.prove(made, bench, quick=request.quick, tolerance=request.tolerance)
     with shop.deciding():
         _existing(shop, job.name, replace_=ways.replace)  # somebody may have been quicker
-        verdict = _released(shop, made, bench, ways)
+        made.changes = _changes(shop, made, old)
+        verdict = _released(shop, made, bench, ways, old)
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
-    shop.mirror_now()
-    return _answer(shop, made, verdict, passed=passed, ways=ways, old=old)
+    mirroring.behind(shop)
+    return _answer(shop, made, verdict, passed=passed, ways=ways)
 
 
-def _released(shop: Workshop, made: draft.Draft, bench: draft.Bench, ways: Ways) -> list[Event]:
+def _changes(shop: Workshop, made: draft.Draft, old: Mapping[str, Any] | None) -> list[str]:
+    """Return what a promotion changes of a job that was there before."""
+    if old is None:
+        return []
+    state = shop.jobs().get(made.job.name)
+    folder = shop.bundle_folder(state.digest) if state is not None and state.digest else None
+    before = files.read_folder(folder) if folder is not None and folder.is_dir() else {}
+    told = jobfile.difference(old, jobfile.definition(made.job))
+    after = made.files or contents.code_files(made)
+    return [*told, *(differences.between(before, after) if before else [])]
+
+
+def _asked_by_hand(shop: Workshop, job: Job) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return schema.json of the bundle before, as it was promoted and as it was applied."""
+    state = shop.jobs().get(job.name)
+    folder = shop.bundle_folder(state.digest) if state is not None and state.digest else None
+    if folder is None or not (folder / manifest.NAME).is_file():
+        return {}, {}
+    before = shop.bundle_folder(manifest.promoted(files.read_folder(folder)))
+    both = [place / schemafile.NAME for place in (before, folder)]
+    if not all(file.is_file() for file in both):
+        return {}, {}
+    promoted, applied = (schemafile.read(file.read_bytes()) for file in both)
+    return promoted, applied
+
+
+def _released(
+    shop: Workshop, made: draft.Draft, bench: draft.Bench, ways: Ways,
+    old: Mapping[str, Any] | None,
+) -> list[Event]:  # fmt: skip
     """Judge what was proven and, where it passes, write the bundle and make it live."""
     job, done = made.job, shop.run_of(bench.run)
     model = shop.models().get(job.model_name or "")
@@ -186,58 +214,19 @@ def _released(shop: Workshop, made: draft.Draft, bench: draft.Bench, ways: Ways)
     if passed and not ways.dry_run:
         ways.note("locking the environment and writing the bundle")
         said = judge.verdicts(job, done, model.champion if model else None, done.champion_error)
-        contents.finish(made, bench, verdicts=said)
-        digest = publish(shop, job.name, made.files)
+        contents.finish(made, bench, verdicts=said, asked=_asked_by_hand(shop, job))
+        made.changes = _changes(shop, made, old)
+        digest = applying.publish(shop, job.name, made.files)
         lock = made.files["requirements.lock"].decode()
         shop.environments.python_for(made.interpreter, lock, build=True)
         if ways.draft:
             drafted = JobDrafted(job=job.name, run=bench.run, digest=digest, model_run=bench.run)
             shop.record([drafted])
         else:
-            shop.record([*verdict, applied(shop, job, digest)])
+            verdict = shop.journal.append_all([*verdict, *applying.applied(shop, job, digest)])
     elif not ways.dry_run:
         shop.record(verdict)
     return verdict
-
-
-def publish(shop: Workshop, name: str, contents_: Mapping[str, bytes]) -> str:
-    """Write a bundle into jobs/NAME and keep it by its digest; the old one stays kept."""
-    digest = manifest.digest(contents_)
-    keep(shop, digest, contents_)
-    target = shop.root / "jobs" / name
-    fresh, stale = target.with_name(f".{name}.new"), target.with_name(f".{name}.old")
-    for left in (fresh, stale):
-        shutil.rmtree(left, ignore_errors=True)
-    files.write_folder(fresh, contents_)
-    if target.exists():
-        target.rename(stale)
-    fresh.rename(target)
-    shutil.rmtree(stale, ignore_errors=True)
-    return digest
-
-
-def keep(shop: Workshop, digest: str, contents_: Mapping[str, bytes]) -> None:
-    """Keep a bundle by its digest: jobs run from there, never from the working tree."""
-    folder = shop.bundle_folder(digest)
-    if not (folder / manifest.NAME).exists():
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        files.write_folder(part, contents_)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
-
-
-def applied(shop: Workshop, job: Job, digest: str) -> JobApplied:
-    """Return the event that makes a bundle the live one."""
-    return JobApplied(
-        job=job.name,
-        digest=digest,
-        bundle=f"jobs/{job.name}",
-        definition=jobfile.definition(job),
-        source_digest=files.sha256(shop.root / job.source)
-        if (shop.root / job.source).is_file()
-        else "",
-    )
 
 
 def _bury(shop: Workshop, name: str, job: str, error: BaseException) -> None:
@@ -258,7 +247,6 @@ def _answer(
     *,
     passed: bool,
     ways: Ways,
-    old: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     job = made.job
     judged = verdict[0]
@@ -270,16 +258,16 @@ def _answer(
         "bundle": f"jobs/{job.name}" if written else None,
         "digest": manifest.digest(made.files) if written else None,
         "proof": contents.proof_json(made.proof),
-        "gates": [{k: v[k] for k in ("gate", "passed", "value", "champion", "because")}
-                  for v in judged.verdicts],
+        "gates": [{k: v[k] for k in answers.GATE} for v in judged.verdicts],
         "model": _model_answer(shop, job, verdict, live=written and not ways.draft),
         "schedule": _schedule_answer(shop, job),
         "left_out": [{"cell": index, "why": why} for index, why in made.cut.left_out],
         "targets": [],
+        "notify": [dict(channel) for channel in job.notify],
         "metrics": dict(made.sides["bundle"].metrics),
         "passed": passed,
         "because": judged.because,
-        "changes": [] if old is None else jobfile.difference(old, jobfile.definition(job)),
+        "changes": made.changes,
     }  # fmt: skip
 
 
@@ -292,7 +280,8 @@ def _model_answer(
     if version is None and live:
         model = shop.models().get(job.model_name)
         version = model.champion if model else None
-    released = live and version is not None
+    released = live and not any(isinstance(e, ApprovalAsked) for e in verdict)
+    released = released and version is not None
     return {
         "name": job.model_name,
         "version": version if live else None,
@@ -310,67 +299,3 @@ def _schedule_answer(shop: Workshop, job: Job) -> dict[str, Any] | None:
         "timezone": when.timezone,
         "next": [tick.isoformat() for tick in ticks],
     }
-
-
-def _definition(shop: Workshop, name: str, found: Mapping[str, bytes]) -> Job:
-    """Return what a bundle's job.yaml says, held against the bundle's own pipeline."""
-    where = f"jobs/{name}/job.yaml"
-    text = found.get(manifest.DEFINITION, b"").decode("utf-8", "replace")
-    job = jobfile.read(text, where)
-    if job.name != name:
-        raise JobError(
-            f"job.yaml in jobs/{name} names the job {job.name!r}", fix=f"set name: {name}"
-        )
-    folder = (shop.root / job.folder).resolve()
-    if not folder.is_dir() or not folder.is_relative_to(shop.root):
-        raise JobError(
-            f"the working folder {job.folder!r} is no folder of this project",
-            fix="set folder to the notebook's own", where=where,
-        )  # fmt: skip
-    notebook = cells.read(json.loads(found["pipeline.ipynb"]), "pipeline.ipynb")
-    pipeline = graph.pipeline(notebook)
-    source = Source(path=folder, document={}, notebook=notebook, pipeline=pipeline)
-    if job.model_variable and not plan.model_cells(pipeline, job.model_variable):
-        raise JobError(
-            f"no step makes {job.model_variable!r}, which is to be the model",
-            fix="correct model.variable", where=where,
-        )  # fmt: skip
-    draft.cut_out(job, source)
-    about = cron.interval(job.schedule, shop.clock())
-    known = {p.name: p for p in pipeline.parameters}
-    parameters.checked(cron.filled(job.parameters, about, known), known.values(), where)
-    return job
-
-
-def apply(shop: Workshop, name: str, note: Callable[[str], None]) -> dict[str, Any]:
-    """Make a draft, or an edited job.yaml, the live one.
-
-    Raises JobError for a bundle whose code is not what was proven.
-    """
-    folder = shop.root / "jobs" / name
-    if not define.JOB_NAME.match(name) or not folder.is_dir():
-        raise NotFound(f"there is no bundle jobs/{name}", fix="list jobs with: mlops-nb jobs")
-    found = files.read_folder(folder)
-    digest = manifest.verify(found, name)
-    job = _definition(shop, name, found)
-    state = shop.jobs().get(name)
-    before = dict(state.definition) if state is not None else {}
-    changes = jobfile.difference(before, jobfile.definition(job)) if before else []
-    note("building the job's environment, if this one does not equal its lock")
-    lock = found["requirements.lock"].decode()
-    shop.environments.python_for(shop.interpreter_of(found), lock, build=True)
-    keep(shop, digest, found)
-    pending = state.draft.model_run if state is not None and state.draft is not None else ""
-    events: list[Event] = []
-    if pending and state is not None and state.draft is not None and state.draft.digest == digest:
-        done = shop.run_of(pending)
-        model = shop.models().get(job.model_name or "")
-        events = list(judge.judge(job, done, model, done.champion_error))
-        if isinstance(events[0], Judged) and not events[0].passed:
-            shop.record(events)
-            return {"version": 1, "job": name, "applied": False, "because": events[0].because,
-                    "changes": changes, "digest": digest}  # fmt: skip
-    shop.record([*events, applied(shop, job, digest)])
-    shop.mirror_now()
-    return {"version": 1, "job": name, "applied": True, "because": "", "changes": changes,
-            "digest": digest}  # fmt: skip

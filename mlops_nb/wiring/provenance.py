@@ -4,15 +4,19 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mlops_nb import files
 from mlops_nb.errors import NotFound
+from mlops_nb.events import JobApplied, Registered, Released
 from mlops_nb.listeners.traces import traced
+from mlops_nb.record import account, history, lineage
 from mlops_nb.record import diff as differences
-from mlops_nb.record import history, lineage
 from mlops_nb.record.diff import Side
+from mlops_nb.record.history import Run
+from mlops_nb.wiring import releasing
 from mlops_nb.wiring.workshop import Workshop
 
 PACKAGES = "packages.json"
@@ -110,3 +114,28 @@ def _package(folder: str) -> tuple[str, str] | None:
     stem, dot, _ = folder.rpartition(".dist-info")
     name, dash, version = stem.rpartition("-")
     return (name.replace("_", "-").lower(), version) if dot and dash else None
+
+
+def why_model(shop: Workshop, name: str, at: datetime) -> dict[str, Any]:
+    """Return which version of a model answered at a moment, and all that stood behind it.
+
+    Raises NotFound where there is no such model, or nothing answered yet.
+    """
+    releasing.model_of(shop, name)
+    kinds = (Registered, Released, JobApplied)
+    found = account.account(shop.journal.read(kinds=kinds), name, at)
+    if found is None:
+        raise NotFound(f"no version of {name!r} answered at {at.isoformat()}",
+                       fix="give a later --at TIME; mlops-nb models")  # fmt: skip
+    run = shop.run_of(found.made.run)
+    return account.as_json(found, name, run, _read_from_outside(shop, run))
+
+
+def _read_from_outside(shop: Workshop, run: Run) -> dict[str, str]:
+    """Return what a run read: files with their sha256, and what its first steps loaded."""
+    works = traced(shop.journal, run).works
+    data = {path: str(token.get("sha256", "")) for w in works for path, token in w.files.items()}
+    if data:
+        return data
+    loaded = next((w for w in works if w.step and w.values), None)
+    return {} if loaded is None else {n: str(v["digest"]) for n, v in loaded.values.items()}

@@ -19,7 +19,7 @@ from mlops_nb.notebook import render
 from mlops_nb.ports import Executor, Limits, Source, Task
 from mlops_nb.record import history
 from mlops_nb.verbs import run as run_verb
-from mlops_nb.wiring import mirroring, provenance, storekeeping
+from mlops_nb.wiring import mirroring, process, provenance, storekeeping
 from mlops_nb.wiring.ledger import MOST_RECORDS, Ledger, Rules
 from mlops_nb.wiring.workshop import Tell, Workshop
 
@@ -130,7 +130,7 @@ def _execute(
     shop.write_graph(task.run, graph, mermaid)
     events = run_verb.run(
         task, executor=executor, notebook=shop.relative(source.path), values=ledger.parameters,
-        process=shop.process(), sweep=part.sweep, shared=part.shared,
+        process=process.mine(), sweep=part.sweep, shared=part.shared,
     )  # fmt: skip
     shop.record_until_stopped(events, task.run, tell)
     return stands

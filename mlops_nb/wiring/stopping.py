@@ -1,8 +1,6 @@
 """Stops what runs, by the process that the journal names; and ends sweeps that were killed."""
 
 import os
-import signal
-import socket
 import time
 
 from mlops_nb.errors import Refused, Unreachable
@@ -10,7 +8,8 @@ from mlops_nb.events import SweepFinished
 from mlops_nb.record import history
 from mlops_nb.record.history import Run
 from mlops_nb.record.sweeps import Fold, Sweep
-from mlops_nb.wiring.workshop import Workshop, _started
+from mlops_nb.wiring import burying, process
+from mlops_nb.wiring.workshop import Workshop
 
 LOOK_EVERY = 0.1  # s
 PATIENCE = 120.0  # s: a kernel may take its time, and MLflow is told at the end
@@ -20,40 +19,15 @@ def sweeps(shop: Workshop) -> dict[str, Sweep]:
     """Return every sweep by its id; those whose process is gone have ended."""
     if not shop.knows_anything:
         return {}
-    shop.bury_dead_runs()
+    burying.bury(shop)
     found = Fold(shop.journal.read()).sweeps
     for sweep in found.values():
-        if sweep.status == "running" and is_here(sweep.process) and not lives(sweep.process):
+        if sweep.status == "running" and process.is_gone(sweep.process):
             error = f"the process that led it (pid {sweep.process[0]}) was killed"
             ended = SweepFinished(sweep=sweep.id, status="failed", seconds=0.0, error=error)
             shop.journal.append(ended, once=f"buried:{sweep.id}:{sweep.process}")
             sweep.status, sweep.error = "failed", error
     return found
-
-
-def is_here(process: tuple[int, str]) -> bool:
-    """Say whether a process is, or was, one of this machine."""
-    return process[1].startswith(f"{socket.gethostname()} ")
-
-
-def lives(process: tuple[int, str]) -> bool:
-    """Say whether a process of this machine goes on: this very one, not another of its number."""
-    pid, mark = process
-    return mark.partition(" ")[2] == _started(pid)
-
-
-def end(process: tuple[int, str]) -> bool:
-    """Ask a process to end; return whether it was there to be asked."""
-    import psutil
-
-    try:
-        found = psutil.Process(process[0])
-        if not lives(process):
-            return False
-        found.send_signal(signal.SIGTERM)  # which looks once more whether it is the same process
-    except psutil.Error:
-        return False
-    return True
 
 
 def stop(shop: Workshop, name: str, patience: float = PATIENCE) -> Run | Sweep:
@@ -64,7 +38,7 @@ def stop(shop: Workshop, name: str, patience: float = PATIENCE) -> Run | Sweep:
     """
     found = _find(shop, name)
     _refuse(name, found)
-    end(found.process)
+    process.end(found.process)
     until = time.monotonic() + patience
     while found.status in history.OPEN and time.monotonic() < until:
         time.sleep(LOOK_EVERY)
@@ -79,7 +53,7 @@ def _find(shop: Workshop, name: str) -> Run | Sweep:
     known = sweeps(shop)
     if name in known:
         return known[name]
-    shop.bury_dead_runs()
+    burying.bury(shop)
     return shop.run_of(name)
 
 
@@ -90,7 +64,7 @@ def _refuse(name: str, found: Run | Sweep) -> None:
         raise Refused(f"{word} {name!r} is over: it {_how(found.status)}", fix=see)
     if not found.process[0]:
         raise Refused(f"{name!r} has not begun yet", fix=f"wait, then: mlops-nb stop {name}")
-    if not is_here(found.process):
+    if not process.is_here(found.process):
         host = found.process[1].partition(" ")[0]
         raise Refused(f"{name!r} runs on another machine, {host}",
                       fix=f"there: mlops-nb stop {name}")  # fmt: skip

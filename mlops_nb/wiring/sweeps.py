@@ -15,7 +15,7 @@ from mlops_nb.notebook import parameters as params
 from mlops_nb.ports import Source
 from mlops_nb.record import sweeps as record
 from mlops_nb.record.sweeps import Sweep
-from mlops_nb.wiring import machine, mirroring, runs, stopping, storekeeping
+from mlops_nb.wiring import burying, machine, mirroring, process, runs, stopping, storekeeping
 from mlops_nb.wiring.ledger import Rules
 from mlops_nb.wiring.points import Desk, Done, Point, run_point
 from mlops_nb.wiring.runs import Part
@@ -24,7 +24,6 @@ from mlops_nb.wiring.workshop import Workshop
 Watch = Callable[[Sweep], None]
 LOOK_EVERY = 0.4  # s: how soon what happens to a point is told
 TRIES = 2  # of a point whose worker died before it began
-OURS = ("MLOPS_NB_", "MLFLOW_TRACKING_URI")  # what settings come from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,7 @@ def _started(
         by=wish.best or (before.by if before else ""),
         fresh=wish.fresh or (before is not None and before.fresh),
         digest=_digest(source),
-        process=shop.process(),
+        process=process.mine(),
     ), before
 
 
@@ -138,7 +137,7 @@ class Course:
         self.fold.take(event)
         self.last = event.id
         self.sweep = self.fold.sweeps[started.sweep]
-        settings = tuple((n, v) for n, v in shop.environment.items() if n.startswith(OURS))
+        settings = tuple((n, v) for n, v in shop.environment.items() if n.startswith(machine.OURS))
         self.desk = Desk(root=shop.root, notebook=source.path, document=source.document,
                          settings=settings)  # fmt: skip
         self.free = deque(record.places(
@@ -209,7 +208,7 @@ class Course:
 
     def _died(self, number: int | None) -> list[int]:
         """Record the end of what a dead worker ran; it is run again where it had not begun."""
-        self.shop.bury_dead_runs()
+        burying.bury(self.shop)
         self._look()
         if number is None or number in self.sweep.latest:
             return []
@@ -258,8 +257,8 @@ class Course:
         while any(not future.done() for future in self.running):
             try:
                 for run in self.sweep.open:
-                    here = run.id not in asked and stopping.is_here(run.process)
-                    if here and stopping.end(run.process):
+                    here = run.id not in asked and process.is_here(run.process)
+                    if here and process.end(run.process):
                         asked.add(run.id)
                 wait(self.running, timeout=LOOK_EVERY)
                 self._look()

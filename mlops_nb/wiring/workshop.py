@@ -1,38 +1,24 @@
 """What the verbs work with in one project: journal, store, executor, mirror, clock."""
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mlops_nb import files, settings
 from mlops_nb.errors import MlopsError, NotFound, Unreachable
-from mlops_nb.events import (
-    ApprovalAsked,
-    Event,
-    JobApplied,
-    JobDrafted,
-    JobPaused,
-    JobUnpaused,
-    ModelKept,
-    Registered,
-    Released,
-    RunFinished,
-    StepRecorded,
-)
+from mlops_nb.events import Event, ModelKept, RunFinished, StepRecorded
 from mlops_nb.ports import Clock, Executor, Journal, Store
-from mlops_nb.record import history
+from mlops_nb.record import history, jobs, models
 from mlops_nb.record.jobs import JobState
-from mlops_nb.record.jobs import jobs as fold_jobs
 from mlops_nb.record.models import Model
-from mlops_nb.record.models import models as fold_models
 
 Tell = Callable[[Event], None]
 
@@ -53,7 +39,13 @@ class Workshop:
         self.environment = dict(environment)
         self.settings = settings.load(settings.find_root(folder), self.environment)
         self.clock = clock
+        self.late = timedelta()  # by how much that clock was set forward
         self.warnings: list[MlopsError] = []
+
+    def set_time(self, at: datetime) -> None:
+        """Take a time for the one it is now; the clock goes on from there."""
+        self.late = at - real_time()
+        self.clock = lambda: real_time() + self.late
 
     @property
     def root(self) -> Path:
@@ -133,13 +125,11 @@ class Workshop:
 
     def jobs(self) -> dict[str, JobState]:
         """Return every job by its name."""
-        kinds = (JobApplied, JobDrafted, JobPaused, JobUnpaused)
-        return fold_jobs(self.journal.read(kinds=kinds)) if self.knows_anything else {}
+        return jobs.jobs(self.journal.read(kinds=jobs.KINDS)) if self.knows_anything else {}
 
     def models(self) -> dict[str, Model]:
         """Return every model by its name."""
-        kinds = (Registered, Released, ApprovalAsked)
-        return fold_models(self.journal.read(kinds=kinds)) if self.knows_anything else {}
+        return models.models(self.journal.read(kinds=models.KINDS)) if self.knows_anything else {}
 
     def prepare_folder(self) -> None:
         """Make the project's own folder, which keeps itself out of git."""
@@ -198,10 +188,6 @@ class Workshop:
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "DO_NOT_TRACK": "true",
         }
-
-    def process(self) -> tuple[int, str]:
-        """Return what tells this process from any other: its id, and host and start time."""
-        return os.getpid(), f"{socket.gethostname()} {_started(os.getpid())}"
 
     def record(self, events: Iterable[Event], tell: Tell = silence) -> list[Event]:
         """Write events to the journal, one by one, each before anybody is told of it."""
@@ -266,7 +252,7 @@ class Workshop:
             self.warnings.append(error)
         with self.journal.holding("mirror"):
             try:
-                for event in self.mirror.catch_up():
+                for event in itertools.chain(self.mirror.catch_up(), self.mirror.aliases()):
                     self.journal.append(event)
             except MlopsError as error:
                 self.warnings.append(error)
@@ -278,34 +264,8 @@ class Workshop:
             raise NotFound(f"there is no run {run!r}", fix="list them with: mlops-nb runs")
         return found
 
-    def bury_dead_runs(self) -> None:
-        """Record the end of runs whose process is gone: killed, or the machine went down."""
-        if not self.knows_anything:
-            return
-        host = socket.gethostname()
-        for run in history.runs(self.journal.read()).values():
-            pid, mark = run.process
-            if run.status != "running" or not mark.startswith(f"{host} "):
-                continue
-            if mark.removeprefix(f"{host} ") != _started(pid):
-                error = f"the process that ran it (pid {pid}) was killed"
-                self.journal.append(RunFinished(
-                    run=run.id, job=run.job, status="failed", seconds=0.0, error=error,
-                ), once=f"buried:{run.id}")  # fmt: skip
-
     def write_graph(self, run: str, graph: dict[str, Any], mermaid: str) -> None:
         """Keep a run's graph beside its notebook."""
         folder = self.run_folder(run)
         files.write_text(folder / "graph.json", json.dumps(graph, indent=1, ensure_ascii=False))
         files.write_text(folder / "graph.mmd", mermaid + "\n")
-
-
-def _started(pid: int) -> str:
-    """Return when a process started, "" where there is none."""
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return f"{process.create_time():.2f}"
-    return ""

@@ -73,7 +73,7 @@ def test_the_review_names_what_the_job_reaches_and_never_a_secret_s_value():
 def test_pipes_and_line_ends_do_not_break_a_table():
     found = tables(review(FACTS))
     assert found[0][1] == ["load", "", "raw", "depth"]
-    assert found[1] == [["column", "kind", "missing"], ["a|b", "n", "50.00%"]]
+    assert found[1] == [["column", "kind", "missing", "must be"], ["a|b", "n", "50.00%", ""]]
     assert found[2][1] == ["auc >= 0.6", "NOT met", "auc 0.5 is | not"]
     assert tables(card(FACTS))[0] == [["metric", "value"], ["auc", "0.123457"], ["a|b", "1"]]
 
@@ -112,3 +112,46 @@ def test_the_dockerfile_runs_the_pipeline_as_nobody_special():
     assert text.index("USER job") < text.index("ENTRYPOINT")
     assert "ENV MLOPS_NB_FOLDER=/project/notebooks" in text
     assert "--require-hashes" in text
+
+
+def test_what_schema_json_asks_of_a_column_is_said_in_words():
+    columns = {
+        "delay": {"kind": "number", "missing": "allowed", "min": -1500, "max": 2700.5},
+        "year": {"kind": "number", "missing": "never"},
+        "city": {"kind": "text", "missing": "allowed", "categories": ["a"], "new": "refused"},
+        "level": {"kind": "number", "missing": "allowed", "max": 3},
+    }
+    seen = {"delay": {"missing": 0.0213}, "city": {"missing": 0.0}}
+    schema = {"frames": {"load": {"raw": {"rows": 9, "columns": columns}}},
+              "profile": {"load": {"raw": seen}}}  # fmt: skip
+    assert tables(review(dataclasses.replace(FACTS, schema=schema)))[1][1:] == [
+        ["delay", "number", "2.13%", "-1500 to 2700.5"],
+        ["year", "number", "unknown", "never missing"],
+        ["city", "text", "0.00%", "one of 1 categories"],
+        ["level", "number", "unknown", "to 3"],
+    ]
+
+
+def test_the_card_shows_intervals_where_they_are_of_the_notebook_s_own_value():
+    def score(value, n):
+        return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": n}
+
+    none = {"value": None, "low": None, "high": None, "n": 2}
+    scored = {
+        "least": 30, "rows": {"city": {"Busan": 40, "Seoul": 2}},
+        "whole": {"auc": score(0.7, 42), "recall": score(0.5, 9), "f1": score(0.4, 42)},
+        "by": {"auc_by_city": {"Busan": score(0.6, 40), "Seoul": none}},
+    }  # fmt: skip
+    facts = dataclasses.replace(FACTS, metrics={"auc": 0.7, "f1": 0.9}, evaluation=scored)
+    found = tables(card(facts))
+    assert found[0] == [
+        ["metric", "value", "95 % interval", "rows"],
+        ["auc", "0.7", "0.6 to 0.8", "42"],
+        ["recall", "0.5", "0.4 to 0.6", "9"],
+        ["f1", "0.9", "", ""],
+    ]
+    assert found[1][1:] == [
+        ["auc by city", "Busan", "0.6", "0.5 to 0.7", "40"],
+        ["auc by city", "Seoul", "none", "", "2"],
+    ]
+    assert "Slices of fewer than 30 rows" in card(facts)

@@ -142,8 +142,19 @@ def test_a_planted_error_is_said_to_be_planted_whether_it_is_caught_or_not() -> 
     assert "kept the model that had learned from it out of service" in caught
     passed = make_tale(trials=(trial(1, 0.6, None), trial(3, 0.6, 0.6, spoiled=True)))
     assert "was planted for this demo" in page(passed)
-    assert "did not notice" in page(passed)
+    assert "Nobody noticed" in page(passed)
     assert "NOT caught" in "".join(account.caught(passed.trials[1]))
+
+
+def test_a_month_whose_data_was_stopped_is_told_with_the_column_and_draws_no_point() -> None:
+    why = "column 'arr_delay' of 'flights' is above 3000"
+    stopped = trial(3, 0.6, 0.6, spoiled=True, status="failed", because=why, gates=())
+    tale = make_tale(trials=(trial(1, 0.6, None), stopped))
+    assert "arr_delay" in page(tale)
+    assert "stopped by its data" in page(tale)
+    assert "caught before anything was trained" in "".join(account.caught(stopped))
+    assert list(Page(page(tale)).drawn("refused")) == []
+    assert tale.months[-1].retrained is None
 
 
 def test_a_refused_month_counts_with_the_model_that_stayed() -> None:
@@ -155,7 +166,7 @@ def test_a_refused_month_counts_with_the_model_that_stayed() -> None:
 def test_the_account_ends_with_every_month_and_the_report(tmp_path: Path) -> None:
     lines = list(account.ending(make_tale(), tmp_path / "r.html"))
     assert any(line.split() == ["February", "0.620", "0.660", "+0.040"] for line in lines)
-    assert "3 models released, 1 refused" in "".join(lines)
+    assert "3 models released, 1 refused, 0 stopped" in "".join(lines)
     assert lines[-1].endswith("r.html")
     assert "3:20" in lines[-1]
 

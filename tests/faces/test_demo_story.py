@@ -75,6 +75,18 @@ def test_six_months_are_played_refused_once_repaired_and_rolled_back() -> None:
     assert typed[-2:] == ["mlops-nb rollback flights", "mlops-nb models"]
 
 
+def test_a_month_that_is_stopped_by_its_data_is_repaired_and_the_story_goes_on() -> None:
+    def checks_that_notice(typed: str) -> Answer:
+        if "2013-05-01T03" in typed:
+            return run(None, status="failed")
+        return gates_that_notice(typed)
+
+    tale, said, _ = play(6, checks_that_notice)
+    assert [(t.month, t.spoiled) for t in tale.stopped] == [(4, True)]
+    assert tale.refused == ()
+    assert any("caught before anything was trained" in line for line in said)
+
+
 def test_each_month_is_judged_at_three_in_the_morning_in_seoul() -> None:
     _, _, typed = play(3, gates_that_notice)
     assert [line for line in typed if "scheduler" in line] == [

@@ -76,8 +76,9 @@ def test_model_metric_and_evaluate_are_declared():
         ("%mlops model a b", "'a b' is no name", "%mlops model clf"),
         ("%mlops model 3x", "'3x' is no name", "%mlops model clf"),
         ("%mlops model clf --nmae x", "no option '--nmae'", "--features, --name"),
+        ("%mlops evaluate --truth y --min-n few", "takes a number, not 'few'", "--min-n 2"),
         ("%mlops metric auc --by x", "no option '--by'", "leave it out"),
-        ("%mlops evaluate --truht y", "no option '--truht'", "--by, --pred, --score, --truth"),
+        ("%mlops evaluate --truht y", "no option '--truht'", "--by, --min-n, --pred, --score"),
     ],
 )
 def test_a_mark_that_cannot_be_meant_is_refused(source, what, fix):

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_nb.errors import JobError
-from mlops_nb.record.gates import gate, judge, unknown, value_of
+from mlops_nb.record.gates import Scored, gate, judge, measure, unknown
 
 SLICES = {"accuracy_by_origin": {"EWR": 0.6, "JFK": 0.8, "LGA": 0.7}}
 
 
-def verdict(text, metrics, **more):
-    return judge([gate(text)], metrics, **more)[0]
+def verdict(text, metrics, *, slices=None, evaluation=None, **more):
+    scored = Scored(metrics=metrics, slices=slices or {}, evaluation=evaluation or {})
+    return judge([gate(text)], scored, **more)[0]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_a_champion_that_is_no_number_lets_nothing_through():
      ("accuracy by origin > 0", 0.6), ("accuracy by origin < 1", 0.8)],
 )  # fmt: skip
 def test_a_gate_by_slice_judges_the_worst_slice(text, value):
-    assert value_of(gate(text), {}, SLICES) == value
+    assert measure(gate(text), Scored(slices=SLICES)).value == value
 
 
 def test_a_gap_is_the_widest_difference_between_slices():
@@ -143,6 +144,83 @@ def test_slices_that_were_not_measured_pass_nothing():
 def test_a_verdict_says_the_numbers():
     assert verdict("auc >= 0.6", {"auc": 0.51234}).because == "auc 0.5123 is not >= 0.6"
     assert verdict("auc >= 0.6", {"auc": 0.7}).because == "auc 0.7 >= 0.6"
+
+
+def score(value, n=400, half=0.05):
+    return {"value": value, "low": value - half, "high": value + half, "n": n}
+
+
+def by_origin(least=30, **parts):
+    rows = {name: one["n"] for name, one in parts.items()}
+    return {"least": least, "by": {"auc_by_origin": parts}, "rows": {"origin": rows}}
+
+
+def test_an_interval_is_shown_where_the_evaluation_finds_the_same_value():
+    found = verdict("auc >= 0.7", {"auc": 0.62}, evaluation={"whole": {"auc": score(0.62)}})
+    assert found.because == "auc 0.62 (95 % 0.57-0.67, n 400) is not >= 0.7"
+    assert (found.low, found.high, found.n) == (pytest.approx(0.57), pytest.approx(0.67), 400)
+
+
+def test_a_metric_that_the_notebook_made_otherwise_is_judged_and_has_no_interval():
+    found = verdict("auc >= 0.7", {"auc": 0.75}, evaluation={"whole": {"auc": score(0.62)}})
+    assert (found.passed, found.value, found.low) == (True, 0.75, None)
+
+
+def test_a_metric_that_the_notebook_did_not_make_is_taken_from_the_evaluation():
+    found = verdict("recall >= 0.7", {"auc": 0.9}, evaluation={"whole": {"recall": score(0.62)}})
+    assert (found.passed, found.value) == (False, 0.62)
+
+
+def test_a_score_that_has_no_value_passes_nothing():
+    none = {"value": None, "low": None, "high": None, "n": 3}
+    assert not verdict("recall >= 0", {}, evaluation={"whole": {"recall": none}}).passed
+    parts = by_origin(EWR=score(0.9), LGA={**none, "n": 300})
+    found = verdict("auc by origin >= 0", {}, evaluation=parts)
+    assert not found.passed
+    assert found.because == "auc by origin of LGA is no number (NaN)"
+
+
+def test_the_worst_slice_is_named_with_its_interval_and_its_rows():
+    parts = by_origin(EWR=score(0.8), LGA=score(0.62, n=412, half=0.04))
+    found = verdict("auc by origin >= 0.7", {"auc": 0.75}, evaluation=parts)
+    assert found.because == ("auc by origin: worst LGA 0.62 (95 % 0.58-0.66, n 412) is not >= 0.7")
+    assert (found.value, found.n) == (0.62, 412)
+
+
+def test_a_gap_names_both_ends():
+    parts = by_origin(EWR=score(0.8, n=90), JFK=score(0.7), LGA=score(0.5, n=50))
+    found = verdict("auc gap by origin <= 0.1", {}, evaluation=parts)
+    assert found.because == (
+        "auc gap by origin: between LGA 0.5 (95 % 0.45-0.55, n 50) and "
+        "EWR 0.8 (95 % 0.75-0.85, n 90), 0.3 is not <= 0.1"
+    )
+
+
+def test_a_slice_of_too_few_rows_is_not_judged_whoever_measured_it():
+    parts = by_origin(EWR=score(0.8), LGA=score(0.1, n=29))
+    assert verdict("auc by origin >= 0.7", {}, evaluation=parts).passed
+    slices = {"auc_by_origin": {"EWR": 0.8, "LGA": 0.1}}
+    assert verdict("auc by origin >= 0.7", {}, slices=slices, evaluation=parts).passed
+    assert not verdict("auc by origin >= 0.7", {}, slices=slices).passed
+    at_least = by_origin(EWR=score(0.8), LGA=score(0.1, n=30))
+    assert not verdict("auc by origin >= 0.7", {}, evaluation=at_least).passed
+
+
+def test_where_every_slice_has_too_few_rows_nothing_passes():
+    found = verdict("auc by origin >= 0.7", {}, evaluation=by_origin(EWR=score(0.8, n=3)))
+    assert not found.passed
+    assert found.because == "auc by origin has no slice of 30 rows"
+
+
+def test_a_champion_is_judged_by_its_own_slices():
+    own, other = ({"auc_by_origin": {"EWR": 0.9, "LGA": low}} for low in (0.6, 0.7))
+    found = verdict("auc by origin >= champion - 0.05", {}, slices=own,
+                    champion=Scored(slices=other))  # fmt: skip
+    assert not found.passed
+    assert (found.value, found.champion) == (0.6, 0.7)
+    assert found.because == ("auc by origin: worst LGA 0.6 is not >= 0.65 (champion 0.7 - 0.05)")
+    unmeasured = verdict("auc by origin >= champion", {}, slices=own, champion={"auc": 0.1})
+    assert "not measured for the champion" in unmeasured.because
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(-1e9, 1e9))

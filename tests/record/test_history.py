@@ -78,15 +78,19 @@ def test_what_was_measured_kept_scored_registered_and_mirrored_is_known():
     kept = ev.ModelKept(run="r", variable="m", digest="d", artifact="a")
     found = run(
         STARTED,
-        ev.Measured(run="r", metrics={"auc": 0.7}, slices={"auc_by_o": {"x": 0.6}}),
+        ev.Measured(
+            run="r", metrics={"auc": 0.7}, slices={"auc_by_o": {"x": 0.6}}, evaluation={"least": 30}
+        ),
         kept,
-        ev.ChampionScored(run="r", version=3, metrics={"auc": 0.6}),
+        ev.ChampionScored(run="r", version=3, metrics={"auc": 0.6}, slices={"auc_by_o": {"x": 0}}),
         ev.Registered(run="r", model="M", version=4, artifact="a", digest="d"),
         ev.Mirrored(run="r", mlflow_run="abc"),
     )
     assert found.metrics == {"auc": 0.7}
     assert found.slices == {"auc_by_o": {"x": 0.6}}
+    assert found.evaluation == {"least": 30}
     assert found.champion == {3: {"auc": 0.6}}
+    assert found.scored[3].slices == {"auc_by_o": {"x": 0}}
     assert found.model.digest == "d"
     assert (found.model_version, found.mlflow_run) == (4, "abc")
 

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from mlops_nb.errors import NotFound, ParameterError, Refused
 from mlops_nb.events import SweepFinished, SweepStarted
 from mlops_nb.project import Rules, open_project
-from mlops_nb.wiring import machine, stopping
+from mlops_nb.wiring import machine, process, stopping
 
 CELLS = (
     "# mlops: step load\nopen('loads', 'a').write('x')\nrows = [1, 2, 3]",
@@ -138,7 +138,7 @@ def test_bad_use_is_refused_and_nothing_is_written(folder, grid, more, kind):
 def test_a_sweep_whose_process_is_gone_has_ended_and_can_go_on(folder):
     project = open_project(folder)
     shop = project.workshop
-    host = shop.process()[1].partition(" ")[0]
+    host = process.mine()[1].partition(" ")[0]
     event = SweepStarted(sweep="s", notebook="n.ipynb", grid={"extra": [1, 2]},
                          process=(os.getpid(), f"{host} 12.50"))  # fmt: skip
     shop.journal.append(event)

@@ -20,7 +20,8 @@ class Verbs(click.Group):
         "runs": "notebooks", "show": "notebooks", "stop": "sweeps", "why": "notebooks",
         "promote": "promotion", "apply": "promotion", "jobs": "jobs",
         "job": "jobs", "pause": "jobs", "unpause": "jobs", "history": "jobs", "trigger": "jobs",
-        "scheduler": "jobs", "models": "models", "rollback": "models",
+        "scheduler": "jobs", "backfill": "backfill", "models": "models", "approve": "models",
+        "rollback": "models", "ack": "alerts",
         "diff": "provenance", "lineage": "provenance", "store": "store", "demo": "play",
     }  # fmt: skip
 

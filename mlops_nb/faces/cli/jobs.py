@@ -10,7 +10,7 @@ from mlops_nb.faces.cli.output import as_json_option
 from mlops_nb.faces.cli.promotion import at_option, set_clock
 from mlops_nb.project import Project, open_project
 
-FINE = {"finished", "skipped"}
+FINE = {"finished", "skipped", "waiting"}
 
 
 @click.command()
@@ -42,7 +42,7 @@ def jobs(*, as_json: bool) -> int:
 def _differs(steps: list[str] | None) -> str:
     if steps is None:
         return "gone"
-    return f"differs: {', '.join(steps)}" if steps else "same"
+    return f"notebook differs from job: {', '.join(steps)}" if steps else "same"
 
 
 @click.command()
@@ -83,16 +83,20 @@ def history(name: str, *, as_json: bool) -> int:
 @click.command()
 @click.argument("name", metavar="JOB")
 @parameter_option
+@click.option("--detach", is_flag=True, help="Do not wait: a process of its own runs it.")
 @at_option
 @as_json_option
-def trigger(name: str, *, given: tuple[tuple[str, str], ...], at: str | None, as_json: bool) -> int:
+def trigger(
+    name: str, *, given: tuple[tuple[str, str], ...], detach: bool, at: str | None, as_json: bool
+) -> int:
     """Run JOB now and wait; a refused model is exit status 1."""
     project = open_project()
     _clock_of(project, name, at)
-    answer = project.trigger(name, typed(given), tell=output.Progress())
+    answer = project.trigger(name, typed(given), detach=detach, tell=output.Progress())
     output.warned(project)
-    output.emit(answer, told(answer), as_json=as_json)
-    return 0 if answer["status"] in FINE else 1
+    words = f"{name}: queued as {answer['run']}" if detach else told(answer)
+    output.emit(answer, words, as_json=as_json)
+    return 0 if detach or answer["status"] in FINE else 1
 
 
 def _clock_of(project: Project, name: str, at: str | None) -> None:
@@ -111,11 +115,13 @@ def _shared_zone(project: Project) -> str:
 def told(row: dict[str, Any]) -> str:
     """Return a run of a job in words."""
     lines = [f"{row['job']}: {row['status']}  (run {row['run']})"]
+    if row["status"] == "waiting":
+        lines.append(f"  {row['because']}")
     lines += [f"  {name} = {value:.6g}" for name, value in row["metrics"].items()]
     for gate in row["gates"]:
         lines.append(f"  gate {gate['gate']}: {'passed' if gate['passed'] else 'NOT met'}"
                      f" ({gate['because']})")  # fmt: skip
-    if row["model_version"] is not None:
+    if row["model_version"] is not None and row["status"] != "waiting":
         lines.append(f"  version {row['model_version']} is champion")
     if row["status"] == "refused":
         lines.append(f"error: refused: {row['because']}\n  fix: look at the data of this run")
@@ -128,19 +134,35 @@ def told(row: dict[str, Any]) -> str:
 
 @click.command()
 @click.option("--once", is_flag=True, help="Run what is due now, and end.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Runs at once (one a core).")
+@click.option("--install", is_flag=True, help="Make it a systemd service of this user.")
 @at_option
 @as_json_option
-def scheduler(*, once: bool, at: str | None, as_json: bool) -> int:
+def scheduler(
+    *, once: bool, workers: int | None, install: bool, at: str | None, as_json: bool
+) -> int:
     """Run the jobs that are due; one leader whatever number is started."""
     project = open_project()
+    if install:
+        installed = project.install_scheduler(workers)
+        output.emit(installed, installed_told(installed), as_json=as_json)
+        return 0
     set_clock(project, at, _shared_zone(project) if at is not None else "UTC")
     if not once and at is None:
-        project.schedule(output.Progress(), output.note)
+        project.schedule(output.Progress(), output.note, workers=workers)
     answer = project.schedule_once(output.Progress(), output.note)
     output.warned(project)
     words = "\n".join(told(row) for row in answer["runs"]) or "nothing is due"
     output.emit(answer, words, as_json=as_json)
     return 0 if all(row["status"] in FINE for row in answer["runs"]) else 1
+
+
+def installed_told(answer: dict[str, Any]) -> str:
+    """Return what was installed, in words, and what is left to type."""
+    checked = (
+        "verified by systemd-analyze" if answer["verified"] else "not verified: no systemd here"
+    )
+    return "\n".join([f"unit: {answer['unit']} ({checked})", *answer["commands"]])
 
 
 @click.command()

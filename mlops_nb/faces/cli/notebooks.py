@@ -10,7 +10,7 @@ from mlops_nb.model import Value
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
 from mlops_nb.project import Limits, Project, Rules, open_project
-from mlops_nb.record import history
+from mlops_nb.record import account, cron, history
 
 POSITIVE = click.FloatRange(0, min_open=True)
 parameter_option = click.option(
@@ -157,12 +157,19 @@ def show(run_id: str, *, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("notebook")
-@click.argument("step")
+@click.argument("name", metavar="NOTEBOOK|MODEL")
+@click.argument("step", required=False)
+@click.option("--at", metavar="TIME", help="Of MODEL: which version answered at TIME (UTC).")
 @as_json_option
-def why(notebook: str, step: str, *, as_json: bool) -> int:
-    """Say whether STEP of NOTEBOOK would run now, and why."""
-    found = project_of(notebook).why(notebook, step)
+def why(name: str, step: str | None, *, at: str | None, as_json: bool) -> int:
+    """Say why STEP of NOTEBOOK would run now, or why MODEL answered as it did at a time."""
+    if (step is None) == (at is None):
+        raise click.UsageError("give NOTEBOOK and STEP, or MODEL and --at TIME")
+    if at is not None:
+        told = open_project().why_model(name, cron.moment(at))
+        output.emit(told, "" if as_json else account.as_text(told), as_json=as_json)
+        return 0
+    found = project_of(name).why(name, str(step))
     output.emit(found, "" if as_json else found["because"], as_json=as_json)
     return 0
 

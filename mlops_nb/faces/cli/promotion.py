@@ -1,6 +1,5 @@
 """Verbs that make a job of a notebook: promote, apply."""
 
-from datetime import datetime
 from typing import Any
 
 import click
@@ -18,8 +17,7 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     """Set a project's clock to a time from which it goes on."""
     if at is None:
         return
-    start, began = cron.moment(at, timezone), datetime.now(tz=cron.zone("UTC"))
-    project.workshop.clock = lambda: start + (datetime.now(tz=cron.zone("UTC")) - began)
+    project.workshop.set_time(cron.moment(at, timezone))
 
 
 @click.command()
@@ -29,6 +27,24 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
 @click.option("--schedule", metavar="CRON", help='Five fields, such as "0 3 1 * *", or @daily.')
 @click.option("--tz", "timezone", metavar="ZONE", help="The schedule's time zone (UTC).")
 @click.option("--gate", "gates", multiple=True, metavar="EXPR", help="What a model must hold.")
+@click.option(
+    "--on",
+    "triggers",
+    multiple=True,
+    metavar="WHAT",
+    help="Run besides: data:GLOB, drift:SHARE, metric:NAME:FALL or job:NAME.",
+)
+@click.option(
+    "--approval",
+    type=click.Choice(["none", "required"]),
+    help="required: a version that passed waits for `approve`.",
+)
+@click.option(
+    "--notify",
+    multiple=True,
+    metavar="WHOM",
+    help="Tell a webhook (https://…, or env:NAME) or a command (command:TEXT).",
+)
 @parameter_option
 @click.option("--secret", "secrets", multiple=True, metavar="NAME",
               help="An environment variable that the cells read.")  # fmt: skip
@@ -64,6 +80,9 @@ def promote(
             gates=asked["gates"] or None,
             parameters=typed(asked["given"]),
             secrets=asked["secrets"],
+            triggers=asked["triggers"] or None,
+            approval=asked["approval"],
+            notify=asked["notify"] or None,
             quick=asked["proof"] == "quick",
             tolerance=asked["tolerance"],
         ),
@@ -86,8 +105,11 @@ def _told(answer: dict[str, Any], project: Project) -> str:
                           "  fix: train a better model, or change the gate"])  # fmt: skip
     lines += [f"change: {change}" for change in answer["changes"]]
     model = answer["model"]
-    if model and model["version"] is not None:
+    if model and model["version"] is not None and model["alias"]:
         lines.append(f"model: {model['name']} version {model['version']} is champion")
+    elif model and model["version"] is not None:
+        lines.append(f"model: version {model['version']} waits for: "
+                     f"mlops-nb approve {model['name']} {model['version']}")  # fmt: skip
     if answer["left_out"]:
         cells = ", ".join(str(c["cell"]) for c in answer["left_out"])
         why = f" (why: {answer['bundle']}/REVIEW.md)" if answer["bundle"] else ""
@@ -96,6 +118,8 @@ def _told(answer: dict[str, Any], project: Project) -> str:
         lines.append(f"next:  {answer['schedule']['next'][0]}")
         if not project.scheduler_runs:
             lines.append("no scheduler has been seen: start one with `mlops-nb scheduler`")
+    if answer["bundle"] and not answer["notify"]:
+        lines.append("nobody is told when it fails: name somebody with --notify, or in job.yaml")
     if answer["bundle"]:
         lines.append(f"bundle: {answer['bundle']}/ (read REVIEW.md)")
     return "\n".join(lines)

@@ -32,7 +32,7 @@ def chapter(month: int, what: str, seconds: float) -> Iterator[str]:
 def planted() -> Iterator[str]:
     """Say plainly that the error is planted."""
     yield f"  ! Planted for this demo: {SPOILT}."
-    yield "    Columns and types look as always. Will the gates notice?"
+    yield "    Columns and types look as always. Will it be noticed?"
 
 
 def promoted(answer: Mapping[str, Any], trial: Trial) -> Iterator[str]:
@@ -64,6 +64,8 @@ def judged(trial: Trial) -> Iterator[str]:
         yield f"  gate       {gate.sentence:<26} {met} {seen(gate)}"
     if trial.released:
         yield f"  released   version {trial.version} is in service now"
+    elif trial.stopped:
+        yield f"  stopped    {trial.because}"
     elif trial.status == "refused":
         yield f"  refused    {trial.because or 'the model in service stays'}"
     else:
@@ -78,7 +80,9 @@ def seen(gate: Gate) -> str:
 
 def caught(trial: Trial) -> Iterator[str]:
     """Tell whether the planted error was noticed."""
-    if trial.status == "refused":
+    if trial.stopped:
+        yield "  The planted error was caught before anything was trained."
+    elif trial.status == "refused":
         yield "  The planted error was caught: nobody ever got a prediction from that model."
     else:
         yield "  The planted error was NOT caught: the gates let this model through."
@@ -104,7 +108,8 @@ def ending(tale: Tale, report: Path) -> Iterator[str]:
         )
         yield f"   {name_of(month.number):<10}{numbers}"
     yield ""
-    yield f"{verdict(tale)} {len(tale.released)} models released, {len(tale.refused)} refused."
+    kept = f"{len(tale.refused)} refused, {len(tale.stopped)} stopped by their data"
+    yield f"{verdict(tale)} {len(tale.released)} models released, {kept}."
     yield f"It took {clock(tale.seconds)} minutes. The report: {report}"
 
 

@@ -51,10 +51,11 @@ def tiles(tale: Tale) -> Iterator[str]:
             f"{100 * new:.0f} of 100",
             f"times it tells the late one of two flights, instead of {100 * old:.0f}",
         )
-    released, refused = len(tale.released), len(tale.refused)
+    released, refused, stopped = len(tale.released), len(tale.refused), len(tale.stopped)
     yield tile(
-        f"{released} of {released + refused}",
-        f"models were let into service; the gates refused {refused or 'none'}",
+        f"{released} of {released + refused + stopped}",
+        f"runs put a model into service; the gates refused {refused or 'none'}, "
+        f"and the data checks stopped {stopped or 'none'}",
     )
     yield tile(f"{clock(tale.seconds)} min", "for the whole story, on this machine")
 
@@ -96,9 +97,11 @@ def by_month(tale: Tale) -> Iterator[str]:
             f"<p><strong>The error of {name_of(trial.month)} was planted for this demo:</strong> "
             f"{escape(SPOILT)}, while columns and types look as always. "
             + (
-                "The gates kept the model that had learned from it out of service."
+                f"It was stopped before anything was trained: {escape(trial.because)}."
+                if trial.stopped
+                else "The gates kept the model that had learned from it out of service."
                 if trial.status == "refused"
-                else "The gates did not notice, and let the model through."
+                else "Nobody noticed, and the gates let the model through."
             )
             + " The month was then repaired, and both curves show it repaired.</p>"
         )
@@ -125,6 +128,8 @@ def outcome(trial: Trial) -> str:
     """Say in a few words what came of a trial."""
     if trial.released:
         return f'<span class="good">version {trial.version} released</span>'
+    if trial.stopped:
+        return '<span class="bad">stopped by its data</span> (planted error)'
     if trial.status == "refused":
         planted = " (planted error)" if trial.spoiled else ""
         return f'<span class="bad">refused</span>{planted}'

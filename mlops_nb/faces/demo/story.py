@@ -148,7 +148,7 @@ class Story:
     def keep(self, row: dict[str, Any], month: int, door: Door, *, spoiled: bool = False) -> Trial:
         """Remember a trial; raises Failed if it was never judged."""
         trial = read_trial(row, month=month, door=door, spoiled=spoiled)
-        if trial.status not in ("finished", "refused"):
+        if trial.status not in ("finished", "refused") and not trial.stopped:
             raise Failed(
                 f"the run of {name_of(month)} was {trial.status}: {trial.because or 'no reason'}",
                 fix=f"cd {self.shell.folder} && mlops-nb history {MODEL}",

@@ -45,6 +45,11 @@ class Trial:
         return self.status == "finished" and self.version is not None
 
     @property
+    def stopped(self) -> bool:
+        """Whether its data was stopped before anything was trained."""
+        return self.spoiled and self.status == "failed"
+
+    @property
     def value(self) -> float | None:
         """The new model's metric, as the gates saw it."""
         return next((g.value for g in self._about_metric() if g.value is not None), None)
@@ -123,6 +128,11 @@ class Tale:
     def released(self) -> tuple[Trial, ...]:
         """The trials whose model went into service."""
         return tuple(t for t in self.trials if t.released)
+
+    @property
+    def stopped(self) -> tuple[Trial, ...]:
+        """The trials whose data was found to be wrong before anything was trained."""
+        return tuple(t for t in self.trials if t.stopped)
 
     @property
     def refused(self) -> tuple[Trial, ...]:

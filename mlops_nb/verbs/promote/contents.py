@@ -1,13 +1,14 @@
 """What a bundle holds: its files, from a draft that was proven and judged."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mlops_nb.bundle import documents, jobfile, manifest, script
-from mlops_nb.model import Proof, Verdict
+from mlops_nb.bundle import documents, jobfile, manifest, schemafile, script
+from mlops_nb.model import Pipeline, Proof, Verdict
 from mlops_nb.notebook import hazards, render
+from mlops_nb.record import schema
 from mlops_nb.verbs.promote import proof
 from mlops_nb.verbs.promote.draft import END, Bench, Draft, possible_metrics
 
@@ -43,44 +44,49 @@ def _json(value: Any) -> bytes:
 
 def schema_of(draft: Draft) -> dict[str, Any]:
     """Return what the data looked like: the frames that steps with no source of their own made."""
-    fed = {e.target for e in draft.pipeline.edges}
     frames: dict[str, dict[str, Any]] = {}
+    profile: dict[str, dict[str, Any]] = {}
     for step, values in draft.sides["bundle"].values.items():
-        if step in fed or step == END:
-            continue
-        found = {n: v["schema"] for n, v in values.items() if "schema" in v}
-        if found:
-            frames[step] = found
-    return {"version": 1, "frames": frames}
+        found = {n: v for n, v in values.items() if "schema" in v}
+        if step in sources(draft.pipeline) and found:
+            frames[step] = {n: _asked(v) for n, v in found.items()}
+            profile[step] = {n: v.get("profile", {}) for n, v in found.items()}
+    return {"version": 1, "about": schemafile.ABOUT, "frames": frames, "profile": profile}
 
 
-def finish(draft: Draft, bench: Bench, *, verdicts: Sequence[Verdict]) -> None:
-    """Fill in the bundle's files, manifest last."""
-    bundle = draft.sides["bundle"]
-    lock = bench.environments.lock(draft.interpreter, bundle.modules)
+def sources(pipeline: Pipeline) -> frozenset[str]:
+    """Return the steps that no other step feeds: what they leave is the data."""
+    return frozenset(s.name for s in pipeline.steps) - {e.target for e in pipeline.edges}
+
+
+def _asked(seen: Mapping[str, Any]) -> dict[str, Any]:
+    asks = seen.get("asks", {})
+    columns = {c: asks.get(c, told) for c, told in seen["schema"]["columns"].items()}
+    return {"rows": seen["schema"]["rows"], "columns": columns}
+
+
+def finish(
+    draft: Draft,
+    bench: Bench,
+    *,
+    verdicts: Sequence[Verdict],
+    asked: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+) -> None:
+    """Fill in the bundle's files, manifest last.
+
+    asked: schema.json of the bundle before, as it was promoted and as it was applied: what a
+           person edited stays
+    """
+    lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
     look = bench.environments.look(draft.interpreter)  # type: ignore[attr-defined]
-    schema = schema_of(draft)
-    kept = bundle.values.get(draft.cut.model_step, {}).get(draft.job.model_variable or "", {})
-    facts = documents.Facts(
-        job=draft.job,
-        pipeline=draft.pipeline,
-        proof=draft.proof,
-        metrics=bundle.metrics,
-        verdicts=verdicts,
-        left_out=draft.cut.left_out,
-        touches=_touches(draft),
-        schema=schema,
-        model_type=str(kept.get("type", "")),
-        python=look.version,
-        packages={p.split("==")[0]: p for p in lock.splitlines() if "==" in p},
-        seconds=bundle.seconds,
-    )
+    asks = schema.carried(*asked, schema_of(draft))
+    facts = _facts(draft, asks, verdicts, lock, look.version)
     found = code_files(draft)
     found |= {
         "job.yaml": jobfile.write(draft.job).encode(),
         "job.schema.json": _json(jobfile.SCHEMA),
         "requirements.lock": lock.encode(),
-        "schema.json": _json(schema),
+        "schema.json": _json(asks),
         "proof.json": _json(_proof_record(draft, bench)),
         "REVIEW.md": documents.review(facts).encode(),
         "MODEL_CARD.md": documents.card(facts).encode(),
@@ -88,6 +94,28 @@ def finish(draft: Draft, bench: Bench, *, verdicts: Sequence[Verdict]) -> None:
     }
     found[manifest.NAME] = manifest.write(found)
     draft.files = found
+
+
+def _facts(
+    draft: Draft, asks: Mapping[str, Any], verdicts: Sequence[Verdict], lock: str, python: str
+) -> documents.Facts:
+    bundle = draft.sides["bundle"]
+    kept = bundle.values.get(draft.cut.model_step, {}).get(draft.job.model_variable or "", {})
+    return documents.Facts(
+        job=draft.job,
+        pipeline=draft.pipeline,
+        proof=draft.proof,
+        metrics=bundle.metrics,
+        evaluation=bundle.evaluation,
+        verdicts=verdicts,
+        left_out=draft.cut.left_out,
+        touches=_touches(draft),
+        schema=asks,
+        model_type=str(kept.get("type", "")),
+        python=python,
+        packages={p.split("==")[0]: p for p in lock.splitlines() if "==" in p},
+        seconds=bundle.seconds,
+    )
 
 
 def _proof_record(draft: Draft, bench: Bench) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.bundle import jobfile
+from mlops_nb.bundle import jobfile, triggers
 from mlops_nb.errors import JobError
 from mlops_nb.model import Job, Schedule, Value
 from mlops_nb.notebook import parameters
@@ -27,9 +27,9 @@ class Request:
     gates: tuple[str, ...] | None = None
     parameters: Mapping[str, Value] | None = None
     secrets: tuple[str, ...] = ()
-    triggers: tuple[Mapping[str, Value], ...] | None = None
+    triggers: tuple[str, ...] | None = None
     approval: str | None = None
-    notify: tuple[Mapping[str, Value], ...] | None = None
+    notify: tuple[str, ...] | None = None
     quick: bool = False
     tolerance: float | None = None
 
@@ -62,18 +62,35 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
         secrets=secrets,
         retries=before.retries if before else 0,
         timeout=before.timeout if before else None,
-        triggers=_asked(request.triggers, before.triggers if before else ()),
+        triggers=_triggers(request, before),
         approval=request.approval or (before.approval if before else "none"),
-        notify=_asked(request.notify, before.notify if before else ()),
+        notify=_notify(request, before),
     )
 
 
-Wishes = tuple[Mapping[str, Value], ...]
+def _triggers(request: Request, before: Job | None) -> tuple[Mapping[str, Value], ...]:
+    if request.triggers is None:
+        return before.triggers if before else ()
+    return tuple(triggers.read(text) for text in request.triggers)
 
 
-def _asked(wished: Wishes | None, before: Wishes) -> Wishes:
-    """Return what was asked for, or else what was there before."""
-    return before if wished is None else wished
+def _notify(request: Request, before: Job | None) -> tuple[Mapping[str, Value], ...]:
+    """Return whom to tell: a webhook by its address or a variable that holds it, or a command."""
+    if request.notify is None:
+        return before.notify if before else ()
+    found: list[Mapping[str, Value]] = []
+    for text in request.notify:
+        kind, _, rest = text.partition(":")
+        if kind in {"http", "https"}:
+            found.append({"webhook": text})
+        elif kind == "env" and rest:
+            found.append({"webhook": {"env": rest}})
+        elif kind == "command" and rest:
+            found.append({"command": rest})
+        else:
+            raise JobError(f"{text!r} tells nobody",
+                           fix="give https://…, env:NAME or command:TEXT")  # fmt: skip
+    return tuple(found)
 
 
 def _folder(request: Request, source: Source, root: Path) -> Path:

@@ -12,7 +12,7 @@ from mlops_nb.events import Event
 from mlops_nb.model import Gate, Job, Notebook, Pipeline, Proof, Value
 from mlops_nb.notebook import cells, graph, modules, plan
 from mlops_nb.ports import Environments, Reuse, Source
-from mlops_nb.record import cron, gates
+from mlops_nb.record import cron, gates, stats
 from mlops_nb.verbs.promote.proof import Side
 
 END = "(end)"  # where a run is looked at once more, after its last cell
@@ -62,6 +62,7 @@ class Draft:
     proof: Proof = field(default_factory=lambda: Proof(equal=None))
     sides: dict[str, Side] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    changes: list[str] = field(default_factory=list)  # of the job that was there before
 
 
 def cut_out(job: Job, source: Source) -> plan.Slice:
@@ -74,7 +75,8 @@ def cut_out(job: Job, source: Source) -> plan.Slice:
     evaluation = (n for v in pipeline.evaluation.values() for n in v.split(","))
     wanted = (*pipeline.metrics, *(gate_name(g) for g in read), *evaluation)
     found = plan.cut(pipeline, variable=job.model_variable, wanted=wanted)
-    if (error := gates.unknown(read, possible_metrics(pipeline, found))) is not None:
+    known = [*possible_metrics(pipeline, found), *stats.named(pipeline.evaluation)]
+    if (error := gates.unknown(read, known)) is not None:
         raise error
     return found
 

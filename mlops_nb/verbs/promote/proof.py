@@ -28,6 +28,7 @@ class Side:
     dump: Path | None = None
     seconds: float = 0.0
     snapshots: list[str] = field(default_factory=list)  # what was not loaded anew, and why
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fold(events: Iterable[Event], dump: Path | None) -> Side:
@@ -39,7 +40,7 @@ def fold(events: Iterable[Event], dump: Path | None) -> Side:
         elif isinstance(event, StepReused):
             side.snapshots.append(event.because)
         elif isinstance(event, Measured):
-            side.metrics = event.metrics
+            side.metrics, side.evaluation = event.metrics, event.evaluation
         elif isinstance(event, Imported):
             side.modules, side.files = tuple(event.modules), tuple(event.files)
         elif isinstance(event, RunFinished):

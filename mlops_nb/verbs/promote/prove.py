@@ -13,7 +13,7 @@ from mlops_nb.model import Proof
 from mlops_nb.ports import Limits, Task
 from mlops_nb.record import gates
 from mlops_nb.verbs.promote import proof
-from mlops_nb.verbs.promote.contents import code_files
+from mlops_nb.verbs.promote.contents import code_files, sources
 from mlops_nb.verbs.promote.draft import END, Bench, Draft, gate_name
 
 
@@ -122,6 +122,7 @@ def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> Task:
         reuse=bench.snapshots(frozen),
         list_modules=True,
         modules=folder / "modules",
+        profile=sources(draft.pipeline),
     )  # fmt: skip
 
 

@@ -1,0 +1,278 @@
+"""Scores of predictions, whole and by slice, each with its 95 % interval.
+
+numpy is imported by the functions that need it. Arrays are one-dimensional and of one length.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Z = 1.959963984540054  # of the normal distribution: 95 % lie within it
+LEAST = 30  # rows of a slice that is judged
+MOST_SLICES = 200
+BY_PRED = ("accuracy", "precision", "recall", "f1", "mae", "rmse")
+BY_SCORE = ("auc",)
+CLASSES = 20  # whole numbers of more values than this are no classes
+CLOSE = 1e-9  # a metric of the notebook's that is as near to ours is the same
+Score = Mapping[str, Any]  # {"value", "low", "high", "n"}; the first three may be None
+
+
+def wilson(hits: float, n: float) -> tuple[float, float]:
+    """Return the 95 % interval of a proportion.
+
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+
+    >>> [round(x, 4) for x in wilson(81, 263)]
+    [0.2553, 0.3662]
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    share, spread = hits / n, Z * Z / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
+
+
+def proportion(hits: int, n: int) -> dict[str, Any]:
+    """Return a proportion; of nothing there is none.
+
+    >>> proportion(0, 0)["value"] is None
+    True
+    """
+    if not n:
+        return {"value": None, "low": None, "high": None, "n": 0}
+    low, high = wilson(hits, n)
+    return {"value": hits / n, "low": low, "high": high, "n": n}
+
+
+def classified(truth: Any, pred: Any) -> dict[str, Score]:
+    """Return the accuracy of predicted classes; of two classes precision, recall and F1 as well.
+
+    truth, pred: (n,) classes; of two the larger one is the positive, as scikit-learn has it
+
+    The interval of F1 is that of the Jaccard index J = tp / (tp + fp + fn), a proportion, for
+    F1 = 2J / (1 + J) rises with it.
+    """
+    import numpy as np
+
+    n = len(truth)
+    found: dict[str, Score] = {}
+    found["accuracy"] = proportion(int(np.count_nonzero(truth == pred)), n)
+    classes = distinct(np.concatenate([truth, pred]))
+    if n and len(classes) <= 2:  # noqa: PLR2004
+        positive = _positive(classes)
+        said, true = pred == positive, truth == positive
+        hits = int(np.count_nonzero(said & true))
+        said_so, were = int(np.count_nonzero(said)), int(np.count_nonzero(true))
+        found["precision"] = proportion(hits, said_so)
+        found["recall"] = proportion(hits, were)
+        found["f1"] = _f1(hits, said_so + were - hits)
+    return found
+
+
+def _positive(classes: Any) -> Any:
+    """Return the positive of two classes; one alone may be either, if it is no 1 and not True."""
+    if len(classes) == 1 and classes.dtype.kind in "biuf":
+        return type(classes[0])(1)
+    return classes[-1]
+
+
+def _f1(hits: int, union: int) -> Score:
+    found = proportion(hits, union)
+    return {k: 2 * v / (1 + v) if k != "n" and v is not None else v for k, v in found.items()}
+
+
+def auc(truth: Any, score: Any) -> Score:
+    """Return the area under the ROC curve, and its interval by DeLong's variance.
+
+    truth: (n,) bool; score: (n,) numbers, higher for the positive; ties count half
+
+    DeLong, DeLong and Clarke-Pearson 1988; by midranks in O(n log n) as Sun and Xu 2014 have it.
+    Where every pair is in order that variance is 0: then Wilson's interval of the smaller side.
+    """
+    import numpy as np
+
+    truth = np.asarray(truth, dtype=bool)
+    above, below = score[truth], score[~truth]
+    m, n = len(above), len(below)
+    if not m or not n or not np.isfinite(score).all():
+        return {"value": None, "low": None, "high": None, "n": m + n}
+    ranks = midranks(np.concatenate([above, below]))
+    beaten = (ranks[:m] - midranks(above)) / n  # per positive: the share of negatives below it
+    beating = 1 - (ranks[m:] - midranks(below)) / m
+    value = float(beaten.mean())
+    variance = _variance(beaten) / m + _variance(beating) / n
+    half = Z * math.sqrt(variance)
+    low, high = max(0.0, value - half), min(1.0, value + half)
+    if not variance:
+        low, high = wilson(value * min(m, n), min(m, n))
+    return {"value": value, "low": low, "high": high, "n": m + n}
+
+
+def _variance(values: Any) -> float:
+    return float(values.var(ddof=1)) if len(values) > 1 else 0.0
+
+
+def midranks(values: Any) -> Any:
+    """Return ranks from 1; equal values share the mean of theirs.
+
+    >>> import numpy as np
+    >>> midranks(np.array([7, 5, 7])).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    import numpy as np
+
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[inverse]
+
+
+def regressed(truth: Any, pred: Any) -> dict[str, Score]:
+    """Return mean absolute and root mean squared error, by the central limit theorem.
+
+    The interval of the second is the root of that of the mean squared error.
+    """
+    import numpy as np
+
+    away = np.asarray(pred, dtype=float) - np.asarray(truth, dtype=float)
+    squared = _mean(away * away)
+    root = {k: math.sqrt(max(0.0, v)) if k != "n" and v is not None else v
+            for k, v in squared.items()}  # fmt: skip
+    absolute = _mean(np.abs(away))
+    if absolute["low"] is not None:
+        absolute["low"] = max(0.0, absolute["low"])
+    return {"mae": absolute, "rmse": root}
+
+
+def _mean(values: Any) -> dict[str, Any]:
+    n = len(values)
+    value = float(values.mean()) if n else math.nan
+    if not math.isfinite(value):
+        return {"value": None, "low": None, "high": None, "n": n}
+    half = Z * math.sqrt(_variance(values) / n)
+    return {"value": value, "low": value - half, "high": value + half, "n": n}
+
+
+def scores(truth: Any, pred: Any = None, score: Any = None) -> dict[str, Score]:
+    """Return all that can be said of predictions: accuracy and so on, auc, mae and rmse.
+
+    truth: (n,) numbers, truth values or texts; pred: the same kind; score: (n,) numbers
+    """
+    import numpy as np
+
+    found: dict[str, Score] = {}
+    classes = _classes(truth)
+    if pred is not None and len(classes) and _alike(truth, pred):
+        found |= classified(truth, pred)
+    if pred is not None and truth.dtype.kind in "iuf" and pred.dtype.kind in "biuf":
+        found |= regressed(truth, pred)
+    if score is not None and 0 < len(classes) <= 2:  # noqa: PLR2004
+        found["auc"] = auc(truth == _positive(classes), np.asarray(score, dtype=float))
+    return found
+
+
+def _alike(truth: Any, pred: Any) -> bool:
+    """Say whether predictions are classes too, and not chances or amounts."""
+    numbers = "biuf"
+    if (truth.dtype.kind in numbers) != (pred.dtype.kind in numbers):
+        return False
+    return bool(len(_classes(pred)) or not len(pred))
+
+
+def _classes(values: Any) -> Any:
+    """Return the classes that an array names, none where it holds amounts."""
+    import numpy as np
+
+    if values.dtype.kind == "f" and not (values == np.floor(values)).all():
+        return values[:0]
+    found = distinct(values)
+    return found if len(found) <= CLASSES or values.dtype.kind not in "iuf" else values[:0]
+
+
+def distinct(values: Any) -> Any:
+    """Return an array's values, each once, in order; texts are objects, which sort slowly."""
+    import numpy as np
+
+    if values.dtype.kind != "O":
+        return np.unique(values)
+    return np.array(sorted(set(values.tolist())), dtype=object)
+
+
+def evaluation(
+    arrays: Mapping[str, Any], by: Mapping[str, Any], least: int = LEAST
+) -> dict[str, Any]:
+    """Return scores as a whole and by slice.
+
+    arrays: truth, and pred or score or both
+    by:     name → (n,) texts that say which slice a row is of
+
+    {"least": rows of a slice that is judged, "whole": {metric: score},
+    "by": {"auc_by_origin": {slice: score}}, "rows": {"origin": {slice: rows}},
+    "error": what could not be scored, and why}
+    """
+    import numpy as np
+
+    found: dict[str, Any] = {"least": least, "whole": scores(**arrays), "by": {}, "rows": {}}
+    for name, labels in by.items():
+        found["rows"][name] = {}
+        slices = sorted(set(labels.tolist()))
+        if len(slices) > MOST_SLICES:
+            found["error"] = f"{name!r} makes {len(slices):,} slices: too many to be judged by"
+            continue
+        for label in slices:
+            rows = labels == label
+            found["rows"][name][label] = int(np.count_nonzero(rows))
+            for metric, one in _sliced(arrays, rows, found["whole"]).items():
+                found["by"].setdefault(f"{metric}_by_{name}", {})[label] = one
+    return found
+
+
+def _sliced(arrays: Mapping[str, Any], rows: Any, whole: Mapping[str, Score]) -> dict[str, Score]:
+    """Return a slice's scores of the metrics of the whole, None where it has no such value."""
+    import numpy as np
+
+    truth, pred, score = arrays["truth"], arrays.get("pred"), arrays.get("score")
+    n = int(np.count_nonzero(rows))
+    classes = distinct(truth if pred is None else np.concatenate([truth, pred]))
+    found: dict[str, Score] = {}
+    if "accuracy" in whole and pred is not None:
+        found |= _as_the_whole(truth[rows], pred[rows], classes)
+    if "mae" in whole and pred is not None:
+        found |= regressed(truth[rows], pred[rows])
+    if "auc" in whole and score is not None:
+        positive = _positive(distinct(truth))
+        found["auc"] = auc(truth[rows] == positive, score[rows].astype(float))
+    none = {"value": None, "low": None, "high": None, "n": n}
+    return {metric: found.get(metric, none) for metric in whole}
+
+
+def _as_the_whole(truth: Any, pred: Any, classes: Any) -> dict[str, Score]:
+    """Return a slice's scores, its positive being the whole's."""
+    if len(classes) > 2 or classes.dtype.kind == "b":  # noqa: PLR2004
+        return classified(truth, pred)
+    positive = _positive(classes)
+    return classified(truth == positive, pred == positive)
+
+
+def named(mark: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what an evaluation mark may let be measured, as a whole and by slice.
+
+    >>> named({"truth": "y", "score": "s", "by": "origin"})
+    ('auc', 'auc_by_origin')
+    """
+    found = [*(BY_PRED if mark.get("pred") else ()), *(BY_SCORE if mark.get("score") else ())]
+    slicings = [name for name in re.split(r"[,\s]+", mark.get("by", "")) if name]
+    by = [f"{metric}_by_{name}" for metric in found for name in slicings]
+    return (*found, *by) if mark.get("truth") else ()
+
+
+def agreeing(score: Score | None, value: float) -> bool:
+    """Say whether a metric that the notebook made is what was found here: its interval counts then.
+
+    >>> agreeing({"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}, 0.5 + 1e-12)
+    True
+    """
+    if score is None or score["value"] is None or score["low"] is None:
+        return False
+    return math.isclose(score["value"], value, rel_tol=CLOSE, abs_tol=CLOSE)

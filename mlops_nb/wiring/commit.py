@@ -1,0 +1,19 @@
+"""Which git commit a project is at."""
+
+import subprocess
+from pathlib import Path
+
+ANSWER_WITHIN = 10.0  # s
+
+
+def of(root: Path) -> str:
+    """Return a project's commit, with `-dirty` where files differ from it; "" outside of git."""
+    if not (root / ".git").exists():
+        return ""
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
+    try:
+        said = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False,
+                              timeout=ANSWER_WITHIN)  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):  # no git here, or a huge tree
+        return ""
+    return said.stdout.strip() if said.returncode == 0 else ""

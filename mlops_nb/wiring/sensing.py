@@ -1,0 +1,184 @@
+"""Asks the sensors of every job whether it is to run, and notes what they know."""
+
+import hashlib
+import importlib
+import json
+import pkgutil
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+import mlops_nb.sensors
+from mlops_nb.errors import JobError
+from mlops_nb.events import DataSeen, Evaluated, RunQueued
+from mlops_nb.model import Job
+from mlops_nb.record import agenda
+from mlops_nb.record.history import Run
+from mlops_nb.record.jobs import JobState
+from mlops_nb.record.signals import Sensor, Signal, View
+from mlops_nb.sensors import data
+from mlops_nb.sensors.metric import DAY
+from mlops_nb.wiring.workshop import Workshop
+
+GROUP = "mlops_nb.sensors"
+SETTLE = data.SETTLE + 2.0  # s: how long `--once` waits for files that may still grow
+EVALUATED = {"metric", "drift"}  # triggers that look at an evaluation
+NOTES = "sensor:{job}:{number}"
+
+
+@cache
+def sensor(kind: str) -> Sensor:
+    """Return the sensor of a kind of trigger: a file of `sensors/`, or an installed one.
+
+    Raises JobError where there is none.
+    """
+    if kind in {found.name for found in pkgutil.iter_modules(mlops_nb.sensors.__path__)}:
+        own: Sensor = importlib.import_module(f"{GROUP}.{kind}").SENSOR
+        return own
+    for found in entry_points(group=GROUP):
+        if found.name == kind:
+            foreign: Sensor = found.load()
+            return foreign
+    raise JobError(f"there is no sensor for the trigger {kind!r}",
+                   fix="use data, job, metric or drift")  # fmt: skip
+
+
+def kind_of(wish: Mapping[str, Any]) -> str:
+    """Return what a trigger waits for: the first of its keys."""
+    return next(iter(wish))
+
+
+def signals(
+    shop: Workshop, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: agenda.Board
+) -> Iterator[tuple[RunQueued, str]]:  # fmt: skip
+    """Yield a queued run for each job that a trigger wants to run, and the key that it has once.
+
+    A job that has a run open, or rests, or ran for the same kind of trigger less than its
+    cool-down ago, is not asked; what its sensors would have said is not lost.
+    """
+    for name, job in jobs.items():
+        if not job.triggers or states[name].status != "active":
+            continue
+        if board.busy(name) is not None:
+            continue
+        mine = [run for run in board.runs.values() if run.job == name]
+        for number, wish in enumerate(job.triggers):
+            if _rests(wish, mine, shop.now()):
+                continue
+            since = datetime.fromisoformat(states[name].applied)
+            found = _ask(shop, job, number, board.runs, since)
+            if found is not None:
+                yield _queued(shop, job, kind_of(wish), found)
+                break  # one run at a time
+
+
+def _rests(wish: Mapping[str, Any], runs: list[Run], now: datetime) -> bool:
+    kind = kind_of(wish)
+    pause = timedelta(seconds=float(wish.get("cooldown", sensor(kind).cooldown)))
+    fired = [datetime.fromisoformat(r.scheduled_at) for r in runs if r.trigger == kind]
+    return bool(fired) and now - max(fired) < pause
+
+
+def _ask(
+    shop: Workshop, job: Job, number: int, runs: Mapping[str, Run], since: datetime
+) -> Signal | None:
+    wish = job.triggers[number]
+    place = NOTES.format(job=job.name, number=number)
+    before = shop.journal.place(place)
+    view = View(
+        job=job, folder=shop.root / job.folder, now=shop.now(), since=since, runs=runs,
+        known=known_files(shop, job.name), evaluated=_evaluated(shop, job),
+        champion=_champion(shop, job), notes=json.loads(before or "{}"),
+    )  # fmt: skip
+    found = sensor(kind_of(wish)).signal(wish, view)
+    after = json.dumps(view.notes, sort_keys=True)
+    if after != before:
+        shop.journal.place(place, after)
+    return found
+
+
+def _queued(shop: Workshop, job: Job, kind: str, found: Signal) -> tuple[RunQueued, str]:
+    from dataclasses import replace
+
+    event = replace(agenda.queued(job, kind, shop.now(), because=found.because), signal=found.seen)
+    seen = hashlib.sha256(json.dumps(found.seen, sort_keys=True).encode()).hexdigest()[:32]
+    return event, f"{job.name}!{kind}:{seen}:{_count(shop, job.name, kind)}"
+
+
+def _count(shop: Workshop, job: str, kind: str) -> int:
+    """Return how often a kind of trigger has fired: the same files may be new again later."""
+    return sum(e.trigger == kind for e in shop.journal.read(job=job, kinds=(RunQueued,))
+               if isinstance(e, RunQueued) and e.attempt == 1)  # fmt: skip
+
+
+def known_files(shop: Workshop, job: str) -> dict[str, str]:
+    """Return the files that a job's data triggers know: at its promotion, and fired for since."""
+    known: dict[str, str] = {}
+    for event in shop.journal.read(job=job, kinds=(DataSeen, RunQueued)):
+        if isinstance(event, DataSeen):
+            known |= event.files
+        elif isinstance(event, RunQueued):
+            known |= event.signal.get("files", {})
+    return known
+
+
+def note_files(shop: Workshop, job: Job, before: Job | None) -> DataSeen | None:
+    """Return the event that what is there now is known, for triggers that are new."""
+    had = {t["data"] for t in (before.triggers if before else ()) if "data" in t}
+    new = [str(t["data"]) for t in job.triggers if "data" in t and t["data"] not in had]
+    if not new:
+        return None
+    found: dict[str, str] = {}
+    for pattern in new:
+        found |= data.present(shop.root / job.folder, pattern)
+    return DataSeen(job=job.name, files=found)
+
+
+def settling(shop: Workshop) -> bool:
+    """Say whether files may still grow that a trigger waits for."""
+    for name, job in shop.jobs().items():
+        for number, wish in enumerate(job.definition.get("triggers", ())):
+            notes = shop.journal.place(NOTES.format(job=name, number=number))
+            if (
+                job.status == "active"
+                and "data" in wish
+                and json.loads(notes or "{}").get("settling")
+            ):
+                return True
+    return False
+
+
+def to_evaluate(
+    shop: Workshop, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: agenda.Board
+) -> Iterator[str]:  # fmt: skip
+    """Yield the jobs whose champion is to be held against the data now, for their triggers."""
+    for name, job in jobs.items():
+        every = [float(t.get("every", DAY)) for t in job.triggers if kind_of(t) in EVALUATED]
+        if not every or states[name].status != "active" or _champion(shop, job) is None:
+            continue
+        if board.busy(name) is not None:
+            continue
+        looked = [e.at for e in shop.journal.read(job=name, kinds=(Evaluated,))]
+        last = datetime.fromisoformat(max([states[name].applied, *looked]))
+        if shop.now() - last >= timedelta(seconds=min(every)):
+            yield name
+
+
+def _evaluated(shop: Workshop, job: Job) -> list[Evaluated]:
+    """Return how versions did since the job's last run began, oldest first."""
+    found: list[Evaluated] = []
+    for event in shop.journal.read(job=job.name, kinds=(Evaluated, RunQueued)):
+        if isinstance(event, Evaluated):
+            found.append(event)
+        else:
+            found.clear()  # that run has learned from what was seen before
+    return found
+
+
+def _champion(shop: Workshop, job: Job) -> tuple[int, Mapping[str, float]] | None:
+    model = shop.models().get(job.model_name or "")
+    if model is None or model.champion is None:
+        return None
+    return model.champion, model.versions[model.champion].metrics

@@ -1,0 +1,51 @@
+"""A notebook that learns from a file of rows, which tests may change."""
+
+import os
+import random
+import time
+from pathlib import Path
+
+from wine import wine
+
+LOAD = """%mlops step load
+import glob
+import pandas as pd
+df = pd.concat([pd.read_csv(f) for f in sorted(glob.glob("rows/*.csv"))], ignore_index=True)"""
+SPLIT = """%mlops step split
+X, y = df[["a", "b", "c", "d"]], df["y"]
+X_train, y_train = X.iloc[: len(X) // 2], y.iloc[: len(X) // 2]
+X_test, y_test = X.iloc[len(X) // 2 :], y.iloc[len(X) // 2 :]"""
+EVALUATE = """%mlops step judge
+%mlops metric accuracy
+%mlops evaluate --truth y_test --pred predicted
+predicted = model.predict(X_test)
+accuracy = float(accuracy_score(y_test, predicted))"""
+
+
+def notebook(folder: Path, name: str = "rows.ipynb") -> Path:
+    """Write the notebook."""
+    return wine(folder / name, load=LOAD, split=SPLIT, judge=EVALUATE, look="df.head()",
+                parameters="depth = 3\nseed = 7")  # fmt: skip
+
+
+def rows(
+    folder: Path, name: str, *, flipped: bool = False, moved: float = 0.0, seed: int = 1,
+    count: int = 400,
+) -> Path:  # fmt: skip
+    """Write a file of rows that has stopped growing a while ago.
+
+    flipped: the labels mean the opposite
+    moved:   how far the values of a and b lie from where they were
+    """
+    draw = random.Random(seed)
+    lines = ["a,b,c,d,y"]
+    for _ in range(count):
+        a, b, c, d = (draw.gauss(0, 1) for _ in range(4))
+        label = int((a + b > 0) != flipped)
+        lines.append(f"{a + moved:.4f},{b + moved:.4f},{c:.4f},{d:.4f},{label}")
+    file = folder / "rows" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("\n".join(lines) + "\n")
+    old = time.time() - 60
+    os.utime(file, (old, old))
+    return file
