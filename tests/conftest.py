@@ -1,7 +1,11 @@
 """What all tests share: the fixtures that start a real Jupyter server."""
 
+import os
+
 import pytest
 
+# two workers on two cores: threads of OpenMP that wait actively would take each other's turns
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 pytest_plugins = ("pytest_jupyter.jupyter_server",)
 
 

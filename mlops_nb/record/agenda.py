@@ -3,14 +3,18 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import median
 
-from mlops_nb.events import Event, RunQueued, RunSkipped
+from mlops_nb.events import DataSeen, Evaluated, Event, RunQueued, RunSkipped
 from mlops_nb.model import Job
 from mlops_nb.record import cron, history
 from mlops_nb.record.history import Run
 
 FIRST_PAUSE = 5.0  # s between a failed try and the next; it doubles each time
 LONGEST_PAUSE = 600.0  # s
+ENOUGH = 4  # arrivals of data, from which on it is known how far apart they usually are
+SIGNALS = (DataSeen, Evaluated)  # what a board takes in besides the course of runs
 LOST_TRIES = 3  # of a run whose process was killed, which is no fault of the job
 
 
@@ -46,16 +50,25 @@ class Board:
     open:   those that wait for their process, or are at work
     failed: those that failed and were not tried again yet
     taken:  job → the time up to which its ticks were taken
+    known:  job → the files that its data triggers know: path → sha256
+    fired:  (job, kind of trigger) → when that queued a run
+    evaluated: job → how its champion did on data as it was, since a run was queued last
+    looked: job → when its champion was held against the data last
     """
 
     runs: dict[str, Run] = field(default_factory=dict)
     open: dict[str, Run] = field(default_factory=dict)
     failed: dict[str, Run] = field(default_factory=dict)
     taken: dict[str, datetime] = field(default_factory=dict)
+    known: dict[str, dict[str, str]] = field(default_factory=dict)
+    fired: dict[tuple[str, str], list[datetime]] = field(default_factory=dict)
+    evaluated: dict[str, list[Evaluated]] = field(default_factory=dict)
+    looked: dict[str, datetime] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
         """Take one more event in."""
         history.take(self.runs, event)
+        self._take_signal(event)
         run = self.runs.get(event.run)
         if run is None or not run.job:
             return
@@ -69,6 +82,19 @@ class Board:
             for old in before:
                 if old.attempt < run.attempt:
                     del self.failed[old.id]
+
+    def _take_signal(self, event: Event) -> None:
+        if isinstance(event, DataSeen):
+            self.known.setdefault(event.job, {}).update(event.files)
+        elif isinstance(event, Evaluated):
+            self.evaluated.setdefault(event.job, []).append(event)
+            self.looked[event.job] = datetime.fromisoformat(event.at)
+        elif isinstance(event, RunQueued):
+            self.known.setdefault(event.job, {}).update(event.signal.get("files", {}))
+            self.evaluated.pop(event.job, None)  # the run learns from what was seen before
+            if event.attempt == 1:
+                at = datetime.fromisoformat(event.scheduled_at)
+                self.fired.setdefault((event.job, event.trigger), []).append(at)
 
     def busy(self, job: str) -> Run | None:
         """Return the run of a job that others have to wait for, None where there is none."""
@@ -154,6 +180,20 @@ def superseded(run: Run, runs: Mapping[str, Run]) -> bool:
     return run.lost or any(
         other.first == run.first and other.attempt > run.attempt for other in runs.values()
     )
+
+
+def arrivals(job: Job, board: Board) -> tuple[datetime, timedelta] | None:
+    """Return when new data came for a job last, and how far apart that usually is: the median.
+
+    None where it came too seldom to tell, or nothing waits for it.
+    """
+    if not any("data" in trigger for trigger in job.triggers):
+        return None
+    came = sorted(board.fired.get((job.name, "data"), ()))
+    if len(came) < ENOUGH:
+        return None
+    apart = [(b - a).total_seconds() for a, b in pairwise(came)]
+    return came[-1], timedelta(seconds=median(apart))
 
 
 def ready(board: Board, now: datetime) -> list[Run]:

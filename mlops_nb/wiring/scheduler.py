@@ -30,6 +30,7 @@ SEEN = "scheduler.seen"
 LEAD = "scheduler"
 LOOK_EVERY = 1.0  # s: how soon a due run, a new job or a killed process is noticed
 FRESH = timedelta(minutes=2)
+ARRIVALS_EVERY = 60.0  # s: how soon it is seen that no data comes any more
 MIRROR_EVERY = 900.0  # s: how soon it is seen that somebody else moved an alias of MLflow's
 SILENT_AFTER = 120.0  # s without a beat, of a process that is there but does nothing
 STARTS = 3  # of a run whose process ends before it takes the run
@@ -78,7 +79,7 @@ class Leader:
     jobs: dict[str, Job] = field(default_factory=dict)
     states: dict[str, JobState] = field(default_factory=dict)
     evaluations: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
-
+    asked: float = 0.0
     mirrored: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -97,14 +98,14 @@ class Leader:
         self._queue_signals()
         self.take_in()
         self._start()
-        alerts.look(shop, shop.now())
+        alerts.look(shop, shop.now(), data=self._arrivals())
         if time.monotonic() - self.mirrored > MIRROR_EVERY:
             self.mirrored = time.monotonic()
             mirroring.behind(shop)
 
     def take_in(self) -> None:
         """Read what was written since."""
-        kinds = (*history.COURSE, *history.STEPS, *jobs.KINDS)
+        kinds = (*history.COURSE, *history.STEPS, *jobs.KINDS, *agenda.SIGNALS)
         changed = not self.last
         for event in self.shop.journal.read(after=self.last, kinds=kinds):
             self.last = event.id
@@ -142,7 +143,7 @@ class Leader:
         written = self.shop.journal.append(named, once=once)
         if written is None:
             return
-        self.board.take(written)
+        self.take_in()
         run = self.board.runs[written.run]
         self.note(f"{run.job}: {'due' if run.status == 'queued' else 'skipped'} at "
                   f"{run.scheduled_at}, {run.because}")  # fmt: skip
@@ -177,6 +178,14 @@ class Leader:
                 continue
             self.children[run.id] = Started(worker.launch(self.shop, run.id))
             free -= 1
+
+    def _arrivals(self) -> dict[str, tuple[datetime, timedelta]] | None:
+        """Return when data came last for whom, now and then; None in between."""
+        if self.asked and time.monotonic() - self.asked < ARRIVALS_EVERY:
+            return None
+        self.asked = time.monotonic()
+        found = {name: agenda.arrivals(job, self.board) for name, job in self.jobs.items()}
+        return {name: came for name, came in found.items() if came is not None}
 
     @property
     def starting(self) -> list[str]:

@@ -4,7 +4,8 @@ import hashlib
 import importlib
 import json
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import entry_points
@@ -12,10 +13,9 @@ from typing import Any
 
 import mlops_nb.sensors
 from mlops_nb.errors import JobError
-from mlops_nb.events import DataSeen, Evaluated, RunQueued
+from mlops_nb.events import DataSeen, RunQueued
 from mlops_nb.model import Job
 from mlops_nb.record import agenda
-from mlops_nb.record.history import Run
 from mlops_nb.record.jobs import JobState
 from mlops_nb.record.signals import Sensor, Signal, View
 from mlops_nb.sensors import data
@@ -63,65 +63,51 @@ def signals(
             continue
         if board.busy(name) is not None:
             continue
-        mine = [run for run in board.runs.values() if run.job == name]
         for number, wish in enumerate(job.triggers):
-            if _rests(wish, mine, shop.now()):
+            fired = board.fired.get((name, kind_of(wish)), [])
+            if _rests(wish, fired, shop.now()):
                 continue
             since = datetime.fromisoformat(states[name].applied)
-            found = _ask(shop, job, number, board.runs, since)
+            found = _ask(shop, job, number, board, since)
             if found is not None:
-                yield _queued(shop, job, kind_of(wish), found)
+                yield _queued(shop, job, kind_of(wish), found, len(fired))
                 break  # one run at a time
 
 
-def _rests(wish: Mapping[str, Any], runs: list[Run], now: datetime) -> bool:
-    kind = kind_of(wish)
-    pause = timedelta(seconds=float(wish.get("cooldown", sensor(kind).cooldown)))
-    fired = [datetime.fromisoformat(r.scheduled_at) for r in runs if r.trigger == kind]
+def _rests(wish: Mapping[str, Any], fired: Sequence[datetime], now: datetime) -> bool:
+    pause = timedelta(seconds=float(wish.get("cooldown", sensor(kind_of(wish)).cooldown)))
     return bool(fired) and now - max(fired) < pause
 
 
 def _ask(
-    shop: Workshop, job: Job, number: int, runs: Mapping[str, Run], since: datetime
+    shop: Workshop, job: Job, number: int, board: agenda.Board, since: datetime
 ) -> Signal | None:
     wish = job.triggers[number]
     place = NOTES.format(job=job.name, number=number)
     before = shop.journal.place(place)
+    champion = _champion(shop, job) if kind_of(wish) in EVALUATED else None
     view = View(
-        job=job, folder=shop.root / job.folder, now=shop.now(), since=since, runs=runs,
-        known=known_files(shop, job.name), evaluated=_evaluated(shop, job),
-        champion=_champion(shop, job), notes=json.loads(before or "{}"),
+        job=job, folder=shop.root / job.folder, now=shop.now(), since=since, runs=board.runs,
+        known=board.known.get(job.name, {}), evaluated=board.evaluated.get(job.name, ()),
+        champion=champion, notes=json.loads(before or "{}"),
     )  # fmt: skip
     found = sensor(kind_of(wish)).signal(wish, view)
     after = json.dumps(view.notes, sort_keys=True)
-    if after != before:
+    if after != before and view.notes:
         shop.journal.place(place, after)
     return found
 
 
-def _queued(shop: Workshop, job: Job, kind: str, found: Signal) -> tuple[RunQueued, str]:
-    from dataclasses import replace
+def _queued(
+    shop: Workshop, job: Job, kind: str, found: Signal, count: int
+) -> tuple[RunQueued, str]:
+    """Return the event of a run that a trigger wants, and its key.
 
+    count: how often that kind has fired: the same files may be new again later
+    """
     event = replace(agenda.queued(job, kind, shop.now(), because=found.because), signal=found.seen)
     seen = hashlib.sha256(json.dumps(found.seen, sort_keys=True).encode()).hexdigest()[:32]
-    return event, f"{job.name}!{kind}:{seen}:{_count(shop, job.name, kind)}"
-
-
-def _count(shop: Workshop, job: str, kind: str) -> int:
-    """Return how often a kind of trigger has fired: the same files may be new again later."""
-    return sum(e.trigger == kind for e in shop.journal.read(job=job, kinds=(RunQueued,))
-               if isinstance(e, RunQueued) and e.attempt == 1)  # fmt: skip
-
-
-def known_files(shop: Workshop, job: str) -> dict[str, str]:
-    """Return the files that a job's data triggers know: at its promotion, and fired for since."""
-    known: dict[str, str] = {}
-    for event in shop.journal.read(job=job, kinds=(DataSeen, RunQueued)):
-        if isinstance(event, DataSeen):
-            known |= event.files
-        elif isinstance(event, RunQueued):
-            known |= event.signal.get("files", {})
-    return known
+    return event, f"{job.name}!{kind}:{seen}:{count}"
 
 
 def note_files(shop: Workshop, job: Job, before: Job | None) -> DataSeen | None:
@@ -160,21 +146,10 @@ def to_evaluate(
             continue
         if board.busy(name) is not None:
             continue
-        looked = [e.at for e in shop.journal.read(job=name, kinds=(Evaluated,))]
-        last = datetime.fromisoformat(max([states[name].applied, *looked]))
+        applied = datetime.fromisoformat(states[name].applied)
+        last = max(applied, board.looked.get(name, applied))
         if shop.now() - last >= timedelta(seconds=min(every)):
             yield name
-
-
-def _evaluated(shop: Workshop, job: Job) -> list[Evaluated]:
-    """Return how versions did since the job's last run began, oldest first."""
-    found: list[Evaluated] = []
-    for event in shop.journal.read(job=job.name, kinds=(Evaluated, RunQueued)):
-        if isinstance(event, Evaluated):
-            found.append(event)
-        else:
-            found.clear()  # that run has learned from what was seen before
-    return found
 
 
 def _champion(shop: Workshop, job: Job) -> tuple[int, Mapping[str, float]] | None:

@@ -163,7 +163,7 @@ def test_a_person_stops_a_run(terminal, engine, number):
         process.send_signal(number)
         stdout, _ = process.communicate(timeout=60)
     answer = json.loads(stdout)
-    assert answer["status"] == "stopped"
+    assert answer.get("status") == "stopped", answer
     assert texts(executed(answer))[0] == "one\n"
     assert gone(terminal)
 

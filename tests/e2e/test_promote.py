@@ -35,7 +35,7 @@ def promoted(terminal: Terminal) -> dict:
         look="df.describe()\nprint('only a look')",
     )
     before = (terminal.folder / "wine.ipynb").read_bytes()
-    answer = terminal.type(*PROMOTE)
+    answer = terminal.type(*PROMOTE, MLOPS_NB_MIRROR="wait")
     assert answer.status == 0, answer.stderr
     assert (terminal.folder / "wine.ipynb").read_bytes() == before
     return answer.json

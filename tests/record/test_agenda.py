@@ -226,3 +226,15 @@ def test_a_new_time_zone_does_not_run_a_tick_twice():
     world.end(world.look(now)[0].run)
     world.job = job("0 4 * * *", BERLIN)  # the very same moments
     assert world.look(now) == []
+
+
+def test_how_far_apart_data_comes_is_known_after_a_few_times():
+    of = replace(job(), triggers=({"data": "*.csv"},))
+    world = World(of, "2026-01-01T00:00:00+00:00")
+    for number, day in enumerate((1, 8, 15, 25), 1):
+        assert agenda.arrivals(of, world.board) is None
+        at = f"2026-01-{day:02d}T00:00:00+00:00"
+        world.take(RunQueued(run=f"d{number}", job="j", trigger="data", scheduled_at=at))
+    last, usual = agenda.arrivals(of, world.board)
+    assert (last.day, usual) == (25, timedelta(days=7))
+    assert agenda.arrivals(job(), world.board) is None

@@ -1,0 +1,156 @@
+"""Changes after promotion, and releases by hand: what differs is said, and it can be taken back."""
+
+import time
+
+import nbformat
+import pytest
+import yaml
+from typing_in import Terminal
+from wine import wine
+
+from mlops_nb.project import open_project
+
+WAIT = {"MLOPS_NB_MIRROR": "wait"}
+
+
+@pytest.fixture(scope="module")
+def cellar(tmp_path_factory) -> Terminal:
+    folder = tmp_path_factory.mktemp("cellar")
+    (folder / ".git").mkdir()
+    wine(folder / "wine.ipynb")
+    terminal = Terminal(folder)
+    answer = terminal.type(
+        *("promote", "wine.ipynb", "--name", "wine", "--model", "model"),
+        *("--schedule", "0 3 * * 1", "--gate", "accuracy >= 0.3"),
+    )
+    assert answer.status == 0, answer.stderr
+    return terminal
+
+
+def champion(terminal: Terminal) -> int:
+    return terminal.type("models").json["models"][0]["champion"]
+
+
+def definition(terminal: Terminal) -> dict:
+    return terminal.type("job", "wine").json["definition"]
+
+
+def test_an_edited_notebook_differs_from_its_job_and_jobs_says_where(cellar):
+    book = nbformat.read(cellar.folder / "wine.ipynb", 4)
+    cell = next(c for c in book.cells if "step train" in c.source)
+    cell.source = cell.source.replace("max_depth=depth", "max_depth=depth + 1")
+    nbformat.write(book, cellar.folder / "wine.ipynb")
+    with cellar.start("jobs") as process:
+        words, _ = process.communicate(timeout=60)
+    assert "notebook differs from job: train" in words
+
+
+def test_a_replacement_prints_the_cells_settings_and_gates_that_differ(cellar):
+    answer = cellar.type(
+        *("promote", "wine.ipynb", "--name", "wine", "--replace", "--model", "model"),
+        *("--gate", "accuracy >= 0.2", "-p", "depth", "3"),
+    )
+    assert answer.status == 0, answer.stderr
+    changes = "\n".join(answer.json["changes"])
+    assert "gates: ['accuracy >= 0.3'] → ['accuracy >= 0.2']" in changes
+    assert "parameters: {} → {'depth': 3}" in changes
+    assert "cells: step 'train' is changed" in changes
+    assert "-model = DecisionTreeClassifier(max_depth=depth, random_state=seed)" in changes
+    assert "+model = DecisionTreeClassifier(max_depth=depth + 1, random_state=seed)" in changes
+    assert "schedule" not in changes
+    assert definition(cellar)["schedule"]["cron"] == "0 3 * * 1"
+
+
+def test_the_bundle_before_is_put_back_by_one_command_and_that_as_well(cellar):
+    assert definition(cellar)["gates"] == ["accuracy >= 0.2"]
+    answer = cellar.type("rollback", "--job", "wine")
+    assert any("gates" in change for change in answer.json["changes"])
+    assert any(change.startswith("bundle: ") for change in answer.json["changes"])
+    assert definition(cellar)["gates"] == ["accuracy >= 0.3"]
+    run = cellar.type("trigger", "wine").json
+    assert run["parameters"]["depth"] == 2
+    assert "has had no other bundle" in cellar.refused("rollback", "--job", "wine")
+    assert "there is no job" in cellar.refused("rollback", "--job", "nosuch")
+    assert cellar.refused("rollback", "wine", "--job", "wine")
+
+
+def test_an_edited_bundle_that_was_not_applied_does_not_run(cellar):
+    file = cellar.folder / "jobs" / "wine" / "job.yaml"
+    text = file.read_text()
+    file.write_text(yaml.safe_dump({**yaml.safe_load(text), "gates": ["accuracy >= 0.99999"]}))
+    run = cellar.type("trigger", "wine", "-p", "depth", "4").json
+    assert [g["gate"] for g in run["gates"]] == ["accuracy >= 0.3"]
+    file.write_text(text)
+
+
+def test_a_rollback_takes_effect_while_mlflow_is_down_and_mlflow_catches_up(cellar):
+    before = champion(cellar)
+    down = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    began = time.monotonic()
+    answer = cellar.type("rollback", "wine", **down)
+    assert answer.status == 0, answer.stderr
+    assert time.monotonic() - began < 60  # it did not wait for a server that is not there
+    assert answer.json["mlflow"] == "behind"
+    assert "MLflow does not say so yet" in answer.stderr
+    assert champion(cellar) == answer.json["champion"] != before
+    back = cellar.type("rollback", "wine", "--to", str(before), **WAIT).json
+    assert (back["champion"], back["mlflow"]) == (before, "agrees")
+    assert alias(cellar) == str(before)
+
+
+def client(terminal: Terminal):
+    import mlflow
+
+    uri = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
+    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def alias(terminal: Terminal) -> str:
+    found = client(terminal).get_model_version_by_alias("wine", "champion")
+    return found.tags["mlops-nb.version"]
+
+
+def test_an_alias_that_somebody_else_moved_is_reported_and_not_obeyed(cellar):
+    now = champion(cellar)
+    other = next(v for v in client(cellar).search_model_versions("name = 'wine'")
+                 if v.tags["mlops-nb.version"] != str(now))  # fmt: skip
+    client(cellar).set_registered_model_alias("wine", "champion", other.version)
+    project = open_project(cellar.folder)
+    project.workshop.mirror_now()  # as the scheduler does now and then
+    assert project.workshop.warnings == []
+    answer = cellar.type("models")
+    assert answer.json["models"][0]["champion"] == now
+    assert answer.json["models"][0]["moved"] == other.tags["mlops-nb.version"]
+    assert "somebody else moved its alias" in answer.stderr
+    project.workshop.mirror_now()
+    moved = [e for e in project.workshop.journal.read() if type(e).__name__ == "AliasMoved"]
+    assert len(moved) == 1
+
+
+def test_past_dates_are_run_side_by_side_once_each_and_release_nothing(cellar):
+    before = champion(cellar)
+    words = ("backfill", "wine", "--since", "2026-01-05", "--until", "2026-01-20")
+    answer = cellar.type(*words, "--workers", "2")
+    assert answer.status == 0, answer.stderr
+    assert [r["scheduled_at"][:10] for r in answer.json["runs"]] == [
+        "2026-01-05", "2026-01-12", "2026-01-19",
+    ]  # fmt: skip
+    assert {r["status"] for r in answer.json["runs"]} == {"finished"}
+    assert {r["trigger"] for r in answer.json["runs"]} == {"backfill"}
+    assert champion(cellar) == before
+    assert cellar.type(*words).json["runs"] == []
+    assert "yet to come" in cellar.refused("backfill", "wine", "--since", "2026-01-05",
+                                           "--until", "2999-01-01")  # fmt: skip
+    assert "is never due" in cellar.refused("backfill", "wine", "--since", "2026-01-06",
+                                            "--until", "2026-01-07")  # fmt: skip
+
+
+def test_the_scheduler_becomes_a_service_that_systemd_takes(cellar):
+    answer = cellar.type("scheduler", "--install", "--workers", "1")
+    assert answer.status == 0, answer.stderr
+    unit = cellar.home / ".config" / "systemd" / "user" / answer.json["unit"].rpartition("/")[2]
+    text = unit.read_text()
+    assert f"WorkingDirectory={cellar.folder}" in text
+    assert "-m mlops_nb scheduler --workers 1" in text
+    assert "KillMode=process" in text
+    assert answer.json["commands"][0] == f"systemctl --user enable --now {unit.name}"

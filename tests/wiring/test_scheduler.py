@@ -1,0 +1,107 @@
+"""What the leader of the schedulers does about processes that end too soon, or say nothing."""
+
+import os
+import socket
+import subprocess
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from mlops_nb.bundle import jobfile
+from mlops_nb.events import JobApplied, RunClaimed, RunQueued
+from mlops_nb.model import Job
+from mlops_nb.record import agenda, cron, history
+from mlops_nb.wiring import process, scheduler
+from mlops_nb.wiring.workshop import Workshop, real_time
+
+JOB = Job(name="j", notebook="pipeline.ipynb", folder=".", source="n.ipynb",
+          schedule=cron.schedule("0 3 1 1 *", "UTC"))  # fmt: skip
+
+
+@pytest.fixture
+def shop(tmp_path):
+    (tmp_path / ".git").mkdir()
+    made = Workshop(tmp_path, dict(os.environ), real_time)
+    made.journal.append(JobApplied(job="j", digest="d" * 64, bundle="jobs/j",
+                                   definition=jobfile.definition(JOB)))  # fmt: skip
+    yield made
+    made.journal.close()
+
+
+def queue(shop, run="r"):
+    at = datetime.now(UTC).isoformat()
+    shop.journal.append(RunQueued(run=run, job="j", trigger="hand", scheduled_at=at,
+                                  data_start=at, data_end=at))  # fmt: skip
+
+
+def runs(shop):
+    return history.runs(shop.journal.read(job="j"))
+
+
+def test_a_process_that_lives_and_says_nothing_is_ended_and_its_run_tried_again(shop, monkeypatch):
+    queue(shop)
+    sleeper = subprocess.Popen(["sleep", "600"])
+    mark = f"{socket.gethostname()} {process._started(sleeper.pid)}"
+    shop.journal.append(RunClaimed(run="r", job="j", process=(sleeper.pid, mark)))
+    leader = scheduler.Leader(shop=shop, slots=1)
+    leader.look()
+    assert runs(shop)["r"].status == "running"  # it was not silent for long
+    monkeypatch.setattr(scheduler, "SILENT_AFTER", -1.0)
+    monkeypatch.setattr(leader, "slots", 0)  # nothing is started
+    leader.look()
+    assert sleeper.wait() == -process.KILL
+    lost = runs(shop)["r"]
+    assert (lost.status, lost.lost) == ("failed", True)
+    assert "has not been heard of" in lost.error
+    leader.look()
+    assert [run.attempt for run in runs(shop).values()] == [1, 2]
+
+
+def test_a_run_whose_process_ends_before_it_begins_is_given_up_after_a_few_times(shop):
+    queue(shop)
+    shop.environment["PYTHONHOME"] = "/nowhere"  # no Python of ours can start
+    leader = scheduler.Leader(shop=shop, slots=1)
+    end = time.monotonic() + 60
+    while not runs(shop)["r"].lost:
+        assert time.monotonic() < end
+        leader.look()
+    error = runs(shop)["r"].error
+    assert error.startswith("its process ended before it began, 3 times: see ")
+    log = (shop.run_folder("r") / "worker.log").read_text()
+    assert log.count("nowhere") >= 3
+    for child in leader.children.values():
+        child.popen.wait()
+
+
+def test_a_look_takes_no_longer_after_ten_thousand_runs(shop):
+    old = [
+        RunQueued(
+            run=f"r{n}", job="j", trigger="schedule", scheduled_at="2020-01-01T03:00:00+00:00"
+        )
+        for n in range(10_000)
+    ]
+    shop.journal.append_all(old)
+    shop.journal.append_all([
+        event for e in old for event in (
+            RunClaimed(run=e.run, job="j", process=(1, "elsewhere 1")),
+            history.RunDone(run=e.run, job="j", exit_status=0),
+            history.RunFinished(run=e.run, job="j", status="finished", seconds=1.0),
+        )
+    ])  # fmt: skip
+    leader = scheduler.Leader(shop=shop, slots=1)
+    leader.look()
+    read = []
+    journal_read = shop.journal.read
+    shop.journal.read = lambda **asked: read.append(asked) or journal_read(**asked)
+    leader.look()
+    assert leader.board.open == {}
+    assert {asked.get("after", 0) > 0 for asked in read} == {True}  # nothing is read twice
+    assert not agenda.ready(leader.board, shop.now())
+
+
+def test_while_somebody_leads_once_does_nothing_and_says_so(shop):
+    said = []
+    with shop.journal.holding(scheduler.LEAD):
+        assert scheduler.once(shop, note=said.append) == []
+    assert said == ["scheduler: another one leads, and runs what is due"]
