@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 import types
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,7 @@ DEEP = 6
 MOST_OBJECTS = 20_000
 MOST_ITEMS = 5_000  # changeable items of one container
 MOST_BASES = 64  # views of views
+AGAIN = frozenset({list, tuple, set, frozenset, type({}.values())})  # can be gone through twice
 CONTAINERS: tuple[Any, ...] = (dict, list, tuple, set, frozenset, collections.deque)
 
 
@@ -144,7 +146,7 @@ LIBRARIES = {
 
 
 def _changeable(items: Iterable[Any]) -> list[Any]:
-    found = list(items)
-    if set(map(type, found)) <= PLAIN:
+    found = items if type(items) in AGAIN else list(items)
+    if set(map(type, found)) <= PLAIN:  # of millions, mostly
         return []
-    return [item for item in found[:MOST_ITEMS] if type(item) not in PLAIN]
+    return [item for item in itertools.islice(found, MOST_ITEMS) if type(item) not in PLAIN]

@@ -182,12 +182,12 @@ class Observer:
 
     # values
 
-    def _take_print(self, name: str, value: Any) -> None:
+    def _take_print(self, name: str, value: Any, shared: frozenset[int] | None = None) -> None:
         kind = type(value)
         if kind in PLAIN or issubclass(kind, types.ModuleType):
             self.shares.pop(name, None)
         else:
-            self.shares[name] = shares(value)
+            self.shares[name] = shares(value) if shared is None else shared
             mark = outside.database_mark(value)
             if mark is not None:
                 self.marks[name] = mark
@@ -216,12 +216,12 @@ class Observer:
 
         touched: names the cell had to do with; whatever shares memory with them is looked at, too
         """
-        group = self._group(touched, space)
+        now = {n: shares(space[n]) for n in touched if type(space[n]) not in PLAIN}
         changes: set[str] = set()
         guesses: set[str] = set()
-        for name in group:
+        for name in self._group(touched, now, space):
             value, old = space[name], self.prints.get(name, MISSING)
-            self._take_print(name, value)
+            self._take_print(name, value, now.get(name))
             new = self.prints[name]
             if name in writes or issubclass(type(value), types.ModuleType) or name in self.caches:
                 continue  # the answers of a cache are a channel of their own
@@ -233,12 +233,16 @@ class Observer:
                 changes.add(name)
         return changes, guesses
 
-    def _group(self, touched: set[str], space: dict[str, Any]) -> set[str]:
+    def _group(
+        self, touched: set[str], now: dict[str, frozenset[int]], space: dict[str, Any]
+    ) -> set[str]:
+        """Return the names that were touched, and those that share memory with them.
+
+        now: what those that were touched are made of, after the cell
+        """
         ids: set[int] = set()
         for name in touched:
-            ids |= self.shares.get(name, frozenset())
-            if type(space[name]) not in PLAIN:
-                ids |= shares(space[name])
+            ids |= self.shares.get(name, frozenset()) | now.get(name, frozenset())
         group = set(touched)
         if ids:
             for name, known in self.shares.items():
