@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from mlops_nb.bundle import jobfile
 from mlops_nb.errors import NotFound
 from mlops_nb.events import AlertAcked, Event, Judged
 from mlops_nb.listeners.alerts import Delivery, Teller, channels
@@ -16,6 +15,7 @@ from mlops_nb.record import alerts, troubles
 from mlops_nb.record import jobs as job_states
 from mlops_nb.record.alerts import Alert
 from mlops_nb.record.troubles import Facts, Last, Standing
+from mlops_nb.wiring.jobs import readable
 from mlops_nb.wiring.workshop import Workshop
 
 PLACE = "alerts"
@@ -48,8 +48,7 @@ class Watch:
         for event in fresh:
             alerts.take(self.known, event)
         if any(isinstance(event, job_states.KINDS) for event in fresh):
-            self.jobs = {name: jobfile.of_definition(dict(state.definition))
-                         for name, state in self.facts.jobs.items() if state.digest}  # fmt: skip
+            self.jobs = readable(self.facts.jobs)
         note = json.dumps({"id": self.last, "jobs": self.facts.forget(self.jobs, now)})
         if note != self.noted:
             shop.journal.place(PLACE, note)

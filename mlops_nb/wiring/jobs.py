@@ -1,7 +1,7 @@
 """Jobs at work: run a bundle, judge, release; what jobs, runs and models look like."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,23 @@ class Bundle:
     pipeline: Pipeline
     lock: str
     schema: Mapping[str, Any]
+
+
+def readable(
+    states: Mapping[str, JobState], note: Callable[[str], None] = lambda _: None
+) -> dict[str, Job]:
+    """Return the live jobs whose definition can be read.
+
+    note: is told of the others, of an older version, say: they keep no job from running
+    """
+    found: dict[str, Job] = {}
+    for name, state in states.items():
+        try:
+            if state.digest:
+                found[name] = jobfile.of_definition(dict(state.definition))
+        except MlopsError as error:
+            note(f"{name}: {error}")
+    return found
 
 
 def state_of(shop: Workshop, name: str) -> JobState:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from mlops_nb.bundle import jobfile
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Event, RunLost, RunQueued
 from mlops_nb.model import Job
@@ -24,6 +23,7 @@ from mlops_nb.wiring import (
     triggering,
     worker,
 )
+from mlops_nb.wiring import jobs as wired
 from mlops_nb.wiring.workshop import Tell, Workshop, real_time, silence
 
 SEEN = "scheduler.seen"
@@ -79,6 +79,7 @@ class Leader:
     jobs: dict[str, Job] = field(default_factory=dict)
     states: dict[str, JobState] = field(default_factory=dict)
     evaluations: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    complaints: set[str] = field(default_factory=set)
     asked: float = 0.0
     mirrored: float = field(default_factory=time.monotonic)
 
@@ -102,6 +103,16 @@ class Leader:
         if time.monotonic() - self.mirrored > MIRROR_EVERY:
             self.mirrored = time.monotonic()
             mirroring.behind(shop)
+        self._complain()
+
+    def _complain(self) -> None:
+        """Note what did not answer, once for as long as it stays the same."""
+        said = [str(error) for error in self.shop.warnings]
+        self.shop.warnings.clear()
+        for text in dict.fromkeys(said):
+            if text not in self.complaints:
+                self.note(text.replace("error:", "warning:", 1))
+        self.complaints = self.complaints | set(said) if said else set()
 
     def take_in(self) -> None:
         """Read what was written since."""
@@ -115,8 +126,7 @@ class Leader:
         if not changed:
             return
         self.states = self.shop.jobs()
-        self.jobs = {name: jobfile.of_definition(dict(state.definition))
-                     for name, state in self.states.items() if state.digest}  # fmt: skip
+        self.jobs = wired.readable(self.states, self.note)
 
     def _say(self, event: Event) -> None:
         if event.run in self.children:

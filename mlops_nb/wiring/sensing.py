@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import mlops_nb.sensors
-from mlops_nb.errors import JobError
+from mlops_nb.errors import JobError, MlopsError, Unreachable
 from mlops_nb.events import DataSeen, RunQueued
 from mlops_nb.model import Job
 from mlops_nb.record import agenda
@@ -63,15 +63,30 @@ def signals(
             continue
         if board.busy(name) is not None:
             continue
-        for number, wish in enumerate(job.triggers):
-            fired = board.fired.get((name, kind_of(wish)), [])
-            if _rests(wish, fired, shop.now()):
-                continue
-            since = datetime.fromisoformat(states[name].applied)
-            found = _ask(shop, job, number, board, since)
+        try:
+            found = _first(shop, job, states[name], board)
+        except MlopsError as error:  # the other jobs are asked all the same
+            shop.warnings.append(error)
+        except OSError as error:
+            what = f"the triggers of job {name!r} cannot look: {error}"
+            shop.warnings.append(Unreachable(what, fix="check the folder of its data"))
+        else:
             if found is not None:
-                yield _queued(shop, job, kind_of(wish), found, len(fired))
-                break  # one run at a time
+                yield found
+
+
+def _first(
+    shop: Workshop, job: Job, state: JobState, board: agenda.Board
+) -> tuple[RunQueued, str] | None:
+    """Return what the first of a job's triggers that fires asks for: one run at a time."""
+    for number, wish in enumerate(job.triggers):
+        fired = board.fired.get((job.name, kind_of(wish)), [])
+        if _rests(wish, fired, shop.now()):
+            continue
+        found = _ask(shop, job, number, board, datetime.fromisoformat(state.applied))
+        if found is not None:
+            return _queued(shop, job, kind_of(wish), found, len(fired))
+    return None
 
 
 def _rests(wish: Mapping[str, Any], fired: Sequence[datetime], now: datetime) -> bool:

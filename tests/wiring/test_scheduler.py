@@ -105,3 +105,20 @@ def test_while_somebody_leads_once_does_nothing_and_says_so(shop):
     with shop.journal.holding(scheduler.LEAD):
         assert scheduler.once(shop, note=said.append) == []
     assert said == ["scheduler: another one leads, and runs what is due"]
+
+
+def test_a_job_that_cannot_be_read_or_looked_for_keeps_no_other_from_running(shop):
+    odd = jobfile.definition(JOB) | {"name": "odd", "triggers": [{"moon": "full"}]}
+    shop.journal.append(JobApplied(job="odd", digest="e" * 64, bundle="jobs/odd", definition=odd))
+    lost = jobfile.definition(JOB) | {"name": "lost", "triggers": [{"job": "nosuch"}]}
+    shop.journal.append(JobApplied(job="lost", digest="f" * 64, bundle="jobs/lost",
+                                   definition=lost))  # fmt: skip
+    queue(shop)
+    said = []
+    leader = scheduler.Leader(shop=shop, slots=1, note=said.append)
+    leader.look()
+    assert set(leader.jobs) == {"j", "lost"}
+    assert any("odd: error: triggers" in text for text in said)
+    assert list(leader.children) == ["r"]
+    for child in leader.children.values():
+        child.popen.wait()
