@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from mlops_nb.bundle import jobfile
+from mlops_nb.bundle import jobfile, triggers
 from mlops_nb.model import Schedule
 from mlops_nb.record import cron, history
 from mlops_nb.record.jobs import JobState
@@ -68,6 +68,7 @@ def all_jobs(shop: Workshop) -> dict[str, Any]:
             "job": state.name,
             "status": state.status,
             "schedule": None if when is None else {"cron": when.cron, "timezone": when.timezone},
+            "triggers": [triggers.told(t) for t in job.triggers] if job else [],
             "next": None if due is None else due.isoformat(),
             "last": history_row(last[-1], when) if last else None,
             "differs_from_notebook": differences.differing_steps(shop, state) if job else None,

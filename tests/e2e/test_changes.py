@@ -1,5 +1,6 @@
 """Changes after promotion, and releases by hand: what differs is said, and it can be taken back."""
 
+import json
 import shutil
 import time
 
@@ -145,6 +146,22 @@ def test_past_dates_are_run_side_by_side_once_each_and_release_nothing(cellar):
                                            "--until", "2999-01-01")  # fmt: skip
     assert "is never due" in cellar.refused("backfill", "wine", "--since", "2026-01-06",
                                             "--until", "2026-01-07")  # fmt: skip
+
+
+def test_a_draft_is_edited_in_review_and_its_model_released_with_it(cellar):
+    answer = cellar.type("promote", "wine.ipynb", "--name", "reviewed", "--model", "model",
+                         "--draft")  # fmt: skip
+    assert answer.status == 0, answer.stderr
+    assert "reviewed" not in {m["name"] for m in cellar.type("models").json["models"]}
+    assert "is a draft" in cellar.refused("trigger", "reviewed")
+    folder = cellar.folder / "jobs" / "reviewed"
+    schema = json.loads((folder / "schema.json").read_text())
+    schema["frames"]["load"]["df"]["columns"]["alcohol"]["max"] = 99.0
+    (folder / "schema.json").write_text(json.dumps(schema))
+    applied = cellar.type("apply", "reviewed").json
+    assert any("alcohol" in change and "99" in change for change in applied["changes"])
+    (model,) = [m for m in cellar.type("models").json["models"] if m["name"] == "reviewed"]
+    assert model["champion"] == 1
 
 
 def test_the_scheduler_becomes_a_service_that_systemd_takes(cellar):

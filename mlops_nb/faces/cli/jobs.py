@@ -23,14 +23,15 @@ def jobs(*, as_json: bool) -> int:
         (
             j["job"],
             j["status"],
-            (j["schedule"] or {}).get("cron", "by hand"),
+            ", ".join([*([j["schedule"]["cron"]] if j["schedule"] else []), *j["triggers"]])
+            or "by hand",
             j["next"] or "–",
             (j["last"] or {}).get("status", "–"),
             _differs(j["differs_from_notebook"]),
         )
         for j in answer["jobs"]
     ]
-    words = output.table(("job", "status", "schedule", "next", "last", "notebook"), rows)
+    words = output.table(("job", "status", "runs", "next", "last", "notebook"), rows)
     if not rows:
         words = "no jobs yet: mlops-nb promote NOTEBOOK --name JOB"
     elif not project.scheduler_runs:
