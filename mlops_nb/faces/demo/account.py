@@ -108,7 +108,7 @@ def ending(tale: Tale, report: Path) -> Iterator[str]:
         )
         yield f"   {name_of(month.number):<10}{numbers}"
     yield ""
-    kept = f"{len(tale.refused)} refused, {len(tale.stopped)} stopped by their data"
+    kept = f"{len(tale.refused)} refused, {len(tale.stopped)} stopped by the data checks"
     yield f"{verdict(tale)} {len(tale.released)} models released, {kept}."
     yield f"It took {clock(tale.seconds)} minutes. The report: {report}"
 
