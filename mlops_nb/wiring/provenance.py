@@ -16,7 +16,6 @@ from mlops_nb.record import account, history, lineage
 from mlops_nb.record import diff as differences
 from mlops_nb.record.diff import Side
 from mlops_nb.record.history import Run
-from mlops_nb.wiring import releasing
 from mlops_nb.wiring.workshop import Workshop
 
 PACKAGES = "packages.json"
@@ -121,6 +120,8 @@ def why_model(shop: Workshop, name: str, at: datetime) -> dict[str, Any]:
 
     Raises NotFound where there is no such model, or nothing answered yet.
     """
+    from mlops_nb.wiring import releasing  # every run imports this file, and needs none of that
+
     releasing.model_of(shop, name)
     kinds = (Registered, Released, JobApplied)
     found = account.account(shop.journal.read(kinds=kinds), name, at)
