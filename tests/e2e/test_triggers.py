@@ -68,16 +68,27 @@ def test_a_falling_metric_starts_a_run_and_rests_for_its_cool_down(field):
     assert once(field, "2026-01-04T23:00") == []
 
 
-def test_values_that_moved_start_a_run_and_name_the_columns(field):
-    for name in ("1.csv", "2.csv", "3.csv"):
-        rows(field.folder, name, moved=1.5, seed=int(name[0]))
-    (run,) = once(field, "2026-01-08T00:00")
-    assert run["trigger"] in {"drift", "metric"}
-    if run["trigger"] == "drift":
-        assert "columns moved" in run["fired"]
+def test_values_that_moved_start_a_run_and_name_the_columns(tmp_path):
+    (tmp_path / "field" / ".git").mkdir(parents=True)
+    terminal = Terminal(tmp_path / "field")
+    notebook(terminal.folder)
+    rows(terminal.folder, "1.csv")
+    answer = terminal.type(
+        *("promote", "rows.ipynb", "--name", "rows", "--model", "model"),
+        *("--on", "drift:0.4", "--proof", "quick", "--at", "2026-01-01T00:00"),
+    )
+    assert answer.status == 0, answer.stderr
+    assert once(terminal, "2026-01-02T12:00") == []  # looked at, and nothing had moved
+    rows(terminal.folder, "1.csv", moved=1.5)
+    (run,) = once(terminal, "2026-01-04T00:00")
+    assert run["trigger"] == "drift"
+    assert "columns moved" in run["fired"]
+    assert "a (" in run["fired"]
+    assert "b (" in run["fired"]
 
 
 def test_a_job_follows_another_in_one_go_and_a_circle_is_refused(field):
+    (field.folder / "rows" / "3.csv").unlink(missing_ok=True)  # the one whose labels were wrong
     answer = field.type(
         *("promote", "rows.ipynb", "--name", "after", "--model", "model"),
         *("--gate", "accuracy >= 0.1", "--on", "job:rows", "--at", "2026-01-09T00:00"),
