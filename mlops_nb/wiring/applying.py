@@ -70,8 +70,8 @@ def applied(shop: Workshop, job: Job, digest: str, *, before: Job | None = None)
 def refuse_triggers(shop: Workshop, job: Job) -> None:
     """Refuse a trigger that could never fire, or would fire for ever.
 
-    Raises JobError for a job that is not there, one that follows itself, a metric that the
-    job's model does not have, and a look at a model where the job makes none.
+    Raises JobError for a job that is not there, one that follows itself, and a look at a model
+    where the job makes none.
     """
     known = shop.jobs()
     for wish in job.triggers:

@@ -162,7 +162,9 @@ class Leader:
         for run in list(self.board.failed.values()):
             job = self.jobs.get(run.job)
             over = run.lost or run.exit_status is not None
-            if job is not None and over and triggering.queue_next(self.shop, job, run):
+            if job is None or run.finished < self.states[run.job].applied:
+                continue  # more `retries` do not bring back what failed under an older definition
+            if over and triggering.queue_next(self.shop, job, run):
                 self.note(f"{run.job}: run {run.id} {run.error or run.status}; tried again")
 
     def _queue_signals(self) -> None:

@@ -74,6 +74,18 @@ def test_a_run_whose_process_ends_before_it_begins_is_given_up_after_a_few_times
         child.popen.wait()
 
 
+def test_more_retries_do_not_bring_back_what_failed_before_they_were_applied(shop):
+    queue(shop)
+    shop.journal.append(RunClaimed(run="r", job="j", process=(1, "elsewhere 1")))
+    shop.journal.append(history.RunFinished(run="r", job="j", status="failed", seconds=1.0))
+    shop.journal.append(history.RunDone(run="r", job="j", exit_status=1))
+    more = jobfile.definition(JOB) | {"retries": 5}
+    shop.journal.append(JobApplied(job="j", digest="d" * 64, bundle="jobs/j", definition=more,
+                                   at="2999-01-01T00:00:00.000+00:00"))  # fmt: skip
+    scheduler.Leader(shop=shop, slots=1).look()
+    assert list(runs(shop)) == ["r"]
+
+
 def test_a_look_takes_no_longer_after_ten_thousand_runs(shop):
     old = [
         RunQueued(
