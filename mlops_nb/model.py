@@ -303,3 +303,15 @@ class Interval(Noun):
     start: Any
     end: Any
     scheduled_at: Any
+
+
+@noun
+class Preload(Noun):
+    """What a process may have ready for a notebook before it runs.
+
+    modules:   dotted names to import
+    variables: of the environment, which the notebook sets before the first of these imports
+    """
+
+    modules: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from mlops_nb.executors import environments
 from mlops_nb.executors.engines import unsafe_notebook
 from mlops_nb.executors.kernel import KernelEngine
 from mlops_nb.executors.walk import CellError
-from mlops_nb.executors.warm import WarmClient, modules_of
+from mlops_nb.executors.warm import WarmClient, preload_of
 from mlops_nb.warm.client import Unwarm, Wanted
 
 # what only a kernel has
@@ -53,7 +53,8 @@ class DoorEngine(KernelEngine):
         client = PapermillClient(nb_man.nb, nb_man, cell_timeout=timeout)
         python = environments.program_of(spec)
         environment = {**os.environ, **spec.get("env", {})}
-        wanted = Wanted(python=python, modules=modules_of(nb_man.nb, os.getcwd()),
+        ready = preload_of(nb_man.nb, os.getcwd())
+        wanted = Wanted(python=python, modules=ready.modules, variables=ready.variables,
                         environment=environment,
                         packages=environments.packages_digest(python))  # fmt: skip
         try:

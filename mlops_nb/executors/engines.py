@@ -60,15 +60,17 @@ class Engines:
         yield from papermill.execute(task)
 
     def _wanted(self, task: Task) -> Any:
-        from mlops_nb.executors.warm import modules_of
+        from mlops_nb.executors.warm import preload_of
         from mlops_nb.notebook import document
         from mlops_nb.warm.client import Wanted
 
         spec = _spec(task)
         python = task.interpreter or environments.program_of(spec)
+        ready = preload_of(document.ready(task.document), str(task.folder))
         return Wanted(
             python=python,
-            modules=modules_of(document.ready(task.document), str(task.folder)),
+            modules=ready.modules,
+            variables=ready.variables,
             environment={**self.environment, **spec.get("env", {}), **task.environment},
             packages=environments.packages_digest(python),
         )

@@ -12,7 +12,7 @@ from papermill.engines import NBClientEngine
 from papermill.log import logger
 
 from mlops_nb.executors.walk import CellError, Died, Stopped, Walker, Watcher, how
-from mlops_nb.executors.warm import modules_of
+from mlops_nb.executors.warm import preload_of
 
 PROBE = Path(__file__).parent.parent / "probe" / "__init__.py"
 BOOT = """
@@ -40,7 +40,8 @@ class Client(Walker, PapermillNotebookClient):  # type: ignore[misc]
         if self.python:
             manager.kernel_spec.argv = [self.python, *manager.kernel_spec.argv[1:]]
         if self.forked:
-            config = {"modules": list(modules_of(self.nb, os.getcwd()))}
+            ready = preload_of(self.nb, os.getcwd())
+            config = {"modules": list(ready.modules), "variables": dict(ready.variables)}
             manager.kernel_spec.metadata["kernel_provisioner"] = {
                 "provisioner_name": "mlops-nb-warm", "config": config,
             }  # fmt: skip

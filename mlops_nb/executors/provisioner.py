@@ -10,7 +10,7 @@ import signal
 from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import List, Unicode
+from traitlets import Dict, List, Unicode
 
 from mlops_nb.executors.environments import packages_digest
 from mlops_nb.warm.client import Child, Unwarm, Wanted, fork, possible
@@ -60,9 +60,14 @@ class Forked:
 
 
 class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
-    """Has kernels forked. `modules`: dotted names that their parent imports beforehand."""
+    """Has kernels forked.
+
+    modules:   dotted names that their parent imports beforehand
+    variables: of the environment in which it does so
+    """
 
     modules = List(Unicode(), config=True)
+    variables = Dict(Unicode(), config=True)
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
         """Start a kernel; return how to connect to it."""
@@ -70,8 +75,8 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
             return await super().launch_kernel(cmd, **options)
         environment = dict(options.get("env") or os.environ)
         wanted = Wanted(
-            python=cmd[0], modules=tuple(self.modules), environment=environment,
-            packages=packages_digest(cmd[0]),
+            python=cmd[0], environment=environment, packages=packages_digest(cmd[0]),
+            modules=tuple(self.modules), variables=dict(self.variables),
         )  # fmt: skip
         request = {
             "do": "kernel", "arguments": cmd[cmd.index(LAUNCHER) + 1 :], "environment": environment,

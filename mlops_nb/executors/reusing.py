@@ -87,12 +87,15 @@ class Reusing:
             self.numbers.pop(name, None)
             self.slices.pop(name, None)
 
-    def ended(self, client: Client, index: int, outputs: Callable[[int], list[Any]]) -> None:
-        """Record the unit that ends with this cell."""
+    def ended(
+        self, client: Client, index: int, outputs: Callable[[int], list[Any]], *, looked: bool
+    ) -> None:
+        """Record the unit that ends with this cell; `looked`: its values were just looked at."""
         if not self.reuse.ends(index):
             return
         cells = self.reuse.cells(index)
-        values = client.ask("look.look", names=list(self.reuse.made(index)), dump="", step="")
+        made = list(self.reuse.made(index))
+        values = client.ask("look.look", names=made, dump="", step="", again=looked)
         differs = self.reuse.differs(index, values)
         kept = [n for n in self.reuse.kept(index) if values[n]["digest"] != "unknown"]
         folder = str(self.reuse.folder)

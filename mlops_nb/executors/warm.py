@@ -13,9 +13,10 @@ from mlops_nb.executors.background import Background, unwritable
 from mlops_nb.executors.pages import Outputs, Page
 from mlops_nb.executors.walk import CellError, Died, Stopped, Walker, Watcher, how, is_skipped
 from mlops_nb.executors.watch import SAVE_EVERY, Watch
+from mlops_nb.model import Preload
 from mlops_nb.notebook import document
 from mlops_nb.notebook.cells import python_of
-from mlops_nb.notebook.modules import imported
+from mlops_nb.notebook.preload import preload
 from mlops_nb.ports import Task
 from mlops_nb.warm.client import Child, Unwarm, Wanted, fork
 from mlops_nb.warm.wire import Reader, ready, send
@@ -271,39 +272,34 @@ class WarmClient(Walker):
         if self.child is None:
             self.line.close()
             return
+        gone = False
         if not self.dead and self.child.poll() is None:
             with contextlib.suppress(CellError):
                 self._say({"do": "end"})
                 self.outputs.cell = None
-                self._drained()
-        self.child.signal(signal.SIGKILL)
-        self.child.wait(GOODBYE)
+                gone = self._drained()
+        self.child.signal(signal.SIGKILL)  # whatever it started and left behind, too
+        if not gone:
+            self.child.wait(GOODBYE)
         self.child.close()
         self.line.close()
 
-    def _drained(self) -> None:
-        """Hear the child out: exit handlers may still print."""
+    def _drained(self) -> bool:
+        """Hear the child out: exit handlers may still print. Return whether it had a last word."""
         assert self.child is not None
         end = time.monotonic() + GOODBYE
         with contextlib.suppress(TimeoutError):
-            while self.line.message(self.child, end) is not None:
-                continue
+            while (found := self.line.message(self.child, end)) is not None:
+                if found["is"] == "gone":
+                    return True
         self.child.wait(max(0.0, end - time.monotonic()))
+        return False
 
 
-def modules_of(nb: Mapping[str, Any], folder: str) -> tuple[str, ...]:
-    """Return the dotted names that a notebook imports, but for those of files beside it."""
-    names = {
-        name for cell in nb["cells"] if cell["cell_type"] == "code"
-        for name in imported(python_of(cell["source"]))
-    }  # fmt: skip
-    local = {name.partition(".")[0] for name in names}
-    local = {
-        root for root in local
-        if os.path.exists(os.path.join(folder, f"{root}.py"))
-        or os.path.isdir(os.path.join(folder, root))
-    }  # fmt: skip
-    return tuple(sorted(n for n in names if n.partition(".")[0] not in local))
+def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:
+    """Return what may be ready for a notebook; nothing of the files beside it, which are edited."""
+    cells = [python_of(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
+    return preload(cells, {name.removesuffix(".py") for name in os.listdir(folder)})
 
 
 class Warm(Background):

@@ -101,7 +101,7 @@ class Watch:
         if look is not None:
             self._step_ended(client, *look)
         if self.reusing is not None:
-            self.reusing.ended(client, index, self._outputs)
+            self.reusing.ended(client, index, self._outputs, looked=look is not None)
         if time.monotonic() - self.saved > SAVE_EVERY:
             self.save()
 

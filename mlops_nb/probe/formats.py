@@ -20,12 +20,14 @@ MOST_PLAIN = 10_000  # parts of a value that is written as JSON
 DEEPEST_PLAIN = 50
 WIDEST_INTEGER = 4096  # bits; Python reads and writes longer ones only where it is told to
 LARGE = 1 << 16  # bytes of a buffer that follows its pickle
+MOST_KINDS = 100  # of frames that are remembered
 BATCH = 1 << 26  # bytes of a frame's rows that are brought to Arrow at once
 ARROW_KINDS = frozenset("biufmM")
 POLARS_KINDS = frozenset({
     "Boolean", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
     "Float32", "Float64", "String", "Date",
 })  # fmt: skip
+_come_back: dict[tuple[Any, ...], bool] = {}  # axes and kinds of a frame → whether Arrow keeps them
 
 
 class Sink(io.RawIOBase):
@@ -172,10 +174,12 @@ def _is_frame(value: Any) -> bool:
     texts = all(type(name) is str and _is_text(name) for name in columns)
     if not (len(columns) and named and simple and texts and all(map(_is_known, value.dtypes))):
         return False
-    try:
-        return _comes_back(value.head(0))
-    except Exception:  # noqa: BLE001  what pyarrow cannot do, or is not there for, pickle does
-        return False
+    alike = (type(index), index.dtype, index.name, columns.dtype, *columns, *value.dtypes)
+    if alike not in _come_back:
+        if len(_come_back) >= MOST_KINDS:
+            _come_back.clear()
+        _come_back[alike] = _comes_back(value.head(0))
+    return _come_back[alike]
 
 
 def _is_known(dtype: Any) -> bool:
@@ -193,7 +197,10 @@ def _is_known(dtype: Any) -> bool:
 
 def _comes_back(empty: Any) -> bool:
     """Say whether a frame without rows comes back from Arrow with all its kinds."""
-    back = _table(empty, _schema(empty)).to_pandas()
+    try:
+        back = _table(empty, _schema(empty)).to_pandas()
+    except Exception:  # noqa: BLE001  what pyarrow cannot do, or is not there for, pickle does
+        return False
 
     def kinds(frame: Any) -> list[str]:
         axes = [type(frame.index), frame.index.dtype, type(frame.columns), frame.columns.dtype]

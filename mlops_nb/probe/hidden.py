@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import itertools
 import os
 import re
 import sys
@@ -264,9 +265,9 @@ class Hidden:
 
     def _local_modules(self) -> set[str]:
         found: set[str] = set()
-        if len(sys.modules) == self.cell.modules:
-            return found
-        for name in list(sys.modules)[self.cell.modules :]:
+        new = len(sys.modules) - self.cell.modules
+        # from the end: in a forked process, to look at each name is to copy the page it is on
+        for name in list(itertools.islice(reversed(sys.modules), max(0, new))):
             file = getattr(sys.modules.get(name), "__file__", None)
             own = name.partition(".")[0] == "mlops_nb" or "_mlops_" in name
             if type(file) is str and not file.startswith(audit.NO_DATA) and not own:

@@ -19,8 +19,9 @@ from typing import Any
 
 from .fingerprint import digest_or_unknown
 
-MAX_CATEGORIES = 50
+MOST_CELLS = 10_000_000  # of a frame that are looked at at once: a byte each
 _held: dict[str, Any] = {}
+_seen: dict[str, dict[str, Any]] = {}  # name → what the last look told of it
 _marks: dict[str, str] = {}  # digest of a frame → the schema that it was found to fit
 
 
@@ -45,65 +46,86 @@ def start(request: str) -> str:
 
 
 def look(request: str) -> str:
-    """Tell digest, type and schema of names; write each as a pickle where a folder is given."""
+    """Tell digest, type and schema of names; write each as a pickle where a folder is given.
+
+    Where no cell ran since the last look ("again"), what was seen then is not looked at once more.
+    """
     asked = json.loads(request)
     space = _namespace()
-    seen: dict[str, dict[str, Any]] = {}
+    known = dict(_seen) if asked.get("again") else {}
+    _seen.clear()
     for name in asked["names"]:
         if name not in space:
-            seen[name] = {"digest": "absent", "type": "absent"}
+            _seen[name] = {"digest": "absent", "type": "absent"}
             continue
         value = space[name]
-        seen[name] = {
-            "digest": digest_or_unknown(value),
-            "type": f"{type(value).__module__}.{type(value).__qualname__}",
-        }
-        schema = _schema(value)
-        if schema:
-            seen[name]["schema"] = schema
-            if seen[name]["digest"] in _marks:
-                seen[name]["checked"] = _marks[seen[name]["digest"]]
-        number = _number(value)
-        if number is not None:
-            seen[name]["number"] = number
-        parts = _slices(value) if "_by_" in name else {}
-        if parts:
-            seen[name]["slices"] = parts
+        _seen[name] = known.get(name) or _told(name, value)
+        if "schema" in _seen[name] and _seen[name]["digest"] in _marks:
+            _seen[name]["checked"] = _marks[_seen[name]["digest"]]
         if asked.get("dump"):
             path = os.path.join(asked["dump"], f"{asked['step']}--{name}.pickle")
             with contextlib.suppress(Exception):  # what cannot be written is compared by digest
                 _write(value, path)
-    return json.dumps(seen)
+    return json.dumps(_seen)
+
+
+def _told(name: str, value: Any) -> dict[str, Any]:
+    kind = type(value)
+    told: dict[str, Any] = {"digest": digest_or_unknown(value),
+                            "type": f"{kind.__module__}.{kind.__qualname__}"}  # fmt: skip
+    schema = _schema(value)
+    if schema:
+        told["schema"] = schema
+    number = _number(value)
+    if number is not None:
+        told["number"] = number
+    parts = _slices(value) if "_by_" in name else {}
+    if parts:
+        told["slices"] = parts
+    return told
 
 
 def _schema(value: Any) -> dict[str, Any] | None:
-    """Columns, kinds and ranges of a data frame; None for any other value."""
+    """Columns, kinds and shares of missing values of a data frame; None for any other value."""
     pandas: Any = sys.modules.get("pandas")
     kind: Any = getattr(pandas, "DataFrame", None)
     if kind is None or not isinstance(value, kind):
         return None
-    columns: dict[str, Any] = {}
-    for name in value.columns:
-        column = value[name] if value.columns.is_unique else None
-        if column is None:
-            return {"rows": len(value), "columns": {}}
-        columns[str(name)] = {
-            "kind": _kind(column, pandas),
-            "dtype": str(column.dtype),
-            "missing": round(float(column.isna().mean()), 6) if len(column) else 0.0,
-        }
-    return {"rows": len(value), "columns": columns}
+    rows = len(value)
+    if not value.columns.is_unique:
+        return {"rows": rows, "columns": {}}
+    dtypes = list(value.dtypes)
+    told = {id(d): {"kind": _kind(d, pandas), "dtype": str(d)} for d in dtypes}
+    missing = _missing(value) if rows else [0.0] * len(dtypes)
+    columns = {
+        str(name): {**told[id(dtype)], "missing": round(share, 6)}
+        for name, dtype, share in zip(value.columns, dtypes, missing, strict=True)
+    }
+    return {"rows": rows, "columns": columns}
 
 
-def _kind(column: Any, pandas: Any) -> str:
+def _missing(frame: Any) -> list[float]:
+    """Return the share of missing values of each column, so many columns at once as is no matter.
+
+    frame: a data frame of one row at least
+    """
+    width = max(1, MOST_CELLS // len(frame))
+    return [
+        float(share)
+        for start in range(0, len(frame.columns), width)
+        for share in frame.iloc[:, start : start + width].isna().to_numpy().mean(axis=0)
+    ]
+
+
+def _kind(dtype: Any, pandas: Any) -> str:
     test = pandas.api.types
-    if test.is_bool_dtype(column.dtype):
+    if test.is_bool_dtype(dtype):
         return "boolean"
-    if test.is_numeric_dtype(column.dtype):
+    if test.is_numeric_dtype(dtype):
         return "number"
-    if test.is_datetime64_any_dtype(column.dtype):
+    if test.is_datetime64_any_dtype(dtype):
         return "time"
-    if isinstance(column.dtype, pandas.CategoricalDtype) or test.is_string_dtype(column.dtype):
+    if isinstance(dtype, pandas.CategoricalDtype) or test.is_string_dtype(dtype):
         return "text"
     return "any"
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +41,22 @@ class Wanted:
     modules:     dotted names to import
     environment: every variable that it starts with
     packages:    a digest of what is installed for the interpreter
+    variables:   of the environment, set just before the imports
     """
 
     python: str
     modules: tuple[str, ...]
     environment: Mapping[str, str]
     packages: str
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def key(self) -> str:
         """Return what tells one parent from any other that would not do."""
         mlflow = any(name.partition(".")[0] == "mlflow" for name in self.modules)
         variables = {k: v for k, v in self.environment.items()
                      if k not in VOLATILE and (mlflow or not k.startswith("MLFLOW_"))}  # fmt: skip
-        parts = [self.python, sorted(self.modules), sorted(variables.items()), self.packages,
-                 _own_version()]  # fmt: skip
+        parts = [self.python, sorted(self.modules), sorted(self.variables.items()),
+                 sorted(variables.items()), self.packages, _own_version()]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
@@ -228,7 +230,8 @@ def _start(
         raise Unwarm(refused.read_text(encoding="utf-8"))
     ready, write = os.pipe()
     config = {
-        "modules": list(wanted.modules), "ready": write, "quiet": str(place / f"{key}.loud"),
+        "modules": list(wanted.modules), "variables": dict(wanted.variables),
+        "ready": write, "quiet": str(place / f"{key}.loud"),
         "idle": float(os.environ.get("MLOPS_NB_WARM_IDLE") or IDLE), "lock": lock, "first": first,
     }  # fmt: skip
     words = [wanted.python, str(HERE / "parent.py"), str(place / f"{key}.sock"), json.dumps(config)]

@@ -1,9 +1,9 @@
 """The warm parent: imports once, then forks a child for every run that asks; runs no user code.
 
 A program of its own: `python parent.py SOCKET CONFIG`, where CONFIG is a JSON object with
-{modules, idle, quiet, ready, lock, first}: imports, seconds without a request after which it ends,
-a file of modules whose import says something, file descriptors to answer on and to hold until
-then, and a request to serve at once.
+{modules, variables, idle, quiet, ready, lock, first}: imports, variables of the environment to set
+before them, seconds without a request after which it ends, a file of modules whose import says
+something, file descriptors to answer on and to hold until then, and a request to serve at once.
 """
 
 import contextlib
@@ -135,7 +135,7 @@ class Parent:
 
     def _child(self, request: dict[str, Any], line: Any, parent: int) -> None:
         """Be the child; nothing of the parent's own goes on here."""
-        status = 1
+        status, last_word = 1, None
         try:
             signal.set_wakeup_fd(-1)
             fds = line.fds[:]
@@ -154,7 +154,7 @@ class Parent:
                 os.close(fd)
             importlib.import_module(f"{PACKAGE}.child").become(request, parent)
             kind = {"cells": "serve", "kernel": "kernel", "call": "call"}[request["do"]]
-            importlib.import_module(f"{PACKAGE}.{kind}").run(request, fds[2:])
+            last_word = importlib.import_module(f"{PACKAGE}.{kind}").run(request, fds[2:])
             status = 0
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
@@ -164,6 +164,8 @@ class Parent:
             for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
                 with contextlib.suppress(Exception):
                     stream.flush()  # type: ignore[union-attr]
+            if last_word is not None:
+                last_word()
             os._exit(status)
 
     def _reap(self, _: Any) -> None:
@@ -205,6 +207,7 @@ def prepare(config: dict[str, Any]) -> str:
     shell = importlib.import_module(f"{PACKAGE}.shell").make()
     for part in PROBE_PARTS:
         importlib.import_module(f"_mlops_probe.{part}")
+    os.environ.update(config["variables"])  # as late as the notebook does it
     quiet = Path(config["quiet"])
     loud = set(quiet.read_text("utf-8").split()) if quiet.exists() else set()
     with shell.builtin_trap:  # `get_ipython` is a builtin, as it is while a cell runs

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 
 # what a kernel needs by itself; none of it makes a ZeroMQ context
 OWN = ("IPython.core.completer", "IPython.core.history", "IPython.core.magics",
-       "ipykernel.compiler", "ipykernel.zmqshell", "ipykernel.ipkernel", "comm")  # fmt: skip
+       "IPython.core.logger", "ipykernel.compiler", "ipykernel.zmqshell", "ipykernel.ipkernel",
+       "comm")  # fmt: skip
 
 
 def places() -> tuple[str, ...]:

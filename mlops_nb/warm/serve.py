@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import wire
@@ -125,8 +125,12 @@ async def run_cell(shell: Any, source: str) -> tuple[bool, dict[str, Any]]:
     }  # fmt: skip
 
 
-def run(_: dict[str, Any], fds: list[int]) -> None:
-    """Serve one notebook, and end as a program does that has come to its end."""
+def run(_: dict[str, Any], fds: list[int]) -> Callable[[], None]:
+    """Serve one notebook, and end as a program does that has come to its end.
+
+    Returns what says that nothing is left to come: to give so much memory back takes a while, for
+    which nobody need wait.
+    """
     from . import shell as shells
 
     os.set_inheritable(fds[0], False)
@@ -142,6 +146,12 @@ def run(_: dict[str, Any], fds: list[int]) -> None:
             work()
         except BaseException:  # noqa: BLE001  what remains is to be done all the same
             traceback.print_exc()
+
+    def last_word() -> None:
+        with contextlib.suppress(OSError):
+            served.say("gone", {})
+
+    return last_word
 
 
 def _set(ready: "asyncio.Future[None]") -> None:

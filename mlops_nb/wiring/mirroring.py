@@ -45,8 +45,6 @@ def behind(shop: Workshop) -> None:
 
 def _complaints(shop: Workshop) -> list[MlopsError]:
     """Return what is wrong with MLflow, as far as that can be told in no time."""
-    from mlops_nb.listeners.mlflow import unreachable
-
     uri = shop.settings.mlflow
     server = urlsplit(uri)
     if server.scheme in {"http", "https"} and server.hostname:
@@ -54,13 +52,19 @@ def _complaints(shop: Workshop) -> list[MlopsError]:
             port = server.port or (443 if server.scheme == "https" else 80)
             socket.create_connection((server.hostname, port), timeout=1.0).close()
         except OSError as error:
-            return [unreachable(uri, error)]
+            return [_unreachable(uri, error)]
     note = shop.settings.folder / FAILED
     if note.is_file():  # the last time, behind somebody's back; it is tried again
         what = note.read_text(encoding="utf-8")
         note.unlink()
-        return [unreachable(uri, OSError(what.removeprefix("MLflow does not answer: ")))]
+        return [_unreachable(uri, OSError(what.removeprefix("MLflow does not answer: ")))]
     return []
+
+
+def _unreachable(uri: str, error: OSError) -> MlopsError:
+    from mlops_nb.listeners.mlflow import unreachable  # seldom needed, and slow to import
+
+    return unreachable(uri, error)
 
 
 def _handed_over(shop: Workshop) -> bool:

@@ -1,14 +1,8 @@
 """Answers where things come from: lineage of a run's values, and what two runs differ in."""
 
-import json
-import os
-import sys
-from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from mlops_nb import files
 from mlops_nb.errors import NotFound
 from mlops_nb.events import JobApplied, Registered, Released
 from mlops_nb.listeners.traces import traced
@@ -16,9 +10,8 @@ from mlops_nb.record import account, history, lineage
 from mlops_nb.record import diff as differences
 from mlops_nb.record.diff import Side
 from mlops_nb.record.history import Run
+from mlops_nb.wiring import installed
 from mlops_nb.wiring.workshop import Workshop
-
-PACKAGES = "packages.json"
 
 
 def diff(shop: Workshop, before: str, after: str) -> dict[str, Any]:
@@ -65,54 +58,9 @@ def _side(shop: Workshop, run: history.Run) -> Side:
     return Side(
         run=run,
         trace=found,
-        packages=packages_of(shop, run.id),
+        packages=installed.packages_of(shop, run.id),
         steps={c.index: c.step for c in cells if c.step},
     )
-
-
-def packages_of(shop: Workshop, run: str) -> Mapping[str, str] | None:
-    """Return the packages that were noted of a run, None where they were not."""
-    path = shop.settings.folder / "runs" / run / PACKAGES
-    if not path.is_file():
-        return None
-    try:
-        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["packages"]
-    except (ValueError, LookupError, TypeError):
-        return None  # half a file, or another's
-    return found
-
-
-def note_packages(shop: Workshop, run: str, python: str) -> None:
-    """Keep what is installed for an interpreter beside a run."""
-    found = {"version": 1, "python": python, "packages": packages(python)}
-    files.write_text(shop.run_folder(run) / PACKAGES, json.dumps(found, indent=1) + "\n")
-
-
-def packages(python: str) -> dict[str, str]:
-    """Return what is installed for an interpreter, name → version, told from folder names."""
-    found = (_package(name) for place in _places(python) for name in sorted(os.listdir(place)))
-    return dict(sorted(pair for pair in found if pair))
-
-
-def _places(python: str) -> Iterable[Path]:
-    """Return the folders of packages, the first searched last, so that it wins."""
-    prefix = Path(python).parent.parent
-    if prefix == Path(sys.prefix) and prefix.exists():
-        known = [Path(p) for p in reversed(sys.path) if p.endswith("-packages")]
-    else:
-        known = sorted(prefix.glob("lib/python*/site-packages"))
-    return [place for place in known if place.is_dir()]
-
-
-def _package(folder: str) -> tuple[str, str] | None:
-    """Return name and version of a `*.dist-info` folder.
-
-    >>> _package("scikit_learn-1.7.2.dist-info"), _package("sklearn")
-    (('scikit-learn', '1.7.2'), None)
-    """
-    stem, dot, _ = folder.rpartition(".dist-info")
-    name, dash, version = stem.rpartition("-")
-    return (name.replace("_", "-").lower(), version) if dot and dash else None
 
 
 def why_model(shop: Workshop, name: str, at: datetime) -> dict[str, Any]:

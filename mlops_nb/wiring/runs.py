@@ -19,7 +19,7 @@ from mlops_nb.notebook import render
 from mlops_nb.ports import Executor, Limits, Source, Task
 from mlops_nb.record import history
 from mlops_nb.verbs import run as run_verb
-from mlops_nb.wiring import mirroring, process, provenance, storekeeping
+from mlops_nb.wiring import installed, mirroring, process, storekeeping
 from mlops_nb.wiring.ledger import MOST_RECORDS, Ledger, Rules
 from mlops_nb.wiring.workshop import Tell, Workshop
 
@@ -107,7 +107,7 @@ def _once(shop: Workshop, source: Source, wish: Wish, tell: Tell) -> tuple[str, 
     try:
         ledger = ledger_of(shop, source, values, rules=wish.rules, scratch=scratch, python=python,
                            environment=wish.part.environment)  # fmt: skip
-        provenance.note_packages(shop, name, python)
+        installed.note(shop, name, python)
         task = run_verb.task_of(
             source, run=name, folder=source.path.parent,
             output=wish.output or shop.run_folder(name) / source.path.name, parameters=wish.given,

@@ -13,7 +13,7 @@ from mlops_nb.errors import NotFound
 from mlops_nb.faces.cli import provenance as verbs
 from mlops_nb.listeners.openlineage import OpenLineageLog, run_id
 from mlops_nb.project import Project, open_project
-from mlops_nb.wiring import provenance
+from mlops_nb.wiring import installed, provenance
 
 READ = LOAD + "\ndf['magnesium'] += pd.read_csv('more.csv')['more'].sum()"
 IMPORTS = """import pandas as pd
@@ -93,10 +93,10 @@ def test_a_run_differs_in_nothing_from_itself(runs, project, capsys):
 
 def test_packages_are_read_where_they_were_noted(runs, project):
     for run in runs[:2]:
-        provenance.note_packages(project.workshop, run, sys.executable)
+        installed.note(project.workshop, run, sys.executable)
     told = project.diff(runs[0], runs[1])
     assert (told["packages"], told["not_recorded"]) == ([], [])
-    known = provenance.packages_of(project.workshop, runs[0])
+    known = installed.packages_of(project.workshop, runs[0])
     assert known is not None
     assert {"pandas", "scikit-learn"} <= set(known)
 
@@ -105,7 +105,7 @@ def test_packages_of_another_environment_are_told_from_its_folders(tmp_path):
     place = tmp_path / "lib" / "python3.12" / "site-packages"
     (place / "scikit_learn-1.2.3.dist-info").mkdir(parents=True)
     (place / "sklearn").mkdir()
-    assert provenance.packages(str(tmp_path / "bin" / "python")) == {"scikit-learn": "1.2.3"}
+    assert installed.packages(str(tmp_path / "bin" / "python")) == {"scikit-learn": "1.2.3"}
 
 
 def test_the_model_of_the_latest_run_is_traced_to_its_file(runs, project, capsys):

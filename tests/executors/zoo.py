@@ -80,4 +80,17 @@ SCIENCE = (
     "import decimal\ndecimal.getcontext().prec", "warn = pd.DataFrame({'a': [1]}).a\nwarn.dtype",
 )  # fmt: skip
 
-THEMES = {"display": DISPLAY, "streams": STREAMS, "errors": ERRORS, "science": SCIENCE}
+# what is set before an import decides what it does
+IMPORTS = (
+    "import os\nos.environ['OPENBLAS_NUM_THREADS'] = '1'", "%env MKL_NUM_THREADS=1",
+    "import numpy\nfrom threadpoolctl import threadpool_info\n"
+    "sorted((i['internal_api'], i['num_threads']) for i in threadpool_info())",
+    "os.environ['OMP_NUM_THREADS'] = str(1)",
+    "from sklearn.tree import DecisionTreeClassifier\n"
+    "sorted((i['internal_api'], i['num_threads']) for i in threadpool_info())",
+    "os.makedirs('newer', exist_ok=True)\nopen('newer/six.py', 'w').write('__version__ = \"mine\"')",
+    "import sys\nsys.path.insert(0, 'newer')\nimport six\nsix.__version__",
+)  # fmt: skip
+
+THEMES = {"display": DISPLAY, "streams": STREAMS, "errors": ERRORS, "science": SCIENCE,
+          "imports": IMPORTS}  # fmt: skip

@@ -10,7 +10,7 @@ from mlops_nb.model import Value
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
 from mlops_nb.project import Limits, Project, Rules, open_project
-from mlops_nb.record import account, cron, history
+from mlops_nb.record import history
 
 POSITIVE = click.FloatRange(0, min_open=True)
 parameter_option = click.option(
@@ -166,6 +166,8 @@ def why(name: str, step: str | None, *, at: str | None, as_json: bool) -> int:
     if (step is None) == (at is None):
         raise click.UsageError("give NOTEBOOK and STEP, or MODEL and --at TIME")
     if at is not None:
+        from mlops_nb.record import account, cron
+
         told = open_project().why_model(name, cron.moment(at))
         output.emit(told, "" if as_json else account.as_text(told), as_json=as_json)
         return 0

@@ -1,0 +1,115 @@
+"""Which imports of a notebook may be made ready before it runs: what it does first changes none."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mlops_nb.model import Preload
+from mlops_nb.notebook.modules import imported, roots
+
+ENVIRONMENT = frozenset({"environ", "environb"})
+SEARCH = frozenset({"path", "meta_path", "path_hooks", "modules"})  # of `sys`
+METHODS = frozenset({"setdefault", "update", "pop", "popitem", "clear", "insert", "reverse", "sort",
+                     "__setitem__", "__delitem__"})  # fmt: skip
+FUNCTIONS = frozenset({"putenv", "unsetenv", "load_dotenv"})
+MAGICS = frozenset({"env", "set_env", "dotenv", "pip", "conda", "mamba", "uv"})
+INSTALL = re.compile(r"\b(pip3?|conda|mamba|uv)\s([^\n;&|]*\s)?(install|add|sync)\b")
+
+
+def preload(cells: Iterable[str], local: Iterable[str] = ()) -> Preload:
+    """Return what may be ready for cells, given as plain Python: their imports, up to a change.
+
+    An import depends on the environment, on where modules are found, and on what is installed. From
+    the first statement on that may change any of these, imports are the notebook's own affair;
+    but for variables that it sets, in so many words, before anything is imported that may look.
+
+    local: top-level modules that anybody may edit, which are never made ready
+
+    >>> preload(["import os\\nos.environ['A'] = '1'", "import b.c"])
+    Preload(modules=('b.c', 'os'), variables={'A': '1'})
+    >>> preload(["import a", "%env", "os.environ.update(found)\\nimport b"]).modules
+    ('a',)
+    """
+    names: set[str] = set()
+    variables: dict[str, str] = {}
+    for statement in _statements(cells):
+        told = _variable(statement)
+        if told is not None and roots(names) <= sys.stdlib_module_names:
+            variables |= dict([told])
+            continue
+        early, changed = _up_to_a_change(statement)
+        names |= early
+        if changed:
+            break
+    edited = set(local)
+    ready = sorted(n for n in names if n.partition(".")[0] not in edited)
+    return Preload(modules=tuple(ready), variables=variables)
+
+
+def _statements(cells: Iterable[str]) -> Iterator[ast.stmt]:
+    for cell in cells:
+        try:
+            yield from ast.parse(cell).body
+        except SyntaxError:
+            continue  # it will fail, and change nothing
+
+
+def _up_to_a_change(statement: ast.stmt) -> tuple[set[str], bool]:
+    """Return the names that a statement imports before it changes anything, and whether it does."""
+    names: set[str] = set()
+    placed = [n for n in ast.walk(statement) if hasattr(n, "lineno")]
+    for node in sorted(placed, key=lambda n: (n.lineno, n.col_offset)):  # type: ignore[attr-defined]
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= imported(ast.unparse(node))
+        elif _changes(node):
+            return names, True
+    return names, False
+
+
+def _variable(statement: ast.stmt) -> tuple[str, str] | None:
+    """Return name and value of `os.environ["NAME"] = "value"` or `%env NAME=value`."""
+    match statement:
+        case ast.Assign(
+            targets=[ast.Subscript(value=held, slice=ast.Constant(value=str(name)))],
+            value=ast.Constant(value=str(value)),
+        ) if _named(held) in ENVIRONMENT:
+            return name, value
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_line_magic"), args=[
+            ast.Constant(value="env" | "set_env"), ast.Constant(value=str(text))
+        ])):  # fmt: skip
+            name, equals, value = (part.strip() for part in text.partition("="))
+            if equals and not set("${ ") & set(name + value):
+                return name, value
+    return None
+
+
+def _changes(node: ast.AST) -> bool:
+    """Say whether a node changes what imports depend on."""
+    if isinstance(node, ast.Call):
+        return _call_changes(node)
+    stored = isinstance(getattr(node, "ctx", None), ast.Store | ast.Del)
+    return stored and (_decides(node) or (isinstance(node, ast.Subscript) and _decides(node.value)))
+
+
+def _call_changes(call: ast.Call) -> bool:
+    name = _named(call.func)
+    texts = [a.value for a in call.args if isinstance(a, ast.Constant) and type(a.value) is str]
+    if name in {"run_line_magic", "run_cell_magic"} and texts and texts[0] in MAGICS:
+        return texts[0] != "env" or bool(set("= ") & set(" ".join(texts[1:])))
+    if name in FUNCTIONS or any(INSTALL.search(text) for text in texts):
+        return True
+    return name in METHODS and isinstance(call.func, ast.Attribute) and _decides(call.func.value)
+
+
+def _decides(node: Any) -> bool:
+    """Say whether a node is what imports depend on: `os.environ`, `sys.path` and the like."""
+    if _named(node) in ENVIRONMENT:
+        return True
+    return isinstance(node, ast.Attribute) and node.attr in SEARCH and _named(node.value) == "sys"
+
+
+def _named(node: Any) -> str:
+    """Return the last word of a name or an attribute, "" of anything else."""
+    return str(getattr(node, "attr", "") or getattr(node, "id", ""))

@@ -1,0 +1,65 @@
+"""Processes are told apart by when they began, whatever number they have."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from mlops_nb.wiring import process
+
+
+def started(code: str) -> subprocess.Popen:
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    child.stdout.readline()
+    return child
+
+
+def as_named(pid: int) -> process.Process:
+    return pid, f"{process.mine()[1].partition(' ')[0]} {process._started(pid)}"
+
+
+def test_this_process_is_here_and_lives():
+    assert process.mine() == process.mine()
+    assert process.is_here(process.mine())
+    assert process.lives(process.mine())
+
+
+def test_a_name_may_hold_brackets_and_spaces(tmp_path):
+    odd = tmp_path / "a) R 1 (b"
+    odd.symlink_to(sys.executable)
+    code = "print(flush=True); import time; time.sleep(60)"
+    with subprocess.Popen([odd, "-c", code], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        assert process.lives(as_named(child.pid))
+        child.kill()
+
+
+def test_a_process_that_ended_is_gone_before_anybody_waits_for_it():
+    child = started("print(flush=True); input()")
+    known = as_named(child.pid)
+    assert process.lives(known)
+    child.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    assert process.is_gone(known)
+    child.wait()
+    assert process.is_gone(known)
+    child.stdout.close()
+
+
+def test_another_process_of_the_same_number_is_another():
+    pid, mark = process.mine()
+    host, boot, since = mark.split(" ")
+    assert process.is_gone((pid, f"{host} {boot} {int(since) + 1}"))
+    assert process.is_gone((pid, f"{host} another-boot {since}"))
+    assert not process.is_gone((pid, f"elsewhere {boot} {since}"))
+
+
+def test_only_the_process_that_was_meant_is_asked_to_end():
+    child = started("print(flush=True); import time; time.sleep(60)")
+    pid, mark = as_named(child.pid)
+    assert not process.end((pid, f"{mark}0"))
+    assert child.poll() is None
+    assert process.end((pid, mark))
+    assert child.wait() == -signal.SIGTERM
+    assert not process.end((pid, mark))
+    child.stdout.close()
