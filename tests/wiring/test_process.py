@@ -4,14 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from mlops_nb.wiring import process
 
 
-def started(code: str) -> subprocess.Popen:
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    child.stdout.readline()
-    return child
+@contextmanager
+def sleeper(program: str | Path = sys.executable) -> Iterator[subprocess.Popen]:
+    code = "print(flush=True); import time; time.sleep(60)"
+    with subprocess.Popen([program, "-c", code], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        yield child
+        child.kill()
 
 
 def as_named(pid: int) -> process.Process:
@@ -27,23 +33,19 @@ def test_this_process_is_here_and_lives():
 def test_a_name_may_hold_brackets_and_spaces(tmp_path):
     odd = tmp_path / "a) R 1 (b"
     odd.symlink_to(sys.executable)
-    code = "print(flush=True); import time; time.sleep(60)"
-    with subprocess.Popen([odd, "-c", code], stdout=subprocess.PIPE) as child:
-        child.stdout.readline()
+    with sleeper(odd) as child:
         assert process.lives(as_named(child.pid))
-        child.kill()
 
 
 def test_a_process_that_ended_is_gone_before_anybody_waits_for_it():
-    child = started("print(flush=True); input()")
-    known = as_named(child.pid)
-    assert process.lives(known)
-    child.send_signal(signal.SIGKILL)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
-    assert process.is_gone(known)
-    child.wait()
-    assert process.is_gone(known)
-    child.stdout.close()
+    with sleeper() as child:
+        known = as_named(child.pid)
+        assert process.lives(known)
+        child.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        assert process.is_gone(known)
+        child.wait()
+        assert process.is_gone(known)
 
 
 def test_another_process_of_the_same_number_is_another():
@@ -55,11 +57,10 @@ def test_another_process_of_the_same_number_is_another():
 
 
 def test_only_the_process_that_was_meant_is_asked_to_end():
-    child = started("print(flush=True); import time; time.sleep(60)")
-    pid, mark = as_named(child.pid)
-    assert not process.end((pid, f"{mark}0"))
-    assert child.poll() is None
-    assert process.end((pid, mark))
-    assert child.wait() == -signal.SIGTERM
-    assert not process.end((pid, mark))
-    child.stdout.close()
+    with sleeper() as child:
+        pid, mark = as_named(child.pid)
+        assert not process.end((pid, f"{mark}0"))
+        assert child.poll() is None
+        assert process.end((pid, mark))
+        assert child.wait() == -signal.SIGTERM
+        assert not process.end((pid, mark))
