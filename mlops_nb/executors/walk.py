@@ -37,10 +37,14 @@ class Died(CellError):
 
 
 class Client(Protocol):
-    """What a watcher may ask of whatever runs the cells."""
+    """What a watcher may ask of whatever runs the cells.
+
+    follow: a question that a watcher asks after every cell: it may be put together with the cell
+    """
 
     nb: Any
     dead: bool
+    follow: str
 
     def nodes(self, outputs: list[Any]) -> list[Any]:
         """Return outputs as the notebook holds them."""
@@ -95,6 +99,7 @@ class Walker:
     nb_man: Any
     watcher: Watcher | None = None
     dead = False
+    follow = ""
 
     def run_cell(self, cell: Any, place: int) -> None:
         """Run one cell. Raises CellError."""

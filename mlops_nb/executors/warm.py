@@ -35,10 +35,9 @@ class Pipe:
         os.set_blocking(fd, False)
 
     def fill(self) -> None:
-        """Read all that is there."""
+        """Read all that is there: a pipe holds a MiB at most."""
         with contextlib.suppress(BlockingIOError):
-            while more := os.read(self.fd, 1 << 20):
-                self.data += more
+            self.data += os.read(self.fd, 1 << 20)
 
     def until(self, mark: bytes | None) -> str:
         """Return the text up to a mark, which is taken out; up to any mark where None is given."""
@@ -163,6 +162,7 @@ class WarmClient(Walker):
         self.outputs = Outputs()
         self.line = Line(self.outputs)
         self.child: Child | None = None
+        self.answered: dict[str, Any] | None = None  # what followed the last cell
 
     def start(self, wanted: Wanted, request: Mapping[str, Any]) -> None:
         """Have the child forked and wait until it is ready. Raises Unwarm."""
@@ -184,25 +184,35 @@ class WarmClient(Walker):
 
     def ask(self, question: str, **request: Any) -> dict[str, Any]:
         """Put a question to the probe. Raises Died, Stopped."""
-        part, _, function = question.partition(".")
-        self._say({"do": "ask", "part": part, "function": function,
-                   "request": json.dumps(request)})  # fmt: skip
-        while (found := self._next(None))["is"] != "answer":
-            self.outputs.message(found["is"], found["content"])
-        answer = found["content"]
+        answer = self.answered if question == self.follow else None
+        if answer is None:
+            self._say(_question(question, request))
+            answer = self._answer()
+        self.answered = None
         if "error" in answer:
             raise Stopped(f"the values could not be looked at: {answer['error']}")
         made: dict[str, Any] = json.loads(answer["text"])
         return made
 
+    def _answer(self) -> dict[str, Any]:
+        while (found := self._next(None))["is"] != "answer":
+            self.outputs.message(found["is"], found["content"])
+        content: dict[str, Any] = found["content"]
+        return content
+
     def run_cell(self, cell: Any, _: int) -> None:
         """Run one cell. Raises CellError."""
+        self.answered = None
         if is_skipped(cell):
             return
         self.outputs.begin(cell)
         try:
             self._say({"do": "run", "source": cell["source"]})
+            if self.follow:
+                self._say(_question(self.follow, {}))
             reply = self._reply(cell)
+            if self.follow:
+                self.answered = self._answer()
         finally:
             self.outputs.settle()
         allowed = "raises-exception" in cell["metadata"].get("tags", [])
@@ -294,6 +304,11 @@ class WarmClient(Walker):
                     return True
         self.child.wait(max(0.0, end - time.monotonic()))
         return False
+
+
+def _question(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    part, _, function = question.partition(".")
+    return {"do": "ask", "part": part, "function": function, "request": json.dumps(request)}
 
 
 def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:

@@ -65,6 +65,7 @@ class Watch:
         self.client = client
         if self.task.observe or self.reusing is not None:
             client.ask("observer.start")
+            client.follow = "observer.seen"
 
     def stands(self, index: int, cell: Any) -> bool:
         """Say whether a cell stands by what was recorded, and do what follows its step."""

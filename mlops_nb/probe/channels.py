@@ -5,6 +5,7 @@ that give a reader of a channel away are in `ASKS`.
 """
 
 import contextlib
+import ctypes
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -51,6 +52,7 @@ DRAWS = frozenset({
 BEGINS = frozenset({"figure", "subplots", "subplot_mosaic", "close"})  # a figure of its own
 SEEDS = frozenset({"seed", "manual_seed", "set_state", "setstate", "set_rng_state", "set_seed",
                    "seed_everything", "set_random_seed", "manual_seed_all"})  # fmt: skip
+STATES = frozenset({"get_state", "getstate", "get_rng_state"})
 
 
 def _random() -> Any:
@@ -58,16 +60,45 @@ def _random() -> Any:
     return hash(module.getstate()) if module is not None else None
 
 
+MT19937_BYTES = 625 * 4  # its 624 words and its place in them, 32 bits each
 UNTOUCHED = {623, 624}  # where MT19937 stands in its words when it is new, and when it was set
 
 
+_known: dict[str, tuple[bytes, Any]] = {}  # of numpy's generator: its memory, and what that meant
+
+
 def _numpy_random() -> Any:
+    """Return the state of numpy's global generator.
+
+    To ask for it takes long, as its words are copied one by one. What they are in memory says
+    whether it moved, but for a normal number that is held back, which is gone without a move.
+    """
     module = sys.modules.get("numpy.random")
     if module is None or not hasattr(module, "get_state"):
         return None
+    memory = _numpy_memory(module)
+    seen, told = _known.get("numpy", (b"", None))
+    if memory and memory == seen and not told[2]:
+        return told
     state = module.get_state(legacy=False)
     inner = state["state"]
-    return (inner["key"].tobytes(), inner["pos"], state["has_gauss"], state["gauss"])
+    told = (inner["key"].tobytes(), inner["pos"], state["has_gauss"], state["gauss"])
+    _known["numpy"] = memory, told
+    return told
+
+
+def _numpy_memory(module: Any) -> bytes:
+    """Return the words and the place of the MT19937 generator, b"" where there is none to see."""
+    shared = getattr(getattr(module, "mtrand", None), "_rand", None)
+    generator: Any = getattr(shared, "_bit_generator", None)
+    if type(generator).__name__ != "MT19937":
+        return b""
+    return ctypes.string_at(generator.ctypes.state_address, MT19937_BYTES)
+
+
+def forget() -> None:
+    """Ask anew what generators stand at: somebody may have set them."""
+    _known.clear()
 
 
 def _torch() -> Any:

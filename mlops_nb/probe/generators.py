@@ -7,6 +7,7 @@ import sys
 import uuid
 from typing import Any
 
+from . import channels
 from .fingerprint import digest_or_unknown
 
 CHANNELS = ("rng:random", "rng:numpy", "rng:torch")
@@ -71,6 +72,7 @@ def load(request: str) -> str:
             module.set_state(state)
         else:
             module.set_rng_state(state)
+    channels.forget()
     return json.dumps({"damaged": damaged})
 
 

@@ -53,11 +53,13 @@ class Hidden:
     def _channels(self, modules: set[str]) -> tuple[set[str], set[str]]:
         facts = self.facts
         draws = self._draws()
+        if channels.SEEDS & self.words:
+            channels.forget()
         state = self.observer.state = channels.state(None if draws else self.cell.state)
         changed = channels.changed(self.cell.state, state, self.words)
         drawn = {c for c in changed if c.startswith("rng:")}
         seeds = self._seeds()
-        read = {c for c in drawn if not seeds.get(c, False)}
+        read = {c for c in drawn if not seeds.get(c, False)} | self._asked_for_states()
         changed |= seeds.keys()
         read |= {c for c, asked in channels.ASKS.items() if asked & self.words}
         if self.touched.relative or facts.shell_texts or self.touched.listed:
@@ -96,6 +98,16 @@ class Hidden:
                 found[channel] = True
         state = self.observer.state or {}
         return {channel: first for channel, first in found.items() if channel in state}
+
+    def _asked_for_states(self) -> set[str]:
+        """Return the generators whose state the cell asked for."""
+        if not channels.STATES & self.words:
+            return set()
+        asked = [v for n, v in self.facts.named if n in channels.STATES]
+        asked += [v for top in PACKAGES.values() for v, path in self.facts.calls(top)
+                  if path[-1] in channels.STATES]  # fmt: skip
+        tops = {outside.top_of(v) for v in asked}
+        return {c for c, top in PACKAGES.items() if top in tops and c in (self.cell.state or {})}
 
     def _asks_for_path(self) -> bool:
         both = self.facts.both

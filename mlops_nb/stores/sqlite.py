@@ -64,6 +64,7 @@ class SqliteJournal:
             for pragma in ("busy_timeout=30000", "journal_mode=WAL"):
                 connection.execute(f"PRAGMA {pragma}")
             self.own.connection, self.own.good_for = connection, (os.getpid(), _inode(self.file))
+            self.own.light = None  # how it syncs is yet to be said
             self.open.append(connection)
         yield self.own.connection
 
@@ -74,7 +75,9 @@ class SqliteJournal:
         light: it survives this process, and the machine's end once anything after it is written
         """
         with self._connected() as connection:
-            connection.execute(f"PRAGMA synchronous={'NORMAL' if light else 'FULL'}")
+            if self.own.light is not light:
+                connection.execute(f"PRAGMA synchronous={'NORMAL' if light else 'FULL'}")
+                self.own.light = light
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection

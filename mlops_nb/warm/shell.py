@@ -69,6 +69,17 @@ class Stream(io.TextIOBase):
 class Shell(ZMQInteractiveShell):
     """The shell of ipykernel, but for what only a kernel has."""
 
+    _transformed: tuple[str, str] | None = None
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Return a cell as plain Python; what is asked for twice in a row is worked out once."""
+        known, self._transformed = self._transformed, None
+        if known is not None and known[0] == raw_cell:
+            return known[1]
+        made: str = super().transform_cell(raw_cell)
+        self._transformed = (raw_cell, made)
+        return made
+
     def _update_exit_now(self, change: Any) -> None:
         """Do nothing: the loop looks for `exit_now` after each cell."""
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -240,13 +241,13 @@ class Ledger:
         """
         state = self.state
         wanted = {*state.pending, *state.defined} if "*" in names else set(names)
-        if cell is not None:
+        if cell is not None and (state.pending or state.defined):
             facts = self.source.pipeline.cells[cell]
             texts = [self.source.notebook.cells[cell].source]
             texts += [self.source.notebook.cells[c.index].source
                       for c in self.source.pipeline.cells if c.kind == "setup"]  # fmt: skip
             unsure = facts.assumed or "%" in texts[0].replace("%mlops", "")
-            named = {w for t in (*texts, *state.defined.values()) for w in WORD.findall(t)}
+            named = {w for t in (*texts, *state.defined.values()) for w in _words(t)}
             wanted |= {*state.pending, *state.defined} if unsure else named
         defined = list(dict.fromkeys(t for n, t in state.defined.items() if n in wanted))
         groups: dict[str, dict[str, Any]] = {}
@@ -363,6 +364,11 @@ class Ledger:
             return None
         return tuple(n for n, v in record["values"].items()
                      if n in values and values[n]["digest"] != v["digest"])  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(WORD.findall(text))
 
 
 def _cannot_come_back(record: reuse.Record) -> str:
