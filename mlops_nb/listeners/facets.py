@@ -14,13 +14,14 @@ EVENT = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 PRODUCER = f"https://pypi.org/project/mlops-nb/{__version__}/"
 OWN = "urn:mlops-nb:schema:1-0-0:StepRunFacet"  # listeners/schemas/StepRunFacet.json
 VERSIONS = {
+    "ColumnLineageDatasetFacet": "1-2-0",
     "DataQualityAssertionsDatasetFacet": "1-1-0", "DatasetVersionDatasetFacet": "1-0-1",
     "ErrorMessageRunFacet": "1-0-1", "ExecutionParametersRunFacet": "1-0-0",
     "InputStatisticsInputDatasetFacet": "1-0-0", "JobTypeJobFacet": "2-0-4",
     "NominalTimeRunFacet": "1-0-1", "OutputStatisticsOutputDatasetFacet": "1-0-2",
     "OwnershipJobFacet": "1-0-1", "ParentRunFacet": "1-2-0", "ProcessingEngineRunFacet": "1-1-1",
     "SchemaDatasetFacet": "1-2-0", "SourceCodeJobFacet": "1-0-1",
-    "SourceCodeLocationJobFacet": "1-1-0", "TestRunFacet": "1-0-1",
+    "SourceCodeLocationJobFacet": "1-1-0", "TagsRunFacet": "1-0-0", "TestRunFacet": "1-0-1",
 }  # fmt: skip
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -75,6 +76,13 @@ def parameters(values: Mapping[str, Any]) -> Facet:
     """Return what a run was given."""
     told = [{"key": name, "name": name, "value": str(value)} for name, value in values.items()]
     return facet("ExecutionParametersRunFacet", parameters=told)
+
+
+def tags(told: Mapping[str, Any]) -> Facet:
+    """Return what a run is labelled with, as far as it is known."""
+    known = {key: str(value) for key, value in told.items() if value}
+    told_by = {"source": "MLOPS_NB"}
+    return facet("TagsRunFacet", tags=[{"key": k, "value": v, **told_by} for k, v in known.items()])
 
 
 def engine() -> Facet:
@@ -141,6 +149,23 @@ def schema(seen: Mapping[str, Any]) -> dict[str, Facet]:
     columns = [{"name": str(name), "type": str(told.get("dtype", told.get("kind")))}
                for name, told in seen["schema"]["columns"].items()]  # fmt: skip
     return {"schema": facet("SchemaDatasetFacet", fields=columns)}
+
+
+def columns(seen: Mapping[str, Any], of: Mapping[str, tuple[str, str]]) -> dict[str, Facet]:
+    """Return which columns of a frame are those of frames that were read; nothing where none is.
+
+    of: name of a value that was read → namespace and name of its dataset
+    """
+    same = {"type": "DIRECT", "subtype": "IDENTITY", "masking": False,
+            "description": "every value is the same"}  # fmt: skip
+    fields = {}
+    for column, sources in seen.get("from", {}).items():
+        told = [{"namespace": of[frame][0], "name": of[frame][1], "field": field,
+                 "transformations": [same]}
+                for frame, field in sources if frame in of]  # fmt: skip
+        if told:
+            fields[str(column)] = {"inputFields": told}
+    return {"columnLineage": facet("ColumnLineageDatasetFacet", fields=fields)} if fields else {}
 
 
 def statistics(*, made: bool, rows: int | None = None, size: int | None = None,

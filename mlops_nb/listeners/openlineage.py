@@ -241,7 +241,11 @@ class Story:
     def _root(self, how: str, at: str) -> Line:
         run = self.run
         told = {"processing_engine": facets.engine(),
-                "executionParameters": facets.parameters(run.parameters)}  # fmt: skip
+                "executionParameters": facets.parameters(run.parameters),
+                "tags": facets.tags({
+                    "trigger": run.trigger, "fired": run.fired, "try": run.attempt,
+                    "commit": run.commit, "sweep": run.sweep,
+                })}  # fmt: skip
         if run.trigger == "schedule" and (run.data_start or run.scheduled_at):
             told["nominalTime"] = facets.facet(
                 "NominalTimeRunFacet", nominalStartTime=run.data_start or run.scheduled_at,
@@ -324,20 +328,24 @@ class Story:
     def _made(self, works: Iterable[Work]) -> list[Line]:
         found: dict[str, Line] = {}
         for work in works:
+            read = {name: (self.namespace, self._dataset(name)) for name in work.reads}
             size = {a["names"][0]: a["bytes"] for a in work.record.get("artifacts", ())
                     if len(a["names"]) == 1}  # fmt: skip
             for name, seen in work.values.items():
                 rows = seen.get("schema", {}).get("rows")
                 more = facets.statistics(made=True, rows=rows, size=size.get(name))
-                digest = str(seen.get("digest", "unknown"))
-                found[name] = {**self._value(name, seen, digest), "outputFacets": more}
+                made = self._value(name, seen, str(seen.get("digest", "unknown")))
+                made["facets"] |= facets.columns(seen, read)
+                found[name] = {**made, "outputFacets": more}
         files = {p: self._file(p, t, made=True) for w in works for p, t in w.written.items()}
         return [*found.values(), *files.values()]
 
     def _value(self, name: str, seen: Mapping[str, Any], digest: str) -> Line:
-        of = self.run.job or self.run.notebook.removesuffix(".ipynb")
         told = {**facets.schema(seen), **facets.version(digest)}
-        return {"namespace": self.namespace, "name": f"{of}.{name}", "facets": told}
+        return {"namespace": self.namespace, "name": self._dataset(name), "facets": told}
+
+    def _dataset(self, name: str) -> str:
+        return f"{self.run.job or self.run.notebook.removesuffix('.ipynb')}.{name}"
 
     def _file(self, path: str, told: Mapping[str, Any], *, made: bool) -> Line:
         where = os.path.normpath((self.root / self.run.notebook).parent / path)

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .fingerprint import digest_or_unknown
+from .origins import origins
 
 MOST_CELLS = 10_000_000  # of a frame that are looked at at once: a byte each
 _held: dict[str, Any] = {}
@@ -76,6 +77,9 @@ def _told(name: str, value: Any) -> dict[str, Any]:
     schema = _schema(value)
     if schema:
         told["schema"] = schema
+        same = origins(name, value) if schema["columns"] else {}
+        if same:
+            told["from"] = same
     number = _number(value)
     if number is not None:
         told["number"] = number

@@ -174,7 +174,7 @@ class Parent:
                 pass
         while self.waiting:
             try:
-                pid, status, used = os.wait4(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -183,10 +183,8 @@ class Parent:
             self.detached.discard(pid)
             if line is None:
                 continue
-            told = {"exit": os.waitstatus_to_exitcode(status), "peak": used.ru_maxrss * 1024,
-                    "cpu": used.ru_utime + used.ru_stime}  # fmt: skip
             with contextlib.suppress(OSError):
-                self.wire.send(line.sock, told)
+                self.wire.send(line.sock, {"exit": os.waitstatus_to_exitcode(status)})
             self._forget(line)
 
 

@@ -27,9 +27,25 @@ FRAME = {
         },
     },
 }
+TABLE = {
+    "digest": "9" * 64,
+    "type": "pandas.DataFrame",
+    "schema": {
+        "rows": 3,
+        "columns": {
+            "x": {"kind": "number", "dtype": "float64", "missing": 0.0},
+            "y": {"kind": "number", "dtype": "float64", "missing": 0.0},
+        },
+    },
+    "from": {"x": [["df", "x"], ["unread", "x"]], "y": [["unread", "z"]]},
+}
 MODEL = {"digest": "e" * 64, "type": "sklearn.Tree"}
 ACCURACY = {"digest": "f" * 64, "type": "builtins.float", "number": 2.0}
-MADE = {"load": {"df": FRAME}, "train": {"model": MODEL}, "judge": {"accuracy": ACCURACY}}
+MADE = {
+    "load": {"df": FRAME},
+    "train": {"model": MODEL, "table": TABLE},
+    "judge": {"accuracy": ACCURACY},
+}
 READ = {
     "load": {},
     "train": {"df": FRAME["digest"]},

@@ -109,9 +109,27 @@ def test_data_has_full_digests_schemas_and_sizes(story):
     read = by_name(train["inputs"])["wine.df"]
     assert read["facets"] == df["facets"]
     assert read["inputFacets"]["inputStatistics"]["rowCount"] == 3
-    assert set(by_name(train["outputs"])) == {"wine.model", str(story.root / "model.bin")}
+    made = {"wine.model", "wine.table", str(story.root / "model.bin")}
+    assert set(by_name(train["outputs"])) == made
     root = of(found, "wine.ipynb")
     assert [d["name"] for d in root["inputs"]] == [csv["name"]]
+
+
+def test_columns_that_are_those_of_a_frame_that_was_read_are_told(story):
+    story.whole("r")
+    table = by_name(of(written(story), "wine.ipynb.train")["outputs"])["wine.table"]
+    fields = table["facets"]["columnLineage"]["fields"]
+    (source,) = fields["x"]["inputFields"]  # what was never read is no source
+    assert (source["namespace"], source["name"]) == (f"mlops-nb://{story.root.name}", "wine.df")
+    assert source["field"] == "x"
+    assert source["transformations"][0]["subtype"] == "IDENTITY"
+    assert "y" not in fields
+
+
+def test_a_run_is_labelled_with_why_it_ran(story):
+    story.whole("r")
+    tags = of(written(story), "wine.ipynb")["run"]["facets"]["tags"]["tags"]
+    assert {t["key"]: t["value"] for t in tags} == {"trigger": "hand", "try": "1"}
 
 
 def test_the_facet_of_our_own_tells_cells_digests_and_reuse(story):
@@ -123,7 +141,7 @@ def test_the_facet_of_our_own_tells_cells_digests_and_reuse(story):
     told = of(written(story), "wine.ipynb.train")["run"]["facets"]["mlopsNb_step"]
     assert told["cells"] == [{"index": 3, "id": "c3"}]
     assert told["reads"] == {"df": "d" * 64}
-    assert told["writes"] == {"model": "e" * 64}
+    assert told["writes"] == {"model": "e" * 64, "table": "9" * 64}
     assert told["reuse"] == {"reused": True, "because": "`train` stands"}
     assert told["key"]
 
