@@ -311,7 +311,9 @@ class Preload(Noun):
 
     modules:   dotted names to import
     variables: of the environment, which the notebook sets before the first of these imports
+    folder:    the one to be in meanwhile; it matters where a library looks for settings there
     """
 
     modules: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    folder: str = "/"

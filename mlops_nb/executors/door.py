@@ -55,7 +55,7 @@ class DoorEngine(KernelEngine):
         environment = {**os.environ, **spec.get("env", {})}
         ready = preload_of(nb_man.nb, os.getcwd())
         wanted = Wanted(python=python, modules=ready.modules, variables=ready.variables,
-                        environment=environment,
+                        folder=ready.folder, environment=environment,
                         packages=environments.packages_digest(python))  # fmt: skip
         try:
             client.start(wanted, {"environment": environment, "folder": os.getcwd()})

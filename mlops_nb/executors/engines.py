@@ -71,6 +71,7 @@ class Engines:
             python=python,
             modules=ready.modules,
             variables=ready.variables,
+            folder=ready.folder,
             environment={**self.environment, **spec.get("env", {}), **task.environment},
             packages=environments.packages_digest(python),
         )

@@ -41,7 +41,8 @@ class Client(Walker, PapermillNotebookClient):  # type: ignore[misc]
             manager.kernel_spec.argv = [self.python, *manager.kernel_spec.argv[1:]]
         if self.forked:
             ready = preload_of(self.nb, os.getcwd())
-            config = {"modules": list(ready.modules), "variables": dict(ready.variables)}
+            config = {"modules": list(ready.modules), "variables": dict(ready.variables),
+                      "folder": ready.folder}  # fmt: skip
             manager.kernel_spec.metadata["kernel_provisioner"] = {
                 "provisioner_name": "mlops-nb-warm", "config": config,
             }  # fmt: skip

@@ -64,10 +64,12 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
 
     modules:   dotted names that their parent imports beforehand
     variables: of the environment in which it does so
+    folder:    where it does so
     """
 
     modules = List(Unicode(), config=True)
     variables = Dict(Unicode(), config=True)
+    folder = Unicode("/", config=True)
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
         """Start a kernel; return how to connect to it."""
@@ -76,7 +78,7 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
         environment = dict(options.get("env") or os.environ)
         wanted = Wanted(
             python=cmd[0], environment=environment, packages=packages_digest(cmd[0]),
-            modules=tuple(self.modules), variables=dict(self.variables),
+            modules=tuple(self.modules), variables=dict(self.variables), folder=self.folder,
         )  # fmt: skip
         request = {
             "do": "kernel", "arguments": cmd[cmd.index(LAUNCHER) + 1 :], "environment": environment,

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlops_nb.executors.background import Background, unwritable
@@ -24,6 +25,7 @@ from mlops_nb.warm.wire import Reader, ready, send
 GRACE = 3.0  # s that an interrupted cell has before its process is killed
 GOODBYE = 10.0  # s that a process has to end by itself after the last cell
 MARK = b"\x1e"
+READ_AT_IMPORT = frozenset({"matplotlibrc"})  # what libraries look for in the work folder, once
 
 
 class Pipe:
@@ -314,7 +316,9 @@ def _question(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
 def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:
     """Return what may be ready for a notebook; nothing of the files beside it, which are edited."""
     cells = [python_of(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
-    return preload(cells, {name.removesuffix(".py") for name in os.listdir(folder)})
+    beside = {*os.listdir(folder)}
+    found = preload(cells, {name.removesuffix(".py") for name in beside})
+    return found if READ_AT_IMPORT.isdisjoint(beside) else replace(found, folder=folder)
 
 
 class Warm(Background):

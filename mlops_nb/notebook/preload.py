@@ -28,7 +28,7 @@ def preload(cells: Iterable[str], local: Iterable[str] = ()) -> Preload:
     local: top-level modules that anybody may edit, which are never made ready
 
     >>> preload(["import os\\nos.environ['A'] = '1'", "import b.c"])
-    Preload(modules=('b.c', 'os'), variables={'A': '1'})
+    Preload(modules=('b.c', 'os'), variables={'A': '1'}, folder='/')
     >>> preload(["import a", "%env", "os.environ.update(found)\\nimport b"]).modules
     ('a',)
     """

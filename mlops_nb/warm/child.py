@@ -13,8 +13,7 @@ PR_SET_PDEATHSIG = 1
 
 def become(request: dict[str, Any], parent: int) -> None:
     """Make this process one of its own, with the environment, folder and limits of its run."""
-    os.setsid()
-    _die_with(parent)
+    apart(parent)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python has it from its start
@@ -24,9 +23,18 @@ def become(request: dict[str, Any], parent: int) -> None:
     os.environ.update(request["environment"])
     time.tzset()
     os.chdir(request["folder"])
+    if "open_files" in request:
+        _limit_files(int(request["open_files"]))
     if request.get("memory"):
         _limit(int(request["memory"]))
     _reseed()
+
+
+def apart(parent: int) -> None:
+    """Lead a session of its own, and end with the parent."""
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+    _die_with(parent)
 
 
 def _die_with(parent: int) -> None:
@@ -44,6 +52,16 @@ def _limit(size: int) -> None:
     with open("/proc/self/statm", encoding="ascii") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + size, now + size))
+
+
+def _limit_files(most: int) -> None:
+    """Let this process open as many files as whoever asked for it may; more than all is all."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    unlimited = resource.RLIM_INFINITY
+    soft = hard if most == unlimited or (hard != unlimited and most > hard) else most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _reseed() -> None:

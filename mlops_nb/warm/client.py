@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 from mlops_nb.warm.wire import Reader, ready, send
 
 HERE = Path(__file__).parent
+OPEN_FILES = {"RLIMIT_NOFILE", "RLIMIT_OFILE"}  # this limit a child can set for itself
 IDLE = 600.0  # s without a request after which a parent ends
 MOST_PARENTS = 4  # that one user keeps warm
 # what changes from one terminal to the next, and is no matter to any import
@@ -42,6 +44,7 @@ class Wanted:
     environment: every variable that it starts with
     packages:    a digest of what is installed for the interpreter
     variables:   of the environment, set just before the imports
+    folder:      where it imports
     """
 
     python: str
@@ -49,6 +52,7 @@ class Wanted:
     environment: Mapping[str, str]
     packages: str
     variables: Mapping[str, str] = field(default_factory=dict)
+    folder: str = "/"
 
     def key(self) -> str:
         """Return what tells one parent from any other that would not do."""
@@ -56,7 +60,8 @@ class Wanted:
         variables = {k: v for k, v in self.environment.items()
                      if k not in VOLATILE and (mlflow or not k.startswith("MLFLOW_"))}  # fmt: skip
         parts = [self.python, sorted(self.modules), sorted(self.variables.items()),
-                 sorted(variables.items()), self.packages, _own_version()]  # fmt: skip
+                 sorted(variables.items()), self.folder, self.packages, _own_version(),
+                 _inherited()]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
@@ -65,6 +70,13 @@ def _own_version() -> list[tuple[str, int]]:
     folders = (HERE, HERE.parent / "probe")
     return sorted((e.name, e.stat().st_mtime_ns) for folder in folders
                   for e in os.scandir(folder) if e.name.endswith(".py"))  # fmt: skip
+
+
+def _inherited() -> list[Any]:
+    """Return what a parent has from whoever starts it, and its children from it: limits, cores."""
+    limits = {name: resource.getrlimit(getattr(resource, name)) for name in sorted(dir(resource))
+              if name.startswith("RLIMIT_") and name not in OPEN_FILES}  # fmt: skip
+    return [limits, os.nice(0), sorted(os.sched_getaffinity(0))]
 
 
 def folder() -> Path:
@@ -131,7 +143,8 @@ def fork(wanted: Wanted, request: Mapping[str, Any], fds: Iterable[int]) -> Chil
     """
     sock = _connected(wanted)
     try:
-        send(sock, dict(request), tuple(fds))
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        send(sock, {**request, "open_files": most}, tuple(fds))
         line = Reader(sock)
         answer = line.wait()
     except OSError as error:
@@ -189,6 +202,9 @@ def _connected(wanted: Wanted) -> socket.socket:
 
 
 def _try(path: Path, *, use: bool = True) -> socket.socket | None:
+    if _is_stale(path):
+        path.unlink(missing_ok=True)  # by which its parent knows that it is to leave
+        return None
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.connect(str(path))
@@ -200,6 +216,22 @@ def _try(path: Path, *, use: bool = True) -> socket.socket | None:
     return sock
 
 
+def _is_stale(path: Path) -> bool:
+    """Say whether a file was edited that a parent imported and no package owns."""
+    try:
+        known = json.loads(path.with_suffix(".loose").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # there is none, as for most
+    return any(_stamp(file) != stamp for file, stamp in known.items())
+
+
+def _stamp(file: str) -> int:
+    try:
+        return os.stat(file).st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _make_room(place: Path) -> None:
     """Ask the parents that were not used for longest to leave; sweep up after dead ones."""
     found = sorted(place.glob("*.sock"), key=lambda p: p.stat().st_mtime, reverse=True)
@@ -207,7 +239,7 @@ def _make_room(place: Path) -> None:
     for path in found:
         sock = _try(path, use=False)
         if sock is None:
-            for suffix in (".sock", ".lock", ".log"):
+            for suffix in (".sock", ".lock", ".log", ".loose"):
                 path.with_suffix(suffix).unlink(missing_ok=True)
             continue
         alive += 1
@@ -231,14 +263,14 @@ def _start(
     ready, write = os.pipe()
     config = {
         "modules": list(wanted.modules), "variables": dict(wanted.variables),
-        "ready": write, "quiet": str(place / f"{key}.loud"),
+        "ready": write, "quiet": str(place / f"{key}.loud"), "loose": str(place / f"{key}.loose"),
         "idle": float(os.environ.get("MLOPS_NB_WARM_IDLE") or IDLE), "lock": lock, "first": first,
     }  # fmt: skip
     words = [wanted.python, str(HERE / "parent.py"), str(place / f"{key}.sock"), json.dumps(config)]
     with (place / f"{key}.log").open("w", encoding="utf-8") as said:
         try:
             subprocess.run(
-                words, cwd="/", env=dict(wanted.environment), stdin=subprocess.DEVNULL,
+                words, cwd=wanted.folder, env=dict(wanted.environment), stdin=subprocess.DEVNULL,
                 stdout=said, stderr=said, start_new_session=True, pass_fds=(write, lock),
                 check=False,
             )  # fmt: skip

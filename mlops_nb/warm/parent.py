@@ -1,9 +1,10 @@
 """The warm parent: imports once, then forks a child for every run that asks; runs no user code.
 
 A program of its own: `python parent.py SOCKET CONFIG`, where CONFIG is a JSON object with
-{modules, variables, idle, quiet, ready, lock, first}: imports, variables of the environment to set
-before them, seconds without a request after which it ends, a file of modules whose import says
-something, file descriptors to answer on and to hold until then, and a request to serve at once.
+{modules, variables, idle, quiet, loose, ready, lock, first}: imports, variables of the environment
+to set before them, seconds without a request after which it ends, a file of modules whose import
+says something, one for the files that somebody may edit, file descriptors to answer on and to hold
+until then, and a request to serve at once.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "_mlops_warm"
+SPARE_AFTER = 0.05  # s without a request after which a spare child is forked
 INLINE = "module://matplotlib_inline.backend_inline"
 PROBE_PARTS = ("look", "observer", "values", "generators")
 
@@ -50,6 +52,7 @@ class Parent:
         self.selector = selectors.DefaultSelector()
         self.waiting: dict[int, Any] = {}  # child → the line to who asked for it
         self.detached: set[int] = set()  # children that outlive who asked for them
+        self.spare: tuple[int, socket.socket] | None = None  # a child that waits for its request
         self.wakes, wake = os.pipe()
         for fd in (self.wakes, wake):
             os.set_blocking(fd, False)
@@ -71,9 +74,12 @@ class Parent:
         own = os.stat(self.path).st_ino
         last = time.monotonic()
         while True:
-            ready = self.selector.select(timeout=max(0.05, min(self.idle, 5.0)))
+            longest = SPARE_AFTER if self.spare is None else 5.0
+            ready = self.selector.select(timeout=max(0.05, min(self.idle, longest)))
             for key, _ in ready:
                 key.data(key.fileobj)
+            if not ready and self.spare is None:
+                self._prepare_spare()
             if ready or self.waiting:
                 last = time.monotonic()
             elif time.monotonic() - last > self.idle or _inode(self.path) != own:
@@ -121,9 +127,11 @@ class Parent:
 
     def _fork(self, request: dict[str, Any], line: Any) -> None:
         parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            self._child(request, line, parent)
+        pid = self._given_to_spare(request, line.fds)
+        if not pid:
+            pid = os.fork()
+            if pid == 0:
+                self._child(request, line.fds, parent)
         self.waiting[pid] = line
         if request["do"] == "call":
             self.detached.add(pid)
@@ -133,19 +141,66 @@ class Parent:
         with contextlib.suppress(OSError):  # who asked has gone: the next read says so
             self.wire.send(line.sock, {"pid": pid})
 
-    def _child(self, request: dict[str, Any], line: Any, parent: int) -> None:
+    def _prepare_spare(self) -> None:
+        """Fork a child before anybody asks for it: to be forked takes longer than to be asked."""
+        parent = os.getpid()
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            self._wait_for_work(theirs, parent)
+        theirs.close()
+        self.spare = pid, ours
+
+    def _given_to_spare(self, request: dict[str, Any], fds: list[int]) -> int:
+        """Hand a request on to the spare child; return its process, 0 where there is none."""
+        if self.spare is None:
+            return 0
+        (pid, sock), self.spare = self.spare, None
+        try:
+            with sock:
+                self.wire.send(sock, request, tuple(fds))
+        except OSError:  # it was killed
+            return 0
+        return pid
+
+    def _wait_for_work(self, sock: socket.socket, parent: int) -> None:
+        """Be a spare child until there is work; end where the parent has none to give any more."""
+        try:
+            self._let_go({sock.fileno()})
+            importlib.import_module(f"{PACKAGE}.child").apart(parent)
+            shell = importlib.import_module("IPython").get_ipython()
+            shell.run_cell("pass", store_history=False, silent=True)  # its memory becomes its own
+            line = self.wire.Reader(sock)
+            request = line.wait()
+        except BaseException:  # noqa: BLE001  whoever asks gets another child
+            traceback.print_exc()
+            os._exit(1)
+        if request is None:
+            os._exit(0)
+        sock.close()
+        self._child(request, line.fds, parent)
+
+    def _let_go(self, keep: set[int]) -> None:
+        """Close what is the parent's own."""
+        signal.set_wakeup_fd(-1)
+        if self.selector.get_map() is None:
+            return  # a spare child did so before
+        theirs = [key.fd for key in self.selector.get_map().values()]
+        if self.spare is not None:
+            theirs.append(self.spare[1].fileno())
+        for fd in theirs:
+            if fd not in keep:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+        self.selector.close()
+
+    def _child(self, request: dict[str, Any], fds: list[int], parent: int) -> None:
         """Be the child; nothing of the parent's own goes on here."""
         status, last_word = 1, None
         try:
-            signal.set_wakeup_fd(-1)
-            fds = line.fds[:]
-            keep = set(fds)
-            for key in list(self.selector.get_map().values()):
-                fd = key.fd
-                if fd not in keep:
-                    with contextlib.suppress(OSError):
-                        os.close(fd)
-            self.selector.close()
+            fds = fds[:]
+            self._let_go(set(fds))
             nothing = os.open(os.devnull, os.O_RDWR)
             os.dup2(nothing, 0)
             os.dup2(fds[0], 1)
@@ -179,6 +234,9 @@ class Parent:
                 return
             if pid == 0:
                 return
+            if self.spare is not None and self.spare[0] == pid:
+                self.spare[1].close()
+                self.spare = None
             line = self.waiting.pop(pid, None)
             self.detached.discard(pid)
             if line is None:
@@ -213,6 +271,7 @@ def prepare(config: dict[str, Any]) -> str:
     if noisy:  # what its import said belongs to the notebook: start again without it
         quiet.write_text("\n".join(sorted(loud | set(noisy))), "utf-8")
         os.execv(sys.executable, [sys.executable, *sys.argv])
+    Path(config["loose"]).write_text(json.dumps(preload.loose()), "utf-8")
     if threading.active_count() > 1:
         names = ", ".join(t.name for t in threading.enumerate()[1:])
         return f"importing its modules starts threads ({names})"

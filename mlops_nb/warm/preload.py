@@ -54,6 +54,24 @@ def load(names: Iterable[str]) -> list[str]:
     return noisy
 
 
+def loose() -> dict[str, int]:
+    """Return the files that were imported although they are not installed: path → mtime, ns.
+
+    An installed package may import them: a plugin that is under work, say.
+    """
+    found = {}
+    installed = places()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name == "__main__" or name.startswith("_mlops_") or not isinstance(file, str):
+            continue
+        path = os.path.realpath(file)
+        if not path.startswith(installed):
+            with contextlib.suppress(OSError):  # it is not on any disk
+                found[path] = os.stat(path).st_mtime_ns
+    return found
+
+
 def _quietly(name: str) -> bool:
     said = io.StringIO()
     with (

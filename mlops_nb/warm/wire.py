@@ -35,7 +35,8 @@ def send(sock: socket.socket, message: dict[str, Any], fds: tuple[int, ...] = ()
     if fds:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         data = data[sock.sendmsg([data], rights) :]
-    sock.sendall(data)
+    if data:  # whoever has all of it may have closed its side
+        sock.sendall(data)
 
 
 def ready(files: Iterable[Any], seconds: float | None) -> list[Any]:

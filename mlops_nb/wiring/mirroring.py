@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from mlops_nb import files
 from mlops_nb.errors import MlopsError
+from mlops_nb.wiring import storekeeping
 from mlops_nb.wiring.workshop import Workshop, real_time
 
 # importing it takes seconds; a warm parent has done so
@@ -31,16 +32,23 @@ def prepare(shop: Workshop) -> None:
 
 
 def behind(shop: Workshop) -> None:
-    """See that MLflow learns what the journal holds, soon; at once where there is no way to wait.
+    """See that MLflow learns what the journal holds, and that the store keeps its bound, soon.
 
-    `MLOPS_NB_MIRROR=wait` has it done before this returns.
+    At once where there is no way to wait; `MLOPS_NB_MIRROR=wait` has it done before this returns.
     """
     if shop.environment.get("MLOPS_NB_MIRROR") == "wait":
-        shop.mirror_now()
+        _tidy(shop)
         return
     shop.warnings += _complaints(shop)
-    if not shop.warnings and not _handed_over(shop):
-        shop.mirror_now()
+    if shop.warnings:
+        storekeeping.bounded(shop)
+    elif not _handed_over(shop):
+        _tidy(shop)
+
+
+def _tidy(shop: Workshop) -> None:
+    shop.mirror_now()
+    storekeeping.bounded(shop)
 
 
 def _complaints(shop: Workshop) -> list[MlopsError]:
@@ -91,7 +99,7 @@ def _handed_over(shop: Workshop) -> bool:
 def catch_up(root: str) -> None:
     """Let the mirrors of a project catch up; what went wrong is kept to be told by the next run."""
     shop = Workshop(Path(root), os.environ, real_time)
-    shop.mirror_now()
+    _tidy(shop)
     note = shop.settings.folder / FAILED
     if shop.warnings:
         files.write_text(note, "\n".join(w.what for w in shop.warnings))

@@ -19,7 +19,7 @@ from mlops_nb.notebook import render
 from mlops_nb.ports import Executor, Limits, Source, Task
 from mlops_nb.record import history
 from mlops_nb.verbs import run as run_verb
-from mlops_nb.wiring import installed, mirroring, process, storekeeping
+from mlops_nb.wiring import installed, mirroring, process
 from mlops_nb.wiring.ledger import MOST_RECORDS, Ledger, Rules
 from mlops_nb.wiring.workshop import Tell, Workshop
 
@@ -91,7 +91,6 @@ def run(  # noqa: PLR0913  what a person may ask of a run
         time.sleep(pause)
     if part.sweep:
         return done
-    storekeeping.bounded(shop)
     if not stands or _mirror_is_behind(shop):  # a run of which all stands can wait
         mirroring.behind(shop)
     return shop.run_of(name)

@@ -15,7 +15,7 @@ from mlops_nb.notebook import parameters as params
 from mlops_nb.ports import Source
 from mlops_nb.record import sweeps as record
 from mlops_nb.record.sweeps import Sweep
-from mlops_nb.wiring import burying, machine, mirroring, process, runs, stopping, storekeeping
+from mlops_nb.wiring import burying, machine, mirroring, process, runs, stopping
 from mlops_nb.wiring.ledger import Rules
 from mlops_nb.wiring.points import Desk, Done, Point, run_point
 from mlops_nb.wiring.runs import Part
@@ -283,7 +283,6 @@ class Course:
         except Failed as failed:
             error = failed.what  # whoever asked is told by `best` as well
         self._finish(status, error)
-        storekeeping.bounded(self.shop)
         mirroring.behind(self.shop)
         self._look()
         return self.sweep

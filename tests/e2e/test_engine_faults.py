@@ -12,8 +12,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
-from typing_in import Terminal
+from rooms import executed, notebook, room, texts
 
 SLOW = "import time\nprint('begun', flush=True)\ntime.sleep(120)"
 ENGINES = ("warm", "kernel", "cold")
@@ -28,10 +27,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def terminal(tmp_path, home):
-    (tmp_path / "room" / ".git").mkdir(parents=True)
-    made = Terminal(tmp_path / "room")
-    made.home = home
-    return made
+    return room(tmp_path, home)
 
 
 @pytest.fixture
@@ -39,24 +35,6 @@ def short():
     """A folder with a path that is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="m", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
-
-
-def notebook(terminal, *cells):
-    book = new_notebook(cells=[new_code_cell(text) for text in cells])
-    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3",
-                                   "language": "python"}  # fmt: skip
-    nbformat.write(book, terminal.folder / "n.ipynb")
-
-
-def executed(answer):
-    book = nbformat.read(answer["output"], 4)
-    nbformat.validate(book)
-    book.cells = [c for c in book.cells if c.cell_type == "code"]  # papermill puts notes in
-    return book
-
-
-def texts(book):
-    return ["".join(o.get("text", "") for o in c.outputs) for c in book.cells]
 
 
 def descendants(terminal):
