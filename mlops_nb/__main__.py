@@ -15,7 +15,7 @@ def program() -> None:
     what is imported and into freeing at the end what the end frees anyhow.
     """
     gc.set_threshold(50_000, 20, 50)
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0005)  # s; who runs the cells waits for who writes the journal
     from mlops_nb.faces.cli import main
 
     try:

@@ -19,13 +19,12 @@ from mlops_nb.notebook import document
 from mlops_nb.notebook.cells import python_of
 from mlops_nb.notebook.preload import preload
 from mlops_nb.ports import Task
-from mlops_nb.warm.client import Child, Unwarm, Wanted, fork
+from mlops_nb.warm.client import READ_AT_IMPORT, Child, Unwarm, Wanted, fork
 from mlops_nb.warm.wire import Reader, ready, send
 
 GRACE = 3.0  # s that an interrupted cell has before its process is killed
 GOODBYE = 10.0  # s that a process has to end by itself after the last cell
 MARK = b"\x1e"
-READ_AT_IMPORT = frozenset({"matplotlibrc"})  # what libraries look for in the work folder, once
 
 
 class Pipe:

@@ -47,8 +47,12 @@ def flows(static: Sequence[Flow], found: Sequence[Names], seen: Mapping[int, See
     """Return the flow of every cell: as it was seen, or else as its text tells.
 
     seen: index of the cell → what a run showed of it
+
+    A cell may change what it does not read: an axis, and its figure with it. Who bound or changed
+    the figure before is no longer the last then, but nobody leads to it: it is kept beside.
     """
-    writers: dict[str, int] = {}
+    writers: dict[str, tuple[int, ...]] = {}
+    above: list[set[int]] = []  # cell → all that it depends on, at any remove
     hidden: dict[str, int] = {}  # by themselves: `warnings` is a channel and a module, too
     joined = []
     for index, (flow, names) in enumerate(zip(static, found, strict=True)):
@@ -60,9 +64,13 @@ def flows(static: Sequence[Flow], found: Sequence[Names], seen: Mapping[int, See
         else:
             flow = _seen_flow(told, writers, hidden)  # noqa: PLW2901
             channels = frozenset(channels_changed(told))
-            writers |= dict.fromkeys(told["deletes"], index)
+            writers |= dict.fromkeys(told["deletes"], (index,))
         joined.append(flow)
-        writers |= dict.fromkeys((*flow.binds, *flow.changes), index)
+        above.append(set(flow.depends_on).union(*(above[cell] for cell in flow.depends_on)))
+        for name in flow.changes:
+            lost = [w for w in writers.get(name, ()) if w not in above[index]]
+            writers[name] = (*lost, index)
+        writers |= dict.fromkeys(flow.binds, (index,))
         hidden |= dict.fromkeys(channels, index)
     return joined
 
@@ -70,10 +78,10 @@ def flows(static: Sequence[Flow], found: Sequence[Names], seen: Mapping[int, See
 def _sources(
     reads: Iterable[str],
     channels: Iterable[str],
-    writers: Mapping[str, int],
+    writers: Mapping[str, tuple[int, ...]],
     hidden: Mapping[str, int],
 ) -> dict[str, tuple[int, ...]]:
-    sources: dict[str, tuple[int, ...]] = {n: (writers[n],) for n in reads if n in writers}
+    sources: dict[str, tuple[int, ...]] = {n: writers[n] for n in reads if n in writers}
     for channel in channels:
         if channel.endswith(":*"):
             found = [n for n in hidden if n.startswith(channel[:-1])]
@@ -84,7 +92,9 @@ def _sources(
     return sources
 
 
-def _seen_flow(seen: Seen, writers: Mapping[str, int], hidden: Mapping[str, int]) -> Flow:
+def _seen_flow(
+    seen: Seen, writers: Mapping[str, tuple[int, ...]], hidden: Mapping[str, int]
+) -> Flow:
     return Flow(
         reads=tuple(seen["reads"]),
         binds=frozenset(seen["writes"]),

@@ -11,10 +11,10 @@ from mlops_nb.notebook.modules import imported, roots
 
 ENVIRONMENT = frozenset({"environ", "environb"})
 SEARCH = frozenset({"path", "meta_path", "path_hooks", "modules"})  # of `sys`
-METHODS = frozenset({"setdefault", "update", "pop", "popitem", "clear", "insert", "reverse", "sort",
-                     "__setitem__", "__delitem__"})  # fmt: skip
+METHODS = frozenset({"setdefault", "update", "pop", "popitem", "clear", "insert", "remove",
+                     "reverse", "sort", "__setitem__", "__delitem__"})  # fmt: skip
 FUNCTIONS = frozenset({"putenv", "unsetenv", "load_dotenv"})
-MAGICS = frozenset({"env", "set_env", "dotenv", "pip", "conda", "mamba", "uv"})
+MAGICS = frozenset({"env", "set_env", "dotenv", "pip", "conda", "mamba", "uv", "run"})
 INSTALL = re.compile(r"\b(pip3?|conda|mamba|uv)\s([^\n;&|]*\s)?(install|add|sync)\b")
 
 
@@ -32,6 +32,7 @@ def preload(cells: Iterable[str], local: Iterable[str] = ()) -> Preload:
     >>> preload(["import a", "%env", "os.environ.update(found)\\nimport b"]).modules
     ('a',)
     """
+    edited = set(local)
     names: set[str] = set()
     variables: dict[str, str] = {}
     for statement in _statements(cells):
@@ -41,9 +42,8 @@ def preload(cells: Iterable[str], local: Iterable[str] = ()) -> Preload:
             continue
         early, changed = _up_to_a_change(statement)
         names |= early
-        if changed:
+        if changed or roots(early) & edited:  # whose own code may change anything
             break
-    edited = set(local)
     ready = sorted(n for n in names if n.partition(".")[0] not in edited)
     return Preload(modules=tuple(ready), variables=variables)
 
@@ -62,6 +62,8 @@ def _up_to_a_change(statement: ast.stmt) -> tuple[set[str], bool]:
     placed = [n for n in ast.walk(statement) if hasattr(n, "lineno")]
     for node in sorted(placed, key=lambda n: (n.lineno, n.col_offset)):  # type: ignore[attr-defined]
         if isinstance(node, ast.Import | ast.ImportFrom):
+            if any(a.name in ENVIRONMENT and a.asname for a in node.names):
+                return names, True
             names |= imported(ast.unparse(node))
         elif _changes(node):
             return names, True
@@ -89,16 +91,19 @@ def _changes(node: ast.AST) -> bool:
     """Say whether a node changes what imports depend on."""
     if isinstance(node, ast.Call):
         return _call_changes(node)
+    if isinstance(node, ast.Assign):  # under another name nobody sees it any more
+        return _named(node.value) in ENVIRONMENT and not isinstance(node.value, ast.Call)
     stored = isinstance(getattr(node, "ctx", None), ast.Store | ast.Del)
     return stored and (_decides(node) or (isinstance(node, ast.Subscript) and _decides(node.value)))
 
 
 def _call_changes(call: ast.Call) -> bool:
     name = _named(call.func)
-    texts = [a.value for a in call.args if isinstance(a, ast.Constant) and type(a.value) is str]
+    parts = [part for given in call.args for part in ast.walk(given)]
+    texts = [p.value for p in parts if isinstance(p, ast.Constant) and type(p.value) is str]
     if name in {"run_line_magic", "run_cell_magic"} and texts and texts[0] in MAGICS:
         return texts[0] != "env" or bool(set("= ") & set(" ".join(texts[1:])))
-    if name in FUNCTIONS or any(INSTALL.search(text) for text in texts):
+    if name in FUNCTIONS or any(INSTALL.search(text) for text in (*texts, " ".join(texts))):
         return True
     return name in METHODS and isinstance(call.func, ast.Attribute) and _decides(call.func.value)
 

@@ -155,6 +155,12 @@ def _numpy_print() -> Any:
     return repr(ask()) if ask is not None else None
 
 
+def _sklearn() -> Any:
+    module = sys.modules.get("sklearn")
+    ask = getattr(module, "get_config", None)
+    return tuple(map(str, ask().items())) if ask is not None else None
+
+
 def _decimal() -> Any:
     module = sys.modules.get("decimal")
     if module is None or not hasattr(module, "getcontext"):
@@ -186,6 +192,7 @@ SENSES: dict[str, Callable[[], Any]] = {
     "pandas.options": _pandas_options,
     "numpy.err": _numpy_err,
     "numpy.print": _numpy_print,
+    "sklearn.config": _sklearn,
     "decimal": _decimal,
     "locale": _locale,
 }

@@ -224,7 +224,7 @@ class Facts:
             found |= {n for text in self.known_texts for n in AT_NAME.findall(text)}
         for text in self.known_texts:
             if " " in text and SELECT.search(text):  # duckdb finds frames by their names
-                found |= set(SQL.findall(text))
+                found |= {n for n in SQL.findall(text) if outside.is_table(self.before.get(n))}
         if any(path[-1] in EVALUATES and type(value) is types.ModuleType
                for value, path in self.calls("pandas", "numexpr")):  # fmt: skip
             found |= words_in(self.known_texts)
@@ -253,6 +253,8 @@ class Facts:
         """Names whose value is another one than before, databases behind connections included."""
         changes, guesses = self.observer.changed(touched, writes, self.now)
         changes |= self._databases(touched, changes)
+        changes |= {n for n, use in self.used.items() if "reload" in use.given
+                    and issubclass(type(self.now.get(n)), types.ModuleType)}  # fmt: skip
         if guesses:
             self.assumed.append("the content of " + ", ".join(sorted(guesses)) + " cannot be told")
         if self.cell.lost:
@@ -260,9 +262,13 @@ class Facts:
         return changes
 
     def _databases(self, touched: set[str], changes: set[str]) -> set[str]:
-        """Connections whose database this cell changed."""
-        found = set()
-        for name in touched:
+        """Connections whose database this cell changed, and cursors that it moved."""
+        found = {n for n in touched & self.before.keys() if outside.is_cursor(self.now[n])
+                 and self.attrs & outside.MOVES_CURSORS}  # fmt: skip
+        behind = [getattr(self.now[n], "connection", None) for n in touched
+                  if outside.is_cursor(self.now[n])]  # fmt: skip
+        held = {n for n, value in self.now.items() if behind and any(value is b for b in behind)}
+        for name in touched | held:
             value = self.now[name]
             mark, old = outside.database_mark(value), self.observer.marks.get(name)
             if mark is not None:

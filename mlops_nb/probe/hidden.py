@@ -62,10 +62,13 @@ class Hidden:
         read = {c for c in drawn if not seeds.get(c, False)} | self._asked_for_states()
         changed |= seeds.keys()
         read |= {c for c, asked in channels.ASKS.items() if asked & self.words}
-        if self.touched.relative or facts.shell_texts or self.touched.listed:
+        programs = self.touched.programs
+        if self.touched.relative or facts.shell_texts or self.touched.listed or programs:
             read.add("cwd")
         if modules or self._asks_for_path():
             read.add("sys.path")
+        if any(outside.top_of(value) == "sklearn" for _, value in facts.named):
+            read.add("sklearn.config")
         read |= self._environment()
         if draws:
             read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
@@ -116,6 +119,10 @@ class Hidden:
     def _environment(self) -> set[str]:
         texts = self.facts.shell_texts
         found = {f"env:{n}" for text in texts for n in re.findall(r"\$\{?(\w+)", text)}
+        if self.touched.programs:  # which have the whole environment, and ask for what they name
+            told = [*self.touched.programs, *self.facts.texts]
+            words = {w for text in told for w in re.findall(r"\w+", text)}
+            found |= {f"env:{n}" for n in words if n in os.environ}
         if self.words & ENVIRONMENT:
             known = set(os.environ)
             named = {t for t in self.facts.known_texts if t in known or VARIABLE.match(t)}
@@ -260,7 +267,7 @@ class Hidden:
         found |= named - written
         used = {os.path.dirname(p) for p in (*named, *self.touched.read, *self.touched.written)}
         folders = {audit.as_path(text, self.cell.folder) for text in texts if text} - used
-        found |= {p for p in known if os.path.dirname(p) in folders}  # a data set in many files
+        found |= {p for p in known if _folder_of(p) in folders}  # a data set in many files
         for path in found:
             self.touched.read.setdefault(path)
 
@@ -290,3 +297,15 @@ class Hidden:
         shell: list[Any] = [w for t in self.facts.shell_texts for w in t.split()]
         texts = [*self.facts.texts, *shell]
         return {*self.touched.reached, *outside.reached(self.facts.named, texts)}
+
+
+def _folder_of(path: str) -> str:
+    """Return the folder of a file, or that of the data set whose part it is.
+
+    >>> _folder_of("/a/b.csv"), _folder_of("/a/year=2026/month=1/part.parquet")
+    ('/a', '/a')
+    """
+    folder = os.path.dirname(path)
+    while "=" in os.path.basename(folder):
+        folder = os.path.dirname(folder)
+    return folder

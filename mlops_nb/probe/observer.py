@@ -6,6 +6,7 @@ that they reach; writes from identity and content before and after.
 
 import ast
 import functools
+import io
 import json
 import re
 import sys
@@ -51,6 +52,7 @@ class Observer:
         self.shares: dict[str, frozenset[int]] = {}
         self.misses: dict[int, int] = {}
         self.caches: set[str] = set()  # names of `lru_cache` wrappers
+        self.open: set[str] = set()  # names of files that are open, and of arrays that lie in one
         self.patched: set[str] = set()
         self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
@@ -97,7 +99,7 @@ class Observer:
                 folder=folder,
                 space=self.space(),
                 state=channels.state() if self.state is None else channels.again(self.state),
-                stats=audit.stats(folder, self.files) if _may_write(info.raw_cell) else None,
+                stats=audit.stats(folder, self.files) if self._may_write(info.raw_cell) else None,
                 modules=len(sys.modules),
                 start=time.time_ns(),
                 shown=list(self.shell.user_ns.get("_oh", ())),
@@ -108,6 +110,14 @@ class Observer:
         except BaseException as error:  # noqa: BLE001  watching must never stop a cell
             self.cell = None
             self._lost(info, error)
+
+    def _may_write(self, text: str) -> bool:
+        """Say whether files may be touched without the interpreter noticing."""
+        return (
+            any(word in text for word in ("import", "!", "%", "sql", "process", "system", "log"))
+            or any(name in text for name in self.open)
+            or any(name in sys.modules for name in audit.NATIVE)
+        )
 
     def visit(self, tree: ast.AST) -> ast.AST:
         """Read a tree that is about to run (IPython's hook for transformers); leave it as it is."""
@@ -194,6 +204,9 @@ class Observer:
             if outside.module_of(kind) == "__main__" and type(own(value, "__dict__")) is dict:
                 self.filled[name] = {(id(value), key) for key in own(value, "__dict__")}
         self.prints[name] = _print(value)
+        self.open.discard(name)
+        if issubclass(kind, io.IOBase) or outside.name_of(kind) == "memmap":
+            self.open.add(name)
         self.caches.discard(name)
         if is_cache(value):
             self.caches.add(name)
@@ -254,13 +267,6 @@ class Observer:
         """Forget a name that is gone."""
         for known in (self.prints, self.shares, self.marks, self.filled):
             known.pop(name, None)
-
-
-def _may_write(text: str) -> bool:
-    """Say whether files may be touched without the interpreter noticing."""
-    return any(word in text for word in ("import", "!", "%", "sql", "process", "system")) or any(
-        name in sys.modules for name in audit.NATIVE
-    )
 
 
 def is_cache(value: Any) -> bool:

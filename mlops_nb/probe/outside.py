@@ -85,6 +85,11 @@ def is_remote(value: Any) -> bool:
     return module.partition(".")[0] in DRIVERS or module.startswith(DRIVER_PARTS)
 
 
+MOVES_CURSORS = frozenset({"fetchone", "fetchmany", "fetchall", "execute", "executemany",
+                           "executescript"})  # fmt: skip
+TABLES = frozenset({"pandas", "polars", "pyarrow", "duckdb", "numpy", "modin", "dask"})
+
+
 def is_handle(value: Any) -> bool:
     """Say whether a value is a way to something outside, which reading does not change."""
     if issubclass(type(value), str | types.ModuleType | type):
@@ -133,6 +138,17 @@ def draws_from_channel(value: Any) -> bool:
     return owner is not None and (
         owner is getattr(random, "_inst", None) or owner is getattr(numpy, "_rand", None)
     )
+
+
+def is_table(value: Any) -> bool:
+    """Say whether a query may find a value by its name: a frame, or a table of some kind."""
+    return top_of(value) in TABLES and not issubclass(type(value), types.ModuleType | type)
+
+
+def is_cursor(value: Any) -> bool:
+    """Say whether a value is a cursor of sqlite3."""
+    sqlite = sys.modules.get("sqlite3")
+    return sqlite is not None and issubclass(type(value), getattr(sqlite, "Cursor", ()))
 
 
 def database_mark(value: Any) -> Any:

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC
 from pathlib import Path
@@ -46,7 +47,9 @@ class SqliteJournal:
     def __init__(self, file: Path, clock: Clock, *, mounts: Path = MOUNTS) -> None:
         self.file, self.clock = file, clock
         self.own = threading.local()  # each thread's connection, and what it is good for
-        self.open: list[sqlite3.Connection] = []
+        self.open: list[tuple[int, sqlite3.Connection]] = []  # each with the process that opened it
+        # the last to leave brings the write-ahead log into the file
+        weakref.finalize(self, _close, self.open)
         refuse_shared(file, mounts)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,7 @@ class SqliteJournal:
                 connection.execute(f"PRAGMA {pragma}")
             self.own.connection, self.own.good_for = connection, (os.getpid(), _inode(self.file))
             self.own.light = None  # how it syncs is yet to be said
-            self.open.append(connection)
+            self.open.append((os.getpid(), connection))
         yield self.own.connection
 
     @contextlib.contextmanager
@@ -154,10 +157,16 @@ class SqliteJournal:
 
     def close(self) -> None:
         """Let go of the file; the next piece of work opens it again."""
-        for connection in self.open:
-            connection.close()
-        self.open.clear()
+        _close(self.open)
         self.own = threading.local()
+
+
+def _close(connections: list[tuple[int, sqlite3.Connection]]) -> None:
+    """Close connections, but for those of the process that this one was forked from."""
+    while connections:
+        pid, connection = connections.pop()
+        if pid == os.getpid():
+            connection.close()
 
 
 def _inode(file: Path) -> int:

@@ -21,6 +21,7 @@ from mlops_nb.warm.wire import Reader, ready, send
 
 HERE = Path(__file__).parent
 OPEN_FILES = {"RLIMIT_NOFILE", "RLIMIT_OFILE"}  # this limit a child can set for itself
+READ_AT_IMPORT = frozenset({"matplotlibrc"})  # what libraries look for in the work folder, once
 IDLE = 600.0  # s without a request after which a parent ends
 MOST_PARENTS = 4  # that one user keeps warm
 # what changes from one terminal to the next, and is no matter to any import
@@ -60,9 +61,14 @@ class Wanted:
         variables = {k: v for k, v in self.environment.items()
                      if k not in VOLATILE and (mlflow or not k.startswith("MLFLOW_"))}  # fmt: skip
         parts = [self.python, sorted(self.modules), sorted(self.variables.items()),
-                 sorted(variables.items()), self.folder, self.packages, _own_version(),
+                 sorted(variables.items()), self._settings(), self.packages, _own_version(),
                  _inherited()]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+    def _settings(self) -> list[Any]:
+        """Return the folder, and what is read there when a library is imported."""
+        found = {name: _stamp(os.path.join(self.folder, name)) for name in sorted(READ_AT_IMPORT)}
+        return [self.folder, found] if self.folder != "/" else []
 
 
 def _own_version() -> list[tuple[str, int]]:
@@ -212,14 +218,15 @@ def _try(path: Path, *, use: bool = True) -> socket.socket | None:
         sock.close()
         return None
     if use:
-        os.utime(path)  # when it was asked last
+        with contextlib.suppress(FileNotFoundError):  # its parent may be leaving; it serves first
+            os.utime(path)  # when it was asked last
     return sock
 
 
 def _is_stale(path: Path) -> bool:
     """Say whether a file was edited that a parent imported and no package owns."""
     try:
-        known = json.loads(path.with_suffix(".loose").read_text(encoding="utf-8"))
+        known = json.loads(path.with_suffix(".editable").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False  # there is none, as for most
     return any(_stamp(file) != stamp for file, stamp in known.items())
@@ -234,12 +241,12 @@ def _stamp(file: str) -> int:
 
 def _make_room(place: Path) -> None:
     """Ask the parents that were not used for longest to leave; sweep up after dead ones."""
-    found = sorted(place.glob("*.sock"), key=lambda p: p.stat().st_mtime, reverse=True)
+    found = sorted(place.glob("*.sock"), key=lambda p: _stamp(str(p)), reverse=True)
     alive = 0
     for path in found:
         sock = _try(path, use=False)
         if sock is None:
-            for suffix in (".sock", ".lock", ".log", ".loose"):
+            for suffix in (".sock", ".lock", ".log", ".editable"):
                 path.with_suffix(suffix).unlink(missing_ok=True)
             continue
         alive += 1
@@ -263,7 +270,8 @@ def _start(
     ready, write = os.pipe()
     config = {
         "modules": list(wanted.modules), "variables": dict(wanted.variables),
-        "ready": write, "quiet": str(place / f"{key}.loud"), "loose": str(place / f"{key}.loose"),
+        "ready": write, "quiet": str(place / f"{key}.loud"),
+        "editable": str(place / f"{key}.editable"),
         "idle": float(os.environ.get("MLOPS_NB_WARM_IDLE") or IDLE), "lock": lock, "first": first,
     }  # fmt: skip
     words = [wanted.python, str(HERE / "parent.py"), str(place / f"{key}.sock"), json.dumps(config)]

@@ -1,10 +1,10 @@
 """The warm parent: imports once, then forks a child for every run that asks; runs no user code.
 
 A program of its own: `python parent.py SOCKET CONFIG`, where CONFIG is a JSON object with
-{modules, variables, idle, quiet, loose, ready, lock, first}: imports, variables of the environment
-to set before them, seconds without a request after which it ends, a file of modules whose import
-says something, one for the files that somebody may edit, file descriptors to answer on and to hold
-until then, and a request to serve at once.
+{modules, variables, idle, quiet, editable, ready, lock, first}: imports, variables of the
+environment to set before them, seconds without a request after which it ends, a file of modules
+whose import says something, one for the files that somebody may edit, file descriptors to answer on
+and to hold until then, and a request to serve at once.
 """
 
 import contextlib
@@ -53,6 +53,7 @@ class Parent:
         self.waiting: dict[int, Any] = {}  # child → the line to who asked for it
         self.detached: set[int] = set()  # children that outlive who asked for them
         self.spare: tuple[int, socket.socket] | None = None  # a child that waits for its request
+        self.wants_spare = True  # once after each request, and not after one to leave
         self.wakes, wake = os.pipe()
         for fd in (self.wakes, wake):
             os.set_blocking(fd, False)
@@ -74,11 +75,11 @@ class Parent:
         own = os.stat(self.path).st_ino
         last = time.monotonic()
         while True:
-            longest = SPARE_AFTER if self.spare is None else 5.0
+            longest = SPARE_AFTER if self.wants_spare else 5.0
             ready = self.selector.select(timeout=max(0.05, min(self.idle, longest)))
             for key, _ in ready:
                 key.data(key.fileobj)
-            if not ready and self.spare is None:
+            if not ready and self.wants_spare:
                 self._prepare_spare()
             if ready or self.waiting:
                 last = time.monotonic()
@@ -94,6 +95,8 @@ class Parent:
 
     def _hear(self, line: Any) -> None:
         """Take in a request; a line that ends before its child did ends the child, too."""
+        if line.sock.fileno() < 0:
+            return  # its child's end was told in the same round
         line.feed()
         child = next((pid for pid, other in self.waiting.items() if other is line), None)
         if line.ended:
@@ -108,7 +111,7 @@ class Parent:
         if request is None or child is not None:
             return
         if request["do"] == "leave":
-            self.idle = -1.0
+            self.idle, self.wants_spare = -1.0, False
             return
         self._fork(request, line)
 
@@ -142,14 +145,25 @@ class Parent:
             self.wire.send(line.sock, {"pid": pid})
 
     def _prepare_spare(self) -> None:
-        """Fork a child before anybody asks for it: to be forked takes longer than to be asked."""
+        """Fork a child before anybody asks for it: to be forked takes longer than to be asked.
+
+        Where there is no room for it the next request has a child forked, or is told.
+        """
+        self.wants_spare = False
         parent = os.getpid()
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            ours.close()
-            self._wait_for_work(theirs, parent)
-        theirs.close()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:
+            return
+        with theirs:
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                return
+            if pid == 0:
+                ours.close()
+                self._wait_for_work(theirs, parent)
         self.spare = pid, ours
 
     def _given_to_spare(self, request: dict[str, Any], fds: list[int]) -> int:
@@ -157,6 +171,7 @@ class Parent:
         if self.spare is None:
             return 0
         (pid, sock), self.spare = self.spare, None
+        self.wants_spare = True
         try:
             with sock:
                 self.wire.send(sock, request, tuple(fds))
@@ -186,13 +201,10 @@ class Parent:
         signal.set_wakeup_fd(-1)
         if self.selector.get_map() is None:
             return  # a spare child did so before
-        theirs = [key.fd for key in self.selector.get_map().values()]
-        if self.spare is not None:
-            theirs.append(self.spare[1].fileno())
-        for fd in theirs:
-            if fd not in keep:
+        for key in list(self.selector.get_map().values()):
+            if key.fd not in keep:
                 with contextlib.suppress(OSError):
-                    os.close(fd)
+                    os.close(key.fd)
         self.selector.close()
 
     def _child(self, request: dict[str, Any], fds: list[int], parent: int) -> None:
@@ -227,7 +239,7 @@ class Parent:
         with contextlib.suppress(BlockingIOError):
             while os.read(self.wakes, 4096):
                 pass
-        while self.waiting:
+        while self.waiting or self.spare is not None:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -255,6 +267,7 @@ def _inode(path: Path) -> int:
 
 def prepare(config: dict[str, Any]) -> str:
     """Import what children will need; return why this process must not be forked, or ""."""
+    started = dict(os.environ)
     preload = importlib.import_module(f"{PACKAGE}.preload")
     for part in ("child", "serve", "wire"):
         importlib.import_module(f"{PACKAGE}.{part}")
@@ -270,8 +283,7 @@ def prepare(config: dict[str, Any]) -> str:
         noisy = preload.load([m for m in config["modules"] if m not in loud])
     if noisy:  # what its import said belongs to the notebook: start again without it
         quiet.write_text("\n".join(sorted(loud | set(noisy))), "utf-8")
-        os.execv(sys.executable, [sys.executable, *sys.argv])
-    Path(config["loose"]).write_text(json.dumps(preload.loose()), "utf-8")
+        os.execve(sys.executable, [sys.executable, *sys.argv], started)
     if threading.active_count() > 1:
         names = ", ".join(t.name for t in threading.enumerate()[1:])
         return f"importing its modules starts threads ({names})"
@@ -299,6 +311,8 @@ def main() -> None:
     gc.freeze()
     parent = Parent(path, float(config["idle"]))
     if not objection:
+        editable = importlib.import_module(f"{PACKAGE}.preload").editable()
+        Path(config["editable"]).write_text(json.dumps(editable), "utf-8")
         parent.listen()
     with contextlib.suppress(BrokenPipeError), os.fdopen(config["ready"], "w") as ready:
         ready.write(json.dumps({"refused": objection}))  # nobody may wait for it any more

@@ -54,7 +54,7 @@ def load(names: Iterable[str]) -> list[str]:
     return noisy
 
 
-def loose() -> dict[str, int]:
+def editable() -> dict[str, int]:
     """Return the files that were imported although they are not installed: path → mtime, ns.
 
     An installed package may import them: a plugin that is under work, say.

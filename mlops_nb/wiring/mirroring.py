@@ -36,6 +36,7 @@ def behind(shop: Workshop) -> None:
 
     At once where there is no way to wait; `MLOPS_NB_MIRROR=wait` has it done before this returns.
     """
+    storekeeping.limit(shop)  # refuses what is no size: nobody would hear of it behind our back
     if shop.environment.get("MLOPS_NB_MIRROR") == "wait":
         _tidy(shop)
         return
@@ -99,12 +100,13 @@ def _handed_over(shop: Workshop) -> bool:
 def catch_up(root: str) -> None:
     """Let the mirrors of a project catch up; what went wrong is kept to be told by the next run."""
     shop = Workshop(Path(root), os.environ, real_time)
-    _tidy(shop)
+    shop.mirror_now()
     note = shop.settings.folder / FAILED
     if shop.warnings:
         files.write_text(note, "\n".join(w.what for w in shop.warnings))
     else:
         note.unlink(missing_ok=True)
+    storekeeping.bounded(shop)
 
 
 def _umask() -> int:

@@ -23,7 +23,8 @@ def is_here(process: Process) -> bool:
 def lives(process: Process) -> bool:
     """Say whether a process of this machine goes on: this very one, not another of its number."""
     pid, mark = process
-    return mark.partition(" ")[2] == _started(pid)
+    since = mark.partition(" ")[2]
+    return since == (_started(pid) if " " in since else _created(pid))
 
 
 def is_gone(process: Process) -> bool:
@@ -49,6 +50,11 @@ def _started(pid: int) -> str:
     """Return when a process started, "" where there is none."""
     if os.path.exists("/proc/self/stat"):  # Linux tells it in no time, and exactly
         return _clock_ticks(pid)
+    return _created(pid)
+
+
+def _created(pid: int) -> str:
+    """Return when a process started, s since 1970, as earlier versions wrote it down everywhere."""
     import psutil
 
     with contextlib.suppress(psutil.Error):

@@ -30,6 +30,8 @@ def test_settings_beside_the_notebook_are_read_when_a_library_is_imported(termin
     assert run(terminal) == "1.5\n"
     (terminal.folder / "matplotlibrc").write_text("lines.linewidth: 7\n")
     assert run(terminal) == "7.0\n"
+    (terminal.folder / "matplotlibrc").write_text("lines.linewidth: 3\n")
+    assert run(terminal) == "3.0\n"
 
 
 def test_a_file_under_work_that_an_installed_package_imports_is_never_stale(terminal, tmp_path):

@@ -45,6 +45,11 @@ def test_every_import_is_ready_where_nothing_changes_what_it_depends_on():
         "%conda install b",
         "out = !uv pip install b",
         "%%bash\npip install b",
+        "subprocess.check_call([sys.executable, '-m', 'pip', 'install', 'b'])",
+        "sys.path.remove('')",
+        "%run settings.py",
+        "from os import environ as settings",
+        "settings = os.environ",
     ],
 )
 def test_what_is_imported_after_a_change_is_the_notebook_s_own_affair(change):
@@ -85,5 +90,5 @@ def test_a_variable_set_before_anything_may_look_is_set_for_the_imports_too(sett
     assert ready("import os, a", setting, "import b") == ({"os", "a"}, {})  # `a` did not see it
 
 
-def test_local_modules_are_never_ready():
-    assert preload(["import a.b, c"], local={"a"}).modules == ("c",)
+def test_local_modules_are_never_ready_nor_is_what_follows_them():
+    assert preload(["import c", "import a.b, d", "import e"], local={"a"}).modules == ("c", "d")

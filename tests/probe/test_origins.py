@@ -30,9 +30,17 @@ def test_other_values_order_kinds_or_rows_are_another_column():
 
 
 def test_of_columns_that_are_alike_the_one_of_the_same_name_is_meant_or_none():
-    told.origins("raw", frame(a=[0, 0], b=[0, 0]))
-    found = told.origins("made", frame(a=[0, 0], c=[0, 0]))
+    told.origins("raw", frame(a=[0, 1], b=[0, 1]))
+    found = told.origins("made", frame(a=[0, 1], c=[0, 1]))
     assert found == {"a": [["raw", "a"]]}
+    told.origins("raw", frame(a=[5, 6]))
+    assert told.origins("made", frame(b=[5, 6], c=[5, 6])) == {}
+
+
+def test_values_that_are_all_the_same_come_from_nowhere():
+    told.origins("raw", frame(flag=[0, 0, 0], n=[1, 2, 3]))
+    assert told.origins("made", frame(label=[0, 0, 0], flag=[0, 0, 0])) == {}
+    assert told.origins("one", frame(n=[7])) == told.origins("other", frame(n=[7])) == {}
 
 
 def test_a_frame_under_its_old_name_comes_from_what_it_was():

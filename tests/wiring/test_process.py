@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from mlops_nb.wiring import process
 
 
@@ -54,6 +56,13 @@ def test_another_process_of_the_same_number_is_another():
     assert process.is_gone((pid, f"{host} {boot} {int(since) + 1}"))
     assert process.is_gone((pid, f"{host} another-boot {since}"))
     assert not process.is_gone((pid, f"elsewhere {boot} {since}"))
+
+
+def test_a_process_that_an_earlier_version_wrote_down_is_known_again():
+    pid, mark = process.mine()
+    since = f"{psutil.Process().create_time():.2f}"
+    assert process.lives((pid, f"{mark.partition(' ')[0]} {since}"))
+    assert process.is_gone((pid, f"{mark.partition(' ')[0]} 1.00"))
 
 
 def test_only_the_process_that_was_meant_is_asked_to_end():
