@@ -131,8 +131,13 @@ class Parent:
     def _fork(self, request: dict[str, Any], line: Any) -> None:
         parent = os.getpid()
         pid = self._given_to_spare(request, line.fds)
+        self.wants_spare = self.idle >= 0
         if not pid:
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError:  # there is no room for it: who asked hears the line end
+                self._forget(line)
+                return
             if pid == 0:
                 self._child(request, line.fds, parent)
         self.waiting[pid] = line
@@ -171,7 +176,6 @@ class Parent:
         if self.spare is None:
             return 0
         (pid, sock), self.spare = self.spare, None
-        self.wants_spare = True
         try:
             with sock:
                 self.wire.send(sock, request, tuple(fds))

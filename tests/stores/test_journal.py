@@ -283,6 +283,24 @@ def writer(folder, run, count, kind="plain"):
     )
 
 
+def test_a_program_that_ends_at_once_leaves_the_whole_journal_in_its_file(tmp_path):
+    file = tmp_path / "journal.db"
+    code = (
+        "import atexit, os, sys\nfrom datetime import UTC, datetime\nfrom pathlib import Path\n"
+        "from mlops_nb.events import CellStarted\n"
+        "from mlops_nb.stores.sqlite import SqliteJournal\n"
+        "journal = SqliteJournal(Path(sys.argv[1]), lambda: datetime.now(UTC))\n"
+        "journal.append(CellStarted(run='r', cell=1))\n"
+        "if os.fork() == 0:\n"  # a child that ends leaves its parent's connection alone
+        "    atexit._run_exitfuncs(); os._exit(0)\n"
+        "os.wait()\njournal.append(CellStarted(run='r', cell=2))\n"
+        "atexit._run_exitfuncs(); os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, file], check=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["journal.db"]
+    assert [e.cell for e in SqliteJournal(file, noon).read()] == [1, 2]
+
+
 def test_two_processes_that_write_at_once_lose_nothing_and_win_each_key_once(tmp_path, sql):
     count = 40
     two = [writer(tmp_path, "a", count), writer(tmp_path, "b", count, "sqlalchemy")]
