@@ -23,6 +23,8 @@ if "_mlops_probe" not in sys.modules:
     spec.loader.exec_module(module)
 importlib.import_module("_mlops_probe.{part}")
 """
+# a kernel's threads may find each other's sockets closed while it shuts down: nobody's concern
+QUIET = "__import__('logging').getLogger('tornado.general').setLevel('CRITICAL')"
 
 
 class Client(Walker, PapermillNotebookClient):  # type: ignore[misc]
@@ -54,6 +56,8 @@ class Client(Walker, PapermillNotebookClient):  # type: ignore[misc]
         with self.setup_kernel(**options):
             self.walk()
             if not self.dead:
+                if self.km.kernel_spec.language == "python":
+                    self.kc.execute(QUIET, silent=True, store_history=False)
                 info = self.wait_for_reply(self.kc.kernel_info())
                 self.nb.metadata["language_info"] = info["content"]["language_info"]
                 self.set_widgets_metadata()
