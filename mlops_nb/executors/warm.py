@@ -315,7 +315,10 @@ def _question(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
 def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:
     """Return what may be ready for a notebook; nothing of the files beside it, which are edited."""
     cells = [python_of(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
-    beside = {*os.listdir(folder)}
+    try:
+        beside = {*os.listdir(folder)}
+    except OSError:  # what may be edited cannot be told
+        return Preload()
     found = preload(cells, {name.removesuffix(".py") for name in beside})
     return found if READ_AT_IMPORT.isdisjoint(beside) else replace(found, folder=folder)
 

@@ -38,8 +38,8 @@ def origins(name: str, frame: Any) -> dict[str, list[list[str]]]:
 
 def _varies(values: Any) -> bool:
     """Say whether a series has two different values at least."""
-    present = values.dropna()
     try:
+        present = values.dropna()
         return len(present) > 1 and bool((present != present.iloc[0]).any())
     except Exception:  # noqa: BLE001  comparing is the values' own code
         return False

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 # what a kernel needs by itself; none of it makes a ZeroMQ context
 OWN = ("IPython.core.completer", "IPython.core.history", "IPython.core.magics",
        "IPython.core.logger", "ipykernel.compiler", "ipykernel.zmqshell", "ipykernel.ipkernel",
-       "comm")  # fmt: skip
+       "IPython.extensions.storemagic", "comm")  # fmt: skip
 
 
 def places() -> tuple[str, ...]:

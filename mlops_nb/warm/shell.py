@@ -99,6 +99,7 @@ def make() -> Shell:
     config.HistoryManager.enabled = False
     config.IPKernelApp.connection_file = os.devnull
     shell: Shell = Shell.instance(config=config, compiler_class=XCachingCompiler)
+    shell.extension_manager.load_extension("storemagic")  # which every kernel has, too
     wire = Wire(key=b"")
     shell.displayhook.session = shell.display_pub.session = wire
     shell.displayhook.pub_socket = shell.display_pub.pub_socket = None

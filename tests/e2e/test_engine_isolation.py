@@ -73,3 +73,14 @@ def test_limits_and_priority_are_those_of_whoever_runs_it(terminal):
     found = texts(executed({"output": terminal.folder / "o.ipynb"}))[-1].split()
     assert found == ["0", "333", str(int(plain[2]) + 3), "1"]
     assert run(terminal).split() == plain
+
+
+def test_the_magics_of_a_kernel_are_there(terminal):
+    notebook(terminal, "kept = 1\n%store kept", "del kept\n%store -r kept\nprint(kept)")
+    assert run(terminal) == "1\n"
+
+
+def test_a_bound_that_is_no_size_is_told_and_not_only_behind_a_run(terminal):
+    notebook(terminal, "x = 1")
+    said = terminal.refused("run", "n.ipynb", "--fresh", MLOPS_NB_STORE_LIMIT="20GB")
+    assert "20GB" in said
