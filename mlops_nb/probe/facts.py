@@ -168,7 +168,7 @@ class Facts:
         cached = [id(v) for n in self.used if n in self.both
                   and self.observer.answered_from_cache(v := self.both[n])]  # fmt: skip
         known = [one for name in self.used for one in self.observer.filled.get(name, ())]
-        reach = Reach(self.shell.user_ns, self.attrs, cached, known)
+        reach = Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
         first: dict[str, int] = {}
         for name, use in sorted(self.used.items(), key=lambda item: item[1].line):
             kept = all(self._keeps(callee) for callee in use.given)

@@ -13,13 +13,14 @@ import sys
 import time
 import types
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import audit, channels, outside
 from .aliases import PLAIN, own, shares
 from .drawn import drawing
 from .facts import Cell, Facts
 from .fingerprint import quick
+from .flat import Flat, flat
 from .opened import Opened
 from .reads import Reads
 
@@ -40,13 +41,26 @@ def is_user(name: str) -> bool:
     )
 
 
+class Made(NamedTuple):
+    """What a value is made of.
+
+    shares: ids of the changeable objects in it
+    flat:   its items, where it is a long list or dict of plain values
+    stands: these are the very items that stood in it before
+    """
+
+    shares: frozenset[int]
+    flat: Flat | None
+    stands: bool
+
+
 class Observer:
     """Follows one shell. `facts` holds what was seen, one entry a cell that ran, in order."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.facts: list[dict[str, Any]] = []
-        self.prints: dict[str, bytes | None] = {}
+        self.prints: dict[str, bytes | Flat | None] = {}
         self.opened = Opened()
         self.marks: dict[str, Any] = {}
         self.shares: dict[str, frozenset[int]] = {}
@@ -192,18 +206,19 @@ class Observer:
 
     # values
 
-    def _take_print(self, name: str, value: Any, shared: frozenset[int] | None = None) -> None:
+    def _take_print(self, name: str, value: Any, made: Made | None = None) -> None:
         kind = type(value)
+        made = made or self._made(name, value)
         if kind in PLAIN or issubclass(kind, types.ModuleType):
             self.shares.pop(name, None)
         else:
-            self.shares[name] = shares(value) if shared is None else shared
+            self.shares[name] = made.shares
             mark = outside.database_mark(value)
             if mark is not None:
                 self.marks[name] = mark
             if outside.module_of(kind) == "__main__" and type(own(value, "__dict__")) is dict:
                 self.filled[name] = {(id(value), key) for key in own(value, "__dict__")}
-        self.prints[name] = _print(value)
+        self.prints[name] = made.flat or _print(value)
         self.open.discard(name)
         if issubclass(kind, io.IOBase) or outside.name_of(kind) == "memmap":
             self.open.add(name)
@@ -211,6 +226,17 @@ class Observer:
         if is_cache(value):
             self.caches.add(name)
             self.misses[id(value)] = value.cache_info().misses
+
+    def _made(self, name: str, value: Any) -> Made:
+        """Tell what a value is made of; a long list that stands is not looked at again."""
+        kind, known = type(value), self.prints.get(name)
+        if kind in PLAIN:
+            return Made(frozenset(), None, stands=False)
+        if type(known) is Flat and known.stands(value):
+            return Made(self.shares[name], known, stands=True)
+        listed = flat(value)
+        return Made(shares(value) if listed is None else frozenset({id(value)}), listed,
+                    stands=False)  # fmt: skip
 
     def answered_from_cache(self, value: Any) -> bool:
         """Say whether an `lru_cache` was asked in this cell and called nothing."""
@@ -229,12 +255,15 @@ class Observer:
 
         touched: names the cell had to do with; whatever shares memory with them is looked at, too
         """
-        now = {n: shares(space[n]) for n in touched if type(space[n]) not in PLAIN}
+        now = {name: self._made(name, space[name]) for name in touched}
         changes: set[str] = set()
         guesses: set[str] = set()
         for name in self._group(touched, now, space):
             value, old = space[name], self.prints.get(name, MISSING)
-            self._take_print(name, value, now.get(name))
+            made = now.get(name) or self._made(name, value)
+            if made.stands:
+                continue
+            self._take_print(name, value, made)
             new = self.prints[name]
             if name in writes or issubclass(type(value), types.ModuleType) or name in self.caches:
                 continue  # the answers of a cache are a channel of their own
@@ -246,16 +275,14 @@ class Observer:
                 changes.add(name)
         return changes, guesses
 
-    def _group(
-        self, touched: set[str], now: dict[str, frozenset[int]], space: dict[str, Any]
-    ) -> set[str]:
+    def _group(self, touched: set[str], now: dict[str, Made], space: dict[str, Any]) -> set[str]:
         """Return the names that were touched, and those that share memory with them.
 
         now: what those that were touched are made of, after the cell
         """
         ids: set[int] = set()
         for name in touched:
-            ids |= self.shares.get(name, frozenset()) | now.get(name, frozenset())
+            ids |= self.shares.get(name, frozenset()) | now[name].shares
         group = set(touched)
         if ids:
             for name, known in self.shares.items():

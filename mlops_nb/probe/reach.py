@@ -1,9 +1,12 @@
 """Which globals the code behind a value may touch, and which values share memory."""
 
+import collections
 import dis
 import functools
+import gc
 import types
-from collections.abc import Callable, Iterable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .aliases import PLAIN, filled, own
@@ -15,7 +18,10 @@ CACHE = functools._lru_cache_wrapper
 DEEP = 8
 LAZY = 0x20 | 0x80 | 0x200  # flags of code that calling does not run: generators, coroutines
 MAKING = frozenset({"__new__", "__init__", "__post_init__", "__init_subclass__", "__set_name__",
-                    "__call__", "__prepare__", "__class_getitem__"})  # fmt: skip
+                    "__prepare__", "__class_getitem__"})  # fmt: skip
+# modules of kinds that keep what they were given out of sight: `map`, a task, what compares keys
+HOLDERS = frozenset({"builtins", "itertools", "functools", "_functools", "_asyncio", "operator"})
+ABSENT = object()
 BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
 
 
@@ -86,6 +92,7 @@ class Reach:
     """Walks from values to the code behind them, and from there to the globals it reads.
 
     space:  the notebook's namespace
+    before: what it was before the cell, which may have removed names
     attrs:  names of attributes that the cell, or code found so far, looks up
     cached: wrappers of `functools.lru_cache` that answered without calling what they wrap
     filled: (id, name) of `cached_property` values that were known before
@@ -97,8 +104,9 @@ class Reach:
         attrs: Iterable[str],
         cached: Iterable[int] = (),
         filled: Iterable[tuple[int, str]] = (),
+        before: Mapping[str, Any] = types.MappingProxyType({}),
     ) -> None:
-        self.space = space
+        self.space, self.before = space, before
         self.attrs = set(attrs)
         self.cached = set(cached)
         self.filled = frozenset(filled)
@@ -116,6 +124,10 @@ class Reach:
             types.AsyncGeneratorType: lambda value, _: self._code(value.ag_code),
             dict: lambda value, depth: self._items(value.values(), depth),
             functools.partial: self._partial,
+            weakref.ReferenceType: lambda value, depth: self._walk(value(), depth + 1),
+            collections.deque: self._items,
+            collections.defaultdict: self._defaults,
+            collections.OrderedDict: lambda value, depth: self._items(value.values(), depth),
             **dict.fromkeys((list, tuple, set, frozenset), self._items),
         }
 
@@ -139,13 +151,14 @@ class Reach:
 
     def _goes_on(self) -> bool:
         """Walk what code names and methods asked for since; say whether there was any."""
-        found = [(value, True) for value in self.pending]
-        found += [(method, False) for name, method in self.later if name in self.attrs]
-        self.pending.clear()
+        named, self.pending = self.pending, []
+        asked = [item for name, item in self.later if name in self.attrs]
         self.later = [one for one in self.later if one[0] not in self.attrs]
-        for value, called in found:
-            self._walk(value, 0, called=called)
-        return bool(found)
+        for value in named:
+            self._walk(value, 0, called=True)
+        for item in asked:
+            self._walk(item, 0, escapes=False)
+        return bool(named or asked)
 
     def _walk(self, value: Any, depth: int, *, escapes: bool = True, called: bool = False) -> None:
         kind = type(value)
@@ -173,6 +186,10 @@ class Reach:
         for item in list(values)[:MANY]:
             self._walk(item, depth + 1)
 
+    def _defaults(self, value: Any, depth: int) -> None:
+        self._walk(value.default_factory, depth + 1)
+        self._items(value.values(), depth)
+
     def _partial(self, value: Any, depth: int) -> None:
         self._walk(value.func, depth + 1)
         self._items((*value.args, *value.keywords.values()), depth)
@@ -186,6 +203,11 @@ class Reach:
         wrapped = own(value, "__wrapped__")
         if type(wrapped) is types.FunctionType:
             self._function(wrapped, depth + 1)
+        if module_of(type(value)) in HOLDERS:
+            for item in gc.get_referents(value)[:MANY]:
+                kind = type(item)
+                if kind in self.walks or module_of(kind) in {"__main__", *HOLDERS}:
+                    self._walk(item, depth + 1)
         held = own(value, "__dict__")
         if type(held) is dict and len(held) < MANY:
             for item in list(held.values()):
@@ -208,10 +230,11 @@ class Reach:
         found = code_of(code)
         self.attrs |= found.attrs
         self.texts += found.texts
-        for name in found.globals:
-            if name in self.space and name not in self.names:
+        for name in found.globals - self.names:
+            value = self.space.get(name, self.before.get(name, ABSENT))
+            if value is not ABSENT:
                 self.names.add(name)
-                self.pending.append(self.space[name])
+                self.pending.append(value)
 
     def _class(self, value: type, depth: int, runs: frozenset[str] | None, *, all: bool) -> None:  # noqa: A002
         """Walk a class of the notebook.
@@ -227,14 +250,26 @@ class Reach:
         for owner in lineage(value):
             if module_of(owner) != "__main__":
                 continue
-            for name, item in list(inside(owner).items()):
-                function = _behind(item)
-                if type(function) is not types.FunctionType:
-                    self._walk(item, depth + 1) if callable(item) else None
-                elif all or name in self.attrs or (_special(name) and (not runs or name in runs)):
+            meta = issubclass(owner, type) and "__call__"  # what calling one of its classes runs
+            for name, function in self._behind_all(owner, depth):
+                runs_now = not runs or name in runs or name == meta
+                if all or name in self.attrs or (_special(name) and runs_now):
                     self._function(function, depth + 1)
                 elif not _special(name):
                     self.later.append((name, function))
+
+    def _behind_all(self, owner: type, depth: int) -> Iterator[tuple[str, Any]]:
+        """Yield the functions that stand in a class by name; walk whatever else it holds."""
+        for name, item in list(inside(owner).items()):
+            functions = _behind(item)
+            for function in functions:
+                yield name, function
+            if functions:
+                continue
+            if callable(item):
+                self._walk(item, depth + 1)
+            elif module_of(type(item)) == "__main__":  # a descriptor, an object that all share
+                self.later.append((name, item))
 
     def _instance(self, value: Any, depth: int, *, escapes: bool, called: bool) -> None:
         kind = type(value)
@@ -244,7 +279,7 @@ class Reach:
         handed_over = foreign and any(
             name not in mine and name not in inside(object) and has(kind, name) for name in asked
         )
-        self._members(kind, value, depth, all=escapes or handed_over)
+        self._members(kind, value, depth, asked, all=escapes or handed_over)
         held = own(value, "__dict__")
         if type(held) is dict:
             for name, item in list(held.items())[:MANY]:
@@ -253,23 +288,22 @@ class Reach:
                 else:
                     self._walk(item, depth + 1, escapes=False)
 
-    def _members(self, kind: type, value: Any, depth: int, *, all: bool) -> None:  # noqa: A002
-        """Walk the methods of an object that was made before: what makes it does not run."""
+    def _members(self, kind: type, value: Any, depth: int, asked: set[str], *, all: bool) -> None:  # noqa: A002
+        """Walk the methods of an object that was made before: what makes it does not run.
+
+        asked: names of what is looked up on it, `__call__` where it is called itself
+        """
         if (id(value), "members", all) in self.seen:
             return
         self.seen.add((id(value), "members", all))
         for owner in lineage(kind):
             if module_of(owner) != "__main__":
                 continue
-            for name, item in list(inside(owner).items()):
-                function = _behind(item)
-                if type(function) is not types.FunctionType:
-                    self._walk(item, depth + 1) if callable(item) else None
-                elif (id(value), name) in self.filled or (
-                    name in MAKING and name not in self.attrs
-                ):
+            for name, function in self._behind_all(owner, depth):
+                made = name in MAKING or (name == "__call__" and not all)
+                if (id(value), name) in self.filled or (made and name not in asked):
                     continue
-                elif all or name in self.attrs or _special(name):
+                if all or name in asked or _special(name):
                     self._function(function, depth + 1)
                 else:
                     self.later.append((name, function))
@@ -284,11 +318,14 @@ def has(kind: type, name: str) -> bool:
     return any(name in inside(owner) for owner in lineage(kind))
 
 
-def _behind(item: Any) -> Any:
-    """Return the function behind what stands in a class: a property, a class method."""
+def _behind(item: Any) -> list[Any]:
+    """Return the functions behind what stands in a class: of a property, a class method."""
     kind = type(item)
+    found = [item]
     if kind in (staticmethod, classmethod):
-        return item.__func__
-    if kind is property:
-        return item.fget
-    return item.func if kind is functools.cached_property else item
+        found = [item.__func__]
+    elif kind is property:
+        found = [item.fget, item.fset, item.fdel]
+    elif kind is functools.cached_property:
+        found = [item.func]
+    return [one for one in found if type(one) is types.FunctionType]

@@ -16,6 +16,7 @@ from mlops_nb.notebook.units import Unit, meaning
 from mlops_nb.ports import Source
 from mlops_nb.probe import generators, values
 from mlops_nb.probe.fingerprint import digest_or_unknown
+from mlops_nb.probe.flat import Flat
 from mlops_nb.probe.look import look
 from mlops_nb.probe.observer import Observer
 from mlops_nb.verbs import capture
@@ -52,7 +53,7 @@ class Session:
         self.cells: dict[str, Ran] = {}  # id, or text where there is none → its last run
         self.versions: dict[str, int] = {}
         self.maker: dict[str, str] = {}  # name → the cell that made it last
-        self.prints: dict[str, bytes | None] = {}
+        self.prints: dict[str, bytes | Flat | None] = {}
         self.restored: set[str] = set()
         self.began = 0.0
         self.order = 0
@@ -83,6 +84,8 @@ class Session:
             if now is None or now != self.prints.get(name):  # the same value again is no change
                 self.versions[name] = self.order
             self.prints[name] = now
+        for name in seen.get("deletes", ()):
+            self.prints.pop(name, None)  # it may keep a list alive
         left = {n: self.versions.get(n, 0) for n in read}
         files = {p: _stamp(p) for p in seen.get("files_read", ())}
         self.cells[key] = Ran(self.order, key, str(seen.get("source", "")), seen, seconds, read,
