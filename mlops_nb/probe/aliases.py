@@ -2,9 +2,11 @@
 
 import collections
 import functools
+import gc
 import itertools
 import types
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .outside import LOOKS, inside, lineage, module_of
@@ -17,6 +19,9 @@ MOST_OBJECTS = 20_000
 MOST_ITEMS = 5_000  # changeable items of one container
 MOST_BASES = 64  # views of views
 AGAIN = frozenset({list, tuple, set, frozenset, type({}.values())})  # can be gone through twice
+SHOWING: frozenset[type] = frozenset(
+    {types.MappingProxyType, type({}.keys()), type({}.values()), type({}.items())}
+)
 CONTAINERS: tuple[Any, ...] = (dict, list, tuple, set, frozenset, collections.deque)
 
 
@@ -60,18 +65,13 @@ def filled(cell: types.CellType) -> bool:
 
 
 def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
-    if kind is dict:
-        return _changeable(item.values())
-    if kind in (list, tuple, set, frozenset):
-        return _changeable(item)
+    parts = KINDS.get(kind)
+    if parts is not None:
+        return parts(item)
     if kind is types.FunctionType:
         cells = item.__closure__ or ()
         seen.update(id(cell) for cell in cells)
         return [c.cell_contents for c in cells if filled(c)]
-    if kind in (types.MethodType, types.BuiltinFunctionType):
-        return [item.__self__]
-    if kind is functools.partial:
-        return [item.func, *item.args, *item.keywords.values()]
     if issubclass(kind, type):
         return _changeable(inside(item).values())
     known = LIBRARIES.get(module_of(kind).partition(".")[0])
@@ -99,7 +99,7 @@ def _held(item: Any, kind: type) -> list[Any]:
 def _numpy(item: Any, _: type, seen: set[int]) -> list[Any]:
     base = item
     for _step in range(MOST_BASES):  # a dtype is its own base; a notebook's class may do anything
-        above = own(base, "base")
+        above = base.obj if type(base) is memoryview else own(base, "base")
         if above is None or above is base:
             break
         base = above
@@ -115,6 +115,8 @@ def _copied(item: Any, kind: type, seen: set[int]) -> list[Any]:
     """Frames are copied when written to; what groups or windows one looks at that very frame."""
     if module_of(kind).startswith(LOOKS):
         seen.add(id(own(item, "obj")))
+    if str(getattr(item, "dtype", "")) == "object" and 0 < item.size < MOST_ITEMS:
+        return _changeable(item.to_numpy().flat)  # a copy holds the same objects
     return []
 
 
@@ -134,6 +136,22 @@ def _artist(item: Any, kind: type, seen: set[int]) -> list[Any]:
     return []
 
 
+def _changeable(items: Iterable[Any]) -> list[Any]:
+    found = items if type(items) in AGAIN else list(items)
+    if set(map(type, found)) <= PLAIN:  # of millions, mostly
+        return []
+    return [item for item in itertools.islice(found, MOST_ITEMS) if type(item) not in PLAIN]
+
+
+KINDS: dict[type, Callable[[Any], list[Any]]] = {
+    dict: lambda item: _changeable(item.values()),
+    **dict.fromkeys((list, tuple, set, frozenset), _changeable),
+    **dict.fromkeys((types.MethodType, types.BuiltinFunctionType), lambda item: [item.__self__]),
+    **dict.fromkeys(SHOWING, gc.get_referents),
+    weakref.ReferenceType: lambda item: [item()],
+    memoryview: lambda item: [item.obj],
+    functools.partial: lambda item: [item.func, *item.args, *item.keywords.values()],
+}
 LIBRARIES = {
     "numpy": _numpy,
     "pandas": _copied,
@@ -143,10 +161,3 @@ LIBRARIES = {
     "matplotlib": _artist,
     "mpl_toolkits": _artist,
 }
-
-
-def _changeable(items: Iterable[Any]) -> list[Any]:
-    found = items if type(items) in AGAIN else list(items)
-    if set(map(type, found)) <= PLAIN:  # of millions, mostly
-        return []
-    return [item for item in itertools.islice(found, MOST_ITEMS) if type(item) not in PLAIN]

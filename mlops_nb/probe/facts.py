@@ -12,6 +12,7 @@ from . import audit, outside
 from .hidden import Hidden
 from .reach import Reach, has
 from .reads import KEEPERS, Reads
+from .settings import Target
 from .uses import Use, shell_names, words_in
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
 PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)|\{\{\s*([A-Za-z_]\w*)")
 NAMESPACE = frozenset({"user_ns", "user_global_ns", "ev", "ex"})
 EVALUATES = frozenset({"eval", "evaluate"})  # pd.eval("a + b"), numexpr.evaluate("a + b")
+
+
+ANYHOW = Use(0, maybe=False)  # what somebody calls, in whatever way
+ANYHOW.called = ANYHOW.escapes = True
 
 
 @dataclass(slots=True)
@@ -42,6 +47,8 @@ class Cell:
     trees: list[tuple[Any, Reads]] = field(default_factory=list)
     lost: str = ""
     timed: set[str] | None = None  # names that the set-up of the `%timeit` under way binds
+    known: set[Target] = field(default_factory=set)  # attributes it sets that were there before
+    contents: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)  # of modules
 
 
 class Facts:
@@ -177,6 +184,9 @@ class Facts:
                     reach.take(space[name], use, kept=kept)
             for reached in reach.names - first.keys():
                 first[reached] = use.line
+        for value in self._called_by_libraries(reach.attrs):
+            reach.take(value, ANYHOW)
+        first = dict.fromkeys(reach.names, 0) | first
         self.attrs |= reach.attrs
         self.texts += reach.texts
         self.reached = reach.names
@@ -186,6 +196,16 @@ class Facts:
             if name in self.before and (stored is None or stored[1] or line <= stored[0]):
                 found.add(name)
         return found
+
+    def _called_by_libraries(self, attrs: set[str]) -> list[Any]:
+        """Functions and classes of the notebook that libraries call by what the cell looks up."""
+        registry = self.shell.magics_manager.magics
+        magics = {a.lstrip("%") for a in attrs if a.startswith("%")}
+        return [
+            *self.observer.settings.reached(attrs),
+            *(known[name] for known in registry.values() for name in magics & known.keys()
+              if getattr(known[name], "__globals__", None) is self.shell.user_ns),
+        ]  # fmt: skip
 
     def _keeps(self, callee: str) -> bool:
         """Say whether a callee keeps what it is given: `partial`, an estimator's class."""
@@ -251,8 +271,9 @@ class Facts:
 
     def _changes(self, touched: set[str], writes: set[str]) -> set[str]:
         """Names whose value is another one than before, databases behind connections included."""
+        marks = dict(self.observer.marks)
         changes, guesses = self.observer.changed(touched, writes, self.now)
-        changes |= self._databases(touched, changes)
+        changes |= self._databases(touched, changes, marks)
         changes |= {n for n, use in self.used.items() if "reload" in use.given
                     and issubclass(type(self.now.get(n)), types.ModuleType)}  # fmt: skip
         if guesses:
@@ -261,8 +282,11 @@ class Facts:
             self.assumed.append(f"its text could not be read ({self.cell.lost})")
         return changes
 
-    def _databases(self, touched: set[str], changes: set[str]) -> set[str]:
-        """Connections whose database this cell changed, and cursors that it moved."""
+    def _databases(self, touched: set[str], changes: set[str], marks: dict[str, Any]) -> set[str]:
+        """Connections whose database this cell changed, and cursors that it moved.
+
+        marks: name → what was told of a connection before the cell
+        """
         found = {n for n in touched & self.before.keys() if outside.is_cursor(self.now[n])
                  and self.attrs & outside.MOVES_CURSORS}  # fmt: skip
         behind = [getattr(self.now[n], "connection", None) for n in touched
@@ -270,7 +294,7 @@ class Facts:
         held = {n for n, value in self.now.items() if behind and any(value is b for b in behind)}
         for name in touched | held:
             value = self.now[name]
-            mark, old = outside.database_mark(value), self.observer.marks.get(name)
+            mark, old = outside.database_mark(value), marks.get(name)
             if mark is not None:
                 self.observer.marks[name] = mark
             if name in changes or name not in self.before:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 ENVIRONMENT = frozenset({"environ", "getenv", "environb"})
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 SHOWN = re.compile(r"\bOut\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
-OWN_CHANNEL = ("rcParams", "options", "environ", "path", "filters", "modules")
 CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the clock
 PACKAGES = {"rng:numpy": "numpy", "rng:random": "random", "rng:torch": "torch"}
 
@@ -76,11 +75,9 @@ class Hidden:
         if "warnings" in changed and not modules and self._only_imports():
             changed.discard("warnings")  # filters that packages bring along, wherever imported
         read |= {f"cache:{n}" for n in facts.used if n in self.observer.caches}
-        patched = self._patches()
-        tops = facts.tops | {i.partition(".")[0] for i in facts.imports}
-        read |= {f"module:{top}" for top in self.observer.patched & tops}
-        self.observer.patched |= patched
-        return read, changed | self._just_shown() | {f"module:{top}" for top in patched}
+        settings = self.observer.settings
+        read |= settings.read(facts)
+        return read, changed | self._just_shown() | settings.changed(facts)
 
     def _seeds(self) -> dict[str, bool]:
         """Return the generators that the cell set to a state, and whether it did so at first."""
@@ -186,19 +183,6 @@ class Hidden:
     def _just_shown(self) -> set[str]:
         now = self.facts.shell.user_ns.get("_oh", ())
         return {f"Out[{count}]" for count in now if count not in self.cell.shown}
-
-    def _patches(self) -> set[str]:
-        """Packages whose modules or classes the text gives other attributes."""
-        found = set()
-        last = self.facts.last_line
-        for _, reads in self.cell.trees:
-            for line, root, path in reads.attr_stores:
-                value = self.facts.both.get(root)
-                late = last is not None and line > last
-                module = issubclass(type(value), types.ModuleType | type)
-                if not late and module and path[0] not in OWN_CHANNEL:
-                    found.add(outside.top_of(value))
-        return found - {""}
 
     # files and the outside
 

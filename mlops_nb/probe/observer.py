@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 
 from . import audit, channels, outside
 from .aliases import PLAIN, own, shares
+from .beside import beside
 from .drawn import drawing
 from .facts import Cell, Facts
 from .fingerprint import quick
 from .flat import Flat, flat
 from .opened import Opened
 from .reads import Reads
+from .settings import Settings
 
 SKIPPED = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_i",
                      "_ii", "_iii", "_ih", "_oh", "_dh"})  # fmt: skip
@@ -67,7 +69,7 @@ class Observer:
         self.misses: dict[int, int] = {}
         self.caches: set[str] = set()  # names of `lru_cache` wrappers
         self.open: set[str] = set()  # names of files that are open, and of arrays that lie in one
-        self.patched: set[str] = set()
+        self.settings = Settings()
         self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
@@ -143,6 +145,7 @@ class Observer:
             reads.visit(tree)
             cell.trees.append((tree, reads))
             self._watch_named(cell, reads)
+            self.settings.before(cell, reads)
             for name in reads.loads:
                 if name in cell.space and name not in self.prints:
                     self._take_print(name, cell.space[name])
@@ -281,6 +284,8 @@ class Observer:
         now: what those that were touched are made of, after the cell
         """
         ids: set[int] = set()
+        for name in self.shares.keys() - space.keys():  # what is gone shows in weak references
+            ids |= self.shares[name]
         for name in touched:
             ids |= self.shares.get(name, frozenset()) | now[name].shares
         group = set(touched)
@@ -315,7 +320,11 @@ def _print(value: Any) -> bytes | None:
     ):
         return quick(held)  # what it remembers of it by now is no change
     seen = drawing(value)
-    return quick(value if seen is None else seen)
+    if seen is not None:
+        return quick(seen)
+    content, more = quick(value), beside(value)
+    known = content is not None or not outside.module_of(kind).startswith(("numpy", "pandas"))
+    return quick([content, more]) if more is not None and known else content
 
 
 def _is_quiet(value: Any) -> bool:

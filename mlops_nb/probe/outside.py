@@ -29,6 +29,7 @@ SQL_WRITES = re.compile(
     re.IGNORECASE,
 )
 DATABASE_WRITES = frozenset({
+    "create_function", "create_aggregate", "create_collation",
     "to_sql", "commit", "create_all", "drop_all", "add_all", "bulk_save_objects", "insert_many",
     "insert_one", "update_one", "delete_many",
 })  # fmt: skip
@@ -156,9 +157,11 @@ def database_mark(value: Any) -> Any:
     sqlite = sys.modules.get("sqlite3")
     if sqlite is not None and issubclass(type(value), sqlite.Connection):
         try:
-            return (value.total_changes, value.in_transaction)
+            settings = (id(value.row_factory), id(value.text_factory), value.isolation_level)
+            changes = (value.total_changes, value.in_transaction)
         except sqlite.Error:  # it is closed
             return "closed"
+        return (*changes, *settings)
     return None
 
 

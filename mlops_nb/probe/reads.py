@@ -308,6 +308,8 @@ class Reads(Uses, ast.NodeVisitor):
                 use.passed |= not getattr(node, "bound", False)
             if looks_inside:
                 self.dynamic = known
+            if node.func.id in {"setattr", "delattr"}:
+                self._set_by_text(node)
         else:
             self.callees.append("")
             self.visit(node.func)
@@ -320,6 +322,12 @@ class Reads(Uses, ast.NodeVisitor):
                 argument.handed_on = True  # type: ignore[attr-defined]
             self.visit(argument)
         self.callees.pop()
+
+    def _set_by_text(self, node: ast.Call) -> None:
+        """Note the attribute that `setattr(a, "b", 1)` sets."""
+        if len(node.args) > 1 and isinstance(root := node.args[0], ast.Name):
+            name = getattr(node.args[1], "value", None)
+            self.attr_stores.append((node.lineno, root.id, (name if type(name) is str else "*",)))
 
     def _ipython(self, node: ast.Call, method: str) -> None:
         words = [a.value for a in node.args
