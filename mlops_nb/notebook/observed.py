@@ -65,6 +65,7 @@ def flows(static: Sequence[Flow], found: Sequence[Names], seen: Mapping[int, See
             flow = _seen_flow(told, writers, hidden)  # noqa: PLW2901
             channels = frozenset(channels_changed(told))
             writers |= dict.fromkeys(told["deletes"], (index,))
+            hidden[f"In[{told.get('typed')}]"] = index
         joined.append(flow)
         above.append(set(flow.depends_on).union(*(above[cell] for cell in flow.depends_on)))
         for name in flow.changes:

@@ -43,8 +43,8 @@ def _array(value: Any) -> Any:
 def _frame(value: Any) -> Any:
     """Return the flags of a frame that are set, and the attributes that were hung on it."""
     held = own(value, "__dict__")
-    if type(held) is not dict:
-        return None
+    if type(held) is not dict or "_flags" not in held:
+        return None  # an index, which keeps what it worked out
     hung = {name: item for name, item in held.items() if name not in FRAME}
     strict = not getattr(held.get("_flags"), "allows_duplicate_labels", True)
     return [hung, strict] if hung or strict else None

@@ -9,7 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import audit, outside
+from .aliases import own, shares
 from .hidden import Hidden
+from .prints import printed
 from .reach import Reach, has
 from .reads import KEEPERS, Reads
 from .settings import Target
@@ -24,6 +26,7 @@ SQL = re.compile(r"\b(?:from|join|into|update|table)\s+([A-Za-z_]\w*)", re.IGNOR
 SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
 PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)|\{\{\s*([A-Za-z_]\w*)")
 NAMESPACE = frozenset({"user_ns", "user_global_ns", "ev", "ex"})
+FRAMES = frozenset({"f_globals", "f_locals"})
 EVALUATES = frozenset({"eval", "evaluate"})  # pd.eval("a + b"), numexpr.evaluate("a + b")
 
 
@@ -33,10 +36,14 @@ ANYHOW.called = ANYHOW.escapes = True
 
 @dataclass(slots=True)
 class Cell:
-    """How things stood before a cell."""
+    """How things stood before a cell.
+
+    typed: its place among all that was typed, as in `In[1]`
+    """
 
     info: Any
     count: int
+    typed: int
     folder: str
     space: dict[str, Any]
     state: dict[str, Any]
@@ -48,6 +55,7 @@ class Cell:
     lost: str = ""
     timed: set[str] | None = None  # names that the set-up of the `%timeit` under way binds
     known: set[Target] = field(default_factory=set)  # attributes it sets that were there before
+    outs: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # shown before, and asked for
     contents: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)  # of modules
 
 
@@ -116,7 +124,7 @@ class Facts:
         reads = {n for n, use in self.loads.items()
                  if n in self.before and not (use.maybe and n in bound)}  # fmt: skip
         reads |= self._from_code()
-        reads |= self._from_texts()
+        reads |= self._from_texts() | self._through_shown()
         if not self.cell.trees and bound:
             self.assumed.append("it ran code that could not be read")
         touched = {n for n in (reads | writes | set(self.used)) if n in self.now}
@@ -127,7 +135,9 @@ class Facts:
             self.observer.forget(name)
         hidden = Hidden(self)
         told = hidden.tell()
-        told["channels_changed"] |= anew
+        told["channels_changed"] |= anew | {
+            f"Out[{n}]" for n, (value, old) in self.cell.outs.items() if printed(value) != old
+        }
         prints = self.observer.prints
         told |= {
             "reads": reads,
@@ -142,7 +152,7 @@ class Facts:
         result = self.result
         return {
             "id": getattr(self.cell.info, "cell_id", None),
-            "count": self.cell.count,
+            "typed": self.cell.typed,
             "source": self.cell.info.raw_cell,
             "clock": outside.tells_time(self.attrs, self.named),
             "assumed": self.assumed,
@@ -217,13 +227,17 @@ class Facts:
         """Names that are read through texts: `exec`, `globals()["x"]`, shell lines, queries."""
         lines = [*self.shell_texts, *self.magic_texts]
         found = {n for text in lines for n in shell_names(text) if n in self.before}
+        if "%store" in self.attrs:
+            kept = [text for text in self.magic_texts if not text.startswith("-")]
+            found |= words_in(kept) & self.before.keys() - self.stores.keys()
         for text in self.magic_texts:
             found |= {n for match in PARAMETER.findall(text) for n in match if n in self.before}
         found |= self._from_queries() | self._from_scripts()
         asks_shell = "get_ipython" in self.used and self.attrs & NAMESPACE
+        self.dynamic |= self.attrs & FRAMES
         if not (self.dynamic or asks_shell or "__main__" in self.imports):
             return found
-        texts = self.known_texts
+        texts = [*self.known_texts, *self._of_main()]
         named = {w for w in words_in(texts) if w in self.before and w not in self.stores}
         if named or (asks_shell and not self.dynamic):
             return found | named
@@ -232,10 +246,23 @@ class Facts:
             return found | set(self.before)
         return found
 
+    def _of_main(self) -> set[str]:
+        """Names that are looked up on the notebook itself: `import __main__; __main__.x`."""
+        space = self.shell.user_ns
+        paths = [(root, path) for _, reads in self.cell.trees for _, root, path in reads.paths]
+        return {path[0] for root, path in paths
+                if root == "__main__" or own(self.both.get(root), "__dict__") is space}  # fmt: skip
+
     @cached_property
     def known_texts(self) -> list[str]:
         """The texts that stand in the cell and in the code it reaches, and those behind names."""
         return [*self.texts, *(v for _, v in self.named if type(v) is str)]
+
+    def _through_shown(self) -> set[str]:
+        """Names whose value is, or shares memory with, what an earlier cell showed: `_`."""
+        ids = {one for value, _ in self.cell.outs.values() for one in shares(value)}
+        known = self.observer.shares.items() if ids else ()
+        return {n for n, its in known if n in self.before and not ids.isdisjoint(its)}
 
     def _from_queries(self) -> set[str]:
         """Names in the text of `df.query("a > @b")`, of SQL, of `pd.eval("a + b")`."""

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = frozenset({"environ", "getenv", "environb"})
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
-SHOWN = re.compile(r"\bOut\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
 CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the clock
+TYPED = re.compile(r"\b(?:In|_ih)\[(\d+)\]|(?<![\w.])_i(\d+)\b")
+TYPED_BEFORE = frozenset({"In", "_ih", "_i", "_ii", "_iii"})
 PACKAGES = {"rng:numpy": "numpy", "rng:random": "random", "rng:torch": "torch"}
 
 
@@ -71,13 +72,15 @@ class Hidden:
         read |= self._environment()
         if draws:
             read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
-        read |= self._shown() | self._shows()
+        read |= self._shown() | self._shows() | self._typed()
         if "warnings" in changed and not modules and self._only_imports():
             changed.discard("warnings")  # filters that packages bring along, wherever imported
         read |= {f"cache:{n}" for n in facts.used if n in self.observer.caches}
         settings = self.observer.settings
         read |= settings.read(facts)
-        return read, changed | self._just_shown() | settings.changed(facts)
+        stored, restored = self._stored()
+        changed |= stored | self._just_shown() | settings.changed(facts)
+        return read | restored, changed
 
     def _seeds(self) -> dict[str, bool]:
         """Return the generators that the cell set to a state, and whether it did so at first."""
@@ -120,6 +123,9 @@ class Hidden:
             told = [*self.touched.programs, *self.facts.texts]
             words = {w for text in told for w in re.findall(r"\w+", text)}
             found |= {f"env:{n}" for n in words if n in os.environ}
+        if "%env" in self.words:  # without a value it tells one variable, or all
+            asked = {text.strip() or "*" for text in self.facts.magic_texts}
+            found |= {f"env:{n}" for n in asked if n == "*" or n in os.environ}
         if self.words & ENVIRONMENT:
             known = set(os.environ)
             named = {t for t in self.facts.known_texts if t in known or VARIABLE.match(t)}
@@ -173,12 +179,28 @@ class Hidden:
     def _shown(self) -> set[str]:
         found = set()
         shown = self.cell.shown
-        for out, numbered, last in SHOWN.findall(self.cell.info.raw_cell):
+        for out, numbered, last in shown_by.SHOWN.findall(self.cell.info.raw_cell):
             if out or numbered:
                 found.add(f"Out[{out or numbered}]")
             elif last in self.facts.loads.keys() - self.facts.stores and len(last) <= len(shown):
                 found.add(f"Out[{shown[-len(last)]}]")
         return found
+
+    def _stored(self) -> tuple[set[str], set[str]]:
+        """Return what `%store x` keeps for other notebooks, and what `%store -r x` brings back."""
+        texts = self.facts.magic_texts if "%store" in self.words else ()
+        kept = {f"store:{n}" for text in texts for n in text.split() if n.isidentifier()}
+        back = any(text.startswith("-r") for text in texts)
+        return (set(), kept or {"store:*"}) if back else (kept, set())
+
+    def _typed(self) -> set[str]:
+        """Return the earlier inputs that the cell asks for: `In[1]`, `_ih[1]`, `_i1`, `_i`."""
+        asked = self.facts.loads.keys()
+        if not asked & TYPED_BEFORE and not any(TYPED.match(name) for name in asked):
+            return set()
+        found = {int(a or b) for a, b in TYPED.findall(self.cell.info.raw_cell)}
+        found |= {self.cell.typed - n.count("i") for n in asked & {"_i", "_ii", "_iii"}}
+        return {f"In[{count}]" for count in found}
 
     def _just_shown(self) -> set[str]:
         now = self.facts.shell.user_ns.get("_oh", ())

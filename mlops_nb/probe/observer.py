@@ -17,14 +17,13 @@ from typing import Any, NamedTuple
 
 from . import audit, channels, outside
 from .aliases import PLAIN, own, shares
-from .beside import beside
-from .drawn import drawing
 from .facts import Cell, Facts
-from .fingerprint import quick
 from .flat import Flat, flat
 from .opened import Opened
+from .prints import is_quiet, printed
 from .reads import Reads
 from .settings import Settings
+from .shown import shown_before
 
 SKIPPED = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_i",
                      "_ii", "_iii", "_ih", "_oh", "_dh"})  # fmt: skip
@@ -69,7 +68,7 @@ class Observer:
         self.misses: dict[int, int] = {}
         self.caches: set[str] = set()  # names of `lru_cache` wrappers
         self.open: set[str] = set()  # names of files that are open, and of arrays that lie in one
-        self.settings = Settings()
+        self.settings = Settings(shell)
         self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
@@ -112,6 +111,7 @@ class Observer:
             self.cell = Cell(
                 info=info,
                 count=self.shell.execution_count,
+                typed=len(self.shell.history_manager.input_hist_parsed),
                 folder=folder,
                 space=self.space(),
                 state=channels.state() if self.state is None else channels.again(self.state),
@@ -120,6 +120,8 @@ class Observer:
                 start=time.time_ns(),
                 shown=list(self.shell.user_ns.get("_oh", ())),
             )
+            for count, value in shown_before(info.raw_cell, self.shell.user_ns):
+                self.cell.outs[count] = (value, printed(value))
             self.opened.watch(folder)
             self.opened.take()  # what happened between cells is nobody's
             audit.listen()
@@ -221,7 +223,7 @@ class Observer:
                 self.marks[name] = mark
             if outside.module_of(kind) == "__main__" and type(own(value, "__dict__")) is dict:
                 self.filled[name] = {(id(value), key) for key in own(value, "__dict__")}
-        self.prints[name] = made.flat or _print(value)
+        self.prints[name] = made.flat or printed(value)
         self.open.discard(name)
         if issubclass(kind, io.IOBase) or outside.name_of(kind) == "memmap":
             self.open.add(name)
@@ -271,7 +273,7 @@ class Observer:
             if name in writes or issubclass(type(value), types.ModuleType) or name in self.caches:
                 continue  # the answers of a cache are a channel of their own
             if new is None:
-                if name in touched and not outside.is_handle(value) and not _is_quiet(value):
+                if name in touched and not outside.is_handle(value) and not is_quiet(value):
                     changes.add(name)
                     guesses.add(name)
             elif old is not MISSING and old != new:
@@ -304,33 +306,6 @@ class Observer:
 def is_cache(value: Any) -> bool:
     """Say whether a value is what `functools.lru_cache` makes of a function."""
     return issubclass(type(value), CACHE)
-
-
-def _print(value: Any) -> bytes | None:
-    kind = type(value)
-    if issubclass(kind, types.ModuleType):
-        return b"module"
-    if outside.draws_from_channel(value):
-        return b"channel"
-    if outside.module_of(kind).startswith(outside.FIXED):
-        return b"fixed"
-    if (
-        outside.module_of(kind).startswith(outside.LOOKS)
-        and (held := own(value, "obj")) is not None
-    ):
-        return quick(held)  # what it remembers of it by now is no change
-    seen = drawing(value)
-    if seen is not None:
-        return quick(seen)
-    content, more = quick(value), beside(value)
-    known = content is not None or not outside.module_of(kind).startswith(("numpy", "pandas"))
-    return quick([content, more]) if more is not None and known else content
-
-
-def _is_quiet(value: Any) -> bool:
-    """Say whether using a value of unknown content is not held to change it: a lock, a logger."""
-    return outside.module_of(type(value)).partition(".")[0] in {"_thread", "threading", "logging",
-                                                       "ipywidgets", "IPython"}  # fmt: skip
 
 
 _followed: dict[int, Observer] = {}

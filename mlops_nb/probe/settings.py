@@ -29,10 +29,11 @@ REGISTERS = re.compile(r"(?:un)?register(?:_\w+)?\Z")
 SETS = re.compile(
     r"(?:(?:un)?register|enable|disable|install|initialize|init|patch|monkeypatch|reset|use|set)"
     r"(?:_\w+)?\Z|set[A-Z]\w*\Z|setdefaulttimeout\Z|autolog\Z|extension\Z|clear_session\Z|"
-    r"output_notebook\Z|tzset\Z|(?:start|end)_run\Z"
+    r"output_notebook\Z|tzset\Z|(?:start|end)_run\Z|signal\Z"
 )
 LOGGING = frozenset({"basicConfig", "setLevel", "addHandler", "removeHandler", "disable",
                      "addFilter", "dictConfig", "fileConfig", "captureWarnings"})  # fmt: skip
+EXTENSIONS = frozenset({"%load_ext", "%reload_ext"})
 CONTAINERS = frozenset({list, dict, set})
 MOST_ITEMS = 1_000  # of a module's container that is looked at
 ANYBODY = "*"
@@ -47,9 +48,15 @@ class Settings:
     kept:  attribute, or text that a function was registered by → functions and classes
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shell: Any) -> None:
         self.names: dict[str, set[str]] = {}
         self.kept: dict[str, list[Any]] = {}
+        self.shell = shell
+        self.magics = self._magics()
+        self.new_magics: set[str] = set()
+
+    def _magics(self) -> dict[str, dict[str, Any]]:
+        return {kind: dict(known) for kind, known in self.shell.magics_manager.magics.items()}
 
     def before(self, cell: "Cell", reads: "Reads") -> None:
         """Note which of what a tree sets was there before, and what modules' containers hold."""
@@ -58,6 +65,8 @@ class Settings:
                 cell.known.add((root, path))
         for _, root, path in reads.paths:
             value: Any = cell.space.get(root)
+            if value is None and root in reads.imports:
+                value = sys.modules.get(root)
             if issubclass(type(value), types.ModuleType):
                 for place, container in _containers(value, path):
                     cell.contents.setdefault(place, (container, quick(container)))
@@ -70,7 +79,23 @@ class Settings:
         for top, names in found.items():
             self.names.setdefault(top, set()).update(names)
         self._keep(facts)
-        return {_channel(top, name) for top, names in found.items() for name in names}
+        channels = {_channel(top, name) for top, names in found.items() for name in names}
+        return channels | {f"magic:{name}" for name in self._changed_magics(facts)}
+
+    def _changed_magics(self, facts: "Facts") -> set[str]:
+        """Return the magics that a cell defined, by itself or by an extension that it loaded.
+
+        IPython loads many of its own when they are asked for.
+        """
+        now = self._magics()
+        if now == self.magics:
+            return set()
+        old, self.magics = self.magics, now
+        asked = bool(EXTENSIONS & facts.attrs)
+        new = {n for kind, known in now.items() for n, magic in known.items()
+               if old.get(kind, {}).get(n) is not magic and (asked or not _is_builtin(magic))}  # fmt: skip
+        self.new_magics |= new
+        return new
 
     def read(self, facts: "Facts") -> set[str]:
         """Return the channels that a cell reads, of those that earlier cells set."""
@@ -79,6 +104,7 @@ class Settings:
         for top in tops & self.names.keys():
             asked = {ANYBODY, *facts.attrs, *facts.texts}
             found |= {_channel(top, name) for name in self.names[top] & asked}
+        found |= {f"magic:{name}" for name in self.new_magics if f"%{name}" in facts.attrs}
         patched = self.names.get("builtins", set())
         return found | {_channel("builtins", name) for name in patched & facts.used.keys()}
 
@@ -96,6 +122,11 @@ class Settings:
     def reached(self, attrs: Iterable[str]) -> list[Any]:
         """Return what is kept under attributes that are looked up."""
         return [value for name in self.kept.keys() & set(attrs) for value in self.kept[name]]
+
+
+def _is_builtin(magic: Any) -> bool:
+    """Say whether a magic is IPython's own."""
+    return module_of(type(own(magic, "__self__"))).startswith("IPython.core.magics")
 
 
 def _channel(top: str, name: str) -> str:

@@ -1,16 +1,35 @@
 """Which options of pandas and numpy decide how what a cell shows is written out."""
 
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .outside import module_of, top_of
 
+SHOWN = re.compile(r"\b(?:Out|_oh)\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
 SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
 MOST_ITEMS = 100  # of a container that is shown
 # options that show only where there are more rows, or more columns, than they say
 LIMITS = {"max_rows": 0, "min_rows": 0, "max_columns": 1}
 Options = Mapping[str, Any]
+
+
+def shown_before(text: str, space: Mapping[str, Any]) -> Iterator[tuple[int, Any]]:
+    """Yield what earlier cells showed and a cell's text asks for: `Out[1]`, `_1`, `_`, `__`."""
+    shown = space.get("_oh")
+    if type(shown) is not dict or ("_" not in text and "Out" not in text):
+        return
+    counts = list(shown)
+    for out, numbered, last in SHOWN.findall(text):
+        if out or numbered:
+            count = int(out or numbered)
+        elif len(last) <= len(counts):
+            count = counts[-len(last)]
+        else:
+            continue
+        if count in shown:
+            yield count, shown[count]
 
 
 def display_options() -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""What of a value is compared after each cell: its content, and what is changed beside that."""
+
+import types
+from typing import Any
+
+from . import outside
+from .aliases import own
+from .beside import beside
+from .drawn import drawing
+from .fingerprint import quick
+
+
+def printed(value: Any) -> bytes | None:
+    """Return a few bytes that tell whether a value changed, None where that cannot be told."""
+    kind = type(value)
+    if issubclass(kind, types.ModuleType):
+        return b"module"
+    if outside.draws_from_channel(value):
+        return b"channel"
+    if outside.module_of(kind).startswith(outside.FIXED):
+        return b"fixed"
+    if (
+        outside.module_of(kind).startswith(outside.LOOKS)
+        and (held := own(value, "obj")) is not None
+    ):
+        return quick(held)  # what it remembers of it by now is no change
+    seen = drawing(value)
+    if seen is not None:
+        return quick(seen)
+    content, more = quick(value), beside(value)
+    known = content is not None or not outside.module_of(kind).startswith(("numpy", "pandas"))
+    return quick([content, more]) if more is not None and known else content
+
+
+def is_quiet(value: Any) -> bool:
+    """Say whether using a value of unknown content is not held to change it: a lock, a logger."""
+    return outside.module_of(type(value)).partition(".")[0] in {"_thread", "threading", "logging",
+                                                       "ipywidgets", "IPython"}  # fmt: skip
