@@ -60,14 +60,42 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         _events.append(("process", (args[0], args[1]), _asked_by_notebook()))
     elif event in {"os.system", "os.exec", "os.posix_spawn", "os.spawn"}:
         _events.append(("process", (args[0], args[0]), True))
-    elif event in {"os.rename", "os.remove", "shutil.copyfile", "os.truncate"}:
+    elif event in {"os.rename", "os.remove", "shutil.copyfile", "os.truncate", "os.link"}:
         folders = args[2:] if event == "os.rename" else args[1:2] if event == "os.remove" else ()
         places = [*map(_folder_of, folders), "", ""]
         paths = args[:1] if event == "os.remove" else args[:2]
         if None not in places:  # else it is some other folder's
             _events.append(("moved", [_placed(*one) for one in zip(paths, places)], event))  # noqa: B905  of two
+    elif event in FOLDERS:
+        _marked(event, args)
     elif event == "urllib.Request":
         _events.append(("socket", args[0], None))
+
+
+def _is_there(path: Any) -> bool:
+    try:
+        STAT(path)
+    except (OSError, ValueError, TypeError):
+        return False
+    return True
+
+
+# what makes, removes or marks files and folders → where its path and its folder's descriptor stand
+FOLDERS = {
+    "os.mkdir": ("made", 0, 2),
+    "os.symlink": ("made", 1, 2),
+    "os.rmdir": ("marked", 0, 1),
+    "os.utime": ("marked", 0, 3),
+    "os.chmod": ("marked", 0, 2),
+    "os.chdir": ("entered", 0, 1),
+}
+
+
+def _marked(event: str, args: tuple[Any, ...]) -> None:
+    """Note it; what is there already is not made, and what lies in an open folder is not told."""
+    kind, path, folder = FOLDERS[event]
+    if args[folder : folder + 1] in ((), (-1,), (None,)) and type(args[path]) is not int:
+        _events.append((kind, args[path], kind != "made" or not exists(args[path])))
 
 
 def _folder_of(descriptor: Any) -> str | None:
@@ -165,6 +193,7 @@ class Touched:
         self.read: dict[str, None] = {}
         self.written: dict[str, None] = {}
         self.listed: dict[str, None] = {}
+        self.found: dict[str, None] = {}  # read where an earlier cell made it
         self.reached: dict[str, None] = {}
         self.code: dict[str, None] = {}  # source files of Python that were loaded
         self.programs: list[str] = []  # command lines of programs that were started
@@ -180,18 +209,30 @@ class Touched:
                 path = as_path(what, folder)
                 if path and ":memory:" not in path and is_data(path):
                     self.read[path] = None
+            elif kind in {"made", "marked", "entered"}:
+                self._mark(kind, as_path(what, folder), done=bool(more))
             elif kind == "moved":
                 self._move([as_path(one, folder) for one in what], more)
             else:
                 self._reach(kind, what, asked=more is None or bool(more))
 
+    def _mark(self, kind: str, path: str, *, done: bool) -> None:
+        """Note a file or folder that was made, or that already was there and got other marks."""
+        if not path or not is_data(path):
+            return
+        if kind != "made" and path not in self.written:
+            self.found[path] = None
+        if kind != "entered" and done:
+            self.written[path] = None
+
     def _move(self, paths: list[str], event: str) -> None:
         """Note files that were renamed, removed or copied."""
         kept = [path for path in paths if path and is_data(path)]
-        if event == "shutil.copyfile":
+        if event in {"shutil.copyfile", "os.link"}:
+            self.read |= dict.fromkeys(kept[:1]) if event == "os.link" else {}
             self.written |= dict.fromkeys(kept[1:])
             return
-        for path in kept[:1] if event != "os.truncate" else ():
+        for path in kept[:1]:
             if path not in self.written:
                 self.read[path] = None
         self.written |= dict.fromkeys(kept)
@@ -269,7 +310,7 @@ def exists(path: str) -> bool:
     """Say whether there is such a file, whatever the notebook has made of `os.stat`."""
     try:
         STAT(path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return False
     return True
 

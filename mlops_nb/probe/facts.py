@@ -232,6 +232,9 @@ class Facts:
             found |= words_in(kept) & self.before.keys() - self.stores.keys()
         for text in self.magic_texts:
             found |= {n for match in PARAMETER.findall(text) for n in match if n in self.before}
+        macro = self.cell.info.raw_cell.strip()
+        if outside.name_of(type(self.before.get(macro))) == "Macro":
+            found.add(macro)
         found |= self._from_queries() | self._from_scripts()
         asks_shell = "get_ipython" in self.used and self.attrs & NAMESPACE
         self.dynamic |= self.attrs & FRAMES

@@ -21,6 +21,7 @@ VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the clock
 TYPED = re.compile(r"\b(?:In|_ih)\[(\d+)\]|(?<![\w.])_i(\d+)\b")
 TYPED_BEFORE = frozenset({"In", "_ih", "_i", "_ii", "_iii"})
+TYPED_AGAIN = frozenset({"%macro", "%rerun", "%recall", "%rep"})
 PACKAGES = {"rng:numpy": "numpy", "rng:random": "random", "rng:torch": "torch"}
 
 
@@ -196,9 +197,12 @@ class Hidden:
     def _typed(self) -> set[str]:
         """Return the earlier inputs that the cell asks for: `In[1]`, `_ih[1]`, `_i1`, `_i`."""
         asked = self.facts.loads.keys()
-        if not asked & TYPED_BEFORE and not any(TYPED.match(name) for name in asked):
-            return set()
-        found = {int(a or b) for a, b in TYPED.findall(self.cell.info.raw_cell)}
+        found: set[int] = set()
+        if asked & TYPED_BEFORE or any(TYPED.match(name) for name in asked):
+            found |= {int(a or b) for a, b in TYPED.findall(self.cell.info.raw_cell)}
+        if TYPED_AGAIN & self.words:
+            texts = self.facts.magic_texts
+            found |= {int(n) for text in texts for n in re.findall(r"\b\d+\b", text)}
         found |= {self.cell.typed - n.count("i") for n in asked & {"_i", "_ii", "_iii"}}
         return {f"In[{count}]" for count in found}
 
@@ -211,6 +215,7 @@ class Hidden:
     def _files(self, modules: set[str]) -> set[str]:
         """Files written, those that only their time stamps tell of included."""
         touched = self.touched
+        touched.read |= {path: None for path in touched.found if path in self.observer.files}
         known = {*self.observer.files, *touched.read}
         touched.read |= {p: None for p in (*modules, *touched.code) if p in self.observer.files}
         before = self.cell.stats or {}
@@ -220,11 +225,11 @@ class Hidden:
         written |= changed
         touched.read |= dict.fromkeys(sorted(opened - written))
         known |= opened
+        texts = self._texts() if self.cell.stats is not None or self.words & audit.TELLING else []
         if self.cell.stats is not None:
-            texts = self._texts()
             stats = audit.stats(self.cell.folder, known | self._candidates(texts))
             written |= {path for path, told in stats.items() if self._is_new(path, told)}
-            self._named_files(texts, written)
+        self._named_files(texts, written)
         self._listed_files()
         known |= before.keys()
         written = {p for p in written if p in known or audit.exists(p)}  # else it came and went

@@ -92,8 +92,12 @@ class Settings:
             return set()
         old, self.magics = self.magics, now
         asked = bool(EXTENSIONS & facts.attrs)
-        new = {n for kind, known in now.items() for n, magic in known.items()
-               if old.get(kind, {}).get(n) is not magic and (asked or not _is_builtin(magic))}  # fmt: skip
+        new = {
+            name
+            for kind, known in now.items()
+            for name, magic in known.items()
+            if old.get(kind, {}).get(name) is not magic and (asked or not _is_builtin(magic))
+        }
         self.new_magics |= new
         return new
 
