@@ -87,7 +87,6 @@ FOLDERS = {
     "os.rmdir": ("marked", 0, 1),
     "os.utime": ("marked", 0, 3),
     "os.chmod": ("marked", 0, 2),
-    "os.chdir": ("entered", 0, 1),
 }
 
 
@@ -209,7 +208,7 @@ class Touched:
                 path = as_path(what, folder)
                 if path and ":memory:" not in path and is_data(path):
                     self.read[path] = None
-            elif kind in {"made", "marked", "entered"}:
+            elif kind in {"made", "marked"}:
                 self._mark(kind, as_path(what, folder), done=bool(more))
             elif kind == "moved":
                 self._move([as_path(one, folder) for one in what], more)
@@ -222,7 +221,7 @@ class Touched:
             return
         if kind != "made" and path not in self.written:
             self.found[path] = None
-        if kind != "entered" and done:
+        if done:
             self.written[path] = None
 
     def _move(self, paths: list[str], event: str) -> None:

@@ -19,6 +19,7 @@ ASKS: dict[str, frozenset[str]] = {
     "dirs": frozenset({"%pushd", "%popd", "%dirs"}),
     "warnings": frozenset({"filters", "resetwarnings", "catch_warnings", "warn"}),
     "sys.path": frozenset({"path_hooks", "find_spec"}),
+    "sys.limits": frozenset({"getrecursionlimit", "getswitchinterval"}),
     "pandas.options": frozenset({"get_option", "options", "option_context", "describe_option"}),
     "numpy.err": frozenset({"geterr", "errstate"}),
     "numpy.print": frozenset(
@@ -122,7 +123,7 @@ def _matplotlib() -> Any:
 
 
 def _figures(known: Mapping[Any, Any] | None = None) -> Any:
-    """Return what is drawn on the open figures: (number, figure, artists, what is drawn).
+    """Return the open figures: (number, figure, count of artists, what is drawn, current axes).
 
     known: figure → what was drawn on it, where nobody is held to have drawn since
     """
@@ -135,7 +136,8 @@ def _figures(known: Mapping[Any, Any] | None = None) -> Any:
         count = sum(len(getattr(axes, "_children", ())) for axes in figure.axes)
         key = (number, id(figure), count)
         told = None if known is None else known.get(key)
-        found.append((*key, drawing(figure) if told is None else told))
+        current = getattr(getattr(figure, "_axstack", None), "current", lambda: None)()
+        found.append((*key, drawing(figure) if told is None else told, id(current)))
     return tuple(found)
 
 
@@ -180,6 +182,13 @@ def _dirs() -> Any:
     return tuple(getattr(shell, "dir_stack", ())) or None
 
 
+def _precision() -> Any:
+    """Return how many digits of floats are shown."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    formatters = getattr(getattr(shell, "display_formatter", None), "formatters", {})
+    return getattr(formatters.get("text/plain"), "float_format", None)
+
+
 SENSES: dict[str, Callable[[], Any]] = {
     "rng:random": _random,
     "rng:numpy": _numpy_random,
@@ -187,6 +196,8 @@ SENSES: dict[str, Callable[[], Any]] = {
     "cwd": os.getcwd,
     "dirs": _dirs,
     "sys.path": lambda: tuple(sys.path),
+    "sys.limits": lambda: (sys.getrecursionlimit(), sys.getswitchinterval()),
+    "display.precision": _precision,
     "warnings": _warnings,
     "matplotlib": _matplotlib,
     "pandas.options": _pandas_options,

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import re
+import sys
 import types
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,8 @@ SQL = re.compile(r"\b(?:from|join|into|update|table)\s+([A-Za-z_]\w*)", re.IGNOR
 SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
 PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)|\{\{\s*([A-Za-z_]\w*)")
 NAMESPACE = frozenset({"user_ns", "user_global_ns", "ev", "ex"})
+SHOWS_ITSELF = frozenset({"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_png_",
+                          "_repr_svg_", "_repr_latex_", "_ipython_display_"})  # fmt: skip
 FRAMES = frozenset({"f_globals", "f_locals"})
 EVALUATES = frozenset({"eval", "evaluate"})  # pd.eval("a + b"), numexpr.evaluate("a + b")
 
@@ -124,7 +127,7 @@ class Facts:
         reads = {n for n, use in self.loads.items()
                  if n in self.before and not (use.maybe and n in bound)}  # fmt: skip
         reads |= self._from_code()
-        reads |= self._from_texts() | self._through_shown()
+        reads |= self._from_texts() | self._through_shown() | self._through_print()
         if not self.cell.trees and bound:
             self.assumed.append("it ran code that could not be read")
         touched = {n for n in (reads | writes | set(self.used)) if n in self.now}
@@ -184,11 +187,13 @@ class Facts:
         """Names that are read by the code behind the names that the cell uses."""
         cached = [id(v) for n in self.used if n in self.both
                   and self.observer.answered_from_cache(v := self.both[n])]  # fmt: skip
+        if outside.is_own(self.result.result):
+            self.attrs |= SHOWS_ITSELF
         known = [one for name in self.used for one in self.observer.filled.get(name, ())]
         reach = Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
         first: dict[str, int] = {}
         for name, use in sorted(self.used.items(), key=lambda item: item[1].line):
-            kept = all(self._keeps(callee) for callee in use.given)
+            kept = all(self._keeps(callee) for callee in use.given | use.around)
             for space in (self.before, self.now):
                 if name in space:
                     reach.take(space[name], use, kept=kept)
@@ -266,6 +271,12 @@ class Facts:
         ids = {one for value, _ in self.cell.outs.values() for one in shares(value)}
         known = self.observer.shares.items() if ids else ()
         return {n for n, its in known if n in self.before and not ids.isdisjoint(its)}
+
+    def _through_print(self) -> set[str]:
+        """Names that stand for what `print` writes to, where the notebook has set that."""
+        if "print" not in self.used or "sys" not in self.observer.settings.names:
+            return set()
+        return {name for name, value in self.before.items() if value is sys.stdout}
 
     def _from_queries(self) -> set[str]:
         """Names in the text of `df.query("a > @b")`, of SQL, of `pd.eval("a + b")`."""

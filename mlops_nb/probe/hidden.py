@@ -153,8 +153,14 @@ class Hidden:
             return False
         for value, path in self.facts.calls(*channels.DRAWING):
             if type(value) is types.ModuleType:
-                return path[-1] not in channels.BEGINS
+                return path[-1] not in channels.BEGINS or self._turns_back(path[-1])
         return not channels.BEGINS & self.facts.attrs
+
+    def _turns_back(self, call: str) -> bool:
+        """Say whether `plt.figure("A")` turned to a figure that was there before."""
+        before, now = ((state or {}).get("figures") or () for state in
+                       (self.cell.state, self.observer.state))  # fmt: skip
+        return call == "figure" and {one[1] for one in now} <= {one[1] for one in before}
 
     def _shows(self) -> set[str]:
         """Return the options by which what the cell shows is written out."""

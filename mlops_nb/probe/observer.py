@@ -27,6 +27,7 @@ from .shown import shown_before
 
 SKIPPED = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_i",
                      "_ii", "_iii", "_ih", "_oh", "_dh"})  # fmt: skip
+GIVEN = ("In", "Out", "exit", "quit", "open")  # by IPython: the notebook may bind them anew
 HISTORY = re.compile(r"_i?\d+$")
 MISSING = object()
 CACHE = functools._lru_cache_wrapper
@@ -69,6 +70,7 @@ class Observer:
         self.caches: set[str] = set()  # names of `lru_cache` wrappers
         self.open: set[str] = set()  # names of files that are open, and of arrays that lie in one
         self.settings = Settings(shell)
+        self.given = {n: shell.user_ns[n] for n in GIVEN if n in shell.user_ns}
         self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
@@ -95,11 +97,12 @@ class Observer:
 
     def space(self) -> dict[str, Any]:
         """Return the notebook's own names and their values."""
-        known = self.kinds
+        known, given = self.kinds, self.given
         return {
             name: value
             for name, value in self.shell.user_ns.copy().items()  # threads may add to it
             if (known[name] if name in known else known.setdefault(name, is_user(name)))
+            or (name in given and given[name] is not value)
         }
 
     def before(self, info: Any) -> None:

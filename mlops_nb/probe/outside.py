@@ -54,6 +54,11 @@ def module_of(kind: type) -> str:
     return found if type(found) is str else ""
 
 
+def is_own(value: Any) -> bool:
+    """Say whether a value is an object of a class of the notebook."""
+    return module_of(type(value)) == "__main__"
+
+
 def top_of(value: Any) -> str:
     """Return the top-level package that a value comes from, "" where it is the notebook's own."""
     kind = type(value)

@@ -19,8 +19,12 @@ KEPT_SCOPES = {"class", TIMED_SCOPE}
 LINE = 2  # words that a line magic is called with: its name, and the rest of its line
 PYTHON = {"prun", "lprun", "memit", "mprun", "debug"}
 # what keeps the functions that it is given, to be called some other time
-KEEPERS = {"dict", "list", "tuple", "set", "defaultdict", "partial", "property", "staticmethod",
-           "classmethod"}  # fmt: skip
+KEEPERS = frozenset({
+    "dict", "list", "tuple", "set", "defaultdict", "partial", "property", "staticmethod",
+    "classmethod", "make_scorer", "cmp_to_key", "create_function", "create_aggregate", "finalize",
+    "vectorize", "frompyfunc", "observe", "on_click", "mpl_connect", "FunctionTransformer",
+})  # fmt: skip
+LAZY = frozenset({"map", "filter"})  # call what they are given when somebody asks for an item
 
 
 class Reads(Uses, ast.NodeVisitor):
@@ -32,6 +36,7 @@ class Reads(Uses, ast.NodeVisitor):
             if use is not None and self.callees:
                 use.escapes = True  # what is only looked into or called goes another way
                 use.given.add(self.callees[-1])
+                use.around.update(self.callees[:-1])
         elif isinstance(node.ctx, ast.Store):
             self.store(node.id, node.lineno)
         elif not self.scopes:
@@ -259,7 +264,7 @@ class Reads(Uses, ast.NodeVisitor):
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._defaults(node)
-        if not self.callees or self.callees[-1] in KEEPERS:
+        if KEEPERS.issuperset(self.callees):
             return  # it is kept, not handed on: whoever calls it reads what it reads
         self.scopes.append(("function", {a.arg for a in ast.walk(node.args)
                                          if isinstance(a, ast.arg)}))  # fmt: skip
@@ -316,7 +321,9 @@ class Reads(Uses, ast.NodeVisitor):
             self.callees.pop()
             if isinstance(node.func, ast.Attribute) and node.func.attr in IPYTHON:
                 self._ipython(node, node.func.attr)
-        self.callees.append(_last_name(node.func))
+        name = _last_name(node.func)
+        lazy = name in LAZY and isinstance(node.func, ast.Name)
+        self.callees.append(name if not lazy else "partial" if hasattr(node, "bound") else "")
         for argument in (*node.args, *(k.value for k in node.keywords)):
             if isinstance(argument, ast.GeneratorExp):
                 argument.handed_on = True  # type: ignore[attr-defined]

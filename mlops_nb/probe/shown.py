@@ -1,5 +1,6 @@
 """Which options of pandas and numpy decide how what a cell shows is written out."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -60,6 +61,10 @@ def channels(values: Iterable[Any], known: Iterable[Options]) -> set[str]:
             shown += list(value.values() if type(value) is dict else value)[:MOST_ITEMS]
     found = set()
     tops = {top_of(value) for value in shown}
+    if any(type(value) is float for value in shown):
+        found.add("display.precision")
+    if "polars" in tops:
+        found |= {f"env:{name}" for name in os.environ if name.startswith("POLARS_FMT")}
     if "numpy" in tops:
         found.add("numpy.print")
     if "pandas" in tops:

@@ -15,16 +15,18 @@ class Use:
     called:   it is called itself
     escapes:  it is handed on, so that anybody may do anything with it
     given:    names of the functions and classes that it is handed to, "" where that is no name
+    around:   names of those that are called with what that call gives
     line:     of its first load
     maybe:    every load comes after a store on one way of a branch
     passed:   what a call of it gave was used at once, rather than bound to a name
     """
 
-    __slots__ = ("attrs", "called", "escapes", "given", "line", "maybe", "passed")
+    __slots__ = ("around", "attrs", "called", "escapes", "given", "line", "maybe", "passed")
 
     def __init__(self, line: int, *, maybe: bool) -> None:
         self.attrs: set[str] = set()
         self.given: set[str] = set()
+        self.around: set[str] = set()
         self.called = self.escapes = self.passed = False
         self.line, self.maybe = line, maybe
 
