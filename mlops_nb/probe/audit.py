@@ -36,6 +36,7 @@ READING = (
 )  # fmt: skip
 TELLING = frozenset({"exists", "isfile", "is_file", "getsize", "getmtime", "stat", "isdir",
                      "is_dir", "glob", "iglob", "rglob", "iterdir", "listdir", "walk"})  # fmt: skip
+ASKING = TELLING - {"glob", "iglob", "rglob", "iterdir", "listdir", "walk"}  # whether it is there
 Stats = dict[str, tuple[int, int, int, int]]
 
 _events: list[tuple[str, Any, Any]] = []

@@ -1,6 +1,7 @@
 """Works out what one cell did, from how things stood before it and how they stand after."""
 
 import ast
+import builtins
 import contextlib
 import re
 import sys
@@ -126,6 +127,8 @@ class Facts:
         writes = bound | {n for n, (_, maybe) in self.stores.items() if n in self.now and not maybe}
         reads = {n for n, use in self.loads.items()
                  if n in self.before and not (use.maybe and n in bound)}  # fmt: skip
+        gone = self.observer.gone - self.before.keys() - vars(builtins).keys()
+        reads |= {n for n in gone if n in self.loads or (self.dynamic and n in self.texts)}
         reads |= self._from_code()
         reads |= self._from_texts() | self._through_shown() | self._through_print()
         if not self.cell.trees and bound:

@@ -279,6 +279,8 @@ class Hidden:
         if not told and not (native and asked):
             return
         known = self.observer.files.keys() - written
+        if not self.words & audit.ASKING:
+            known = {path for path in known if not os.path.isdir(path)}
         found = {p for text in texts for p in audit.matching(text, self.cell.folder, known)}
         named = {p for p in self._candidates(texts) if os.path.isfile(p) and audit.is_data(p)}
         found |= named - written

@@ -70,6 +70,7 @@ class Observer:
         self.caches: set[str] = set()  # names of `lru_cache` wrappers
         self.open: set[str] = set()  # names of files that are open, and of arrays that lie in one
         self.settings = Settings(shell)
+        self.gone: set[str] = set()  # names that were removed at one time or another
         self.given = {n: shell.user_ns[n] for n in GIVEN if n in shell.user_ns}
         self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
@@ -301,7 +302,8 @@ class Observer:
         return group
 
     def forget(self, name: str) -> None:
-        """Forget a name that is gone."""
+        """Forget a name that is gone, but for its being gone."""
+        self.gone.add(name)
         for known in (self.prints, self.shares, self.marks, self.filled):
             known.pop(name, None)
 
