@@ -45,6 +45,7 @@ SETS: dict[str, frozenset[str]] = {
 BY_ITSELF = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
 # what neither draws nor asks how to
 NEUTRAL = frozenset({"close", "ioff", "ion", "isinteractive", "get_fignums", "fignum_exists"})
+ALL_DIGITS = "%r"  # how IPython shows floats when nobody has set that
 DRAWING = frozenset({"matplotlib", "seaborn", "plotnine", "mpl_toolkits"})
 DRAWS = frozenset({
     "plot", "hist", "boxplot", "scatter", "barplot", "histplot", "heatmap", "lineplot",
@@ -182,7 +183,7 @@ def _dirs() -> Any:
     return tuple(getattr(shell, "dir_stack", ())) or None
 
 
-def _precision() -> Any:
+def precision() -> Any:
     """Return how many digits of floats are shown."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     formatters = getattr(getattr(shell, "display_formatter", None), "formatters", {})
@@ -197,7 +198,7 @@ SENSES: dict[str, Callable[[], Any]] = {
     "dirs": _dirs,
     "sys.path": lambda: tuple(sys.path),
     "sys.limits": lambda: (sys.getrecursionlimit(), sys.getswitchinterval()),
-    "display.precision": _precision,
+    "display.precision": precision,
     "warnings": _warnings,
     "matplotlib": _matplotlib,
     "pandas.options": _pandas_options,

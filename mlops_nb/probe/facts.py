@@ -59,6 +59,7 @@ class Cell:
     lost: str = ""
     timed: set[str] | None = None  # names that the set-up of the `%timeit` under way binds
     known: set[Target] = field(default_factory=set)  # attributes it sets that were there before
+    early: list[tuple[int, Reach]] = field(default_factory=list)  # (line, what it read)
     outs: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # shown before, and asked for
     contents: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)  # of modules
 
@@ -123,7 +124,8 @@ class Facts:
 
     def tell(self) -> dict[str, Any]:
         """Return what the cell did, ready for JSON."""
-        bound = {n for n, v in self.now.items() if n not in self.before or self.before[n] is not v}
+        bound = {n for n, v in self.now.items()
+                 if n not in self.before or not outside.is_same(self.before[n], v)}  # fmt: skip
         writes = bound | {n for n, (_, maybe) in self.stores.items() if n in self.now and not maybe}
         reads = {n for n, use in self.loads.items()
                  if n in self.before and not (use.maybe and n in bound)}  # fmt: skip
@@ -195,6 +197,11 @@ class Facts:
         known = [one for name in self.used for one in self.observer.filled.get(name, ())]
         reach = Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
         first: dict[str, int] = {}
+        for line, early in self.cell.early:  # of what the cell has dropped by now
+            first |= dict.fromkeys(early.names - first.keys(), line)
+            reach.names |= early.names
+            reach.attrs |= early.attrs
+            reach.texts += early.texts
         for name, use in sorted(self.used.items(), key=lambda item: item[1].line):
             kept = all(self._keeps(callee) for callee in use.given | use.around)
             for space in (self.before, self.now):

@@ -15,7 +15,7 @@ from .fingerprint import quick
 
 PLAIN = frozenset({int, float, complex, bool, type(None), str, bytes})
 TEXTS = frozenset({str, bytes})
-FEW, MOST = 4_096, 10_000_000  # items: fewer are looked at one by one; more take too much memory
+FEW, MOST = 4_096, 2_000_000  # items: fewer are looked at one by one; more take too much memory
 LONG = 100  # characters of a text, on average: such texts are not kept alive
 AT = tuple.__basicsize__  # where a list keeps the place of its items
 ADDRESS = struct.calcsize("P")

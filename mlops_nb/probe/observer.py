@@ -20,6 +20,7 @@ from .aliases import PLAIN, own, shares
 from .facts import Cell, Facts
 from .flat import Flat, flat
 from .opened import Opened
+from .past import let_go
 from .prints import is_quiet, printed
 from .reads import Reads
 from .settings import Settings
@@ -155,6 +156,7 @@ class Observer:
             for name in reads.loads:
                 if name in cell.space and name not in self.prints:
                     self._take_print(name, cell.space[name])
+            let_go(cell, reads, self.shell.user_ns)
         except Exception as error:  # noqa: BLE001  watching must never stop a cell
             cell.lost = f"{type(error).__name__}: {error}"
         return tree

@@ -54,6 +54,25 @@ def module_of(kind: type) -> str:
     return found if type(found) is str else ""
 
 
+class Gone:
+    """Stands for a value that was let go before a cell dropped it."""
+
+    __slots__ = ("id", "top")
+
+    def __init__(self, value: Any) -> None:
+        self.id, self.top = id(value), top_of(value)
+
+
+def is_same(old: Any, new: Any) -> bool:
+    """Say whether a name stands for the very same value as before."""
+    return old is new or (type(old) is Gone and old.id == id(new))
+
+
+def is_code(value: Any) -> bool:
+    """Say whether a value is a module, a class or a function."""
+    return issubclass(type(value), types.ModuleType | type | types.FunctionType)
+
+
 def is_own(value: Any) -> bool:
     """Say whether a value is an object of a class of the notebook."""
     return module_of(type(value)) == "__main__"
@@ -62,7 +81,9 @@ def is_own(value: Any) -> bool:
 def top_of(value: Any) -> str:
     """Return the top-level package that a value comes from, "" where it is the notebook's own."""
     kind = type(value)
-    if issubclass(kind, types.ModuleType):
+    if kind is Gone:
+        name = value.top
+    elif issubclass(kind, types.ModuleType):
         name = value.__name__
     elif issubclass(kind, type):
         name = module_of(value)

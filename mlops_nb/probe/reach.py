@@ -115,21 +115,6 @@ class Reach:
         self.seen: set[Any] = set()
         self.pending: list[Any] = []  # what code names by its globals
         self.later: list[tuple[str, Any]] = []  # methods nobody has asked for yet
-        self.walks: dict[type, Callable[[Any, int], None]] = {
-            types.FunctionType: self._function,
-            types.MethodType: self._method,
-            types.BuiltinFunctionType: self._method,
-            types.GeneratorType: lambda value, _: self._code(value.gi_code),
-            types.CoroutineType: lambda value, _: self._code(value.cr_code),
-            types.AsyncGeneratorType: lambda value, _: self._code(value.ag_code),
-            dict: lambda value, depth: self._items(value.values(), depth),
-            functools.partial: self._partial,
-            weakref.ReferenceType: lambda value, depth: self._walk(value(), depth + 1),
-            collections.deque: self._items,
-            collections.defaultdict: self._defaults,
-            collections.OrderedDict: lambda value, depth: self._items(value.values(), depth),
-            **dict.fromkeys((list, tuple, set, frozenset), self._items),
-        }
 
     def take(self, value: Any, use: Use, *, kept: bool = False) -> None:
         """Walk from one value that the cell uses.
@@ -171,9 +156,9 @@ class Reach:
             if (id(value), escapes) in self.seen:
                 return
             self.seen.add((id(value), escapes))
-        walk = self.walks.get(kind)
+        walk = WALKS.get(kind)
         if walk is not None:
-            walk(value, depth)
+            walk(self, value, depth)
         elif issubclass(kind, CACHE):
             if id(value) not in self.cached:
                 self._walk(own(value, "__wrapped__"), depth + 1)
@@ -188,7 +173,17 @@ class Reach:
 
     def _defaults(self, value: Any, depth: int) -> None:
         self._walk(value.default_factory, depth + 1)
+        self._values(value, depth)
+
+    def _values(self, value: Any, depth: int) -> None:
         self._items(value.values(), depth)
+
+    def _target(self, value: Any, depth: int) -> None:
+        self._walk(value(), depth + 1)
+
+    def _suspended(self, value: Any, _: int) -> None:
+        """Walk a generator or a coroutine: whoever goes on with it runs its code."""
+        self._code(getattr(value, CODE_OF[type(value)]))
 
     def _partial(self, value: Any, depth: int) -> None:
         self._walk(value.func, depth + 1)
@@ -206,7 +201,7 @@ class Reach:
         if module_of(type(value)) in HOLDERS:
             for item in gc.get_referents(value)[:MANY]:
                 kind = type(item)
-                if kind in self.walks or module_of(kind) in {"__main__", *HOLDERS}:
+                if kind in WALKS or module_of(kind) in {"__main__", *HOLDERS}:
                     self._walk(item, depth + 1)
         held = own(value, "__dict__")
         if type(held) is dict and len(held) < MANY:
@@ -329,3 +324,21 @@ def _behind(item: Any) -> list[Any]:
     elif kind is functools.cached_property:
         found = [item.func]
     return [one for one in found if type(one) is types.FunctionType]
+
+
+CODE_OF = {
+    types.GeneratorType: "gi_code",
+    types.CoroutineType: "cr_code",
+    types.AsyncGeneratorType: "ag_code",
+}
+WALKS: dict[type, Callable[[Reach, Any, int], None]] = {
+    types.FunctionType: Reach._function,
+    types.MethodType: Reach._method,
+    types.BuiltinFunctionType: Reach._method,
+    **dict.fromkeys(CODE_OF, Reach._suspended),
+    functools.partial: Reach._partial,
+    weakref.ReferenceType: Reach._target,
+    collections.defaultdict: Reach._defaults,
+    **dict.fromkeys((dict, collections.OrderedDict), Reach._values),
+    **dict.fromkeys((list, tuple, set, frozenset, collections.deque), Reach._items),
+}

@@ -335,6 +335,11 @@ class Sharing:
             self.errors[name] = why
         return bool(why)
 
+    def forget(self) -> None:
+        """Hold no value any more: whoever drops one may expect it to end."""
+        for known in (self._alive, self.memory.arrays, self.views):
+            known.clear()
+
     def pickler(self, file: Any, buffer_callback: Any) -> Any:
         """Return what writes a group to a file."""
         rules = _WritingCode if self.has_code else _Writing  # the former asks for each object

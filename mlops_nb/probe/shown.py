@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from .channels import ALL_DIGITS, precision
 from .outside import module_of, top_of
 
 SHOWN = re.compile(r"\b(?:Out|_oh)\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
@@ -61,7 +62,7 @@ def channels(values: Iterable[Any], known: Iterable[Options]) -> set[str]:
             shown += list(value.values() if type(value) is dict else value)[:MOST_ITEMS]
     found = set()
     tops = {top_of(value) for value in shown}
-    if any(type(value) is float for value in shown):
+    if precision() != ALL_DIGITS and any(type(value) is float for value in shown):
         found.add("display.precision")
     if "polars" in tops:
         found |= {f"env:{name}" for name in os.environ if name.startswith("POLARS_FMT")}

@@ -26,8 +26,11 @@ def write(values: dict[str, Any], folder: str) -> list[dict[str, Any]]:
     """
     os.makedirs(folder, exist_ok=True)
     sharing = Sharing(values, _namespace())
-    entries = [_entry({name: values[name] for name in group}, sharing, folder)
-               for group in sharing.groups]  # fmt: skip
+    try:
+        entries = [_entry({name: values[name] for name in group}, sharing, folder)
+                   for group in sharing.groups]  # fmt: skip
+    finally:
+        sharing.forget()
     entries += [{"names": [name], "error": why} for name, why in sharing.errors.items()]
     return entries
 

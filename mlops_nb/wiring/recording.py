@@ -142,8 +142,8 @@ def _unsafe(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], record: Mapping[
         f"the content of `{(unknown or [''])[0]}` cannot be told": bool(unknown),
         "it reads environment variables by computed names":
             "env:*" in _all(seen, "channels_read"),
-        "it reads the text of other cells":
-            any(c.startswith("In[") for c in _all(seen, "channels_read")),
+        "it reads what was typed, or stored, elsewhere":
+            any(c.startswith(("In[", "store:")) for c in _all(seen, "channels_read")),
         "it logs to MLflow": "mlflow" in _all(seen, "tops"),
         "it changes a file that it reads":
             bool(_all(seen, "files_read") & _all(seen, "files_written")),

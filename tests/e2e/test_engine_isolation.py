@@ -84,3 +84,10 @@ def test_a_bound_that_is_no_size_is_told_and_not_only_behind_a_run(terminal):
     notebook(terminal, "x = 1")
     said = terminal.refused("run", "n.ipynb", "--fresh", MLOPS_NB_STORE_LIMIT="20GB")
     assert "20GB" in said
+
+
+def test_what_a_step_drops_ends_at_once(terminal):
+    notebook(terminal, "class O:\n    def __del__(self): print('bye')\no = O()\n"
+             "f = open('a.txt', 'w'); n = f.write('written')",
+             "del o; f = None\nprint('after', open('a.txt').read())")  # fmt: skip
+    assert run(terminal) == "bye\nafter written\n"

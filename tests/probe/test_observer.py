@@ -84,6 +84,12 @@ ROUGH = {
     "own hooks": ["import sys\nsys.displayhook = None",
                   "class T:\n    def visit(self, n): return n\n"
                   "get_ipython().ast_transformers.append(T())", "x = 1"],
+    "endings": [
+        "log = []\nclass O:\n    def __del__(self): log.append('bye')\no = O(); p = [O()]",
+        "del o; log.append('after'); p = None; log.append('last')", "log",
+        "import weakref, numpy as np\nclass W: pass\nw = W(); r = weakref.ref(w)\n"
+        "a = np.zeros(3); s = weakref.ref(a)\nf = open('e.txt', 'w'); n = f.write('abc')",
+        "del w\nr() is None", "a = a + 1\ns() is None", "f = None\nopen('e.txt').read()"],
     "slots and proxies": [
         "import weakref, types\nclass S:\n    __slots__ = ('a', '__weakref__')\ns = S()",
         "p = weakref.proxy(s)\nq = types.MappingProxyType({'a': s})",
