@@ -22,6 +22,12 @@ AGAIN = frozenset({list, tuple, set, frozenset, type({}.values())})  # can be go
 SHOWING: frozenset[type] = frozenset(
     {types.MappingProxyType, type({}.keys()), type({}.values()), type({}.items())}
 )
+SUSPENDED: dict[type, str] = {
+    types.GeneratorType: "gi_frame",
+    types.CoroutineType: "cr_frame",
+    types.AsyncGeneratorType: "ag_frame",
+}
+ITERATORS = frozenset({"builtins", "itertools"})  # of what goes through others one by one
 CONTAINERS: tuple[Any, ...] = (dict, list, tuple, set, frozenset, collections.deque)
 
 
@@ -71,11 +77,57 @@ def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
     if kind is types.FunctionType:
         cells = item.__closure__ or ()
         seen.update(id(cell) for cell in cells)
-        return [c.cell_contents for c in cells if filled(c)]
+        kept = (*(item.__defaults__ or ()), *(item.__kwdefaults__ or {}).values())
+        return [*(c.cell_contents for c in cells if filled(c)),
+                *_changeable((*kept, *item.__dict__.values()))]  # fmt: skip
+    if kind in SUSPENDED:
+        frame = getattr(item, SUSPENDED[kind])
+        return [] if frame is None else _changeable(frame.f_locals.values())
+    if issubclass(kind, BaseException):
+        return _changeable(own(item, "args"))
+    if module_of(kind) in ITERATORS and not issubclass(kind, CONTAINERS):
+        return _changeable(gc.get_referents(item))
     if issubclass(kind, type):
         return _changeable(inside(item).values())
     known = LIBRARIES.get(module_of(kind).partition(".")[0])
     return _held(item, kind) if known is None else known(item, kind, seen)
+
+
+def slots_of(kind: type) -> list[str]:
+    """Return the names that a class and its bases keep in slots."""
+    found: list[str] = []
+    for owner in lineage(kind):
+        slots = inside(owner).get("__slots__", ())
+        found += [slots] if type(slots) is str else slots
+    return found
+
+
+def objects_in(item: Any) -> Iterable[Any]:
+    """Return the objects that an array or a frame holds as such, nothing where it is large."""
+    kind = type(item)
+    top = module_of(kind).partition(".")[0]
+    if top == "numpy" and getattr(getattr(item, "dtype", None), "hasobject", False):
+        return item.flat if 0 < getattr(item, "size", 0) < MOST_ITEMS else ()
+    blocks = getattr(own(item, "_mgr"), "blocks", ()) if top == "pandas" else ()
+    return itertools.chain.from_iterable(
+        block.values.flat for block in blocks
+        if str(block.dtype) == "object" and 0 < block.values.size < MOST_ITEMS
+    )  # fmt: skip
+
+
+def bases(item: Any) -> frozenset[int]:
+    """Return the ids of the arrays that a frame lies in, which may be the notebook's own.
+
+    Frames that lie in one array are copied when one is written to; whoever writes to the array
+    itself writes to all of them.
+    """
+    found: set[int] = set()
+    for block in getattr(own(item, "_mgr"), "blocks", ()):
+        base = block.values
+        while base is not None and id(base) not in found:
+            found.add(id(base))
+            base = own(base, "base")
+    return frozenset(found)
 
 
 def _held(item: Any, kind: type) -> list[Any]:
@@ -86,8 +138,7 @@ def _held(item: Any, kind: type) -> list[Any]:
         parts.append(held)
     if module_of(kind) == "__main__":
         parts.append(kind)  # a class that is changed changes its objects
-        slots = inside(kind).get("__slots__", ())
-        parts += [own(item, slot) for slot in ([slots] if type(slots) is str else slots)]
+        parts += [own(item, slot) for slot in slots_of(kind)]
     for base in CONTAINERS:
         if issubclass(kind, base):  # by the base's own methods: a derived one may do anything
             values = dict.values(item) if base is dict else base.__iter__(item)
@@ -104,9 +155,9 @@ def _numpy(item: Any, _: type, seen: set[int]) -> list[Any]:
             break
         base = above
         seen.add(id(base))
-    dtype = getattr(item, "dtype", None)
-    if dtype is not None and getattr(dtype, "hasobject", False) and item.size < MOST_ITEMS:
-        return _changeable(item.flat)
+    held = _changeable(objects_in(item))
+    if held:
+        return held
     maker = getattr(item, "bit_generator", None)
     return [] if maker is None else [maker]
 
@@ -115,9 +166,7 @@ def _copied(item: Any, kind: type, seen: set[int]) -> list[Any]:
     """Frames are copied when written to; what groups or windows one looks at that very frame."""
     if module_of(kind).startswith(LOOKS):
         seen.add(id(own(item, "obj")))
-    if str(getattr(item, "dtype", "")) == "object" and 0 < item.size < MOST_ITEMS:
-        return _changeable(item.to_numpy().flat)  # a copy holds the same objects
-    return []
+    return _changeable(objects_in(item))
 
 
 def _torch(item: Any, kind: type, seen: set[int]) -> list[Any]:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from . import audit, outside
 from .aliases import own, shares
 from .hidden import Hidden
+from .past import keeps
 from .prints import printed
-from .reach import Reach, has
-from .reads import KEEPERS, Reads
+from .reach import Reach
+from .reads import Reads
 from .settings import Target
 from .uses import Use, shell_names, words_in
 
@@ -30,6 +31,7 @@ PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)|\{\{\s*([A-Za-z_]\w*)")
 NAMESPACE = frozenset({"user_ns", "user_global_ns", "ev", "ex"})
 SHOWS_ITSELF = frozenset({"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_png_",
                           "_repr_svg_", "_repr_latex_", "_ipython_display_"})  # fmt: skip
+LISTS_NAMES = frozenset({"%who", "%whos", "%who_ls"})
 FRAMES = frozenset({"f_globals", "f_locals"})
 EVALUATES = frozenset({"eval", "evaluate"})  # pd.eval("a + b"), numexpr.evaluate("a + b")
 
@@ -59,7 +61,8 @@ class Cell:
     lost: str = ""
     timed: set[str] | None = None  # names that the set-up of the `%timeit` under way binds
     known: set[Target] = field(default_factory=set)  # attributes it sets that were there before
-    early: list[tuple[int, Reach]] = field(default_factory=list)  # (line, what it read)
+    early: list[tuple[int, set[str]]] = field(default_factory=list)  # (line, names that it reads)
+    reaches: list[Reach] = field(default_factory=list)  # which told them
     outs: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # shown before, and asked for
     contents: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)  # of modules
 
@@ -194,17 +197,21 @@ class Facts:
                   and self.observer.answered_from_cache(v := self.both[n])]  # fmt: skip
         if outside.is_own(self.result.result):
             self.attrs |= SHOWS_ITSELF
-        known = [one for name in self.used for one in self.observer.filled.get(name, ())]
+        known = self.observer.known_values()
         reach = Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
         first: dict[str, int] = {}
-        for line, early in self.cell.early:  # of what the cell has dropped by now
-            first |= dict.fromkeys(early.names - first.keys(), line)
+        last = self.last_line
+        for line, names in self.cell.early:  # of what the cell has dropped by now
+            if last is not None and line > last:
+                continue
+            first |= dict.fromkeys(names - first.keys(), line)
+        for early in self.cell.reaches:
             reach.names |= early.names
             reach.attrs |= early.attrs
             reach.texts += early.texts
         for name, use in sorted(self.used.items(), key=lambda item: item[1].line):
-            kept = all(self._keeps(callee) for callee in use.given | use.around)
-            for space in (self.before, self.now):
+            kept = use.is_kept(lambda callee: keeps(callee, self.both))
+            for space in (self.before if name in self.loads else {}, self.now):
                 if name in space:
                     reach.take(space[name], use, kept=kept)
             for reached in reach.names - first.keys():
@@ -232,16 +239,12 @@ class Facts:
               if getattr(known[name], "__globals__", None) is self.shell.user_ns),
         ]  # fmt: skip
 
-    def _keeps(self, callee: str) -> bool:
-        """Say whether a callee keeps what it is given: `partial`, an estimator's class."""
-        value: Any = self.both.get(callee)
-        is_class = issubclass(type(value), type)
-        return callee in KEEPERS or (is_class and has(value, "get_params"))
-
     def _from_texts(self) -> set[str]:
         """Names that are read through texts: `exec`, `globals()["x"]`, shell lines, queries."""
         lines = [*self.shell_texts, *self.magic_texts]
         found = {n for text in lines for n in shell_names(text) if n in self.before}
+        if self.attrs & LISTS_NAMES:
+            found |= self.before.keys()
         if "%store" in self.attrs:
             kept = [text for text in self.magic_texts if not text.startswith("-")]
             found |= words_in(kept) & self.before.keys() - self.stores.keys()

@@ -221,7 +221,8 @@ class Hidden:
     def _files(self, modules: set[str]) -> set[str]:
         """Files written, those that only their time stamps tell of included."""
         touched = self.touched
-        touched.read |= {path: None for path in touched.found if path in self.observer.files}
+        again = [getattr(sys.modules.get(name), "__file__", None) for name in self.facts.imports]
+        touched.read |= {p: None for p in (*touched.found, *again) if p in self.observer.files}
         known = {*self.observer.files, *touched.read}
         touched.read |= {p: None for p in (*modules, *touched.code) if p in self.observer.files}
         before = self.cell.stats or {}

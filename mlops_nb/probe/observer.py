@@ -7,20 +7,21 @@ that they reach; writes from identity and content before and after.
 import ast
 import functools
 import io
+import itertools
 import json
 import re
 import sys
 import time
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from . import audit, channels, outside
-from .aliases import PLAIN, own, shares
+from .aliases import PLAIN, bases, own, shares
 from .facts import Cell, Facts
 from .flat import Flat, flat
 from .opened import Opened
-from .past import let_go
+from .past import look_ahead
 from .prints import is_quiet, printed
 from .reads import Reads
 from .settings import Settings
@@ -67,6 +68,7 @@ class Observer:
         self.opened = Opened()
         self.marks: dict[str, Any] = {}
         self.shares: dict[str, frozenset[int]] = {}
+        self.bases: dict[str, frozenset[int]] = {}  # of frames → arrays that they lie in
         self.misses: dict[int, int] = {}
         self.caches: set[str] = set()  # names of `lru_cache` wrappers
         self.open: set[str] = set()  # names of files that are open, and of arrays that lie in one
@@ -125,8 +127,6 @@ class Observer:
                 start=time.time_ns(),
                 shown=list(self.shell.user_ns.get("_oh", ())),
             )
-            for count, value in shown_before(info.raw_cell, self.shell.user_ns):
-                self.cell.outs[count] = (value, printed(value))
             self.opened.watch(folder)
             self.opened.take()  # what happened between cells is nobody's
             audit.listen()
@@ -156,7 +156,9 @@ class Observer:
             for name in reads.loads:
                 if name in cell.space and name not in self.prints:
                     self._take_print(name, cell.space[name])
-            let_go(cell, reads, self.shell.user_ns)
+            look_ahead(self, cell, reads)
+            for count, value in shown_before(cell.info.raw_cell, self.shell.user_ns, reads.loads):
+                cell.outs.setdefault(count, (value, printed(value)))
         except Exception as error:  # noqa: BLE001  watching must never stop a cell
             cell.lost = f"{type(error).__name__}: {error}"
         return tree
@@ -229,6 +231,9 @@ class Observer:
                 self.marks[name] = mark
             if outside.module_of(kind) == "__main__" and type(own(value, "__dict__")) is dict:
                 self.filled[name] = {(id(value), key) for key in own(value, "__dict__")}
+        self.bases.pop(name, None)
+        if outside.top_of(value) == "pandas" and (below := bases(value)):
+            self.bases[name] = below
         self.prints[name] = made.flat or printed(value)
         self.open.discard(name)
         if issubclass(kind, io.IOBase) or outside.name_of(kind) == "memmap":
@@ -248,6 +253,10 @@ class Observer:
         listed = flat(value)
         return Made(shares(value) if listed is None else frozenset({id(value)}), listed,
                     stands=False)  # fmt: skip
+
+    def known_values(self) -> Iterable[tuple[int, str]]:
+        """Return the attributes of objects of the notebook whose values are known."""
+        return itertools.chain.from_iterable(self.filled.values())
 
     def answered_from_cache(self, value: Any) -> bool:
         """Say whether an `lru_cache` was asked in this cell and called nothing."""
@@ -301,12 +310,15 @@ class Observer:
             for name, known in self.shares.items():
                 if name in space and name not in group and not ids.isdisjoint(known):
                     group.add(name)
-        return group
+        below = frozenset().union(*(self.bases[n] for n in touched & self.bases.keys()))
+        found = [n for n, known in self.bases.items() if not ids.isdisjoint(known)]
+        found += [n for n, known in self.shares.items() if not below.isdisjoint(known)]
+        return group | (set(found) & space.keys())
 
     def forget(self, name: str) -> None:
         """Forget a name that is gone, but for its being gone."""
         self.gone.add(name)
-        for known in (self.prints, self.shares, self.marks, self.filled):
+        for known in (self.prints, self.shares, self.bases, self.marks, self.filled):
             known.pop(name, None)
 
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from .aliases import own
 from .outside import Gone, is_code, is_own, top_of
 from .reach import Reach, has
+from .reads import KEEPERS
 
 if TYPE_CHECKING:
     from .facts import Cell
+    from .observer import Observer
     from .reads import Reads
 
 LARGE = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "tensorflow", "torch"})
@@ -25,18 +27,38 @@ MOST_ITEMS = 100  # of a container that is looked into
 DEEP = 3
 
 
-def let_go(cell: "Cell", reads: "Reads", space: Mapping[str, Any]) -> None:
-    """Hold no value any more that a tree drops, if its end may be noticed; note what it reaches."""
-    for name in {*reads.deletes, *reads.stores} & cell.space.keys():
-        value = cell.space[name]
-        if not _is_noticed(value, 0):
+def look_ahead(observer: "Observer", cell: "Cell", reads: "Reads") -> None:
+    """Note what a tree may run that is no longer there when it has ended.
+
+    That is the code of objects that leave their containers, and of values that the tree drops:
+    those are not held any more, if anybody may notice when they end.
+    """
+    reach = Reach(observer.shell.user_ns, reads.attrs, observer.misses, observer.known_values())
+    dropped = {*reads.deletes, *reads.stores} & cell.space.keys()
+    for name, use in sorted(reads.loads.items(), key=lambda item: item[1].line):
+        value = cell.space.get(name)
+        lives_on = name not in dropped
+        if lives_on and not _may_lose(value, observer.shares.get(name, frozenset())):
             continue
-        use = reads.used.get(name)
-        if use is not None:
-            reach = Reach(space, reads.attrs)
-            reach.take(value, use)
-            cell.early.append((use.line, reach))
-        cell.space[name] = Gone(value)
+        before = set(reach.names)
+        reach.take(value, use, kept=use.is_kept(lambda callee: keeps(callee, cell.space)))
+        cell.early.append((use.line, reach.names - before))
+    cell.reaches.append(reach)
+    for name in dropped:
+        if _is_noticed(cell.space[name], 0):
+            cell.space[name] = Gone(cell.space[name])
+
+
+def keeps(callee: str, space: Mapping[str, Any]) -> bool:
+    """Say whether a callee keeps what it is given: `partial`, an estimator's class."""
+    value: Any = space.get(callee)
+    return callee in KEEPERS or (issubclass(type(value), type) and has(value, "get_params"))
+
+
+def _may_lose(value: Any, parts: frozenset[int]) -> bool:
+    """Say whether a value may hold fewer objects afterwards, parts: ids of what it holds."""
+    kind: Any = type(value)
+    return len(parts) > 1 and (issubclass(kind, tuple(CONTAINERS)) or is_own(value))
 
 
 def _is_noticed(value: Any, depth: int) -> bool:

@@ -1,15 +1,16 @@
 """Which globals the code behind a value may touch, and which values share memory."""
 
 import collections
-import dis
 import functools
 import gc
+import itertools
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .aliases import PLAIN, filled, own
+from .aliases import CONTAINERS, PLAIN, filled, objects_in, own, slots_of
+from .codes import code_of
 from .outside import inside, lineage, module_of
 from .uses import Use
 
@@ -22,70 +23,8 @@ MAKING = frozenset({"__new__", "__init__", "__post_init__", "__init_subclass__",
 # modules of kinds that keep what they were given out of sight: `map`, a task, what compares keys
 HOLDERS = frozenset({"builtins", "itertools", "functools", "_functools", "_asyncio", "operator"})
 ABSENT = object()
-BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
-
-
-class Code:
-    """What a code object and those inside it name: globals, attributes and texts."""
-
-    __slots__ = ("attrs", "globals", "texts", "writes")
-
-    def __init__(self) -> None:
-        self.globals: set[str] = set()
-        self.writes: set[str] = set()
-        self.attrs: set[str] = set()
-        self.texts: list[str] = []
-
-
-_known: dict[types.CodeType, Code] = {}
-
-
-def code_of(code: types.CodeType) -> Code:
-    """Return what a code object names; of inner functions, only of those that it may call."""
-    found = _known.get(code)
-    if found is not None:
-        return found
-    found = Code()
-    steps = list(dis.get_instructions(code))
-    for one in steps:
-        name = one.opname
-        if name in {"LOAD_GLOBAL", "LOAD_NAME"}:
-            found.globals.add(one.argval)
-        elif name in {"STORE_GLOBAL", "DELETE_GLOBAL"}:
-            found.globals.add(one.argval)
-            found.writes.add(one.argval)
-        elif ("ATTR" in name or "METHOD" in name or name == "IMPORT_NAME") and isinstance(
-            one.argval, str
-        ):
-            found.attrs.add(one.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, str):
-            found.texts.append(constant)
-        elif isinstance(constant, types.CodeType) and not _only_returned(steps, constant):
-            inner = code_of(constant)
-            found.globals |= inner.globals
-            found.writes |= inner.writes
-            found.attrs |= inner.attrs
-            found.texts += inner.texts
-    _known[code] = found
-    return found
-
-
-def _only_returned(steps: list[dis.Instruction], inner: types.CodeType) -> bool:
-    """Say whether a function makes an inner one and hands it back uncalled, as decorators do."""
-    for place, one in enumerate(steps):
-        if one.argval is not inner:
-            continue
-        rest = [s for s in steps[place + 1 :] if s.opname != "CACHE"]
-        after = next(s for s in rest if s.opname not in BETWEEN)  # a decorator may be called
-        if after.opname == "RETURN_VALUE":
-            return True
-        name = after.argval
-        if after.opname not in {"STORE_FAST", "STORE_DEREF"} or name in inner.co_freevars:
-            return False
-        loads = [n for n, s in enumerate(rest) if "LOAD" in s.opname and s.argval == name]
-        return bool(loads) and all(rest[n + 1].opname == "RETURN_VALUE" for n in loads)
-    return False
+MADE = frozenset({"__init_subclass__", "__set_name__"})  # of a class, what its subclasses run
+RUNS = frozenset({"__call__", "__get__", "__wrapped__"})  # asking a function for it may run it
 
 
 class Reach:
@@ -124,11 +63,14 @@ class Reach:
         escapes = use.escapes and not kept
         if type(value) is types.FunctionType:
             lazy = value.__code__.co_flags & LAZY and not (use.passed or escapes)
-            if (use.called and not lazy) or escapes or use.attrs:
+            if (use.called and not lazy) or escapes or use.attrs & RUNS:
                 self._function(value, 0)
+            for name in use.attrs & value.__dict__.keys():
+                self._walk(value.__dict__[name], 1)
         elif issubclass(type(value), type):
             if use.called or escapes or use.attrs:
-                self._class(value, 0, MAKING if not (use.passed or escapes) else None, all=escapes)
+                runs = MADE if not (use.called or escapes) else MAKING
+                self._class(value, 0, None if use.passed or escapes else runs, all=escapes)
         else:
             self._walk(value, 0, escapes=escapes, called=use.called)
         while self._goes_on():
@@ -181,9 +123,13 @@ class Reach:
     def _target(self, value: Any, depth: int) -> None:
         self._walk(value(), depth + 1)
 
-    def _suspended(self, value: Any, _: int) -> None:
+    def _suspended(self, value: Any, depth: int) -> None:
         """Walk a generator or a coroutine: whoever goes on with it runs its code."""
-        self._code(getattr(value, CODE_OF[type(value)]))
+        kind = CODE_OF[type(value)]
+        code, frame = getattr(value, f"{kind}_code"), getattr(value, f"{kind}_frame")
+        if frame is not None and frame.f_globals is self.space:
+            self._code(code)
+            self._items(frame.f_locals.values(), depth)
 
     def _partial(self, value: Any, depth: int) -> None:
         self._walk(value.func, depth + 1)
@@ -198,17 +144,10 @@ class Reach:
         wrapped = own(value, "__wrapped__")
         if type(wrapped) is types.FunctionType:
             self._function(wrapped, depth + 1)
-        if module_of(type(value)) in HOLDERS:
-            for item in gc.get_referents(value)[:MANY]:
-                kind = type(item)
-                if kind in WALKS or module_of(kind) in {"__main__", *HOLDERS}:
-                    self._walk(item, depth + 1)
-        held = own(value, "__dict__")
-        if type(held) is dict and len(held) < MANY:
-            for item in list(held.values()):
-                kind = type(item)
-                if kind in (list, tuple, dict) or module_of(kind) == "__main__" or callable(item):
-                    self._walk(item, depth + 1)
+        for item in _inside(value):
+            kind = type(item)
+            if kind in WALKS or module_of(kind) in {"__main__", *HOLDERS} or callable(item):
+                self._walk(item, depth + 1)
 
     def _function(self, function: Any, depth: int) -> None:
         if id(function) in self.seen:
@@ -247,7 +186,7 @@ class Reach:
                 continue
             meta = issubclass(owner, type) and "__call__"  # what calling one of its classes runs
             for name, function in self._behind_all(owner, depth):
-                runs_now = not runs or name in runs or name == meta
+                runs_now = runs is None or name in runs or name == meta
                 if all or name in self.attrs or (_special(name) and runs_now):
                     self._function(function, depth + 1)
                 elif not _special(name):
@@ -276,8 +215,9 @@ class Reach:
         )
         self._members(kind, value, depth, asked, all=escapes or handed_over)
         held = own(value, "__dict__")
-        if type(held) is dict:
-            for name, item in list(held.items())[:MANY]:
+        slots = [(name, own(value, name)) for name in slots_of(kind)]
+        for known in (held if type(held) is dict else {}, dict(slots)):
+            for name, item in list(known.items())[:MANY]:
                 if type(item) is types.FunctionType and name not in self.attrs and not escapes:
                     self.later.append((name, item))
                 else:
@@ -304,6 +244,25 @@ class Reach:
                     self.later.append((name, function))
 
 
+def _inside(value: Any) -> list[Any]:
+    """Return what an object of a library holds: what is out of sight, items, attributes."""
+    kind: Any = type(value)
+    found: list[Any] = []
+    if module_of(kind) in HOLDERS:
+        found += gc.get_referents(value)[:MANY]
+    for base in CONTAINERS:
+        if issubclass(kind, base):  # by the base's own methods: a derived one may do anything
+            found += itertools.islice(dict.values(value) if base is dict else base.__iter__(value),
+                                      MANY)  # fmt: skip
+            break
+    else:
+        found += itertools.islice(objects_in(value), MANY)
+    held = own(value, "__dict__")
+    if type(held) is dict and len(held) < MANY:
+        found += held.values()
+    return found
+
+
 def _special(name: str) -> bool:
     return name.startswith("__")
 
@@ -321,16 +280,12 @@ def _behind(item: Any) -> list[Any]:
         found = [item.__func__]
     elif kind is property:
         found = [item.fget, item.fset, item.fdel]
-    elif kind is functools.cached_property:
+    elif kind in (functools.cached_property, functools.partialmethod):
         found = [item.func]
     return [one for one in found if type(one) is types.FunctionType]
 
 
-CODE_OF = {
-    types.GeneratorType: "gi_code",
-    types.CoroutineType: "cr_code",
-    types.AsyncGeneratorType: "ag_code",
-}
+CODE_OF = {types.GeneratorType: "gi", types.CoroutineType: "cr", types.AsyncGeneratorType: "ag"}
 WALKS: dict[type, Callable[[Reach, Any, int], None]] = {
     types.FunctionType: Reach._function,
     types.MethodType: Reach._method,

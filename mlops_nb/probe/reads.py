@@ -13,15 +13,18 @@ from .uses import TIMED_SCOPE, Uses
 LONGEST_TEXT = 20_000
 LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
-SHELLS = {"bash", "sh", "script", "system", "sx", "sc", "run", "cd", "writefile", "pushd"}
+SHELLS = {"bash", "sh", "script", "system", "sx", "sc", "run", "cd", "writefile", "pushd",
+          "cat", "cp", "less", "ll", "ls", "mkdir", "more", "mv", "rm", "rmdir"}  # fmt: skip
 TIMED = {"time", "timeit", "capture"}  # their trees are seen by themselves
 KEPT_SCOPES = {"class", TIMED_SCOPE}
 LINE = 2  # words that a line magic is called with: its name, and the rest of its line
-PYTHON = {"prun", "lprun", "memit", "mprun", "debug"}
+PYTHON = {"prun", "lprun", "memit", "mprun", "debug", "pinfo", "pinfo2", "pdoc", "pdef", "psource",
+          "pfile"}  # fmt: skip
 # what keeps the functions that it is given, to be called some other time
 KEEPERS = frozenset({
     "dict", "list", "tuple", "set", "defaultdict", "partial", "property", "staticmethod",
     "classmethod", "make_scorer", "cmp_to_key", "create_function", "create_aggregate", "finalize",
+    "isinstance", "issubclass", "callable", "hasattr", "id", "getsource", "signature", "getdoc",
     "vectorize", "frompyfunc", "observe", "on_click", "mpl_connect", "FunctionTransformer",
 })  # fmt: skip
 LAZY = frozenset({"map", "filter"})  # call what they are given when somebody asks for an item

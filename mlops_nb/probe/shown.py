@@ -3,7 +3,8 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+import types
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from .channels import ALL_DIGITS, precision
@@ -17,16 +18,21 @@ LIMITS = {"max_rows": 0, "min_rows": 0, "max_columns": 1}
 Options = Mapping[str, Any]
 
 
-def shown_before(text: str, space: Mapping[str, Any]) -> Iterator[tuple[int, Any]]:
-    """Yield what earlier cells showed and a cell's text asks for: `Out[1]`, `_1`, `_`, `__`."""
+def shown_before(
+    text: str, space: Mapping[str, Any], loads: Container[str]
+) -> Iterator[tuple[int, Any]]:
+    """Yield what earlier cells showed and a cell asks for: `Out[1]`, `_1`, `_`, `__`.
+
+    loads: names that the cell reads before it binds them: `_` is often a name like any other
+    """
     shown = space.get("_oh")
-    if type(shown) is not dict or ("_" not in text and "Out" not in text):
+    if type(shown) is not dict:
         return
     counts = list(shown)
     for out, numbered, last in SHOWN.findall(text):
-        if out or numbered:
+        if out or (numbered and f"_{numbered}" in loads):
             count = int(out or numbered)
-        elif len(last) <= len(counts):
+        elif last and last in loads and len(last) <= len(counts):
             count = counts[-len(last)]
         else:
             continue
@@ -66,13 +72,25 @@ def channels(values: Iterable[Any], known: Iterable[Options]) -> set[str]:
         found.add("display.precision")
     if "polars" in tops:
         found |= {f"env:{name}" for name in os.environ if name.startswith("POLARS_FMT")}
-    if "numpy" in tops:
+    if any(_is_array(value) for value in shown):
         found.add("numpy.print")
     if "pandas" in tops:
         differ = _differing(known)
         if any(_matters(differ, value) for value in shown if top_of(value) == "pandas"):
             found.add("pandas.options")
     return found
+
+
+def _is_array(value: Any) -> bool:
+    """Say whether a value is an array of numpy, or one of its inexact numbers."""
+    kind = type(value)
+    if top_of(value) != "numpy" or issubclass(kind, types.ModuleType | type):
+        return False
+    return (
+        hasattr(value, "tobytes")
+        and getattr(value, "dtype", None) is not None
+        and (value.ndim > 0 or value.dtype.kind in "fc")
+    )
 
 
 def _differing(known: Iterable[Options]) -> dict[str, list[Any]]:

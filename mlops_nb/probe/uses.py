@@ -1,7 +1,7 @@
 """How names are used in a cell: loaded, called, handed on, bound on every way or on one."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
 DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
@@ -29,6 +29,10 @@ class Use:
         self.around: set[str] = set()
         self.called = self.escapes = self.passed = False
         self.line, self.maybe = line, maybe
+
+    def is_kept(self, keeps: Callable[[str], bool]) -> bool:
+        """Say whether all that it is handed to keeps it, without calling it."""
+        return all(keeps(callee) for callee in self.given | self.around)
 
 
 class Uses:

@@ -1,0 +1,69 @@
+"""What code objects name: globals, attributes, texts; those inside them that they may call, too."""
+
+import dis
+import types
+
+BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
+
+
+class Code:
+    """What a code object and those inside it name: globals, attributes and texts."""
+
+    __slots__ = ("attrs", "globals", "texts", "writes")
+
+    def __init__(self) -> None:
+        self.globals: set[str] = set()
+        self.writes: set[str] = set()
+        self.attrs: set[str] = set()
+        self.texts: list[str] = []
+
+
+_known: dict[types.CodeType, Code] = {}
+
+
+def code_of(code: types.CodeType) -> Code:
+    """Return what a code object names; of inner functions, only of those that it may call."""
+    found = _known.get(code)
+    if found is not None:
+        return found
+    found = Code()
+    steps = list(dis.get_instructions(code))
+    for one in steps:
+        name = one.opname
+        if name in {"LOAD_GLOBAL", "LOAD_NAME"}:
+            found.globals.add(one.argval)
+        elif name in {"STORE_GLOBAL", "DELETE_GLOBAL"}:
+            found.globals.add(one.argval)
+            found.writes.add(one.argval)
+        elif ("ATTR" in name or "METHOD" in name or name == "IMPORT_NAME") and isinstance(
+            one.argval, str
+        ):
+            found.attrs.add(one.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            found.texts.append(constant)
+        elif isinstance(constant, types.CodeType) and not _only_returned(steps, constant):
+            inner = code_of(constant)
+            found.globals |= inner.globals
+            found.writes |= inner.writes
+            found.attrs |= inner.attrs
+            found.texts += inner.texts
+    _known[code] = found
+    return found
+
+
+def _only_returned(steps: list[dis.Instruction], inner: types.CodeType) -> bool:
+    """Say whether a function makes an inner one and hands it back uncalled, as decorators do."""
+    for place, one in enumerate(steps):
+        if one.argval is not inner:
+            continue
+        rest = [s for s in steps[place + 1 :] if s.opname != "CACHE"]
+        after = next(s for s in rest if s.opname not in BETWEEN)  # a decorator may be called
+        if after.opname == "RETURN_VALUE":
+            return True
+        name = after.argval
+        if after.opname not in {"STORE_FAST", "STORE_DEREF"} or name in inner.co_freevars:
+            return False
+        loads = [n for n, s in enumerate(rest) if "LOAD" in s.opname and s.argval == name]
+        return bool(loads) and all(rest[n + 1].opname == "RETURN_VALUE" for n in loads)
+    return False
