@@ -4,11 +4,13 @@ import collections
 import functools
 import gc
 import itertools
+import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .modules import is_local
 from .outside import LOOKS, inside, lineage, module_of
 
 PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None), type(...), range})
@@ -27,7 +29,8 @@ SUSPENDED: dict[type, str] = {
     types.CoroutineType: "cr_frame",
     types.AsyncGeneratorType: "ag_frame",
 }
-ITERATORS = frozenset({"builtins", "itertools"})  # of what goes through others one by one
+# of what goes through other values one by one, or writes to them
+ITERATORS = frozenset({"builtins", "itertools", "_csv", "_io"})
 CONTAINERS: tuple[Any, ...] = (dict, list, tuple, set, frozenset, collections.deque)
 
 
@@ -42,6 +45,9 @@ def shares(value: Any) -> frozenset[int]:
         item, depth = queue.pop()
         kind = type(item)
         if kind in PLAIN or kind in CODE or id(item) in seen or module_of(kind) in CONSTANT:
+            if kind is types.ModuleType and is_local(item.__name__):
+                seen.add(id(vars(item)))
+                queue += [(part, depth + 1) for part in _changeable(vars(item).values())]
             continue
         if issubclass(kind, type):
             if module_of(item) != "__main__":
@@ -77,9 +83,10 @@ def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
     if kind is types.FunctionType:
         cells = item.__closure__ or ()
         seen.update(id(cell) for cell in cells)
+        home = sys.modules[item.__module__] if is_local(item.__module__) else None
         kept = (*(item.__defaults__ or ()), *(item.__kwdefaults__ or {}).values())
         return [*(c.cell_contents for c in cells if filled(c)),
-                *_changeable((*kept, *item.__dict__.values()))]  # fmt: skip
+                *_changeable((home, *kept, *item.__dict__.values()))]  # fmt: skip
     if kind in SUSPENDED:
         frame = getattr(item, SUSPENDED[kind])
         return [] if frame is None else _changeable(frame.f_locals.values())

@@ -21,7 +21,7 @@ MOST_ENTRIES = 400
 MOST_FOLDERS = 20
 MOST_PATHS = 200  # in a container that is looked into
 LONGEST_PATH = 500
-STAT = os.stat  # as it was: a notebook may replace it
+STAT, LSTAT = os.stat, os.lstat  # as they were: a notebook may replace them
 # programs that libraries ask about the machine; they say nothing of the data
 ASKED_BY_LIBRARIES = {"lscpu", "fc-list", "fc-match", "ldconfig", "uname", "sysctl", "gcc", "cc",
                       "which", "nvidia-smi", "git", "sh", "lsb_release"}  # fmt: skip
@@ -36,7 +36,6 @@ READING = (
 )  # fmt: skip
 TELLING = frozenset({"exists", "isfile", "is_file", "getsize", "getmtime", "stat", "isdir",
                      "is_dir", "glob", "iglob", "rglob", "iterdir", "listdir", "walk"})  # fmt: skip
-ASKING = TELLING - {"glob", "iglob", "rglob", "iterdir", "listdir", "walk"}  # whether it is there
 Stats = dict[str, tuple[int, int, int, int]]
 
 _events: list[tuple[str, Any, Any]] = []
@@ -88,6 +87,7 @@ FOLDERS = {
     "os.rmdir": ("marked", 0, 1),
     "os.utime": ("marked", 0, 3),
     "os.chmod": ("marked", 0, 2),
+    "os.chdir": ("entered", 0, 1),
 }
 
 
@@ -209,7 +209,7 @@ class Touched:
                 path = as_path(what, folder)
                 if path and ":memory:" not in path and is_data(path):
                     self.read[path] = None
-            elif kind in {"made", "marked"}:
+            elif kind in {"made", "marked", "entered"}:
                 self._mark(kind, as_path(what, folder), done=bool(more))
             elif kind == "moved":
                 self._move([as_path(one, folder) for one in what], more)
@@ -222,7 +222,7 @@ class Touched:
             return
         if kind != "made" and path not in self.written:
             self.found[path] = None
-        if done:
+        if done and kind != "entered":
             self.written[path] = None
 
     def _move(self, paths: list[str], event: str) -> None:
@@ -313,6 +313,14 @@ def exists(path: str) -> bool:
     except (OSError, ValueError, TypeError):
         return False
     return True
+
+
+def told(path: str) -> tuple[int, int] | None:
+    """Return when a file was last written to, in ns, and its bytes; None where it is no file."""
+    with contextlib.suppress(OSError, ValueError):
+        found = LSTAT(path)
+        return None if stat.S_ISDIR(found.st_mode) else (found.st_mtime_ns, found.st_size)
+    return None
 
 
 def _told(told: os.stat_result) -> tuple[int, int, int, int]:

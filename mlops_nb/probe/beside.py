@@ -5,11 +5,13 @@ Of widgets, of a `threading.local` and of what shows another value it is all tha
 
 import gc
 import sys
+import types
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 from .aliases import SHOWING, own
+from .modules import is_local, state
 from .outside import inside, lineage, module_of
 
 SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -20,8 +22,11 @@ FRAME = frozenset({"_mgr", "_attrs", "_flags", "_name", "_item_cache"})
 def beside(value: Any) -> Any:
     """Return what is changed apart from a value's content, None where there is nothing of it."""
     kind = type(value)
+    if kind is types.FunctionType:
+        return state(value.__module__) if is_local(value.__module__) else None
     if issubclass(kind, type):
-        return _registered(value)
+        home = module_of(value)
+        return state(home) if is_local(home) else _registered(value)
     if kind is weakref.ReferenceType:
         return [value()]
     if kind in SHOWING:

@@ -15,7 +15,10 @@ from .drawn import drawing
 
 # channel → attributes and names whose mention in code means that the channel is read
 ASKS: dict[str, frozenset[str]] = {
-    "cwd": frozenset({"getcwd", "getcwdb", "curdir", "cwd", "abspath", "resolve", "realpath"}),
+    "figures": frozenset({"get_fignums", "fignum_exists", "get_figlabels"}),
+    "cwd": frozenset(
+        {"%pwd", "getcwd", "getcwdb", "curdir", "cwd", "abspath", "resolve", "realpath"}
+    ),
     "dirs": frozenset({"%pushd", "%popd", "%dirs"}),
     "warnings": frozenset({"filters", "resetwarnings", "catch_warnings", "warn"}),
     "sys.path": frozenset({"path_hooks", "find_spec"}),
@@ -51,6 +54,7 @@ DRAWS = frozenset({
     "plot", "hist", "boxplot", "scatter", "barplot", "histplot", "heatmap", "lineplot",
     "scatterplot", "countplot", "imshow", "subplots", "pairplot", "displot", "kdeplot",
 })  # fmt: skip
+SETTINGS = frozenset({"rcParams", "rc", "style", "get_cmap", "cm", "colormaps"})
 BEGINS = frozenset({"figure", "subplots", "subplot_mosaic", "close"})  # a figure of its own
 SEEDS = frozenset({"seed", "manual_seed", "set_state", "setstate", "set_rng_state", "set_seed",
                    "seed_everything", "set_random_seed", "manual_seed_all"})  # fmt: skip

@@ -31,6 +31,7 @@ PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)|\{\{\s*([A-Za-z_]\w*)")
 NAMESPACE = frozenset({"user_ns", "user_global_ns", "ev", "ex"})
 SHOWS_ITSELF = frozenset({"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_png_",
                           "_repr_svg_", "_repr_latex_", "_ipython_display_"})  # fmt: skip
+NAMED = frozenset({"%store", "%xdel", "%reset_selective"})  # magics that are given names
 LISTS_NAMES = frozenset({"%who", "%whos", "%who_ls"})
 FRAMES = frozenset({"f_globals", "f_locals"})
 EVALUATES = frozenset({"eval", "evaluate"})  # pd.eval("a + b"), numexpr.evaluate("a + b")
@@ -89,8 +90,17 @@ class Facts:
         self.imports: set[str] = set()
         self.reached: set[str] = set()
         self.assumed: list[str] = []
+        self._read_again()
         for place, (_, reads) in enumerate(cell.trees):
             self._merge(reads, self.failing.get(0 if reads.at else place))
+
+    def _read_again(self) -> None:
+        """Read all ways of a tree where what it called has bound what decided between them."""
+        trees = self.cell.trees
+        for place, (tree, reads) in enumerate(trees):
+            if any(not outside.is_same(self.before[n], self.now.get(n)) for n in reads.settled):
+                trees[place] = (tree, Reads())
+                trees[place][1].visit(tree)
 
     def _merge(self, reads: Reads, failing: tuple[int, int] | None) -> None:
         first, last = failing or (None, None)
@@ -135,7 +145,8 @@ class Facts:
         gone = self.observer.gone - self.before.keys() - vars(builtins).keys()
         reads |= {n for n in gone if n in self.loads or (self.dynamic and n in self.texts)}
         reads |= self._from_code()
-        reads |= self._from_texts() | self._through_shown() | self._through_print()
+        reads |= self._reached_from(self._from_texts())
+        reads |= self._through_shown() | self._through_print()
         if not self.cell.trees and bound:
             self.assumed.append("it ran code that could not be read")
         touched = {n for n in (reads | writes | set(self.used)) if n in self.now}
@@ -198,7 +209,7 @@ class Facts:
         if outside.is_own(self.result.result):
             self.attrs |= SHOWS_ITSELF
         known = self.observer.known_values()
-        reach = Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
+        reach = self.reach = Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
         first: dict[str, int] = {}
         last = self.last_line
         for line, names in self.cell.early:  # of what the cell has dropped by now
@@ -229,6 +240,17 @@ class Facts:
                 found.add(name)
         return found
 
+    def _reached_from(self, named: set[str]) -> set[str]:
+        """Names that texts name, and those that are read by the code behind them."""
+        known = set(self.reach.names)
+        for name in named if len(named) < len(self.before) else ():
+            for space in (self.before, self.now):
+                if name in space and outside.may_run(space[name]):
+                    self.reach.take(space[name], ANYHOW)
+        self.attrs |= self.reach.attrs
+        new = {n for n in self.reach.names - known if n in self.before and n not in self.stores}
+        return named | new
+
     def _called_by_libraries(self, attrs: set[str]) -> list[Any]:
         """Functions and classes of the notebook that libraries call by what the cell looks up."""
         registry = self.shell.magics_manager.magics
@@ -245,7 +267,7 @@ class Facts:
         found = {n for text in lines for n in shell_names(text) if n in self.before}
         if self.attrs & LISTS_NAMES:
             found |= self.before.keys()
-        if "%store" in self.attrs:
+        if self.attrs & NAMED:
             kept = [text for text in self.magic_texts if not text.startswith("-")]
             found |= words_in(kept) & self.before.keys() - self.stores.keys()
         for text in self.magic_texts:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from .facts import Facts
 
 ENVIRONMENT = frozenset({"environ", "getenv", "environb"})
+EXPANDED = re.compile(r"\$\{?(\w+)")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
+MOST_OPEN = 50  # files that may still be open, and are looked at after each cell
 CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the clock
 TYPED = re.compile(r"\b(?:In|_ih)\[(\d+)\]|(?<![\w.])_i(\d+)\b")
 TYPED_BEFORE = frozenset({"In", "_ih", "_i", "_ii", "_iii"})
@@ -119,7 +121,10 @@ class Hidden:
 
     def _environment(self) -> set[str]:
         texts = self.facts.shell_texts
-        found = {f"env:{n}" for text in texts for n in re.findall(r"\$\{?(\w+)", text)}
+        found = {f"env:{n}" for text in texts for n in EXPANDED.findall(text)}
+        if "expandvars" in self.words:
+            texts = self.facts.known_texts
+            found |= {f"env:{n}" for text in texts for n in EXPANDED.findall(text)}
         if self.touched.programs:  # which have the whole environment, and ask for what they name
             told = [*self.touched.programs, *self.facts.texts]
             words = {w for text in told for w in re.findall(r"\w+", text)}
@@ -152,9 +157,10 @@ class Hidden:
         if not self.cell.state.get("figures"):
             return False
         for value, path in self.facts.calls(*channels.DRAWING):
-            if type(value) is types.ModuleType:
+            if type(value) is types.ModuleType and path[0] not in channels.SETTINGS:
                 return path[-1] not in channels.BEGINS or self._turns_back(path[-1])
-        return not channels.BEGINS & self.facts.attrs
+        asked = self.facts.attrs
+        return not channels.BEGINS & asked and not (asked and asked <= channels.SETTINGS)
 
     def _turns_back(self, call: str) -> bool:
         """Say whether `plt.figure("A")` turned to a figure that was there before."""
@@ -166,7 +172,7 @@ class Hidden:
         """Return the options by which what the cell shows is written out."""
         used = self.facts.used.items()
         shown = [self.facts.both[n] for n, use in used if n in self.facts.both
-                 and not use.given.isdisjoint(shown_by.SHOWING)]  # fmt: skip
+                 and not use.given.isdisjoint(outside.SHOWING)]  # fmt: skip
         shown.append(self.facts.result.result)
         known = self.observer.display
         now = shown_by.display_options()
@@ -229,7 +235,7 @@ class Hidden:
         written = set(touched.written)
         opened, changed = self.observer.opened.take()
         opened = {p for p in opened if p in before or p in self.observer.files or audit.exists(p)}
-        written |= changed
+        written |= changed | self._flushed()
         touched.read |= dict.fromkeys(sorted(opened - written))
         known |= opened
         texts = self._texts() if self.cell.stats is not None or self.words & audit.TELLING else []
@@ -238,12 +244,15 @@ class Hidden:
             written |= {path for path, told in stats.items() if self._is_new(path, told)}
         self._named_files(texts, written)
         self._listed_files()
+        self._folders(written)
         known |= before.keys()
         written = {p for p in written if p in known or audit.exists(p)}  # else it came and went
         for path in written:
             if path in touched.read and path not in before and path not in self.observer.files:
                 touched.read.pop(path)  # it was made here
         self.observer.files |= dict.fromkeys([*touched.read, *written])
+        writing = list({**self.observer.writing, **dict.fromkeys(sorted(written))})[-MOST_OPEN:]
+        self.observer.writing = {path: audit.told(path) for path in writing}
         return written
 
     def _is_new(self, path: str, told: tuple[int, int, int, int]) -> bool:
@@ -280,8 +289,6 @@ class Hidden:
         if not told and not (native and asked):
             return
         known = self.observer.files.keys() - written
-        if not self.words & audit.ASKING:
-            known = {path for path in known if not os.path.isdir(path)}
         found = {p for text in texts for p in audit.matching(text, self.cell.folder, known)}
         named = {p for p in self._candidates(texts) if os.path.isfile(p) and audit.is_data(p)}
         found |= named - written
@@ -301,6 +308,20 @@ class Hidden:
                 not ends or any(fnmatch.fnmatch(name, end) for end in ends)
             ):
                 self.touched.read.setdefault(path)
+
+    def _folders(self, written: set[str]) -> None:
+        """Note folders that an earlier cell made, of what is read, written or listed in them."""
+        touched = self.touched
+        places = {os.path.dirname(path) for path in (*touched.read, *written)} | {*touched.listed}
+        for place in (places - written) & self.observer.files.keys():
+            if os.path.isdir(place):
+                touched.read.setdefault(place)
+
+    def _flushed(self) -> set[str]:
+        """Return files that were opened in an earlier cell, and have been written to by now."""
+        writing = self.observer.writing
+        now = {path: audit.told(path) for path in writing}
+        return {path for path, told in now.items() if told and told != writing[path]}
 
     def _local_modules(self) -> set[str]:
         found: set[str] = set()

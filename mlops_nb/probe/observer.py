@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from . import audit, channels, outside
-from .aliases import PLAIN, bases, own, shares
+from .aliases import ITERATORS, PLAIN, bases, own, shares
 from .facts import Cell, Facts
 from .flat import Flat, flat
 from .opened import Opened
@@ -79,6 +79,7 @@ class Observer:
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
         self.files: dict[str, None] = {}
+        self.writing: dict[str, Any] = {}  # files opened to be written → what was told of them
         self.filled: dict[str, set[tuple[int, str]]] = {}  # name → known `cached_property` values
         self.cell: Cell | None = None
         self.on_cell: Any = None  # called with each cell's facts
@@ -166,7 +167,7 @@ class Observer:
     def _begun(self, cell: Cell) -> Reads:
         """Return the reads of a tree that is about to run, by what of the cell runs it."""
         if not cell.trees:
-            return Reads()
+            return Reads(given=cell.space)
         local: set[str] | None = None
         if sys._getframe(3).f_code.co_name == "timeit":  # it asks for its set-up, then for the rest
             local = set() if cell.timed is None else cell.timed
@@ -222,7 +223,7 @@ class Observer:
     def _take_print(self, name: str, value: Any, made: Made | None = None) -> None:
         kind = type(value)
         made = made or self._made(name, value)
-        if kind in PLAIN or issubclass(kind, types.ModuleType):
+        if kind in PLAIN:
             self.shares.pop(name, None)
         else:
             self.shares[name] = made.shares
@@ -285,7 +286,7 @@ class Observer:
                 continue
             self._take_print(name, value, made)
             new = self.prints[name]
-            if name in writes or issubclass(type(value), types.ModuleType) or name in self.caches:
+            if name in writes or name in self.caches:
                 continue  # the answers of a cache are a channel of their own
             if new is None:
                 if name in touched and not outside.is_handle(value) and not is_quiet(value):
@@ -293,7 +294,16 @@ class Observer:
                     guesses.add(name)
             elif old is not MISSING and old != new:
                 changes.add(name)
-        return changes, guesses
+        return changes | self._go_through(changes - writes, space), guesses
+
+    def _go_through(self, changes: set[str], space: dict[str, Any]) -> set[str]:
+        """Return the names of unknown content that go through what has changed: an iterator."""
+        ids = frozenset().union(*(self.shares.get(name, frozenset()) for name in changes))
+        return {
+            name for name, known in (self.shares.items() if ids else ())
+            if name in space and self.prints.get(name) is None and not ids.isdisjoint(known)
+            and outside.module_of(type(space[name])) in ITERATORS
+        }  # fmt: skip
 
     def _group(self, touched: set[str], now: dict[str, Made], space: dict[str, Any]) -> set[str]:
         """Return the names that were touched, and those that share memory with them.

@@ -38,6 +38,7 @@ FIXED = (
     "polars.lazyframe", "polars.expr", "pyarrow.lib", "pyarrow.compute",
 )  # fmt: skip
 LOOKS = ("pandas.api.typing", "pandas.core.groupby", "pandas.core.window", "pandas.core.resample")
+SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
 CLOCKS = frozenset({"now", "today", "utcnow", "gmtime", "localtime", "time_ns", "ctime"})
 CLOCK_OWNERS = frozenset({"time", "datetime", "pandas", "arrow", "pendulum", "numpy"})
 HANDLES = ("Connection", "Engine", "Client", "Session", "Cursor", "Pool", "Channel")
@@ -71,6 +72,13 @@ def is_same(old: Any, new: Any) -> bool:
 def is_code(value: Any) -> bool:
     """Say whether a value is a module, a class or a function."""
     return issubclass(type(value), types.ModuleType | type | types.FunctionType)
+
+
+def may_run(value: Any) -> bool:
+    """Say whether a value is code of the notebook, or an object that has some."""
+    return module_of(type(value)) == "__main__" or issubclass(
+        type(value), types.FunctionType | type
+    )
 
 
 def is_own(value: Any) -> bool:

@@ -11,10 +11,10 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .aliases import own
+from .aliases import SUSPENDED, own
+from .calls import KEEPERS
 from .outside import Gone, is_code, is_own, top_of
 from .reach import Reach, has
-from .reads import KEEPERS
 
 if TYPE_CHECKING:
     from .facts import Cell
@@ -57,8 +57,8 @@ def keeps(callee: str, space: Mapping[str, Any]) -> bool:
 
 def _may_lose(value: Any, parts: frozenset[int]) -> bool:
     """Say whether a value may hold fewer objects afterwards, parts: ids of what it holds."""
-    kind: Any = type(value)
-    return len(parts) > 1 and (issubclass(kind, tuple(CONTAINERS)) or is_own(value))
+    kind = type(value)
+    return kind in SUSPENDED or len(parts) > 1
 
 
 def _is_noticed(value: Any, depth: int) -> bool:

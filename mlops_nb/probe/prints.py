@@ -8,13 +8,14 @@ from .aliases import own
 from .beside import beside
 from .drawn import drawing
 from .fingerprint import quick
+from .modules import is_local, state
 
 
 def printed(value: Any) -> bytes | None:
     """Return a few bytes that tell whether a value changed, None where that cannot be told."""
     kind = type(value)
     if issubclass(kind, types.ModuleType):
-        return b"module"
+        return quick(state(value.__name__)) if is_local(value.__name__) else b"module"
     if outside.draws_from_channel(value):
         return b"channel"
     if outside.module_of(kind).startswith(outside.FIXED):

@@ -11,7 +11,7 @@ from typing import Any
 
 from .aliases import CONTAINERS, PLAIN, filled, objects_in, own, slots_of
 from .codes import code_of
-from .outside import inside, lineage, module_of
+from .outside import SHOWING, inside, is_code, lineage, module_of
 from .uses import Use
 
 MANY = 200  # functions are looked for among this many items of a container
@@ -60,6 +60,8 @@ class Reach:
 
         kept: whatever it was handed to keeps it without calling it
         """
+        if is_code(value) and use.given and SHOWING.issuperset(use.given | use.around):
+            kept = True  # it is shown by its name
         escapes = use.escapes and not kept
         if type(value) is types.FunctionType:
             lazy = value.__code__.co_flags & LAZY and not (use.passed or escapes)

@@ -5,32 +5,17 @@ comprehensions and lambdas handed to a call belong to the cell itself.
 """
 
 import ast
-import re
 from typing import Any
 
-from .uses import TIMED_SCOPE, Uses
+from .calls import KEEPERS, CallReads
+from .outcome import PLAIN, UNKNOWN, decides, outcome
+from .uses import TIMED_SCOPE
 
-LONGEST_TEXT = 20_000
 LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
-IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
-SHELLS = {"bash", "sh", "script", "system", "sx", "sc", "run", "cd", "writefile", "pushd",
-          "cat", "cp", "less", "ll", "ls", "mkdir", "more", "mv", "rm", "rmdir"}  # fmt: skip
-TIMED = {"time", "timeit", "capture"}  # their trees are seen by themselves
 KEPT_SCOPES = {"class", TIMED_SCOPE}
-LINE = 2  # words that a line magic is called with: its name, and the rest of its line
-PYTHON = {"prun", "lprun", "memit", "mprun", "debug", "pinfo", "pinfo2", "pdoc", "pdef", "psource",
-          "pfile"}  # fmt: skip
-# what keeps the functions that it is given, to be called some other time
-KEEPERS = frozenset({
-    "dict", "list", "tuple", "set", "defaultdict", "partial", "property", "staticmethod",
-    "classmethod", "make_scorer", "cmp_to_key", "create_function", "create_aggregate", "finalize",
-    "isinstance", "issubclass", "callable", "hasattr", "id", "getsource", "signature", "getdoc",
-    "vectorize", "frompyfunc", "observe", "on_click", "mpl_connect", "FunctionTransformer",
-})  # fmt: skip
-LAZY = frozenset({"map", "filter"})  # call what they are given when somebody asks for an item
 
 
-class Reads(Uses, ast.NodeVisitor):
+class Reads(CallReads):
     """Walks one tree."""
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -91,11 +76,34 @@ class Reads(Uses, ast.NodeVisitor):
     # statements
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        if isinstance(node.value, ast.Call):
+        named = all(isinstance(t, ast.Name | ast.Attribute | ast.Subscript) for t in node.targets)
+        if isinstance(node.value, ast.Call) and named:
             node.value.bound = True  # type: ignore[attr-defined]
+        self._keep(node.value if named else None)
         self.visit(node.value)
         for target in node.targets:
             self.visit(target)
+
+    def _keep(self, *nodes: ast.expr | None) -> None:
+        """Note that generator expressions are bound or put somewhere, and not gone through."""
+        for node in nodes:
+            if isinstance(node, ast.GeneratorExp):
+                node.kept = True  # type: ignore[attr-defined]
+
+    def visit_List(self, node: ast.List | ast.Tuple | ast.Set) -> None:
+        self._keep(*node.elts)
+        self.generic_visit(node)
+
+    visit_Tuple = visit_List
+    visit_Set = visit_List
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        self._keep(*node.values)
+        self.generic_visit(node)
+
+    def visit_Return(self, node: ast.Return) -> None:
+        self._keep(node.value)
+        self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self.visit(node.value)
@@ -107,16 +115,60 @@ class Reads(Uses, ast.NodeVisitor):
         if not isinstance(node.annotation, ast.Constant):
             self.visit(node.annotation)
         if node.value is not None:
+            self._keep(node.value)
             self.visit(node.value)
             self.visit(node.target)
 
+    # ways that are taken
+
+    def visit(self, node: ast.AST) -> Any:
+        """Walk a node; of a whole tree, note first which names it binds anywhere."""
+        if isinstance(node, ast.Module | ast.Interactive) and self.given:
+            stored = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+            self.unstable = {n.id for n in stored if not isinstance(n.ctx, ast.Load)}
+        return super().visit(node)
+
+    def _outcome(self, node: ast.expr) -> Any:
+        return outcome(node, self._value_of)
+
+    def _value_of(self, name: str) -> Any:
+        """Return what a name stands for at this place of the cell, UNKNOWN where that is open."""
+        if name == "__name__":
+            return "__main__"
+        late = name in self.stores or (self.loops and name in self.unstable)
+        if late or name not in self.given:
+            return UNKNOWN
+        value = self.given[name]
+        if self._hidden(name) or (self.runs_code and type(value) not in PLAIN):
+            return UNKNOWN
+        self.settled.add(name)
+        return value
+
     def visit_If(self, node: ast.If) -> None:
+        taken = self._outcome(node.test)
         self.visit(node.test)
-        if isinstance(node.test, ast.Constant):
-            for child in node.body if node.test.value else node.orelse:
-                self.visit(child)
-        else:
+        if taken is UNKNOWN:
             self._ways([node.body, node.orelse])
+            return
+        for child in node.body if taken else node.orelse:
+            self.visit(child)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        taken = self._outcome(node.test)
+        self.visit(node.test)
+        for way, part in ((True, node.body), (False, node.orelse)):
+            if taken is UNKNOWN or bool(taken) is way:
+                self.visit(part)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        for part in node.values:
+            found = self._outcome(part)
+            self.visit(part)
+            if decides(node.op, found):
+                break
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        self.visit(node.test)  # its message is asked for where it fails
 
     def _ways(self, ways: list[list[ast.stmt]]) -> None:
         """Walk ways of which one is taken; what all of them bind is bound afterwards."""
@@ -135,7 +187,12 @@ class Reads(Uses, ast.NodeVisitor):
                 self.stores[name] = (self.stores[name][0], self.branches > 0)
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
+        items = self._outcome(node.iter)
         self.visit(node.iter)
+        if items is not UNKNOWN and not items:
+            for child in node.orelse:
+                self.visit(child)
+            return
         before = set(self.bound)
         self.visit(node.target)
         self._loop([*node.body])
@@ -147,13 +204,13 @@ class Reads(Uses, ast.NodeVisitor):
         self.visit_For(node)
 
     def visit_While(self, node: ast.While) -> None:
-        if isinstance(node.test, ast.Constant) and not node.test.value:
-            return
+        taken = self._outcome(node.test)
         self.loops += 1
         self.visit(node.test)
         self.loops -= 1
         before = set(self.bound)
-        self._loop(node.body)
+        if taken is UNKNOWN or taken:
+            self._loop(node.body)
         if not isinstance(node.test, ast.Constant):
             self.bound = before
         for child in node.orelse:
@@ -219,6 +276,7 @@ class Reads(Uses, ast.NodeVisitor):
             if alias.name == "*":
                 self.star = True
             else:
+                self.attrs.add(alias.name)
                 self.store(alias.asname or alias.name, node.lineno)
 
     # functions, classes, inner scopes
@@ -276,7 +334,7 @@ class Reads(Uses, ast.NodeVisitor):
 
     def _comprehension(self, node: Any, *results: ast.expr) -> None:
         self.visit(node.generators[0].iter)  # the first iterable belongs to the scope around
-        if isinstance(node, ast.GeneratorExp) and not getattr(node, "handed_on", False):
+        if isinstance(node, ast.GeneratorExp) and hasattr(node, "kept"):
             return  # nothing else of it runs before somebody asks for its items
         self.scopes.append(("function", set()))
         for place, generator in enumerate(node.generators):
@@ -299,91 +357,8 @@ class Reads(Uses, ast.NodeVisitor):
         self._comprehension(node, node.key, node.value)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        self._keep(node.value)
         self.visit(node.value)
         scopes, self.scopes = self.scopes, [s for s in self.scopes if s[0] in KEPT_SCOPES]
         self.store(node.target.id, node.lineno)
         self.scopes = scopes
-
-    # calls and texts
-
-    def visit_Call(self, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Name):
-            looks_inside = node.func.id in {"vars", "dir"} and bool(node.args)
-            known = self.dynamic.copy()
-            use = self.load(node.func.id, node.lineno)
-            if use is not None:
-                use.called = True
-                use.passed |= not getattr(node, "bound", False)
-            if looks_inside:
-                self.dynamic = known
-            if node.func.id in {"setattr", "delattr"}:
-                self._set_by_text(node)
-        else:
-            self.callees.append("")
-            self.visit(node.func)
-            self.callees.pop()
-            if isinstance(node.func, ast.Attribute) and node.func.attr in IPYTHON:
-                self._ipython(node, node.func.attr)
-        name = _last_name(node.func)
-        lazy = name in LAZY and isinstance(node.func, ast.Name)
-        self.callees.append(name if not lazy else "partial" if hasattr(node, "bound") else "")
-        for argument in (*node.args, *(k.value for k in node.keywords)):
-            if isinstance(argument, ast.GeneratorExp):
-                argument.handed_on = True  # type: ignore[attr-defined]
-            self.visit(argument)
-        self.callees.pop()
-
-    def _set_by_text(self, node: ast.Call) -> None:
-        """Note the attribute that `setattr(a, "b", 1)` sets."""
-        if len(node.args) > 1 and isinstance(root := node.args[0], ast.Name):
-            name = getattr(node.args[1], "value", None)
-            self.attr_stores.append((node.lineno, root.id, (name if type(name) is str else "*",)))
-
-    def _ipython(self, node: ast.Call, method: str) -> None:
-        words = [a.value for a in node.args
-                 if isinstance(a, ast.Constant) and isinstance(a.value, str)]  # fmt: skip
-        if method in {"system", "getoutput"}:
-            self.shell += words
-        elif words and words[0] in TIMED:
-            self._timed(node.lineno, words)
-        elif words:
-            self.attrs.add(f"%{words[0]}")
-            kept = self.shell if words[0] in SHELLS else self.magics
-            kept += [w for w in words[1:] if len(w) < LONGEST_TEXT]
-            if words[0] in PYTHON and len(words) > 1:
-                self._python(words[1].split("\n")[0])
-
-    def _timed(self, line: int, words: list[str]) -> None:
-        """Note what is bound by the time that a line has a statement timed, and what that binds."""
-        self.timed[line] = frozenset(self.bound)
-        if words[0] == "time" and len(words) == LINE:
-            inner = Reads()
-            inner._python(words[1])
-            for name, (_, maybe) in inner.stores.items():
-                if not maybe:
-                    self.store(name, line)
-
-    def _python(self, text: str) -> None:
-        """Walk the statement that a magic such as `%prun` runs by itself."""
-        for start in [0, *(m.end() for m in re.finditer(r"\s", text))]:
-            if text[start : start + 1] == "-":
-                continue  # an option
-            try:
-                tree = ast.parse(text[start:])
-            except (SyntaxError, ValueError):
-                continue
-            self.visit(tree)
-            return
-
-    def visit_Constant(self, node: ast.Constant) -> None:
-        if isinstance(node.value, str) and len(node.value) < LONGEST_TEXT:
-            self.texts.append(node.value)
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        self.generic_visit(node)
-        parts = [str(v.value) if isinstance(v, ast.Constant) else "*" for v in node.values]
-        self.texts.append("".join(parts))  # as a pattern: `f"part{i}.csv"` → part*.csv
-
-
-def _last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

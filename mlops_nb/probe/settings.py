@@ -34,6 +34,8 @@ SETS = re.compile(
 LOGGING = frozenset({"basicConfig", "setLevel", "addHandler", "removeHandler", "disable",
                      "addFilter", "dictConfig", "fileConfig", "captureWarnings"})  # fmt: skip
 EXTENSIONS = frozenset({"%load_ext", "%reload_ext"})
+ARGUMENTS = frozenset({"parse_args", "parse_known_args"})  # of the program: `sys.argv`
+FRAMES = ("DataFrame", "Series")
 CONTAINERS = frozenset({list, dict, set})
 MOST_ITEMS = 1_000  # of a module's container that is looked at
 ANYBODY = "*"
@@ -52,6 +54,7 @@ class Settings:
         self.names: dict[str, set[str]] = {}
         self.kept: dict[str, list[Any]] = {}
         self.shell = shell
+        self.frames: dict[str, set[str]] = {}  # class of pandas → its attributes
         self.magics = self._magics()
         self.new_magics: set[str] = set()
 
@@ -60,13 +63,13 @@ class Settings:
 
     def before(self, cell: "Cell", reads: "Reads") -> None:
         """Note which of what a tree sets was there before, and what modules' containers hold."""
+        imported = {name: sys.modules.get(name) for name in reads.imports}
+        space = {**imported, **cell.space} if reads.attr_stores or reads.paths else {}
         for _, root, path in reads.attr_stores:
-            if root in cell.space and _resolved(cell.space[root], path) is not ABSENT:
+            if root in space and _resolved(space[root], path) is not ABSENT:
                 cell.known.add((root, path))
         for _, root, path in reads.paths:
-            value: Any = cell.space.get(root)
-            if value is None and root in reads.imports:
-                value = sys.modules.get(root)
+            value: Any = space.get(root)
             if issubclass(type(value), types.ModuleType):
                 for place, container in _containers(value, path):
                     cell.contents.setdefault(place, (container, quick(container)))
@@ -74,13 +77,26 @@ class Settings:
     def changed(self, facts: "Facts") -> set[str]:
         """Return the channels that a cell set, and remember who is to read them."""
         found: dict[str, set[str]] = {}
-        for top, names in (*_stored(facts), *_called(facts), *_filled(facts)):
+        patched = [("pandas", self._patched_frames())]
+        for top, names in (*_stored(facts), *_called(facts), *_filled(facts), *patched):
             found.setdefault(top, set()).update(names)
         for top, names in found.items():
             self.names.setdefault(top, set()).update(names)
         self._keep(facts)
         channels = {_channel(top, name) for top, names in found.items() for name in names}
         return channels | {f"magic:{name}" for name in self._changed_magics(facts)}
+
+    def _patched_frames(self) -> set[str]:
+        """Return the attributes that frames have got, whoever gave them: `tqdm.pandas()`."""
+        found: set[str] = set()
+        for name in FRAMES:
+            kind: Any = getattr(sys.modules.get("pandas"), name, None)
+            if type(kind) is not type or len(inside(kind)) == len(self.frames.get(name, ())):
+                continue
+            now = set(inside(kind))
+            found |= now - self.frames.get(name, now)
+            self.frames[name] = now
+        return found
 
     def _changed_magics(self, facts: "Facts") -> set[str]:
         """Return the magics that a cell defined, by itself or by an extension that it loaded.
@@ -104,6 +120,7 @@ class Settings:
     def read(self, facts: "Facts") -> set[str]:
         """Return the channels that a cell reads, of those that earlier cells set."""
         tops = facts.tops | {name.partition(".")[0] for name in facts.imports}
+        tops |= {"sys"} if ARGUMENTS & facts.attrs else set()
         found = set()
         for top in tops & self.names.keys():
             asked = {ANYBODY, *facts.attrs, *facts.texts}

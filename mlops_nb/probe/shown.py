@@ -11,7 +11,6 @@ from .channels import ALL_DIGITS, precision
 from .outside import module_of, top_of
 
 SHOWN = re.compile(r"\b(?:Out|_oh)\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
-SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
 MOST_ITEMS = 100  # of a container that is shown
 # options that show only where there are more rows, or more columns, than they say
 LIMITS = {"max_rows": 0, "min_rows": 0, "max_columns": 1}

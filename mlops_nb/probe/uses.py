@@ -1,7 +1,9 @@
 """How names are used in a cell: loaded, called, handed on, bound on every way or on one."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
 DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
@@ -41,10 +43,15 @@ class Uses:
     bound: names that the cell has bound by the time that the tree runs
     local: names of the function that the tree is a part of, as with `%timeit`
     at:    the line that it all counts to, where a line of the cell runs the tree
+    given: names and values that the tree finds
     """
 
     def __init__(
-        self, bound: Iterable[str] = (), local: set[str] | None = None, at: int | None = None
+        self,
+        bound: Iterable[str] = (),
+        local: set[str] | None = None,
+        at: int | None = None,
+        given: Mapping[str, Any] = types.MappingProxyType({}),
     ) -> None:
         self.loads: dict[str, Use] = {}  # what is read before the cell itself has bound it
         self.used: dict[str, Use] = {}  # everything that is loaded at all
@@ -60,7 +67,10 @@ class Uses:
         self.dynamic: set[str] = set()
         self.star = False
         self.bound: set[str] = set(bound)
-        self.local, self.at = local, at
+        self.local, self.at, self.given = local, at, given
+        self.unstable: set[str] = set()  # names that the tree binds
+        self.settled: set[str] = set()  # names whose values decided which ways are walked
+        self.runs_code = False  # from here on, names may be bound by what was called
         self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it
         self.scopes: list[tuple[str, set[str]]] = []
         if local is not None:

@@ -1,0 +1,122 @@
+"""Reads the calls and the texts of a cell: what they are given, the shell, magics."""
+
+import ast
+import re
+
+from .uses import Uses
+
+LONGEST_TEXT = 20_000
+IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
+SHELLS = {"bash", "sh", "script", "system", "sx", "sc", "run", "cd", "writefile", "pushd",
+          "cat", "cp", "less", "ll", "ls", "mkdir", "more", "mv", "rm", "rmdir"}  # fmt: skip
+TIMED = {"time", "timeit", "capture"}  # their trees are seen by themselves
+LINE = 2  # words that a line magic is called with: its name, and the rest of its line
+PYTHON = {"prun", "lprun", "memit", "mprun", "debug", "pinfo", "pinfo2", "pdoc", "pdef", "psource",
+          "pfile"}  # fmt: skip
+LAZY = frozenset({"map", "filter"})  # call what they are given when somebody asks for an item
+
+
+# what keeps the functions that it is given, to be called some other time
+KEEPERS = frozenset({
+    "dict", "list", "tuple", "set", "defaultdict", "partial", "property", "staticmethod",
+    "classmethod", "make_scorer", "cmp_to_key", "create_function", "create_aggregate", "finalize",
+    "isinstance", "issubclass", "callable", "hasattr", "id", "getsource", "signature", "getdoc",
+    "vectorize", "frompyfunc", "observe", "on_click", "mpl_connect", "FunctionTransformer",
+})  # fmt: skip
+
+
+class CallReads(Uses, ast.NodeVisitor):
+    """Walks calls and texts, and what is in them."""
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.runs_code = True
+        if isinstance(node.func, ast.Name):
+            looks_inside = node.func.id in {"vars", "dir"} and bool(node.args)
+            looks_inside |= node.func.id in {"eval", "exec"} and _has_own_names(node)
+            known = self.dynamic.copy()
+            use = self.load(node.func.id, node.lineno)
+            if use is not None:
+                use.called = True
+                use.passed |= not getattr(node, "bound", False)
+            if looks_inside:
+                self.dynamic = known
+            if node.func.id in {"setattr", "delattr"}:
+                self._set_by_text(node)
+        else:
+            self.callees.append("")
+            self.visit(node.func)
+            self.callees.pop()
+            if isinstance(node.func, ast.Attribute) and node.func.attr in IPYTHON:
+                self._ipython(node, node.func.attr)
+        name = _last_name(node.func)
+        lazy = name in LAZY and isinstance(node.func, ast.Name)
+        self.callees.append(name if not lazy else "partial" if hasattr(node, "bound") else "")
+        for argument in (*node.args, *(k.value for k in node.keywords)):
+            self.visit(argument)
+        self.callees.pop()
+
+    def _set_by_text(self, node: ast.Call) -> None:
+        """Note the attribute that `setattr(a, "b", 1)` sets."""
+        path: list[str] = []
+        root = node.args[0] if len(node.args) > 1 else None
+        while isinstance(root, ast.Attribute):
+            path.insert(0, root.attr)
+            root = root.value
+        if isinstance(root, ast.Name):
+            name = getattr(node.args[1], "value", None)
+            path.append(name if type(name) is str else "*")
+            self.attr_stores.append((node.lineno, root.id, tuple(path)))
+
+    def _ipython(self, node: ast.Call, method: str) -> None:
+        words = [a.value for a in node.args
+                 if isinstance(a, ast.Constant) and isinstance(a.value, str)]  # fmt: skip
+        if method in {"system", "getoutput"}:
+            self.shell += words
+        elif words and words[0] in TIMED:
+            self._timed(node.lineno, words)
+        elif words:
+            self.attrs.add(f"%{words[0]}")
+            kept = self.shell if words[0] in SHELLS else self.magics
+            kept += [w for w in words[1:] if len(w) < LONGEST_TEXT]
+            if words[0] in PYTHON and len(words) > 1:
+                self._python(words[1].split("\n")[0])
+
+    def _timed(self, line: int, words: list[str]) -> None:
+        """Note what is bound by the time that a line has a statement timed, and what that binds."""
+        self.timed[line] = frozenset(self.bound)
+        if words[0] == "time" and len(words) == LINE:
+            inner = type(self)()
+            inner._python(words[1])
+            for name, (_, maybe) in inner.stores.items():
+                if not maybe:
+                    self.store(name, line)
+
+    def _python(self, text: str) -> None:
+        """Walk the statement that a magic such as `%prun` runs by itself."""
+        for start in [0, *(m.end() for m in re.finditer(r"\s", text))]:
+            if text[start : start + 1] == "-":
+                continue  # an option
+            try:
+                tree = ast.parse(text[start:])
+            except (SyntaxError, ValueError):
+                continue
+            self.visit(tree)
+            return
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str) and len(node.value) < LONGEST_TEXT:
+            self.texts.append(node.value)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        self.generic_visit(node)
+        parts = [str(v.value) if isinstance(v, ast.Constant) else "*" for v in node.values]
+        self.texts.append("".join(parts))  # as a pattern: `f"part{i}.csv"` → part*.csv
+
+
+def _has_own_names(node: ast.Call) -> bool:
+    """Say whether `eval` or `exec` is given names of its own: a dict that is written down there."""
+    return len(node.args) > 1 and isinstance(node.args[1], ast.Dict)
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
