@@ -112,7 +112,7 @@ class Reach:
             self._foreign(value, depth)
 
     def _items(self, values: Iterable[Any], depth: int) -> None:
-        for item in list(values)[:MANY]:
+        for item in list(itertools.islice(values, MANY)):
             self._walk(item, depth + 1)
 
     def _defaults(self, value: Any, depth: int) -> None:
