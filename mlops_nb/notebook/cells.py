@@ -12,7 +12,9 @@ HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*(.*)$")
 # cell magics whose body is the notebook's own Python, run in its own namespace
 CELL_MAGIC = re.compile(r"\A\s*%%(mlops|time|capture)\b(.*)$", re.MULTILINE)
-IPYTHON_SYNTAX = re.compile(r"^\s*[%!?]|\?\s*$|=\s*[%!]|^\s*[,;/]\w", re.MULTILINE)
+IPYTHON_SYNTAX = re.compile(
+    r"^\s*[%!?]|\?\s*$|=\s*[%!]|^\s*[,;/]\w|\A\s*(?:>>>|In \[\d+\]:)", re.MULTILINE
+)
 
 
 # line magics whose text holds no Python, so that the transformer need not be asked

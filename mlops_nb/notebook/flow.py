@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlops_nb.model import Function, Names, Warned
-from mlops_nb.notebook.names import BUILTINS
+from mlops_nb.notebook.names import BUILTINS, is_given
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Tracer:
         for read in reads:
             if read in self.writers:
                 sources[read] = self.writers[read]
-            elif read in names.reads and read not in names.maybe and read not in BUILTINS:
+            elif read in names.reads and read not in names.maybe and not is_given(read):
                 missing.append(read)
             if self.star is not None and read not in BUILTINS:
                 known = sources.get(read, ())

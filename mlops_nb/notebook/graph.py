@@ -28,7 +28,7 @@ def pipeline(notebook: Notebook, seen: Mapping[int, observed.Seen] | None = None
     if seen is not None:
         found = [observed.as_seen(n, seen[i]) if i in seen else n for i, n in enumerate(found)]
         flows = observed.flows(static, found, seen)
-    watched = {i for i, told in (seen or {}).items() if "lost" not in told}
+    watched = {i: told for i, told in (seen or {}).items() if "lost" not in told}
     found = [_as_it_works(seen, flow) for seen, flow in zip(found, flows, strict=True)]
     placed = place(notebook, found, marked)
     index = next((i for i, p in enumerate(placed) if p.kind == "parameters"), None)
@@ -202,7 +202,7 @@ def _warnings(
     found: Sequence[Names],
     flows: Sequence[Flow],
     placed: Sequence[Placed],
-    watched: Collection[int],
+    watched: Mapping[int, observed.Seen],
 ) -> list[Warned]:
     warned = [
         warning
@@ -218,7 +218,8 @@ def _warnings(
                 fix="start a cell with `%mlops step NAME`, or put code under a heading",
             )
         )
-    return warned + missing_names(flows, found, range(len(found)))
+    ran = {i for i, told in watched.items() if not told.get("failed")}  # and missed no name
+    return warned + missing_names(flows, found, [i for i in range(len(found)) if i not in ran])
 
 
 def _of_cell(cell: Cell, seen: Names, notebook: str) -> list[Warned]:

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import re
 import warnings
 from collections.abc import Mapping
 
@@ -16,6 +17,16 @@ BUILTINS = frozenset(dir(builtins)) | {
     "__name__", "__doc__", "__file__", "__builtins__", "__annotations__", "__class__",
     "_ih", "_oh", "_dh",
 }  # fmt: skip
+HISTORY = re.compile(r"_i?\d+\Z")  # what was typed or shown: `_i3`, `_3`
+
+
+def is_given(name: str) -> bool:
+    """Say whether a name is there in every notebook: Python's own, and IPython's.
+
+    >>> is_given("print"), is_given("_12"), is_given("total")
+    (True, True, False)
+    """
+    return name in BUILTINS or bool(HISTORY.match(name))
 
 
 def names(source: str, imports: Mapping[str, str] | None = None) -> Names:
