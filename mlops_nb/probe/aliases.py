@@ -45,7 +45,7 @@ def shares(value: Any) -> frozenset[int]:
         item, depth = queue.pop()
         kind = type(item)
         if kind in PLAIN or kind in CODE or id(item) in seen or module_of(kind) in CONSTANT:
-            if kind is types.ModuleType and is_local(item.__name__):
+            if kind is types.ModuleType and is_local(own(item, "__name__")):
                 seen.add(id(vars(item)))
                 queue += [(part, depth + 1) for part in _changeable(vars(item).values())]
             continue

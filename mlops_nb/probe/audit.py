@@ -315,6 +315,13 @@ def exists(path: str) -> bool:
     return True
 
 
+def is_folder(path: str) -> bool:
+    """Say whether there is such a folder, whatever the notebook has made of `os.stat`."""
+    with contextlib.suppress(OSError, ValueError):
+        return stat.S_ISDIR(STAT(path).st_mode)
+    return False
+
+
 def told(path: str) -> tuple[int, int] | None:
     """Return when a file was last written to, in ns, and its bytes; None where it is no file."""
     with contextlib.suppress(OSError, ValueError):

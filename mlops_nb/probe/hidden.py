@@ -314,7 +314,7 @@ class Hidden:
         touched = self.touched
         places = {os.path.dirname(path) for path in (*touched.read, *written)} | {*touched.listed}
         for place in (places - written) & self.observer.files.keys():
-            if os.path.isdir(place):
+            if audit.is_folder(place):
                 touched.read.setdefault(place)
 
     def _flushed(self) -> set[str]:

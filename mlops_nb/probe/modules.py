@@ -9,6 +9,7 @@ from .fingerprint import quick
 
 CODE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 MOST = 500  # attributes of a module that are looked at
+LARGE = 10_000  # items of one: a table is told by its length alone
 _known: dict[str, bool] = {}  # path of a module → whether it is data
 
 
@@ -29,6 +30,11 @@ def state(name: str) -> list[Any]:
     """Return what a module holds beside code: its names, and what tells their values apart."""
     held = list(vars(sys.modules[name]).items())[:MOST]
     return [
-        (key, quick(value)) for key, value in held
+        (key, _told(value)) for key, value in held
         if not key.startswith("__") and not issubclass(type(value), CODE)
     ]  # fmt: skip
+
+
+def _told(value: Any) -> Any:
+    size = len(value) if type(value) in (list, dict, set, tuple) else 0
+    return (id(value), size) if size > LARGE else quick(value)

@@ -15,7 +15,8 @@ def printed(value: Any) -> bytes | None:
     """Return a few bytes that tell whether a value changed, None where that cannot be told."""
     kind = type(value)
     if issubclass(kind, types.ModuleType):
-        return quick(state(value.__name__)) if is_local(value.__name__) else b"module"
+        name = own(value, "__name__")
+        return quick(state(name)) if is_local(name) else b"module"
     if outside.draws_from_channel(value):
         return b"channel"
     if outside.module_of(kind).startswith(outside.FIXED):
