@@ -32,7 +32,7 @@ class CallReads(Uses, ast.NodeVisitor):
         self.runs_code = True
         if isinstance(node.func, ast.Name):
             looks_inside = node.func.id in {"vars", "dir"} and bool(node.args)
-            looks_inside |= node.func.id in {"eval", "exec"} and _has_own_names(node)
+            looks_inside |= node.func.id in {"eval", "exec"} and self._has_own_names(node)
             known = self.dynamic.copy()
             use = self.load(node.func.id, node.lineno)
             if use is not None:
@@ -54,6 +54,12 @@ class CallReads(Uses, ast.NodeVisitor):
         for argument in (*node.args, *(k.value for k in node.keywords)):
             self.visit(argument)
         self.callees.pop()
+
+    def _has_own_names(self, node: ast.Call) -> bool:
+        """Say whether `eval` or `exec` is given names of its own, in a dict."""
+        names = node.args[1] if len(node.args) > 1 else None
+        known = self.given.get(names.id) if isinstance(names, ast.Name) else None
+        return isinstance(names, ast.Dict) or (type(known) is dict and "get_ipython" not in known)
 
     def _set_by_text(self, node: ast.Call) -> None:
         """Note the attribute that `setattr(a, "b", 1)` sets."""
@@ -111,11 +117,6 @@ class CallReads(Uses, ast.NodeVisitor):
         self.generic_visit(node)
         parts = [str(v.value) if isinstance(v, ast.Constant) else "*" for v in node.values]
         self.texts.append("".join(parts))  # as a pattern: `f"part{i}.csv"` → part*.csv
-
-
-def _has_own_names(node: ast.Call) -> bool:
-    """Say whether `eval` or `exec` is given names of its own: a dict that is written down there."""
-    return len(node.args) > 1 and isinstance(node.args[1], ast.Dict)
 
 
 def _last_name(node: ast.expr) -> str:

@@ -254,9 +254,10 @@ class Facts:
     def _called_by_libraries(self, attrs: set[str]) -> list[Any]:
         """Functions and classes of the notebook that libraries call by what the cell looks up."""
         registry = self.shell.magics_manager.magics
+        patched = self.observer.settings.names.get("builtins", set())
         magics = {a.lstrip("%") for a in attrs if a.startswith("%")}
         return [
-            *self.observer.settings.reached(attrs),
+            *self.observer.settings.reached({*attrs, *(self.used.keys() & patched)}),
             *(known[name] for known in registry.values() for name in magics & known.keys()
               if getattr(known[name], "__globals__", None) is self.shell.user_ns),
         ]  # fmt: skip
@@ -268,7 +269,7 @@ class Facts:
         if self.attrs & LISTS_NAMES:
             found |= self.before.keys()
         if self.attrs & NAMED:
-            kept = [text for text in self.magic_texts if not text.startswith("-")]
+            kept = [text for text in self.magic_texts if not text.startswith("-r")]
             found |= words_in(kept) & self.before.keys() - self.stores.keys()
         for text in self.magic_texts:
             found |= {n for match in PARAMETER.findall(text) for n in match if n in self.before}

@@ -26,6 +26,8 @@ def outcome(node: ast.expr, value_of: ValueOf) -> Any:
     """
     if isinstance(node, ast.Constant):
         return node.value
+    if isinstance(node, ast.List | ast.Tuple) and not node.elts:
+        return ()
     if isinstance(node, ast.Name):
         found = value_of(node.id)
         return found if type(found) in PLAIN or type(found) in SIZED else UNKNOWN

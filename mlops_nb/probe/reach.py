@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .aliases import CONTAINERS, PLAIN, filled, objects_in, own, slots_of
+from .audit import NO_DATA
 from .codes import code_of
 from .outside import SHOWING, inside, is_code, lineage, module_of
 from .uses import Use
@@ -129,7 +130,9 @@ class Reach:
         """Walk a generator or a coroutine: whoever goes on with it runs its code."""
         kind = CODE_OF[type(value)]
         code, frame = getattr(value, f"{kind}_code"), getattr(value, f"{kind}_frame")
-        if frame is not None and frame.f_globals is self.space:
+        if frame is None and not code.co_filename.startswith(NO_DATA):
+            self._code(code)  # it has ended by now
+        elif frame is not None and frame.f_globals is self.space:
             self._code(code)
             self._items(frame.f_locals.values(), depth)
 

@@ -150,8 +150,7 @@ class Reads(CallReads):
         if taken is UNKNOWN:
             self._ways([node.body, node.orelse])
             return
-        for child in node.body if taken else node.orelse:
-            self.visit(child)
+        self._block(node.body if taken else node.orelse)
 
     def visit_IfExp(self, node: ast.IfExp) -> None:
         taken = self._outcome(node.test)
@@ -167,6 +166,14 @@ class Reads(CallReads):
             if decides(node.op, found):
                 break
 
+    def visit_Compare(self, node: ast.Compare) -> None:
+        self.visit(node.left)
+        for place, part in enumerate(node.comparators):
+            self.visit(part)
+            so_far = ast.Compare(node.left, node.ops[: place + 1], node.comparators[: place + 1])
+            if place + 1 < len(node.ops) and self._outcome(so_far) is False:
+                break
+
     def visit_Assert(self, node: ast.Assert) -> None:
         self.visit(node.test)  # its message is asked for where it fails
 
@@ -176,8 +183,7 @@ class Reads(CallReads):
         self.branches += 1
         for way in ways:
             self.bound = set(start)
-            for child in way:
-                self.visit(child)
+            self._block(way)
             if not (way and isinstance(way[-1], LEAVES)):
                 ends.append(self.bound)
         self.branches -= 1
@@ -190,15 +196,13 @@ class Reads(CallReads):
         items = self._outcome(node.iter)
         self.visit(node.iter)
         if items is not UNKNOWN and not items:
-            for child in node.orelse:
-                self.visit(child)
+            self._block(node.orelse)
             return
         before = set(self.bound)
         self.visit(node.target)
-        self._loop([*node.body])
+        self._loop(node.body)
         self.bound = before
-        for child in node.orelse:
-            self.visit(child)
+        self._block(node.orelse)
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> None:
         self.visit_For(node)
@@ -213,14 +217,19 @@ class Reads(CallReads):
             self._loop(node.body)
         if not isinstance(node.test, ast.Constant):
             self.bound = before
-        for child in node.orelse:
-            self.visit(child)
+        self._block(node.orelse)
 
     def _loop(self, body: list[ast.stmt]) -> None:
         self.loops += 1
+        self._block(body)
+        self.loops -= 1
+
+    def _block(self, body: list[ast.stmt]) -> None:
+        """Walk statements until one that lets none of the rest run."""
         for child in body:
             self.visit(child)
-        self.loops -= 1
+            if isinstance(child, LEAVES):
+                break
 
     def visit_Try(self, node: ast.Try) -> None:
         before = set(self.bound)
@@ -242,8 +251,7 @@ class Reads(CallReads):
         if node.type is not None:
             self.visit(node.type)
         self.caught.append(node.name or "")
-        for child in node.body:
-            self.visit(child)
+        self._block(node.body)
         self.caught.pop()
 
     def visit_Match(self, node: ast.Match) -> None:
