@@ -50,6 +50,8 @@ def shares(value: Any) -> frozenset[int]:
                 queue += [(part, depth + 1) for part in _changeable(vars(item).values())]
             continue
         if issubclass(kind, type):
+            if is_local(module_of(item)):
+                seen.add(id(vars(sys.modules[module_of(item)])))
             if module_of(item) != "__main__":
                 continue  # classes of libraries: `Reach` and `channels` know of what is patched
             seen.update(id(owner) for owner in lineage(item) if module_of(owner) == "__main__")
@@ -143,7 +145,7 @@ def _held(item: Any, kind: type) -> list[Any]:
     held = own(item, "__dict__")
     if type(held) is dict:
         parts.append(held)
-    if module_of(kind) == "__main__":
+    if module_of(kind) == "__main__" or is_local(module_of(kind)):
         parts.append(kind)  # a class that is changed changes its objects
         parts += [own(item, slot) for slot in slots_of(kind)]
     for base in CONTAINERS:
@@ -192,6 +194,14 @@ def _artist(item: Any, kind: type, seen: set[int]) -> list[Any]:
     return []
 
 
+def _answers(item: Any) -> list[Any]:
+    """Return what an `lru_cache` has answered so far."""
+    found: list[Any] = []
+    for part in gc.get_referents(item):
+        found += part.values() if type(part) is dict else [part]
+    return _changeable(found)
+
+
 def _changeable(items: Iterable[Any]) -> list[Any]:
     found = items if type(items) in AGAIN else list(items)
     if set(map(type, found)) <= PLAIN:  # of millions, mostly
@@ -206,6 +216,7 @@ KINDS: dict[type, Callable[[Any], list[Any]]] = {
     **dict.fromkeys(SHOWING, gc.get_referents),
     weakref.ReferenceType: lambda item: [item()],
     memoryview: lambda item: [item.obj],
+    functools._lru_cache_wrapper: _answers,
     functools.partial: lambda item: [item.func, *item.args, *item.keywords.values()],
 }
 LIBRARIES = {

@@ -322,6 +322,11 @@ def is_folder(path: str) -> bool:
     return False
 
 
+def made(path: str) -> int:
+    """Return when a folder was made or something in it was, in ns since 1970."""
+    return STAT(path).st_ctime_ns
+
+
 def told(path: str) -> tuple[int, int] | None:
     """Return when a file was last written to, in ns, and its bytes; None where it is no file."""
     with contextlib.suppress(OSError, ValueError):

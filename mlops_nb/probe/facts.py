@@ -152,6 +152,7 @@ class Facts:
         touched = {n for n in (reads | writes | set(self.used)) if n in self.now}
         anew = {f"cache:{n}" for n in touched if self.observer.asked_anew(self.now[n])}
         changes = self._changes(touched, writes)
+        anew |= {f"cache:{n}" for n in self.observer.changed_answers(changes)}
         deletes = {n for n in self.before if n not in self.now}
         for name in deletes:
             self.observer.forget(name)
@@ -254,10 +255,11 @@ class Facts:
     def _called_by_libraries(self, attrs: set[str]) -> list[Any]:
         """Functions and classes of the notebook that libraries call by what the cell looks up."""
         registry = self.shell.magics_manager.magics
+        tops = {outside.top_of(self.both[n]) for n in self.used if n in self.both}
         patched = self.observer.settings.names.get("builtins", set())
         magics = {a.lstrip("%") for a in attrs if a.startswith("%")}
         return [
-            *self.observer.settings.reached({*attrs, *(self.used.keys() & patched)}),
+            *self.observer.settings.reached({*attrs, *(self.used.keys() & patched)}, tops),
             *(known[name] for known in registry.values() for name in magics & known.keys()
               if getattr(known[name], "__globals__", None) is self.shell.user_ns),
         ]  # fmt: skip

@@ -242,6 +242,7 @@ class Hidden:
         if self.cell.stats is not None:
             stats = audit.stats(self.cell.folder, known | self._candidates(texts))
             written |= {path for path, told in stats.items() if self._is_new(path, told)}
+        written |= self._made_by_shell()
         self._named_files(texts, written)
         self._listed_files()
         self._folders(written)
@@ -316,6 +317,14 @@ class Hidden:
         for place in (places - written) & self.observer.files.keys():
             if audit.is_folder(place):
                 touched.read.setdefault(place)
+
+    def _made_by_shell(self) -> set[str]:
+        """Return folders that `!mkdir` made: it leaves alone what is there already."""
+        asked = "%mkdir" in self.words
+        texts = [text for text in self.facts.shell_texts if asked or "mkdir" in text]
+        paths = {audit.as_path(word, self.cell.folder) for t in texts for word in audit.words_of(t)}
+        since = self.cell.start - CLOCK_TICK
+        return {path for path in paths if audit.is_folder(path) and audit.made(path) >= since}
 
     def _flushed(self) -> set[str]:
         """Return files that were opened in an earlier cell, and have been written to by now."""

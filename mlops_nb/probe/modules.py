@@ -29,9 +29,12 @@ def is_local(name: Any) -> bool:
 def state(name: str) -> list[Any]:
     """Return what a module holds beside code: its names, and what tells their values apart."""
     held = list(vars(sys.modules[name]).items())[:MOST]
+    kinds = [value for _, value in held if type(value) is type and value.__module__ == name]
+    held += [one for kind in kinds for one in vars(kind).items()]
     return [
         (key, _told(value)) for key, value in held
         if not key.startswith("__") and not issubclass(type(value), CODE)
+        and not hasattr(type(value), "__get__")
     ]  # fmt: skip
 
 

@@ -255,6 +255,11 @@ class Observer:
         return Made(shares(value) if listed is None else frozenset({id(value)}), listed,
                     stands=False)  # fmt: skip
 
+    def changed_answers(self, changes: set[str]) -> set[str]:
+        """Return the names of caches that will answer with something that has changed."""
+        ids = frozenset().union(*(self.shares.get(name, frozenset()) for name in changes))
+        return {n for n in self.caches if not ids.isdisjoint(self.shares.get(n, frozenset()))}
+
     def known_values(self) -> Iterable[tuple[int, str]]:
         """Return the attributes of objects of the notebook whose values are known."""
         return itertools.chain.from_iterable(self.filled.values())

@@ -24,26 +24,35 @@ def outcome(node: ast.expr, value_of: ValueOf) -> Any:
     >>> outcome(ast.parse("n > 1 and not s", mode="eval").body, {"n": 2, "s": ""}.get)
     True
     """
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.List | ast.Tuple) and not node.elts:
-        return ()
-    if isinstance(node, ast.Name):
-        found = value_of(node.id)
-        return found if type(found) in PLAIN or type(found) in SIZED else UNKNOWN
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        found = outcome(node.operand, value_of)
-        return UNKNOWN if found is UNKNOWN else not found
-    if isinstance(node, ast.BoolOp):
-        return _either(node, value_of)
-    if isinstance(node, ast.Compare):
-        return _compared(node, value_of)
-    return UNKNOWN
+    rule = RULES.get(type(node))
+    return UNKNOWN if rule is None else rule(node, value_of)
 
 
 def decides(op: ast.boolop, value: Any) -> bool:
     """Say whether what follows a value in a chain of `and` or of `or` is not asked for."""
     return value is not UNKNOWN and bool(value) is isinstance(op, ast.Or)
+
+
+def _named(node: ast.Name, value_of: ValueOf) -> Any:
+    found = value_of(node.id)
+    return found if type(found) in PLAIN or type(found) in SIZED else UNKNOWN
+
+
+def _written(node: ast.List | ast.Tuple, _: ValueOf) -> Any:
+    return UNKNOWN if node.elts else ()
+
+
+def _opposite(node: ast.UnaryOp, value_of: ValueOf) -> Any:
+    found = outcome(node.operand, value_of) if isinstance(node.op, ast.Not) else UNKNOWN
+    return UNKNOWN if found is UNKNOWN else not found
+
+
+def _length(node: ast.Call, value_of: ValueOf) -> Any:
+    asked = isinstance(node.func, ast.Name) and node.func.id == "len"
+    if not asked or value_of("len") is not UNKNOWN or len(node.args) != 1 or node.keywords:
+        return UNKNOWN
+    found = outcome(node.args[0], value_of)
+    return len(found) if type(found) in SIZED | {str, bytes} else UNKNOWN
 
 
 def _either(node: ast.BoolOp, value_of: ValueOf) -> Any:
@@ -67,3 +76,15 @@ def _compared(node: ast.Compare, value_of: ValueOf) -> Any:
         except TypeError:  # an order that the values do not have
             return UNKNOWN
     return True
+
+
+RULES: dict[type, Callable[[Any, ValueOf], Any]] = {
+    ast.Constant: lambda node, _: node.value,
+    ast.Name: _named,
+    ast.List: _written,
+    ast.Tuple: _written,
+    ast.UnaryOp: _opposite,
+    ast.BoolOp: _either,
+    ast.Compare: _compared,
+    ast.Call: _length,
+}

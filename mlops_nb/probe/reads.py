@@ -76,7 +76,7 @@ class Reads(CallReads):
     # statements
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        named = all(isinstance(t, ast.Name | ast.Attribute | ast.Subscript) for t in node.targets)
+        named = all(_takes_as_is(target) for target in node.targets)
         if isinstance(node.value, ast.Call) and named:
             node.value.bound = True  # type: ignore[attr-defined]
         self._keep(node.value if named else None)
@@ -370,3 +370,10 @@ class Reads(CallReads):
         scopes, self.scopes = self.scopes, [s for s in self.scopes if s[0] in KEPT_SCOPES]
         self.store(node.target.id, node.lineno)
         self.scopes = scopes
+
+
+def _takes_as_is(target: ast.expr) -> bool:
+    """Say whether a value is bound to a target, rather than gone through: `a, b = …`."""
+    if isinstance(target, ast.Subscript):
+        return not isinstance(target.slice, ast.Slice)
+    return isinstance(target, ast.Name | ast.Attribute)

@@ -29,7 +29,7 @@ REGISTERS = re.compile(r"(?:un)?register(?:_\w+)?\Z")
 SETS = re.compile(
     r"(?:(?:un)?register|enable|disable|install|initialize|init|patch|monkeypatch|reset|use|set)"
     r"(?:_\w+)?\Z|set[A-Z]\w*\Z|setdefaulttimeout\Z|autolog\Z|extension\Z|clear_session\Z|"
-    r"output_notebook\Z|tzset\Z|(?:start|end)_run\Z|signal\Z"
+    r"add_(?:type|constructor|representer)\Z|output_notebook\Z|tzset\Z|(?:start|end)_run\Z|signal\Z"
 )
 LOGGING = frozenset({"basicConfig", "setLevel", "addHandler", "removeHandler", "disable",
                      "addFilter", "dictConfig", "fileConfig", "captureWarnings"})  # fmt: skip
@@ -53,6 +53,7 @@ class Settings:
     def __init__(self, shell: Any) -> None:
         self.names: dict[str, set[str]] = {}
         self.kept: dict[str, list[Any]] = {}
+        self.kept_for: dict[str, list[Any]] = {}  # package → functions that stand for its own
         self.shell = shell
         self.frames: dict[str, set[str]] = {}  # class of pandas → its attributes
         self.magics = self._magics()
@@ -135,14 +136,21 @@ class Settings:
             value = _resolved(facts.both.get(root), path)
             if _is_code(value):
                 self.kept.setdefault(path[-1], []).append(value)
+                if (root, path) in facts.cell.known:
+                    top = outside.top_of(facts.both[root])
+                    self.kept_for.setdefault(top, []).append(value)
         if any(REGISTERS.match(name) for name in (*facts.attrs, *facts.used)):
             made = [facts.now[n] for n in facts.stores if _is_code(facts.now.get(n))]
             for text in facts.texts if made else ():
                 self.kept.setdefault(text, []).extend(made)
 
-    def reached(self, attrs: Iterable[str]) -> list[Any]:
-        """Return what is kept under attributes that are looked up."""
-        return [value for name in self.kept.keys() & set(attrs) for value in self.kept[name]]
+    def reached(self, attrs: Iterable[str], tops: Iterable[str]) -> list[Any]:
+        """Return what is kept under attributes that are looked up, or runs in packages."""
+        asked = self.kept.keys() & set(attrs)
+        used = self.kept_for.keys() & set(tops)
+        return [value for name in asked for value in self.kept[name]] + [
+            value for top in used for value in self.kept_for[top]
+        ]
 
 
 def _is_builtin(magic: Any) -> bool:
@@ -191,7 +199,8 @@ def _stores(facts: "Facts") -> Iterable[tuple[int, str, tuple[str, ...]]]:
 def _stored(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
     for _, root, path in _stores(facts):
         value = facts.both[root]
-        top = outside.top_of(value)
+        owner = _resolved(value, path[:-1])
+        top = outside.top_of(owner if outside.is_code(owner) else value)
         if value is sys.modules["builtins"]:
             yield "builtins", {path[0]}
         elif top:
