@@ -1,6 +1,7 @@
 """Which values share memory: changing one of them may change the other."""
 
 import collections
+import contextlib
 import functools
 import gc
 import itertools
@@ -102,13 +103,24 @@ def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
     return _held(item, kind) if known is None else known(item, kind, seen)
 
 
-def slots_of(kind: type) -> list[str]:
-    """Return the names that a class and its bases keep in slots."""
-    found: list[str] = []
-    for owner in lineage(kind):
-        slots = inside(owner).get("__slots__", ())
-        found += [slots] if type(slots) is str else slots
+def in_slots(item: Any) -> list[tuple[str, Any]]:
+    """Return what an object keeps in slots that classes of the notebook gave it, by name."""
+    found: list[tuple[str, Any]] = []
+    for owner in lineage(type(item)):
+        if module_of(owner) != "__main__":
+            continue
+        for name, slot in list(inside(owner).items()):
+            if type(slot) is types.MemberDescriptorType:
+                with contextlib.suppress(AttributeError):  # it is empty
+                    found.append((name, slot.__get__(item)))
     return found
+
+
+def _shown(item: memoryview) -> list[Any]:
+    try:
+        return [item.obj]
+    except ValueError:  # it was released
+        return []
 
 
 def objects_in(item: Any) -> Iterable[Any]:
@@ -147,7 +159,7 @@ def _held(item: Any, kind: type) -> list[Any]:
         parts.append(held)
     if module_of(kind) == "__main__" or is_local(module_of(kind)):
         parts.append(kind)  # a class that is changed changes its objects
-        parts += [own(item, slot) for slot in slots_of(kind)]
+        parts += [value for _, value in in_slots(item)]
     for base in CONTAINERS:
         if issubclass(kind, base):  # by the base's own methods: a derived one may do anything
             values = dict.values(item) if base is dict else base.__iter__(item)
@@ -159,7 +171,7 @@ def _held(item: Any, kind: type) -> list[Any]:
 def _numpy(item: Any, _: type, seen: set[int]) -> list[Any]:
     base = item
     for _step in range(MOST_BASES):  # a dtype is its own base; a notebook's class may do anything
-        above = base.obj if type(base) is memoryview else own(base, "base")
+        above = next(iter(_shown(base)), None) if type(base) is memoryview else own(base, "base")
         if above is None or above is base:
             break
         base = above
@@ -215,7 +227,7 @@ KINDS: dict[type, Callable[[Any], list[Any]]] = {
     **dict.fromkeys((types.MethodType, types.BuiltinFunctionType), lambda item: [item.__self__]),
     **dict.fromkeys(SHOWING, gc.get_referents),
     weakref.ReferenceType: lambda item: [item()],
-    memoryview: lambda item: [item.obj],
+    memoryview: _shown,
     functools._lru_cache_wrapper: _answers,
     functools.partial: lambda item: [item.func, *item.args, *item.keywords.values()],
 }

@@ -210,7 +210,9 @@ class Touched:
                 if path and ":memory:" not in path and is_data(path):
                     self.read[path] = None
             elif kind in {"made", "marked", "entered"}:
-                self._mark(kind, as_path(what, folder), done=bool(more))
+                path = as_path(what, folder)
+                self._mark(kind, path, done=bool(more))
+                folder = path if kind == "entered" and path else folder
             elif kind == "moved":
                 self._move([as_path(one, folder) for one in what], more)
             else:

@@ -19,9 +19,9 @@ LAZY = frozenset({"map", "filter"})  # call what they are given when somebody as
 # what keeps the functions that it is given, to be called some other time
 KEEPERS = frozenset({
     "dict", "list", "tuple", "set", "defaultdict", "partial", "property", "staticmethod",
-    "classmethod", "make_scorer", "cmp_to_key", "create_function", "create_aggregate", "finalize",
-    "isinstance", "issubclass", "callable", "hasattr", "id", "getsource", "signature", "getdoc",
-    "vectorize", "frompyfunc", "observe", "on_click", "mpl_connect", "FunctionTransformer",
+    "classmethod", "make_scorer", "cmp_to_key", "isinstance", "issubclass", "callable", "id",
+    "getsource", "signature", "getdoc", "vectorize", "observe", "on_click", "mpl_connect",
+    "FunctionTransformer",
 })  # fmt: skip
 
 
@@ -29,7 +29,6 @@ class CallReads(Uses, ast.NodeVisitor):
     """Walks calls and texts, and what is in them."""
 
     def visit_Call(self, node: ast.Call) -> None:
-        self.runs_code = True
         if isinstance(node.func, ast.Name):
             looks_inside = node.func.id in {"vars", "dir"} and bool(node.args)
             looks_inside |= node.func.id in {"eval", "exec"} and self._has_own_names(node)
@@ -49,8 +48,9 @@ class CallReads(Uses, ast.NodeVisitor):
             if isinstance(node.func, ast.Attribute) and node.func.attr in IPYTHON:
                 self._ipython(node, node.func.attr)
         name = _last_name(node.func)
-        lazy = name in LAZY and isinstance(node.func, ast.Name)
-        self.callees.append(name if not lazy else "partial" if hasattr(node, "bound") else "")
+        if name in LAZY and isinstance(node.func, ast.Name):
+            name = "partial" if hasattr(node, "bound") and not self.callees else ""
+        self.callees.append("" if getattr(node, "again", False) else name)
         for argument in (*node.args, *(k.value for k in node.keywords)):
             self.visit(argument)
         self.callees.pop()

@@ -2,7 +2,12 @@
 
 import dis
 import types
+from collections.abc import Mapping
+from typing import Any
 
+from .outside import inside, is_own_class
+
+METHODS = (staticmethod, classmethod)
 BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
 
 
@@ -67,3 +72,15 @@ def _only_returned(steps: list[dis.Instruction], inner: types.CodeType) -> bool:
         loads = [n for n, s in enumerate(rest) if "LOAD" in s.opname and s.argval == name]
         return bool(loads) and all(rest[n + 1].opname == "RETURN_VALUE" for n in loads)
     return False
+
+
+def bound_by_code(space: Mapping[str, Any]) -> set[str]:
+    """Return the globals that functions of a notebook, or methods of its classes, may bind."""
+    found: set[str] = set()
+    for value in space.values():
+        items = inside(value).values() if is_own_class(value) else (value,)
+        for item in list(items):
+            function = getattr(item, "__func__", item) if type(item) in METHODS else item
+            if type(function) is types.FunctionType and function.__module__ == "__main__":
+                found |= code_of(function.__code__).writes
+    return found

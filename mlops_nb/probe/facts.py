@@ -209,7 +209,7 @@ class Facts:
                   and self.observer.answered_from_cache(v := self.both[n])]  # fmt: skip
         if outside.is_own(self.result.result):
             self.attrs |= SHOWS_ITSELF
-        known = self.observer.known_values()
+        known = self.observer.known_values(self.used)
         reach = self.reach = Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
         first: dict[str, int] = {}
         last = self.last_line

@@ -137,10 +137,10 @@ def _kind(dtype: Any, pandas: Any) -> str:
 def _number(value: Any) -> float | None:
     if type(value) is bool or type(value).__name__ == "bool_":
         return None
-    if hasattr(value, "shape") and value.shape == () and hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, numbers.Real):
-        with contextlib.suppress(OverflowError):
+    with contextlib.suppress(Exception):  # the value's own attributes may raise anything
+        if hasattr(value, "shape") and value.shape == () and hasattr(value, "item"):
+            value = value.item()
+        if isinstance(value, numbers.Real):
             return float(value)
     return None
 
@@ -173,8 +173,9 @@ def _measured(space: dict[str, Any], named: Iterable[str], excluded: set[str]) -
 
 def _slices(value: Any) -> dict[str, float]:
     """Numbers by slice, of a dict or a pandas Series."""
-    if hasattr(value, "to_dict") and getattr(value, "ndim", 0) == 1:
-        value = value.to_dict()
+    with contextlib.suppress(Exception):  # as above
+        if hasattr(value, "to_dict") and getattr(value, "ndim", 0) == 1:
+            value = value.to_dict()
     if not isinstance(value, dict):
         return {}
     found = {str(k): _number(v) for k, v in value.items()}

@@ -6,11 +6,14 @@ from typing import Any
 
 from . import audit
 from .fingerprint import quick
+from .outside import inside, lineage, top_of
 
 CODE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 MOST = 500  # attributes of a module that are looked at
 LARGE = 10_000  # items of one: a table is told by its length alone
+TABLES = frozenset({"numpy", "pandas", "polars", "pyarrow", "torch"})
 _known: dict[str, bool] = {}  # path of a module → whether it is data
+_states: dict[str, list[Any]] = {}  # module → what was told of it in this cell
 
 
 def is_local(name: Any) -> bool:
@@ -18,26 +21,39 @@ def is_local(name: Any) -> bool:
     module = sys.modules.get(name) if type(name) is str and name != "__main__" else None
     if type(module) is not types.ModuleType:
         return False
-    file = getattr(module, "__file__", None)
+    file = vars(module).get("__file__")
     if type(file) is str:
         if file not in _known:
             _known[file] = audit.is_data(file) and "mlops_nb" not in name
         return _known[file]
-    return getattr(module, "__spec__", None) is None and not name.startswith("_")
+    return vars(module).get("__spec__") is None and not name.startswith("_")
+
+
+def forget() -> None:
+    """Look at modules anew: code of the notebook has run."""
+    _states.clear()
 
 
 def state(name: str) -> list[Any]:
     """Return what a module holds beside code: its names, and what tells their values apart."""
+    if name not in _states:
+        _states[name] = _held(name)
+    return _states[name]
+
+
+def _held(name: str) -> list[Any]:
     held = list(vars(sys.modules[name]).items())[:MOST]
     kinds = [value for _, value in held if type(value) is type and value.__module__ == name]
     held += [one for kind in kinds for one in vars(kind).items()]
     return [
         (key, _told(value)) for key, value in held
         if not key.startswith("__") and not issubclass(type(value), CODE)
-        and not hasattr(type(value), "__get__")
+        and not any("__get__" in inside(owner) for owner in lineage(type(value)))
     ]  # fmt: skip
 
 
 def _told(value: Any) -> Any:
-    size = len(value) if type(value) in (list, dict, set, tuple) else 0
-    return (id(value), size) if size > LARGE else quick(value)
+    known = type(value) in (list, dict, set, tuple) or top_of(value) in TABLES
+    size = getattr(value, "size", None) if top_of(value) in TABLES else len(value) if known else 0
+    large = type(size) is not int or size > LARGE
+    return (id(value), str(size)) if known and large else quick(value)

@@ -7,7 +7,6 @@ that they reach; writes from identity and content before and after.
 import ast
 import functools
 import io
-import itertools
 import json
 import re
 import sys
@@ -16,7 +15,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from . import audit, channels, outside
+from . import audit, channels, modules, outside
 from .aliases import ITERATORS, PLAIN, bases, own, shares
 from .facts import Cell, Facts
 from .flat import Flat, flat
@@ -149,6 +148,7 @@ class Observer:
         if cell is None:
             return tree
         try:
+            modules.forget()
             reads = self._begun(cell)
             reads.visit(tree)
             cell.trees.append((tree, reads))
@@ -260,9 +260,9 @@ class Observer:
         ids = frozenset().union(*(self.shares.get(name, frozenset()) for name in changes))
         return {n for n in self.caches if not ids.isdisjoint(self.shares.get(n, frozenset()))}
 
-    def known_values(self) -> Iterable[tuple[int, str]]:
-        """Return the attributes of objects of the notebook whose values are known."""
-        return itertools.chain.from_iterable(self.filled.values())
+    def known_values(self, names: Iterable[str]) -> list[set[tuple[int, str]]]:
+        """Return the attributes of the notebook's objects whose values are known, of each name."""
+        return [self.filled[name] for name in names if name in self.filled]
 
     def answered_from_cache(self, value: Any) -> bool:
         """Say whether an `lru_cache` was asked in this cell and called nothing."""
@@ -281,6 +281,7 @@ class Observer:
 
         touched: names the cell had to do with; whatever shares memory with them is looked at, too
         """
+        modules.forget()
         now = {name: self._made(name, space[name]) for name in touched}
         changes: set[str] = set()
         guesses: set[str] = set()

@@ -8,6 +8,7 @@ from typing import Any
 UNKNOWN = object()
 PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 SIZED = frozenset({list, tuple, dict, set, frozenset})
+FEW = 100  # items of a container that is searched
 COMPARED: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
     ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
@@ -25,7 +26,10 @@ def outcome(node: ast.expr, value_of: ValueOf) -> Any:
     True
     """
     rule = RULES.get(type(node))
-    return UNKNOWN if rule is None else rule(node, value_of)
+    try:
+        return UNKNOWN if rule is None else rule(node, value_of)
+    except Exception:  # noqa: BLE001  an order that values do not have, a text that is too deep
+        return UNKNOWN
 
 
 def decides(op: ast.boolop, value: Any) -> bool:
@@ -67,15 +71,17 @@ def _either(node: ast.BoolOp, value_of: ValueOf) -> Any:
 def _compared(node: ast.Compare, value_of: ValueOf) -> Any:
     values = [outcome(part, value_of) for part in (node.left, *node.comparators)]
     for op, left, right in zip(node.ops, values, values[1:], strict=False):
-        among = isinstance(op, ast.In | ast.NotIn) and type(right) in {str, dict, set, frozenset}
-        if type(left) not in PLAIN or not (type(right) in PLAIN or among):
+        known = type(right) in PLAIN or (isinstance(op, ast.In | ast.NotIn) and _is_plain(right))
+        if type(left) not in PLAIN or not known:
             return UNKNOWN
-        try:
-            if not COMPARED[type(op)](left, right):
-                return False
-        except TypeError:  # an order that the values do not have
-            return UNKNOWN
+        if not COMPARED[type(op)](left, right):
+            return False
     return True
+
+
+def _is_plain(values: Any) -> bool:
+    """Say whether a short container holds nothing whose own code is asked when it is searched."""
+    return type(values) in SIZED and len(values) < FEW and PLAIN.issuperset(map(type, values))
 
 
 RULES: dict[type, Callable[[Any, ValueOf], Any]] = {

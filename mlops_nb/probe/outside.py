@@ -74,6 +74,11 @@ def is_code(value: Any) -> bool:
     return issubclass(type(value), types.ModuleType | type | types.FunctionType)
 
 
+def is_own_class(value: Any) -> bool:
+    """Say whether a value is a class of the notebook."""
+    return issubclass(type(value), type) and module_of(value) == "__main__"
+
+
 def may_run(value: Any) -> bool:
     """Say whether a value is code of the notebook, or an object that has some."""
     return module_of(type(value)) == "__main__" or issubclass(

@@ -4,16 +4,15 @@ A file that is dropped is written, an object's `__del__` prints, the memory of a
 that happens at once where nobody else holds them.
 """
 
-import collections
 import io
 import itertools
 import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .aliases import SUSPENDED, own
+from .aliases import CONTAINERS, SUSPENDED, own
 from .calls import KEEPERS
-from .outside import Gone, is_code, is_own, top_of
+from .outside import Gone, is_code, top_of
 from .reach import Reach, has
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from .reads import Reads
 
 LARGE = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "tensorflow", "torch"})
-CONTAINERS = frozenset({list, dict, tuple, set, frozenset, collections.deque})
+FEW = 50  # attributes of an object that is looked into
 MOST_ITEMS = 100  # of a container that is looked into
 DEEP = 3
 
@@ -33,7 +32,8 @@ def look_ahead(observer: "Observer", cell: "Cell", reads: "Reads") -> None:
     That is the code of objects that leave their containers, and of values that the tree drops:
     those are not held any more, if anybody may notice when they end.
     """
-    reach = Reach(observer.shell.user_ns, reads.attrs, observer.misses, observer.known_values())
+    known = observer.known_values(reads.loads)
+    reach = Reach(observer.shell.user_ns, reads.attrs, observer.misses, known)
     dropped = {*reads.deletes, *reads.stores} & cell.space.keys()
     for name, use in sorted(reads.loads.items(), key=lambda item: item[1].line):
         value = cell.space.get(name)
@@ -66,12 +66,14 @@ def _is_noticed(value: Any, depth: int) -> bool:
     kind = type(value)
     if is_code(value) or depth > DEEP:
         return False
-    if kind in CONTAINERS:
-        items = value.values() if kind is dict else value
-        return any(_is_noticed(item, depth + 1) for item in itertools.islice(items, MOST_ITEMS))
+    for base in CONTAINERS:
+        if issubclass(kind, base):  # by the base's own methods: a derived one may do anything
+            items = dict.values(value) if base is dict else base.__iter__(value)
+            some = list(itertools.islice(items, MOST_ITEMS))
+            return any(_is_noticed(item, depth + 1) for item in some)
     if issubclass(kind, io.IOBase) or has(kind, "__del__") or weakref.getweakrefcount(value):
         return True
-    held = own(value, "__dict__") if is_own(value) else None
-    if type(held) is dict:
-        return _is_noticed(held, depth + 1)
-    return top_of(value) in LARGE
+    if top_of(value) in LARGE:
+        return True
+    held = own(value, "__dict__")
+    return type(held) is dict and len(held) < FEW and _is_noticed(held, depth + 1)

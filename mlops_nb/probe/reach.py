@@ -9,10 +9,10 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .aliases import CONTAINERS, PLAIN, filled, objects_in, own, slots_of
+from .aliases import CONTAINERS, PLAIN, filled, in_slots, objects_in, own
 from .audit import NO_DATA
 from .codes import code_of
-from .outside import SHOWING, inside, is_code, lineage, module_of
+from .outside import SHOWING, inside, lineage, module_of
 from .uses import Use
 
 MANY = 200  # functions are looked for among this many items of a container
@@ -35,7 +35,7 @@ class Reach:
     before: what it was before the cell, which may have removed names
     attrs:  names of attributes that the cell, or code found so far, looks up
     cached: wrappers of `functools.lru_cache` that answered without calling what they wrap
-    filled: (id, name) of `cached_property` values that were known before
+    filled: sets of (id, name) of `cached_property` values that were known before
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class Reach:
         space: Mapping[str, Any],
         attrs: Iterable[str],
         cached: Iterable[int] = (),
-        filled: Iterable[tuple[int, str]] = (),
+        filled: Iterable[set[tuple[int, str]]] = (),
         before: Mapping[str, Any] = types.MappingProxyType({}),
     ) -> None:
         self.space, self.before = space, before
         self.attrs = set(attrs)
         self.cached = set(cached)
-        self.filled = frozenset(filled)
+        self.filled = list(filled)
         self.names: set[str] = set()
         self.texts: list[str] = []
         self.seen: set[Any] = set()
@@ -61,7 +61,12 @@ class Reach:
 
         kept: whatever it was handed to keeps it without calling it
         """
-        if is_code(value) and use.given and SHOWING.issuperset(use.given | use.around):
+        shown = bool(use.given) and SHOWING.issuperset(use.given | use.around)
+        if (
+            shown
+            and type(value) in (types.FunctionType, type)
+            and not use.given & self.space.keys()
+        ):
             kept = True  # it is shown by its name
         escapes = use.escapes and not kept
         if type(value) is types.FunctionType:
@@ -71,6 +76,8 @@ class Reach:
             for name in use.attrs & value.__dict__.keys():
                 self._walk(value.__dict__[name], 1)
         elif issubclass(type(value), type):
+            if type(value) is not type:
+                self._class(type(value), 0, None, all=False)  # whatever is asked asks it
             if use.called or escapes or use.attrs:
                 runs = MADE if not (use.called or escapes) else MAKING
                 self._class(value, 0, None if use.passed or escapes else runs, all=escapes)
@@ -220,8 +227,7 @@ class Reach:
         )
         self._members(kind, value, depth, asked, all=escapes or handed_over)
         held = own(value, "__dict__")
-        slots = [(name, own(value, name)) for name in slots_of(kind)]
-        for known in (held if type(held) is dict else {}, dict(slots)):
+        for known in (held if type(held) is dict else {}, dict(in_slots(value))):
             for name, item in list(known.items())[:MANY]:
                 if type(item) is types.FunctionType and name not in self.attrs and not escapes:
                     self.later.append((name, item))
@@ -241,7 +247,8 @@ class Reach:
                 continue
             for name, function in self._behind_all(owner, depth):
                 made = name in MAKING or (name == "__call__" and not all)
-                if (id(value), name) in self.filled or (made and name not in asked):
+                known = any((id(value), name) in one for one in self.filled)
+                if known or (made and name not in asked):
                     continue
                 if all or name in asked or _special(name):
                     self._function(function, depth + 1)
@@ -253,6 +260,8 @@ def _inside(value: Any) -> list[Any]:
     """Return what an object of a library holds: what is out of sight, items, attributes."""
     kind: Any = type(value)
     found: list[Any] = []
+    if issubclass(kind, BaseException):
+        return list(own(value, "args"))  # not the frames that it came through
     if module_of(kind) in HOLDERS:
         found += gc.get_referents(value)[:MANY]
     for base in CONTAINERS:

@@ -7,15 +7,14 @@ comprehensions and lambdas handed to a call belong to the cell itself.
 import ast
 from typing import Any
 
-from .calls import KEEPERS, CallReads
-from .outcome import PLAIN, UNKNOWN, decides, outcome
+from .calls import KEEPERS
 from .uses import TIMED_SCOPE
+from .ways import WayReads
 
-LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 KEPT_SCOPES = {"class", TIMED_SCOPE}
 
 
-class Reads(CallReads):
+class Reads(WayReads):
     """Walks one tree."""
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -76,17 +75,33 @@ class Reads(CallReads):
     # statements
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        named = all(_takes_as_is(target) for target in node.targets)
-        if isinstance(node.value, ast.Call) and named:
-            node.value.bound = True  # type: ignore[attr-defined]
-        self._keep(node.value if named else None)
-        self.visit(node.value)
+        if isinstance(node.value, ast.Call | ast.GeneratorExp | ast.Lambda):
+            self._bound(node.value, node.targets)
+        else:
+            self.visit(node.value)
         for target in node.targets:
             self.visit(target)
 
+    def _bound(self, value: ast.expr, targets: list[ast.expr]) -> None:
+        """Walk what may run later: now, where it is gone through, or gone by the cell's end."""
+        kept = all(_takes_as_is(target) for target in targets)
+        again = any(self.bindings[t.id] > 1 for t in targets if isinstance(t, ast.Name))
+        if isinstance(value, ast.Call) and kept and not again:
+            value.bound = True  # type: ignore[attr-defined]
+        elif isinstance(value, ast.Call):
+            value.again = again  # type: ignore[attr-defined]
+        elif isinstance(value, ast.GeneratorExp) and kept and not again:
+            self._keep(value)
+        elif isinstance(value, ast.Lambda) and again:
+            self.callees.append("")
+            self.visit(value)
+            self.callees.pop()
+            return
+        self.visit(value)
+
     def _keep(self, *nodes: ast.expr | None) -> None:
         """Note that generator expressions are bound or put somewhere, and not gone through."""
-        for node in nodes:
+        for node in nodes if not self.callees else ():
             if isinstance(node, ast.GeneratorExp):
                 node.kept = True  # type: ignore[attr-defined]
 
@@ -118,160 +133,6 @@ class Reads(CallReads):
             self._keep(node.value)
             self.visit(node.value)
             self.visit(node.target)
-
-    # ways that are taken
-
-    def visit(self, node: ast.AST) -> Any:
-        """Walk a node; of a whole tree, note first which names it binds anywhere."""
-        if isinstance(node, ast.Module | ast.Interactive) and self.given:
-            stored = (n for n in ast.walk(node) if isinstance(n, ast.Name))
-            self.unstable = {n.id for n in stored if not isinstance(n.ctx, ast.Load)}
-        return super().visit(node)
-
-    def _outcome(self, node: ast.expr) -> Any:
-        return outcome(node, self._value_of)
-
-    def _value_of(self, name: str) -> Any:
-        """Return what a name stands for at this place of the cell, UNKNOWN where that is open."""
-        if name == "__name__":
-            return "__main__"
-        late = name in self.stores or (self.loops and name in self.unstable)
-        if late or name not in self.given:
-            return UNKNOWN
-        value = self.given[name]
-        if self._hidden(name) or (self.runs_code and type(value) not in PLAIN):
-            return UNKNOWN
-        self.settled.add(name)
-        return value
-
-    def visit_If(self, node: ast.If) -> None:
-        taken = self._outcome(node.test)
-        self.visit(node.test)
-        if taken is UNKNOWN:
-            self._ways([node.body, node.orelse])
-            return
-        self._block(node.body if taken else node.orelse)
-
-    def visit_IfExp(self, node: ast.IfExp) -> None:
-        taken = self._outcome(node.test)
-        self.visit(node.test)
-        for way, part in ((True, node.body), (False, node.orelse)):
-            if taken is UNKNOWN or bool(taken) is way:
-                self.visit(part)
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> None:
-        for part in node.values:
-            found = self._outcome(part)
-            self.visit(part)
-            if decides(node.op, found):
-                break
-
-    def visit_Compare(self, node: ast.Compare) -> None:
-        self.visit(node.left)
-        for place, part in enumerate(node.comparators):
-            self.visit(part)
-            so_far = ast.Compare(node.left, node.ops[: place + 1], node.comparators[: place + 1])
-            if place + 1 < len(node.ops) and self._outcome(so_far) is False:
-                break
-
-    def visit_Assert(self, node: ast.Assert) -> None:
-        self.visit(node.test)  # its message is asked for where it fails
-
-    def _ways(self, ways: list[list[ast.stmt]]) -> None:
-        """Walk ways of which one is taken; what all of them bind is bound afterwards."""
-        start, ends = set(self.bound), []
-        self.branches += 1
-        for way in ways:
-            self.bound = set(start)
-            self._block(way)
-            if not (way and isinstance(way[-1], LEAVES)):
-                ends.append(self.bound)
-        self.branches -= 1
-        self.bound = set.intersection(*ends) if ends else start
-        for name in self.bound - start:
-            if name in self.stores:
-                self.stores[name] = (self.stores[name][0], self.branches > 0)
-
-    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
-        items = self._outcome(node.iter)
-        self.visit(node.iter)
-        if items is not UNKNOWN and not items:
-            self._block(node.orelse)
-            return
-        before = set(self.bound)
-        self.visit(node.target)
-        self._loop(node.body)
-        self.bound = before
-        self._block(node.orelse)
-
-    def visit_AsyncFor(self, node: ast.AsyncFor) -> None:
-        self.visit_For(node)
-
-    def visit_While(self, node: ast.While) -> None:
-        taken = self._outcome(node.test)
-        self.loops += 1
-        self.visit(node.test)
-        self.loops -= 1
-        before = set(self.bound)
-        if taken is UNKNOWN or taken:
-            self._loop(node.body)
-        if not isinstance(node.test, ast.Constant):
-            self.bound = before
-        self._block(node.orelse)
-
-    def _loop(self, body: list[ast.stmt]) -> None:
-        self.loops += 1
-        self._block(body)
-        self.loops -= 1
-
-    def _block(self, body: list[ast.stmt]) -> None:
-        """Walk statements until one that lets none of the rest run."""
-        for child in body:
-            self.visit(child)
-            if isinstance(child, LEAVES):
-                break
-
-    def visit_Try(self, node: ast.Try) -> None:
-        before = set(self.bound)
-        for child in (*node.body, *node.orelse):
-            self.visit(child)
-        after = self.bound
-        self.branches += 1
-        for handler in node.handlers:
-            self.bound = set(before)
-            self.visit(handler)
-        self.branches -= 1
-        self.bound = after
-        for child in node.finalbody:
-            self.visit(child)
-
-    visit_TryStar = visit_Try  # type: ignore[assignment]
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        if node.type is not None:
-            self.visit(node.type)
-        self.caught.append(node.name or "")
-        self._block(node.body)
-        self.caught.pop()
-
-    def visit_Match(self, node: ast.Match) -> None:
-        self.visit(node.subject)
-        before = set(self.bound)
-        self.branches += 1
-        for case in node.cases:
-            self.bound = set(before)
-            for part in ast.walk(case.pattern):
-                for name in (getattr(part, "name", None), getattr(part, "rest", None)):
-                    if isinstance(name, str):
-                        self.store(name, node.lineno)
-                if isinstance(part, ast.expr):
-                    self.visit(part)
-            if case.guard is not None:
-                self.visit(case.guard)
-            for child in case.body:
-                self.visit(child)
-        self.branches -= 1
-        self.bound = before
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:

@@ -7,6 +7,7 @@ for whoever uses the library at all.
 import re
 import sys
 import types
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,10 @@ class Settings:
 
     def __init__(self, shell: Any) -> None:
         self.names: dict[str, set[str]] = {}
-        self.kept: dict[str, list[Any]] = {}
-        self.kept_for: dict[str, list[Any]] = {}  # package → functions that stand for its own
+        self.kept: dict[str, list[weakref.ref[Any]]] = {}
+        self.kept_for: dict[
+            str, list[weakref.ref[Any]]
+        ] = {}  # package → functions that stand for its own
         self.shell = shell
         self.frames: dict[str, set[str]] = {}  # class of pandas → its attributes
         self.magics = self._magics()
@@ -135,12 +138,12 @@ class Settings:
         for _, root, path in _stores(facts):
             value = _resolved(facts.both.get(root), path)
             if _is_code(value):
-                self.kept.setdefault(path[-1], []).append(value)
+                self.kept.setdefault(path[-1], []).append(weakref.ref(value))
                 if (root, path) in facts.cell.known:
                     top = outside.top_of(facts.both[root])
-                    self.kept_for.setdefault(top, []).append(value)
+                    self.kept_for.setdefault(top, []).append(weakref.ref(value))
         if any(REGISTERS.match(name) for name in (*facts.attrs, *facts.used)):
-            made = [facts.now[n] for n in facts.stores if _is_code(facts.now.get(n))]
+            made = [weakref.ref(facts.now[n]) for n in facts.stores if _is_code(facts.now.get(n))]
             for text in facts.texts if made else ():
                 self.kept.setdefault(text, []).extend(made)
 
@@ -148,9 +151,9 @@ class Settings:
         """Return what is kept under attributes that are looked up, or runs in packages."""
         asked = self.kept.keys() & set(attrs)
         used = self.kept_for.keys() & set(tops)
-        return [value for name in asked for value in self.kept[name]] + [
-            value for top in used for value in self.kept_for[top]
-        ]
+        found = [ref() for name in asked for ref in self.kept[name]]
+        found += [ref() for top in used for ref in self.kept_for[top]]
+        return [value for value in found if value is not None]
 
 
 def _is_builtin(magic: Any) -> bool:

@@ -1,5 +1,6 @@
 """How names are used in a cell: loaded, called, handed on, bound on every way or on one."""
 
+import ast
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -68,9 +69,8 @@ class Uses:
         self.star = False
         self.bound: set[str] = set(bound)
         self.local, self.at, self.given = local, at, given
-        self.unstable: set[str] = set()  # names that the tree binds
+        self.tree: ast.AST | None = None  # the whole of it
         self.settled: set[str] = set()  # names whose values decided which ways are walked
-        self.runs_code = False  # from here on, names may be bound by what was called
         self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it
         self.scopes: list[tuple[str, set[str]]] = []
         if local is not None:

@@ -56,9 +56,9 @@ def gone(terminal, seconds=15):
     return False
 
 
-def wait_for(path: Path, seconds=60):
+def wait_for(path: Path, seconds=60, holding=""):
     end = time.monotonic() + seconds
-    while not path.exists():
+    while not path.exists() or holding not in path.read_text():
         assert time.monotonic() < end, f"{path.name} never came"
         time.sleep(0.05)
     return path.read_text()
@@ -162,7 +162,7 @@ def test_whoever_runs_it_is_killed(terminal, engine):
 def test_a_long_cell_can_be_read_while_it_runs_even_where_its_runner_is_killed(terminal):
     notebook(terminal, SLOW)
     with terminal.start("run", "n.ipynb", "--engine", "warm", "-o", "o.ipynb") as process:
-        wait_for(terminal.folder / "o.ipynb")
+        wait_for(terminal.folder / "o.ipynb", holding='"stream"')  # it is there from the beginning
         process.kill()
     cell = nbformat.read(terminal.folder / "o.ipynb", 4).cells[0]
     assert cell.outputs[0].text == "begun\n"

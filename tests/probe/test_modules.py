@@ -5,7 +5,13 @@ import types
 
 import pytest
 
-from mlops_nb.probe.modules import LARGE, is_local, state
+from mlops_nb.probe import modules
+from mlops_nb.probe.modules import LARGE, is_local
+
+
+def state(name):
+    modules.forget()
+    return modules.state(name)
 
 
 @pytest.fixture

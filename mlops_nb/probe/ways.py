@@ -1,0 +1,191 @@
+"""Reads the ways that a cell may take: branches, loops, handlers; what is ruled out is not read."""
+
+import ast
+import builtins
+from collections import Counter
+from functools import cached_property
+from typing import Any
+
+from .calls import CallReads
+from .codes import bound_by_code
+from .outcome import PLAIN, UNKNOWN, decides, outcome
+
+LEN = len  # as it was
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
+
+
+class WayReads(CallReads):
+    """Walks statements of which not all may run."""
+
+    def visit(self, node: ast.AST) -> Any:
+        """Walk a node; of a whole tree, remember it: what it binds later may matter before."""
+        if isinstance(node, ast.Module | ast.Interactive):
+            self.tree = node
+        return super().visit(node)
+
+    @cached_property
+    def bindings(self) -> Counter[str]:
+        """How often the tree binds or removes each name, anywhere in it."""
+        nodes = [] if self.tree is None else list(ast.walk(self.tree))
+        found = [n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+        found += [n.name for n in nodes if isinstance(n, SCOPES)]
+        return Counter(
+            found + [name for n in nodes if isinstance(n, ast.Global) for name in n.names]
+        )
+
+    def _outcome(self, node: ast.expr) -> Any:
+        return outcome(node, self._value_of) if self.given else outcome(node, _no_value)
+
+    def _value_of(self, name: str) -> Any:
+        """Return what a name stands for at this place of the cell, UNKNOWN where that is open."""
+        if name == "__name__":
+            return "__main__"
+        if name == "len" and name not in self.given:
+            return UNKNOWN if builtins.len is LEN and name not in self.bindings else name
+        late = name in self.stores or (self.loops and name in self.bindings)
+        if late or self.star or self.dynamic or name not in self.given or self._hidden(name):
+            return UNKNOWN
+        value = self.given[name]
+        if type(value) not in PLAIN and (self.used or self.stores or self.loops or self.scopes):
+            return UNKNOWN  # whatever ran before may have changed it
+        if self.used and (name in self.bindings or name in bound_by_code(self.given)):
+            return UNKNOWN
+        self.settled.add(name)
+        return value
+
+    def visit_If(self, node: ast.If) -> None:
+        taken = self._outcome(node.test)
+        self.visit(node.test)
+        if taken is UNKNOWN:
+            self._ways([node.body, node.orelse])
+            return
+        self._block(node.body if taken else node.orelse)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        taken = self._outcome(node.test)
+        self.visit(node.test)
+        for way, part in ((True, node.body), (False, node.orelse)):
+            if taken is UNKNOWN or bool(taken) is way:
+                self.visit(part)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        for part in node.values:
+            found = self._outcome(part)
+            self.visit(part)
+            if decides(node.op, found):
+                break
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        self.visit(node.left)
+        for place, part in enumerate(node.comparators):
+            self.visit(part)
+            so_far = ast.Compare(node.left, node.ops[: place + 1], node.comparators[: place + 1])
+            if place + 1 < len(node.ops) and self._outcome(so_far) is False:
+                break
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        holds = self._outcome(node.test)
+        self.visit(node.test)
+        if node.msg is not None and (holds is UNKNOWN or not holds):
+            self.visit(node.msg)
+
+    def _ways(self, ways: list[list[ast.stmt]]) -> None:
+        """Walk ways of which one is taken; what all of them bind is bound afterwards."""
+        start, ends = set(self.bound), []
+        self.branches += 1
+        for way in ways:
+            self.bound = set(start)
+            self._block(way)
+            if not (way and isinstance(way[-1], LEAVES)):
+                ends.append(self.bound)
+        self.branches -= 1
+        self.bound = set.intersection(*ends) if ends else start
+        for name in self.bound - start:
+            if name in self.stores:
+                self.stores[name] = (self.stores[name][0], self.branches > 0)
+
+    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
+        items = self._outcome(node.iter)
+        self.visit(node.iter)
+        if items is not UNKNOWN and not items:
+            self._block(node.orelse)
+            return
+        before = set(self.bound)
+        self.visit(node.target)
+        self._loop(node.body)
+        self.bound = before
+        self._block(node.orelse)
+
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> None:
+        self.visit_For(node)
+
+    def visit_While(self, node: ast.While) -> None:
+        taken = self._outcome(node.test)
+        self.loops += 1
+        self.visit(node.test)
+        self.loops -= 1
+        before = set(self.bound)
+        if taken is UNKNOWN or taken:
+            self._loop(node.body)
+        if not isinstance(node.test, ast.Constant):
+            self.bound = before
+        self._block(node.orelse)
+
+    def _loop(self, body: list[ast.stmt]) -> None:
+        self.loops += 1
+        self._block(body)
+        self.loops -= 1
+
+    def _block(self, body: list[ast.stmt]) -> None:
+        """Walk statements until one that lets none of the rest run."""
+        for child in body:
+            self.visit(child)
+            if isinstance(child, LEAVES):
+                break
+
+    def visit_Try(self, node: ast.Try) -> None:
+        before = set(self.bound)
+        for child in (*node.body, *node.orelse):
+            self.visit(child)
+        after = self.bound
+        self.branches += 1
+        for handler in node.handlers:
+            self.bound = set(before)
+            self.visit(handler)
+        self.branches -= 1
+        self.bound = after
+        for child in node.finalbody:
+            self.visit(child)
+
+    visit_TryStar = visit_Try  # type: ignore[assignment]
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        if node.type is not None:
+            self.visit(node.type)
+        self.caught.append(node.name or "")
+        self._block(node.body)
+        self.caught.pop()
+
+    def visit_Match(self, node: ast.Match) -> None:
+        self.visit(node.subject)
+        before = set(self.bound)
+        self.branches += 1
+        for case in node.cases:
+            self.bound = set(before)
+            for part in ast.walk(case.pattern):
+                for name in (getattr(part, "name", None), getattr(part, "rest", None)):
+                    if isinstance(name, str):
+                        self.store(name, node.lineno)
+                if isinstance(part, ast.expr):
+                    self.visit(part)
+            if case.guard is not None:
+                self.visit(case.guard)
+            for child in case.body:
+                self.visit(child)
+        self.branches -= 1
+        self.bound = before
+
+
+def _no_value(_: str) -> Any:
+    return UNKNOWN
