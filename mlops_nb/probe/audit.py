@@ -10,7 +10,7 @@ import stat
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .outside import module_of
@@ -70,14 +70,6 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         _marked(event, args)
     elif event == "urllib.Request":
         _events.append(("socket", args[0], None))
-
-
-def _is_there(path: Any) -> bool:
-    try:
-        STAT(path)
-    except (OSError, ValueError, TypeError):
-        return False
-    return True
 
 
 # what makes, removes or marks files and folders → where its path and its folder's descriptor stand
@@ -301,40 +293,36 @@ def stats(folder: str, known: Iterable[str]) -> Stats:
             continue  # the folder is gone; the known files are still asked for
     for path in known:
         if path not in found:
-            with contextlib.suppress(OSError):
-                told = STAT(path)
-                if not stat.S_ISDIR(told.st_mode):
-                    found[path] = _told(told)
+            told = _looked_up(path)
+            if told is not None and not stat.S_ISDIR(told.st_mode):
+                found[path] = _told(told)
     return found
 
 
-def exists(path: str) -> bool:
-    """Say whether there is such a file, whatever the notebook has made of `os.stat`."""
-    try:
-        STAT(path)
-    except (OSError, ValueError, TypeError):
-        return False
-    return True
+def _looked_up(path: Any, look: Callable[[Any], os.stat_result] = STAT) -> os.stat_result | None:
+    """Return what the system tells of a file, whatever the notebook has made of `os.stat`."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return look(path)
+    return None
 
 
-def is_folder(path: str) -> bool:
-    """Say whether there is such a folder, whatever the notebook has made of `os.stat`."""
-    with contextlib.suppress(OSError, ValueError):
-        return stat.S_ISDIR(STAT(path).st_mode)
-    return False
+def exists(path: Any) -> bool:
+    """Say whether there is such a file or folder."""
+    return _looked_up(path) is not None
 
 
-def made(path: str) -> int:
-    """Return when a folder was made or something in it was, in ns since 1970."""
-    return STAT(path).st_ctime_ns
+def is_folder(path: str, since: int = 0) -> bool:
+    """Say whether there is such a folder; since: it, or something in it, was made later, in ns."""
+    found = _looked_up(path)
+    return found is not None and stat.S_ISDIR(found.st_mode) and found.st_ctime_ns >= since
 
 
 def told(path: str) -> tuple[int, int] | None:
     """Return when a file was last written to, in ns, and its bytes; None where it is no file."""
-    with contextlib.suppress(OSError, ValueError):
-        found = LSTAT(path)
-        return None if stat.S_ISDIR(found.st_mode) else (found.st_mtime_ns, found.st_size)
-    return None
+    found = _looked_up(path, LSTAT)
+    if found is None or stat.S_ISDIR(found.st_mode):
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _told(told: os.stat_result) -> tuple[int, int, int, int]:

@@ -45,7 +45,8 @@ ANYHOW.called = ANYHOW.escapes = True
 class Cell:
     """How things stood before a cell.
 
-    typed: its place among all that was typed, as in `In[1]`
+    typed:   its place among all that was typed, as in `In[1]`
+    writing: files that may still be open → when they were written to, and their size
     """
 
     info: Any
@@ -56,6 +57,7 @@ class Cell:
     state: dict[str, Any]
     stats: audit.Stats | None
     modules: int
+    writing: dict[str, Any]
     start: int
     shown: list[int]
     trees: list[tuple[Any, Reads]] = field(default_factory=list)
@@ -243,12 +245,15 @@ class Facts:
 
     def _reached_from(self, named: set[str]) -> set[str]:
         """Names that texts name, and those that are read by the code behind them."""
-        known = set(self.reach.names)
-        for name in named if len(named) < len(self.before) else ():
+        known, texts = set(self.reach.names), len(self.reach.texts)
+        for name in named if len(named) < len(self.before) else ():  # else any name may be meant
             for space in (self.before, self.now):
                 if name in space and outside.may_run(space[name]):
                     self.reach.take(space[name], ANYHOW)
         self.attrs |= self.reach.attrs
+        self.texts += self.reach.texts[texts:]
+        for told in ("named", "known_texts"):  # by fewer names than there are now
+            self.__dict__.pop(told, None)
         new = {n for n in self.reach.names - known if n in self.before and n not in self.stores}
         return named | new
 

@@ -252,8 +252,8 @@ class Hidden:
             if path in touched.read and path not in before and path not in self.observer.files:
                 touched.read.pop(path)  # it was made here
         self.observer.files |= dict.fromkeys([*touched.read, *written])
-        writing = list({**self.observer.writing, **dict.fromkeys(sorted(written))})[-MOST_OPEN:]
-        self.observer.writing = {path: audit.told(path) for path in writing}
+        kept = dict.fromkeys([*self.observer.writing, *sorted(written)])
+        self.observer.writing = list(kept)[-MOST_OPEN:]
         return written
 
     def _is_new(self, path: str, told: tuple[int, int, int, int]) -> bool:
@@ -324,11 +324,11 @@ class Hidden:
         texts = [text for text in self.facts.shell_texts if asked or "mkdir" in text]
         paths = {audit.as_path(word, self.cell.folder) for t in texts for word in audit.words_of(t)}
         since = self.cell.start - CLOCK_TICK
-        return {path for path in paths if audit.is_folder(path) and audit.made(path) >= since}
+        return {path for path in paths if audit.is_folder(path, since)}
 
     def _flushed(self) -> set[str]:
         """Return files that were opened in an earlier cell, and have been written to by now."""
-        writing = self.observer.writing
+        writing = self.cell.writing
         now = {path: audit.told(path) for path in writing}
         return {path for path, told in now.items() if told and told != writing[path]}
 

@@ -78,7 +78,7 @@ class Observer:
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
         self.files: dict[str, None] = {}
-        self.writing: dict[str, Any] = {}  # files opened to be written → what was told of them
+        self.writing: list[str] = []  # files that cells wrote last, and may still be open
         self.filled: dict[str, set[tuple[int, str]]] = {}  # name → known `cached_property` values
         self.cell: Cell | None = None
         self.on_cell: Any = None  # called with each cell's facts
@@ -124,6 +124,7 @@ class Observer:
                 state=channels.state() if self.state is None else channels.again(self.state),
                 stats=audit.stats(folder, self.files) if self._may_write(info.raw_cell) else None,
                 modules=len(sys.modules),
+                writing={path: audit.told(path) for path in self.writing},
                 start=time.time_ns(),
                 shown=list(self.shell.user_ns.get("_oh", ())),
             )
@@ -327,9 +328,10 @@ class Observer:
                 if name in space and name not in group and not ids.isdisjoint(known):
                     group.add(name)
         below = frozenset().union(*(self.bases[n] for n in touched & self.bases.keys()))
-        found = [n for n, known in self.bases.items() if not ids.isdisjoint(known)]
-        found += [n for n, known in self.shares.items() if not below.isdisjoint(known)]
-        return group | (set(found) & space.keys())
+        found = {n for n, known in self.bases.items() if not ids.isdisjoint(known)}
+        if below:
+            found |= {n for n, known in self.shares.items() if not below.isdisjoint(known)}
+        return group | (found & space.keys())
 
     def forget(self, name: str) -> None:
         """Forget a name that is gone, but for its being gone."""

@@ -59,21 +59,18 @@ class Settings:
         ] = {}  # package → functions that stand for its own
         self.shell = shell
         self.frames: dict[str, set[str]] = {}  # class of pandas → its attributes
-        self.magics = self._magics()
+        self.magics = _copied(shell.magics_manager.magics)
         self.new_magics: set[str] = set()
-
-    def _magics(self) -> dict[str, dict[str, Any]]:
-        return {kind: dict(known) for kind, known in self.shell.magics_manager.magics.items()}
 
     def before(self, cell: "Cell", reads: "Reads") -> None:
         """Note which of what a tree sets was there before, and what modules' containers hold."""
         imported = {name: sys.modules.get(name) for name in reads.imports}
-        space = {**imported, **cell.space} if reads.attr_stores or reads.paths else {}
         for _, root, path in reads.attr_stores:
-            if root in space and _resolved(space[root], path) is not ABSENT:
+            value: Any = cell.space.get(root, imported.get(root))
+            if _resolved(value, path) is not ABSENT:
                 cell.known.add((root, path))
         for _, root, path in reads.paths:
-            value: Any = space.get(root)
+            value = cell.space.get(root, imported.get(root))
             if issubclass(type(value), types.ModuleType):
                 for place, container in _containers(value, path):
                     cell.contents.setdefault(place, (container, quick(container)))
@@ -107,10 +104,10 @@ class Settings:
 
         IPython loads many of its own when they are asked for.
         """
-        now = self._magics()
+        now = self.shell.magics_manager.magics
         if now == self.magics:
             return set()
-        old, self.magics = self.magics, now
+        old, self.magics = self.magics, _copied(now)
         asked = bool(EXTENSIONS & facts.attrs)
         new = {
             name
@@ -154,6 +151,10 @@ class Settings:
         found = [ref() for name in asked for ref in self.kept[name]]
         found += [ref() for top in used for ref in self.kept_for[top]]
         return [value for value in found if value is not None]
+
+
+def _copied(magics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {kind: dict(known) for kind, known in magics.items()}
 
 
 def _is_builtin(magic: Any) -> bool:

@@ -20,7 +20,7 @@ class WayReads(CallReads):
 
     def visit(self, node: ast.AST) -> Any:
         """Walk a node; of a whole tree, remember it: what it binds later may matter before."""
-        if isinstance(node, ast.Module | ast.Interactive):
+        if self.tree is None:
             self.tree = node
         return super().visit(node)
 
@@ -33,6 +33,11 @@ class WayReads(CallReads):
         return Counter(
             found + [name for n in nodes if isinstance(n, ast.Global) for name in n.names]
         )
+
+    @cached_property
+    def bound_by_calls(self) -> set[str]:
+        """Names that code of the notebook may bind when it is called."""
+        return bound_by_code(self.given)
 
     def _outcome(self, node: ast.expr) -> Any:
         return outcome(node, self._value_of) if self.given else outcome(node, _no_value)
@@ -49,7 +54,7 @@ class WayReads(CallReads):
         value = self.given[name]
         if type(value) not in PLAIN and (self.used or self.stores or self.loops or self.scopes):
             return UNKNOWN  # whatever ran before may have changed it
-        if self.used and (name in self.bindings or name in bound_by_code(self.given)):
+        if self.used and (name in self.bindings or name in self.bound_by_calls):
             return UNKNOWN
         self.settled.add(name)
         return value
