@@ -4,10 +4,12 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from functools import lru_cache
 
 Process = tuple[int, str]
 KILL = signal.SIGKILL
+LOOK_EVERY = 0.02  # s: how soon the end of a process is seen
 
 
 def mine() -> Process:
@@ -30,6 +32,19 @@ def lives(process: Process) -> bool:
 def is_gone(process: Process) -> bool:
     """Say whether a process was one of this machine and is no more; others cannot be told of."""
     return is_here(process) and not lives(process)
+
+
+def has_gone(process: Process, within: float) -> bool:
+    """Wait until a process is no more, for so many seconds at most; return whether it is gone.
+
+    Its pipes may be closed a while before: whoever reads them hears of its end too soon.
+    """
+    latest = time.monotonic() + within
+    while is_here(process) and lives(process):
+        if time.monotonic() > latest:
+            return False
+        time.sleep(LOOK_EVERY)
+    return is_here(process)
 
 
 def end(process: Process, how: signal.Signals = signal.SIGTERM) -> bool:

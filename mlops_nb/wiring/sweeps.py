@@ -14,6 +14,7 @@ from mlops_nb.notebook import grid as grids
 from mlops_nb.notebook import parameters as params
 from mlops_nb.ports import Source
 from mlops_nb.record import sweeps as record
+from mlops_nb.record.history import Run
 from mlops_nb.record.sweeps import Sweep
 from mlops_nb.wiring import burying, machine, mirroring, process, runs, stopping
 from mlops_nb.wiring.ledger import Rules
@@ -23,6 +24,7 @@ from mlops_nb.wiring.workshop import Workshop
 
 Watch = Callable[[Sweep], None]
 LOOK_EVERY = 0.4  # s: how soon what happens to a point is told
+DIES_WITHIN = 10.0  # s: a process that was killed
 TRIES = 2  # of a point whose worker died before it began
 
 
@@ -208,9 +210,13 @@ class Course:
 
     def _died(self, number: int | None) -> list[int]:
         """Record the end of what a dead worker ran; it is run again where it had not begun."""
+        self._look()
+        run = self._run_of(number)
+        if run is not None:  # it may be dying still, when its pool knows already
+            process.has_gone(run.process, DIES_WITHIN)
         burying.bury(self.shop)
         self._look()
-        if number is None or number in self.sweep.latest:
+        if number is None or self._run_of(number) is not None:
             return []
         self.tries[number] = self.tries.get(number, 1) + 1
         if self.tries[number] > TRIES:
@@ -226,9 +232,15 @@ class Course:
         self._submit(pool, None)
         while self.running:
             self._wait()
-        helper = sweep.helpers[-1] if sweep.helpers else None
+        helper = self._run_of(None)
         if sweep.fresh and helper is not None and helper.status == "finished":
             self.within = helper.id
+
+    def _run_of(self, number: int | None) -> Run | None:
+        """Return the latest run of a point, None: of what the points share, that is known of."""
+        if number is None:
+            return self.sweep.helpers[-1] if self.sweep.helpers else None
+        return self.sweep.latest.get(number)
 
     def _stands(self) -> bool:
         """Say whether what the points share stands by earlier runs."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,16 @@ def test_a_process_that_ended_is_gone_before_anybody_waits_for_it():
         assert process.is_gone(known)
         child.wait()
         assert process.is_gone(known)
+
+
+def test_the_end_of_a_process_is_waited_for():
+    with sleeper() as child:
+        known = as_named(child.pid)
+        assert not process.has_gone(known, 0.1)
+        threading.Timer(0.3, child.kill).start()
+        assert process.has_gone(known, 60)
+    pid, mark = known
+    assert not process.has_gone((pid, mark.replace(mark.split()[0], "elsewhere")), 60)
 
 
 def test_another_process_of_the_same_number_is_another():
