@@ -15,21 +15,18 @@ from .modules import is_local
 from .outside import LOOKS, inside, lineage, module_of
 
 PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None), type(...), range})
-CODE = frozenset({types.ModuleType, types.CodeType})
+CODE = frozenset({types.CodeType})
 CONSTANT = frozenset({"numpy.dtypes"})  # modules of classes whose values nothing changes
 DEEP = 6
 MOST_OBJECTS = 20_000
 MOST_ITEMS = 5_000  # changeable items of one container
 MOST_BASES = 64  # views of views
 AGAIN = frozenset({list, tuple, set, frozenset, type({}.values())})  # can be gone through twice
-SHOWING: frozenset[type] = frozenset(
+VIEWS: frozenset[type] = frozenset(
     {types.MappingProxyType, type({}.keys()), type({}.values()), type({}.items())}
 )
-SUSPENDED: dict[type, str] = {
-    types.GeneratorType: "gi_frame",
-    types.CoroutineType: "cr_frame",
-    types.AsyncGeneratorType: "ag_frame",
-}
+# what goes on where it stopped → how the names of its code and of its frame begin
+SUSPENDED = {types.GeneratorType: "gi", types.CoroutineType: "cr", types.AsyncGeneratorType: "ag"}
 # of what goes through other values one by one, or writes to them
 ITERATORS = frozenset({"builtins", "itertools", "_csv", "_io"})
 CONTAINERS: tuple[Any, ...] = (dict, list, tuple, set, frozenset, collections.deque)
@@ -46,8 +43,10 @@ def shares(value: Any) -> frozenset[int]:
         item, depth = queue.pop()
         kind = type(item)
         if kind in PLAIN or kind in CODE or id(item) in seen or module_of(kind) in CONSTANT:
-            if kind is types.ModuleType and is_local(own(item, "__name__")):
-                seen.add(id(vars(item)))
+            continue
+        if kind is types.ModuleType:
+            if is_local(own(item, "__name__")):
+                seen.update((id(item), id(vars(item))))
                 queue += [(part, depth + 1) for part in _changeable(vars(item).values())]
             continue
         if issubclass(kind, type):
@@ -91,7 +90,7 @@ def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
         return [*(c.cell_contents for c in cells if filled(c)),
                 *_changeable((home, *kept, *item.__dict__.values()))]  # fmt: skip
     if kind in SUSPENDED:
-        frame = getattr(item, SUSPENDED[kind])
+        frame = getattr(item, f"{SUSPENDED[kind]}_frame")
         return [] if frame is None else _changeable(frame.f_locals.values())
     if issubclass(kind, BaseException):
         return _changeable(own(item, "args"))
@@ -151,6 +150,19 @@ def bases(item: Any) -> frozenset[int]:
     return frozenset(found)
 
 
+def items_of(item: Any) -> Iterable[Any]:
+    """Return the items of a container, a dict's values; nothing of what is no container.
+
+    They come by its base's own methods: those of a derived one may do anything.
+    """
+    kind = type(item)
+    for base in CONTAINERS:
+        if issubclass(kind, base):
+            values: Iterable[Any] = dict.values(item) if base is dict else base.__iter__(item)
+            return values
+    return ()
+
+
 def _held(item: Any, kind: type) -> list[Any]:
     """Return what an object refers to: its attributes, slots and items."""
     parts: list[Any] = []
@@ -160,12 +172,7 @@ def _held(item: Any, kind: type) -> list[Any]:
     if module_of(kind) == "__main__" or is_local(module_of(kind)):
         parts.append(kind)  # a class that is changed changes its objects
         parts += [value for _, value in in_slots(item)]
-    for base in CONTAINERS:
-        if issubclass(kind, base):  # by the base's own methods: a derived one may do anything
-            values = dict.values(item) if base is dict else base.__iter__(item)
-            parts += _changeable(values)
-            break
-    return parts
+    return parts + _changeable(items_of(item))
 
 
 def _numpy(item: Any, _: type, seen: set[int]) -> list[Any]:
@@ -225,7 +232,7 @@ KINDS: dict[type, Callable[[Any], list[Any]]] = {
     dict: lambda item: _changeable(item.values()),
     **dict.fromkeys((list, tuple, set, frozenset), _changeable),
     **dict.fromkeys((types.MethodType, types.BuiltinFunctionType), lambda item: [item.__self__]),
-    **dict.fromkeys(SHOWING, gc.get_referents),
+    **dict.fromkeys(VIEWS, gc.get_referents),
     weakref.ReferenceType: lambda item: [item()],
     memoryview: _shown,
     functools._lru_cache_wrapper: _answers,

@@ -58,7 +58,7 @@ class CallReads(Uses, ast.NodeVisitor):
     def _has_own_names(self, node: ast.Call) -> bool:
         """Say whether `eval` or `exec` is given names of its own, in a dict."""
         names = node.args[1] if len(node.args) > 1 else None
-        known = self.given.get(names.id) if isinstance(names, ast.Name) else None
+        known = self.values.get(names.id) if isinstance(names, ast.Name) else None
         return isinstance(names, ast.Dict) or (type(known) is dict and "get_ipython" not in known)
 
     def _set_by_text(self, node: ast.Call) -> None:

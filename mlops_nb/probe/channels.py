@@ -54,7 +54,7 @@ DRAWS = frozenset({
     "plot", "hist", "boxplot", "scatter", "barplot", "histplot", "heatmap", "lineplot",
     "scatterplot", "countplot", "imshow", "subplots", "pairplot", "displot", "kdeplot",
 })  # fmt: skip
-SETTINGS = frozenset({"rcParams", "rc", "style", "get_cmap", "cm", "colormaps"})
+PARAMETERS = frozenset({"rcParams", "rc", "style", "get_cmap", "cm", "colormaps"})
 BEGINS = frozenset({"figure", "subplots", "subplot_mosaic", "close"})  # a figure of its own
 SEEDS = frozenset({"seed", "manual_seed", "set_state", "setstate", "set_rng_state", "set_seed",
                    "seed_everything", "set_random_seed", "manual_seed_all"})  # fmt: skip
@@ -181,16 +181,18 @@ def _locale() -> Any:
     return module.setlocale(module.LC_ALL) if hasattr(module, "setlocale") else None  # type: ignore[union-attr]
 
 
+def _shell() -> Any:
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
 def _dirs() -> Any:
     """Return the folders that `%popd` would go back to."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return tuple(getattr(shell, "dir_stack", ())) or None
+    return tuple(getattr(_shell(), "dir_stack", ())) or None
 
 
 def precision() -> Any:
     """Return how many digits of floats are shown."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    formatters = getattr(getattr(shell, "display_formatter", None), "formatters", {})
+    formatters = getattr(getattr(_shell(), "display_formatter", None), "formatters", {})
     return getattr(formatters.get("text/plain"), "float_format", None)
 
 

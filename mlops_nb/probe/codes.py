@@ -5,7 +5,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from .outside import inside, is_own_class
+from .outside import inside, is_own_code
 
 METHODS = (staticmethod, classmethod)
 BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
@@ -78,9 +78,11 @@ def bound_by_code(space: Mapping[str, Any]) -> set[str]:
     """Return the globals that functions of a notebook, or methods of its classes, may bind."""
     found: set[str] = set()
     for value in space.values():
-        items = inside(value).values() if is_own_class(value) else (value,)
+        if not is_own_code(value):
+            continue
+        items = (value,) if type(value) is types.FunctionType else inside(value).values()
         for item in list(items):
-            function = getattr(item, "__func__", item) if type(item) in METHODS else item
-            if type(function) is types.FunctionType and function.__module__ == "__main__":
+            function = item.__func__ if type(item) in METHODS else item
+            if type(function) is types.FunctionType:
                 found |= code_of(function.__code__).writes
     return found

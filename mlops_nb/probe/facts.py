@@ -1,40 +1,28 @@
 """Works out what one cell did, from how things stood before it and how they stand after."""
 
-import ast
 import builtins
-import contextlib
-import re
 import sys
 import types
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from . import audit, outside
-from .aliases import own, shares
+from . import audit, outside, paths
+from .aliases import shares
+from .dropped import keeps
 from .hidden import Hidden
-from .past import keeps
-from .prints import printed
+from .prints import print_of
 from .reach import Reach
 from .reads import Reads
 from .settings import Target
-from .uses import Use, shell_names, words_in
+from .texts import Texts
+from .uses import Use
 
 if TYPE_CHECKING:
     from .observer import Observer
 
-AT_NAME = re.compile(r"@([A-Za-z_]\w*)")
-ASKS_AT = frozenset({"query", "eval"})  # df.query("age > @limit")
-SQL = re.compile(r"\b(?:from|join|into|update|table)\s+([A-Za-z_]\w*)", re.IGNORECASE)
-SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
-PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)|\{\{\s*([A-Za-z_]\w*)")
-NAMESPACE = frozenset({"user_ns", "user_global_ns", "ev", "ex"})
 SHOWS_ITSELF = frozenset({"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_png_",
                           "_repr_svg_", "_repr_latex_", "_ipython_display_"})  # fmt: skip
-NAMED = frozenset({"%store", "%xdel", "%reset_selective"})  # magics that are given names
-LISTS_NAMES = frozenset({"%who", "%whos", "%who_ls"})
-FRAMES = frozenset({"f_globals", "f_locals"})
-EVALUATES = frozenset({"eval", "evaluate"})  # pd.eval("a + b"), numexpr.evaluate("a + b")
 
 
 ANYHOW = Use(0, maybe=False)  # what somebody calls, in whatever way
@@ -55,7 +43,7 @@ class Cell:
     folder: str
     space: dict[str, Any]
     state: dict[str, Any]
-    stats: audit.Stats | None
+    stats: paths.Stats | None
     modules: int
     writing: dict[str, Any]
     start: int
@@ -63,7 +51,7 @@ class Cell:
     trees: list[tuple[Any, Reads]] = field(default_factory=list)
     lost: str = ""
     timed: set[str] | None = None  # names that the set-up of the `%timeit` under way binds
-    known: set[Target] = field(default_factory=set)  # attributes it sets that were there before
+    existing: set[Target] = field(default_factory=set)  # attributes it sets that were there before
     early: list[tuple[int, set[str]]] = field(default_factory=list)  # (line, names that it reads)
     reaches: list[Reach] = field(default_factory=list)  # which told them
     outs: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # shown before, and asked for
@@ -147,7 +135,7 @@ class Facts:
         gone = self.observer.gone - self.before.keys() - vars(builtins).keys()
         reads |= {n for n in gone if n in self.loads or (self.dynamic and n in self.texts)}
         reads |= self._from_code()
-        reads |= self._reached_from(self._from_texts())
+        reads |= self._reached_from(Texts(self).names())
         reads |= self._through_shown() | self._through_print()
         if not self.cell.trees and bound:
             self.assumed.append("it ran code that could not be read")
@@ -161,7 +149,7 @@ class Facts:
         hidden = Hidden(self)
         told = hidden.tell()
         told["channels_changed"] |= anew | {
-            f"Out[{n}]" for n, (value, old) in self.cell.outs.items() if printed(value) != old
+            f"Out[{n}]" for n, (value, old) in self.cell.outs.items() if print_of(value) != old
         }
         prints = self.observer.prints
         told |= {
@@ -197,12 +185,15 @@ class Facts:
         return {outside.top_of(value) for _, value in self.named}
 
     def calls(self, *tops: str) -> list[tuple[Any, tuple[str, ...]]]:
-        """Return (value, dotted path) of what the text looks up on names of packages, in order."""
+        """Return (value, dotted path) of what the text looks up on names, in order.
+
+        tops: the packages that the values come from, any where none is given
+        """
         return [
             (self.both[root], path)
             for _, reads in self.cell.trees
             for _, root, path in reads.paths
-            if root in self.both and outside.top_of(self.both[root]) in tops
+            if root in self.both and (not tops or outside.top_of(self.both[root]) in tops)
         ]
 
     def _from_code(self) -> set[str]:
@@ -269,41 +260,6 @@ class Facts:
               if getattr(known[name], "__globals__", None) is self.shell.user_ns),
         ]  # fmt: skip
 
-    def _from_texts(self) -> set[str]:
-        """Names that are read through texts: `exec`, `globals()["x"]`, shell lines, queries."""
-        lines = [*self.shell_texts, *self.magic_texts]
-        found = {n for text in lines for n in shell_names(text) if n in self.before}
-        if self.attrs & LISTS_NAMES:
-            found |= self.before.keys()
-        if self.attrs & NAMED:
-            kept = [text for text in self.magic_texts if not text.startswith("-r")]
-            found |= words_in(kept) & self.before.keys() - self.stores.keys()
-        for text in self.magic_texts:
-            found |= {n for match in PARAMETER.findall(text) for n in match if n in self.before}
-        macro = self.cell.info.raw_cell.strip()
-        if outside.name_of(type(self.before.get(macro))) == "Macro":
-            found.add(macro)
-        found |= self._from_queries() | self._from_scripts()
-        asks_shell = "get_ipython" in self.used and self.attrs & NAMESPACE
-        self.dynamic |= self.attrs & FRAMES
-        if not (self.dynamic or asks_shell or "__main__" in self.imports):
-            return found
-        texts = [*self.known_texts, *self._of_main()]
-        named = {w for w in words_in(texts) if w in self.before and w not in self.stores}
-        if named or (asks_shell and not self.dynamic):
-            return found | named
-        if self.dynamic and not (words_in(texts) and self._only_writes_by_text()):
-            self.assumed.append(f"{'()/'.join(sorted(self.dynamic))}() may read any name")
-            return found | set(self.before)
-        return found
-
-    def _of_main(self) -> set[str]:
-        """Names that are looked up on the notebook itself: `import __main__; __main__.x`."""
-        space = self.shell.user_ns
-        paths = [(root, path) for _, reads in self.cell.trees for _, root, path in reads.paths]
-        return {path[0] for root, path in paths
-                if root == "__main__" or own(self.both.get(root), "__dict__") is space}  # fmt: skip
-
     @cached_property
     def known_texts(self) -> list[str]:
         """The texts that stand in the cell and in the code it reaches, and those behind names."""
@@ -320,36 +276,6 @@ class Facts:
         if "print" not in self.used or "sys" not in self.observer.settings.names:
             return set()
         return {name for name, value in self.before.items() if value is sys.stdout}
-
-    def _from_queries(self) -> set[str]:
-        """Names in the text of `df.query("a > @b")`, of SQL, of `pd.eval("a + b")`."""
-        found: set[str] = set()
-        if self.attrs & ASKS_AT:
-            found |= {n for text in self.known_texts for n in AT_NAME.findall(text)}
-        for text in self.known_texts:
-            if " " in text and SELECT.search(text):  # duckdb finds frames by their names
-                found |= {n for n in SQL.findall(text) if outside.is_table(self.before.get(n))}
-        if any(path[-1] in EVALUATES and type(value) is types.ModuleType
-               for value, path in self.calls("pandas", "numexpr")):  # fmt: skip
-            found |= words_in(self.known_texts)
-        return {n for n in found if n in self.before and n not in self.stores}
-
-    def _from_scripts(self) -> set[str]:
-        """Names that a script reads which `%run -i` runs among the notebook's own."""
-        reads = Reads()
-        if any("-i" in text.split() for text in self.shell_texts):
-            for path in self.touched.code:
-                with (
-                    contextlib.suppress(OSError, SyntaxError, ValueError),
-                    open(path, encoding="utf-8") as file,
-                ):
-                    reads.visit(ast.parse(file.read()))
-        return {name for name in reads.loads if name in self.before}
-
-    def _only_writes_by_text(self) -> bool:
-        """Say whether texts name what is bound anew: `globals()["x"] = 1`, `exec("x = 1")`."""
-        words = words_in(self.texts)
-        return any(n in words for n in self.now if n not in self.before)
 
     # changes
 

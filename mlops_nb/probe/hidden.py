@@ -1,7 +1,6 @@
 """Works out what a cell did that no name tells: channels, files, modules, the world outside."""
 
 import ast
-import fnmatch
 import itertools
 import os
 import re
@@ -9,9 +8,11 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from . import audit, channels, outside
+from . import channels, outside, paths
 from . import shown as shown_by
 from .drawn import holds_artists
+from .files import Files
+from .uses import SHOWING
 
 if TYPE_CHECKING:
     from .facts import Facts
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 ENVIRONMENT = frozenset({"environ", "getenv", "environb"})
 EXPANDED = re.compile(r"\$\{?(\w+)")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
-MOST_OPEN = 50  # files that may still be open, and are looked at after each cell
-CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the clock
 TYPED = re.compile(r"\b(?:In|_ih)\[(\d+)\]|(?<![\w.])_i(\d+)\b")
 TYPED_BEFORE = frozenset({"In", "_ih", "_i", "_ii", "_iii"})
 TYPED_AGAIN = frozenset({"%macro", "%rerun", "%recall", "%rep"})
@@ -39,7 +38,7 @@ class Hidden:
         """Return it, each kind by its key in the facts of the cell."""
         modules = self._local_modules()
         read, changed = self._channels(modules)
-        written = self._files(modules)
+        written = Files(self.facts).written(modules)
         return {
             "channels_read": read,
             "channels_changed": changed,
@@ -75,7 +74,7 @@ class Hidden:
         read |= self._environment()
         if draws:
             read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
-        read |= self._shown() | self._shows() | self._typed()
+        read |= {f"Out[{count}]" for count in self.cell.outs} | self._shows() | self._typed()
         if "warnings" in changed and not modules and self._only_imports():
             changed.discard("warnings")  # filters that packages bring along, wherever imported
         read |= {f"cache:{n}" for n in facts.used if n in self.observer.caches}
@@ -120,11 +119,10 @@ class Hidden:
         return any(both.get(n) is sys and "path" in use.attrs for n, use in self.facts.used.items())
 
     def _environment(self) -> set[str]:
-        texts = self.facts.shell_texts
-        found = {f"env:{n}" for text in texts for n in EXPANDED.findall(text)}
+        texts = [*self.facts.shell_texts]
         if "expandvars" in self.words:
-            texts = self.facts.known_texts
-            found |= {f"env:{n}" for text in texts for n in EXPANDED.findall(text)}
+            texts += self.facts.known_texts
+        found = {f"env:{n}" for text in texts for n in EXPANDED.findall(text)}
         if self.touched.programs:  # which have the whole environment, and ask for what they name
             told = [*self.touched.programs, *self.facts.texts]
             words = {w for text in told for w in re.findall(r"\w+", text)}
@@ -157,22 +155,22 @@ class Hidden:
         if not self.cell.state.get("figures"):
             return False
         for value, path in self.facts.calls(*channels.DRAWING):
-            if type(value) is types.ModuleType and path[0] not in channels.SETTINGS:
+            if type(value) is types.ModuleType and path[0] not in channels.PARAMETERS:
                 return path[-1] not in channels.BEGINS or self._turns_back(path[-1])
         asked = self.facts.attrs
-        return not channels.BEGINS & asked and not (asked and asked <= channels.SETTINGS)
+        return not channels.BEGINS & asked and not (asked and asked <= channels.PARAMETERS)
 
     def _turns_back(self, call: str) -> bool:
         """Say whether `plt.figure("A")` turned to a figure that was there before."""
-        before, now = ((state or {}).get("figures") or () for state in
-                       (self.cell.state, self.observer.state))  # fmt: skip
-        return call == "figure" and {one[1] for one in now} <= {one[1] for one in before}
+        before = {figure[1] for figure in self.cell.state["figures"]}
+        now = (self.observer.state or {}).get("figures") or ()
+        return call == "figure" and all(figure[1] in before for figure in now)
 
     def _shows(self) -> set[str]:
         """Return the options by which what the cell shows is written out."""
         used = self.facts.used.items()
         shown = [self.facts.both[n] for n, use in used if n in self.facts.both
-                 and not use.given.isdisjoint(outside.SHOWING)]  # fmt: skip
+                 and not use.given.isdisjoint(SHOWING)]  # fmt: skip
         shown.append(self.facts.result.result)
         known = self.observer.display
         now = shown_by.display_options()
@@ -188,16 +186,6 @@ class Hidden:
             or ast.unparse(node).startswith("get_ipython().run_line_magic('matplotlib',")
             for node in nodes
         )
-
-    def _shown(self) -> set[str]:
-        found = set()
-        shown = self.cell.shown
-        for out, numbered, last in shown_by.SHOWN.findall(self.cell.info.raw_cell):
-            if out or numbered:
-                found.add(f"Out[{out or numbered}]")
-            elif last in self.facts.loads.keys() - self.facts.stores and len(last) <= len(shown):
-                found.add(f"Out[{shown[-len(last)]}]")
-        return found
 
     def _stored(self) -> tuple[set[str], set[str]]:
         """Return what `%store x` keeps for other notebooks, and what `%store -r x` brings back."""
@@ -222,115 +210,10 @@ class Hidden:
         now = self.facts.shell.user_ns.get("_oh", ())
         return {f"Out[{count}]" for count in now if count not in self.cell.shown}
 
-    # files and the outside
-
-    def _files(self, modules: set[str]) -> set[str]:
-        """Files written, those that only their time stamps tell of included."""
-        touched = self.touched
-        again = [getattr(sys.modules.get(name), "__file__", None) for name in self.facts.imports]
-        touched.read |= {p: None for p in (*touched.found, *again) if p in self.observer.files}
-        known = {*self.observer.files, *touched.read}
-        touched.read |= {p: None for p in (*modules, *touched.code) if p in self.observer.files}
-        before = self.cell.stats or {}
-        written = set(touched.written)
-        opened, changed = self.observer.opened.take()
-        opened = {p for p in opened if p in before or p in self.observer.files or audit.exists(p)}
-        written |= changed | self._flushed()
-        touched.read |= dict.fromkeys(sorted(opened - written))
-        known |= opened
-        texts = self._texts() if self.cell.stats is not None or self.words & audit.TELLING else []
-        if self.cell.stats is not None:
-            stats = audit.stats(self.cell.folder, known | self._candidates(texts))
-            written |= {path for path, told in stats.items() if self._is_new(path, told)}
-        written |= self._made_by_shell()
-        self._named_files(texts, written)
-        self._listed_files()
-        self._folders(written)
-        known |= before.keys()
-        written = {p for p in written if p in known or audit.exists(p)}  # else it came and went
-        for path in written:
-            if path in touched.read and path not in before and path not in self.observer.files:
-                touched.read.pop(path)  # it was made here
-        self.observer.files |= dict.fromkeys([*touched.read, *written])
-        kept = dict.fromkeys([*self.observer.writing, *sorted(written)])
-        self.observer.writing = list(kept)[-MOST_OPEN:]
-        return written
-
-    def _is_new(self, path: str, told: tuple[int, int, int, int]) -> bool:
-        """Say whether a file is another one than before the cell."""
-        old = (self.cell.stats or {}).get(path)
-        if (told[:3] == old[:3]) if old else told[3] < self.cell.start - CLOCK_TICK:
-            return False  # one that was there already may come into a listing that is cut off
-        return audit.is_data(path) and not path.endswith(".ipynb")
-
-    def _texts(self) -> list[str]:
-        """The texts that may name files: in the cell's code, behind names, in command lines."""
-        texts = list(self.facts.texts)
-        for _, value in self.facts.named:
-            texts += audit.paths_in(value)
-        for text in [*self.facts.shell_texts, *self.touched.programs]:
-            texts += audit.words_of(text)
-        return texts
-
-    def _candidates(self, texts: list[str]) -> set[str]:
-        """Files that texts name, `folder / "name"` included."""
-        bases = [self.cell.folder]
-        bases += [os.fspath(v) for _, v in self.facts.named if audit.is_path(v)]
-        return {
-            audit.as_path(os.path.join(base, text), self.cell.folder)
-            for text in texts if audit.looks_like_path(text)
-            for base in bases
-        }  # fmt: skip
-
-    def _named_files(self, texts: list[str], written: set[str]) -> None:
-        """Note files that texts name, where they are looked at without Python's noticing."""
-        asked = any(word.lower().startswith(audit.READING) for word in self.words)
-        native = any(module in sys.modules for module in audit.NATIVE)
-        told = self.words & audit.TELLING or self.touched.programs or self.facts.shell_texts
-        if not told and not (native and asked):
-            return
-        known = self.observer.files.keys() - written
-        found = {p for text in texts for p in audit.matching(text, self.cell.folder, known)}
-        named = {p for p in self._candidates(texts) if os.path.isfile(p) and audit.is_data(p)}
-        found |= named - written
-        used = {os.path.dirname(p) for p in (*named, *self.touched.read, *self.touched.written)}
-        folders = {audit.as_path(text, self.cell.folder) for text in texts if text} - used
-        found |= {p for p in known if _folder_of(p) in folders}  # a data set in many files
-        for path in found:
-            self.touched.read.setdefault(path)
-
-    def _listed_files(self) -> None:
-        """Note the notebook's own files that the listing of a folder showed, by its pattern."""
-        patterns = [text for text in self.facts.known_texts if set(text) & set("*?[")]
-        for path in self.observer.files:
-            folder, name = os.path.split(path)
-            ends = [os.path.basename(pattern) for pattern in patterns]
-            if folder in self.touched.listed and (
-                not ends or any(fnmatch.fnmatch(name, end) for end in ends)
-            ):
-                self.touched.read.setdefault(path)
-
-    def _folders(self, written: set[str]) -> None:
-        """Note folders that an earlier cell made, of what is read, written or listed in them."""
-        touched = self.touched
-        places = {os.path.dirname(path) for path in (*touched.read, *written)} | {*touched.listed}
-        for place in (places - written) & self.observer.files.keys():
-            if audit.is_folder(place):
-                touched.read.setdefault(place)
-
-    def _made_by_shell(self) -> set[str]:
-        """Return folders that `!mkdir` made: it leaves alone what is there already."""
-        asked = "%mkdir" in self.words
-        texts = [text for text in self.facts.shell_texts if asked or "mkdir" in text]
-        paths = {audit.as_path(word, self.cell.folder) for t in texts for word in audit.words_of(t)}
-        since = self.cell.start - CLOCK_TICK
-        return {path for path in paths if audit.is_folder(path, since)}
-
-    def _flushed(self) -> set[str]:
-        """Return files that were opened in an earlier cell, and have been written to by now."""
-        writing = self.cell.writing
-        now = {path: audit.told(path) for path in writing}
-        return {path for path, told in now.items() if told and told != writing[path]}
+    def _outside(self) -> set[str]:
+        shell: list[Any] = [w for t in self.facts.shell_texts for w in t.split()]
+        texts = [*self.facts.texts, *shell]
+        return {*self.touched.reached, *outside.reached(self.facts.named, texts)}
 
     def _local_modules(self) -> set[str]:
         found: set[str] = set()
@@ -339,23 +222,6 @@ class Hidden:
         for name in list(itertools.islice(reversed(sys.modules), max(0, new))):
             file = getattr(sys.modules.get(name), "__file__", None)
             own = name.partition(".")[0] == "mlops_nb" or "_mlops_" in name
-            if type(file) is str and not file.startswith(audit.NO_DATA) and not own:
+            if type(file) is str and not file.startswith(paths.NO_DATA) and not own:
                 found.add(os.path.realpath(file))
         return found
-
-    def _outside(self) -> set[str]:
-        shell: list[Any] = [w for t in self.facts.shell_texts for w in t.split()]
-        texts = [*self.facts.texts, *shell]
-        return {*self.touched.reached, *outside.reached(self.facts.named, texts)}
-
-
-def _folder_of(path: str) -> str:
-    """Return the folder of a file, or that of the data set whose part it is.
-
-    >>> _folder_of("/a/b.csv"), _folder_of("/a/year=2026/month=1/part.parquet")
-    ('/a', '/a')
-    """
-    folder = os.path.dirname(path)
-    while "=" in os.path.basename(folder):
-        folder = os.path.dirname(folder)
-    return folder

@@ -4,14 +4,13 @@ import sys
 import types
 from typing import Any
 
-from . import audit
+from . import paths
 from .fingerprint import quick
-from .outside import inside, lineage, top_of
+from .outside import LARGE, inside, lineage, top_of
 
 CODE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 MOST = 500  # attributes of a module that are looked at
-LARGE = 10_000  # items of one: a table is told by its length alone
-TABLES = frozenset({"numpy", "pandas", "polars", "pyarrow", "torch"})
+LONG = 10_000  # items of one, or bytes of an array: it is told by these alone
 _known: dict[str, bool] = {}  # path of a module → whether it is data
 _states: dict[str, list[Any]] = {}  # module → what was told of it in this cell
 
@@ -24,7 +23,7 @@ def is_local(name: Any) -> bool:
     file = vars(module).get("__file__")
     if type(file) is str:
         if file not in _known:
-            _known[file] = audit.is_data(file) and "mlops_nb" not in name
+            _known[file] = paths.is_data(file) and "mlops_nb" not in name
         return _known[file]
     return vars(module).get("__spec__") is None and not name.startswith("_")
 
@@ -53,7 +52,10 @@ def _held(name: str) -> list[Any]:
 
 
 def _told(value: Any) -> Any:
-    known = type(value) in (list, dict, set, tuple) or top_of(value) in TABLES
-    size = getattr(value, "size", None) if top_of(value) in TABLES else len(value) if known else 0
-    large = type(size) is not int or size > LARGE
-    return (id(value), str(size)) if known and large else quick(value)
+    """Return what tells a value from another one: its identity and size, where it is large."""
+    size = None
+    if type(value) in (list, dict, set, tuple):
+        size = len(value)
+    elif top_of(value) in LARGE:
+        size = getattr(value, "nbytes", LONG)  # of a table, nobody knows without asking each column
+    return (id(value), size) if type(size) is int and size >= LONG else quick(value)

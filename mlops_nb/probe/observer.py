@@ -15,20 +15,21 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from . import audit, channels, modules, outside
+from . import audit, channels, modules, outside, paths
 from .aliases import ITERATORS, PLAIN, bases, own, shares
+from .dropped import look_ahead
 from .facts import Cell, Facts
+from .files import NATIVE
 from .flat import Flat, flat
 from .opened import Opened
-from .past import look_ahead
-from .prints import is_quiet, printed
+from .prints import is_quiet, print_of
 from .reads import Reads
 from .settings import Settings
 from .shown import shown_before
 
 SKIPPED = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_i",
                      "_ii", "_iii", "_ih", "_oh", "_dh"})  # fmt: skip
-GIVEN = ("In", "Out", "exit", "quit", "open")  # by IPython: the notebook may bind them anew
+FROM_IPYTHON = ("In", "Out", "exit", "quit", "open")  # by IPython: the notebook may bind them anew
 HISTORY = re.compile(r"_i?\d+$")
 MISSING = object()
 CACHE = functools._lru_cache_wrapper
@@ -73,7 +74,7 @@ class Observer:
         self.open: set[str] = set()  # names of files that are open, and of arrays that lie in one
         self.settings = Settings(shell)
         self.gone: set[str] = set()  # names that were removed at one time or another
-        self.given = {n: shell.user_ns[n] for n in GIVEN if n in shell.user_ns}
+        self.from_ipython = {n: shell.user_ns[n] for n in FROM_IPYTHON if n in shell.user_ns}
         self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
@@ -101,12 +102,12 @@ class Observer:
 
     def space(self) -> dict[str, Any]:
         """Return the notebook's own names and their values."""
-        known, given = self.kinds, self.given
+        known, theirs = self.kinds, self.from_ipython
         return {
             name: value
             for name, value in self.shell.user_ns.copy().items()  # threads may add to it
             if (known[name] if name in known else known.setdefault(name, is_user(name)))
-            or (name in given and given[name] is not value)
+            or (name in theirs and theirs[name] is not value)
         }
 
     def before(self, info: Any) -> None:
@@ -114,7 +115,7 @@ class Observer:
         if self.cell is not None and self.cell.count == self.shell.execution_count:
             return
         try:
-            folder = audit.folder_now()
+            folder = paths.folder_now()
             self.cell = Cell(
                 info=info,
                 count=self.shell.execution_count,
@@ -122,9 +123,9 @@ class Observer:
                 folder=folder,
                 space=self.space(),
                 state=channels.state() if self.state is None else channels.again(self.state),
-                stats=audit.stats(folder, self.files) if self._may_write(info.raw_cell) else None,
+                stats=paths.stats(folder, self.files) if self._may_write(info.raw_cell) else None,
                 modules=len(sys.modules),
-                writing={path: audit.told(path) for path in self.writing},
+                writing={path: paths.told(path) for path in self.writing},
                 start=time.time_ns(),
                 shown=list(self.shell.user_ns.get("_oh", ())),
             )
@@ -140,7 +141,7 @@ class Observer:
         return (
             any(word in text for word in ("import", "!", "%", "sql", "process", "system", "log"))
             or any(name in text for name in self.open)
-            or any(name in sys.modules for name in audit.NATIVE)
+            or any(name in sys.modules for name in NATIVE)
         )
 
     def visit(self, tree: ast.AST) -> ast.AST:
@@ -159,8 +160,9 @@ class Observer:
                 if name in cell.space and name not in self.prints:
                     self._take_print(name, cell.space[name])
             look_ahead(self, cell, reads)
-            for count, value in shown_before(cell.info.raw_cell, self.shell.user_ns, reads.loads):
-                cell.outs.setdefault(count, (value, printed(value)))
+            asked = reads.loads.keys() - reads.stores.keys()
+            for count, value in shown_before(cell.info.raw_cell, self.shell.user_ns, asked):
+                cell.outs.setdefault(count, (value, print_of(value)))
         except Exception as error:  # noqa: BLE001  watching must never stop a cell
             cell.lost = f"{type(error).__name__}: {error}"
         return tree
@@ -168,7 +170,7 @@ class Observer:
     def _begun(self, cell: Cell) -> Reads:
         """Return the reads of a tree that is about to run, by what of the cell runs it."""
         if not cell.trees:
-            return Reads(given=cell.space)
+            return Reads(values=cell.space)
         local: set[str] | None = None
         if sys._getframe(3).f_code.co_name == "timeit":  # it asks for its set-up, then for the rest
             local = set() if cell.timed is None else cell.timed
@@ -190,11 +192,11 @@ class Observer:
 
     def _watch_named(self, cell: Cell, reads: Reads) -> None:
         """Watch the folders that the cell's texts, and the values that it loads, name."""
-        texts = [t for t in reads.texts if audit.looks_like_path(t)]
+        texts = [t for t in reads.texts if paths.looks_like_path(t)]
         for name in reads.loads:
             if name in cell.space:
-                texts += audit.paths_in(cell.space[name])
-        self.opened.watch_near(audit.as_path(text, cell.folder) for text in texts)
+                texts += paths.paths_in(cell.space[name])
+        self.opened.watch_near(paths.as_path(text, cell.folder) for text in texts)
 
     def after(self, result: Any) -> None:
         """Tell what the cell did."""
@@ -236,7 +238,7 @@ class Observer:
         self.bases.pop(name, None)
         if outside.top_of(value) == "pandas" and (below := bases(value)):
             self.bases[name] = below
-        self.prints[name] = made.flat or printed(value)
+        self.prints[name] = made.flat or print_of(value)
         self.open.discard(name)
         if issubclass(kind, io.IOBase) or outside.name_of(kind) == "memmap":
             self.open.add(name)

@@ -10,7 +10,7 @@ import struct
 import sys
 from collections.abc import Iterable
 
-from . import audit
+from . import paths
 
 CLOSED_AFTER_WRITING, MOVED_HERE, OPENED = 0x8, 0x80, 0x20
 OVERFLOW, IS_FOLDER = 0x4000, 0x40000000
@@ -46,11 +46,11 @@ class Opened:
             except OSError:
                 continue  # it may be looked through, but not be listed
 
-    def watch_near(self, paths: Iterable[str]) -> None:
+    def watch_near(self, named: Iterable[str]) -> None:
         """Watch the folders that paths name, or that the named files lie in."""
-        for path in paths:
+        for path in named:
             folder = path if os.path.isdir(path) else os.path.dirname(path)
-            data = folder not in {"", "/"} and not f"{folder}/".startswith(audit.NO_DATA)
+            data = folder not in {"", "/"} and not f"{folder}/".startswith(paths.NO_DATA)
             if data and folder not in self.folders and os.path.isdir(folder):
                 self._add(folder)
 
@@ -87,10 +87,10 @@ class Opened:
 
 
 def _is_looked_into(entry: "os.DirEntry[str]") -> bool:
-    hidden = entry.name.startswith(".") or entry.name in audit.HIDDEN
+    hidden = entry.name.startswith(".") or entry.name in paths.HIDDEN
     return not hidden and entry.is_dir(follow_symlinks=False)
 
 
 def _counts(path: str) -> bool:
     hidden = os.path.basename(path).startswith(".")
-    return audit.is_data(path) and not hidden and not path.endswith((".ipynb", "~"))
+    return paths.is_data(path) and not hidden and not path.endswith((".ipynb", "~"))

@@ -38,7 +38,6 @@ FIXED = (
     "polars.lazyframe", "polars.expr", "pyarrow.lib", "pyarrow.compute",
 )  # fmt: skip
 LOOKS = ("pandas.api.typing", "pandas.core.groupby", "pandas.core.window", "pandas.core.resample")
-SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
 CLOCKS = frozenset({"now", "today", "utcnow", "gmtime", "localtime", "time_ns", "ctime"})
 CLOCK_OWNERS = frozenset({"time", "datetime", "pandas", "arrow", "pendulum", "numpy"})
 HANDLES = ("Connection", "Engine", "Client", "Session", "Cursor", "Pool", "Channel")
@@ -74,16 +73,16 @@ def is_code(value: Any) -> bool:
     return issubclass(type(value), types.ModuleType | type | types.FunctionType)
 
 
-def is_own_class(value: Any) -> bool:
-    """Say whether a value is a class of the notebook."""
+def is_own_code(value: Any) -> bool:
+    """Say whether a value is a function or a class of the notebook."""
+    if type(value) is types.FunctionType:
+        return bool(value.__module__ == "__main__")
     return issubclass(type(value), type) and module_of(value) == "__main__"
 
 
 def may_run(value: Any) -> bool:
     """Say whether a value is code of the notebook, or an object that has some."""
-    return module_of(type(value)) == "__main__" or issubclass(
-        type(value), types.FunctionType | type
-    )
+    return is_own(value) or issubclass(type(value), types.FunctionType | type)
 
 
 def is_own(value: Any) -> bool:
@@ -127,6 +126,8 @@ def is_remote(value: Any) -> bool:
 
 MOVES_CURSORS = frozenset({"fetchone", "fetchmany", "fetchall", "execute", "executemany",
                            "executescript"})  # fmt: skip
+# packages whose values are mostly memory
+LARGE = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "tensorflow", "torch"})
 TABLES = frozenset({"pandas", "polars", "pyarrow", "duckdb", "numpy", "modin", "dask"})
 
 

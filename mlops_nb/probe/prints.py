@@ -5,13 +5,13 @@ from typing import Any
 
 from . import outside
 from .aliases import own
-from .beside import beside
 from .drawn import drawing
+from .extras import extras
 from .fingerprint import quick
 from .modules import is_local, state
 
 
-def printed(value: Any) -> bytes | None:
+def print_of(value: Any) -> bytes | None:
     """Return a few bytes that tell whether a value changed, None where that cannot be told."""
     kind = type(value)
     if issubclass(kind, types.ModuleType):
@@ -29,7 +29,7 @@ def printed(value: Any) -> bytes | None:
     seen = drawing(value)
     if seen is not None:
         return quick(seen)
-    content, more = quick(value), beside(value)
+    content, more = quick(value), extras(value)
     known = content is not None or not outside.module_of(kind).startswith(("numpy", "pandas"))
     return quick([content, more]) if more is not None and known else content
 

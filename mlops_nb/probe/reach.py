@@ -1,4 +1,4 @@
-"""Which globals the code behind a value may touch, and which values share memory."""
+"""Which globals the code behind a value may touch."""
 
 import collections
 import functools
@@ -9,10 +9,10 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .aliases import CONTAINERS, PLAIN, filled, in_slots, objects_in, own
-from .audit import NO_DATA
+from .aliases import PLAIN, SUSPENDED, filled, in_slots, items_of, objects_in, own
 from .codes import code_of
-from .outside import SHOWING, inside, lineage, module_of
+from .outside import inside, lineage, module_of
+from .paths import NO_DATA
 from .uses import Use
 
 MANY = 200  # functions are looked for among this many items of a container
@@ -23,6 +23,7 @@ MAKING = frozenset({"__new__", "__init__", "__post_init__", "__init_subclass__",
                     "__prepare__", "__class_getitem__"})  # fmt: skip
 # modules of kinds that keep what they were given out of sight: `map`, a task, what compares keys
 HOLDERS = frozenset({"builtins", "itertools", "functools", "_functools", "_asyncio", "operator"})
+NAMED = (types.FunctionType, type)  # what is shown by its name
 ABSENT = object()
 MADE = frozenset({"__init_subclass__", "__set_name__"})  # of a class, what its subclasses run
 RUNS = frozenset({"__call__", "__get__", "__wrapped__"})  # asking a function for it may run it
@@ -61,13 +62,8 @@ class Reach:
 
         kept: whatever it was handed to keeps it without calling it
         """
-        shown = bool(use.given) and SHOWING.issuperset(use.given | use.around)
-        if (
-            shown
-            and type(value) in (types.FunctionType, type)
-            and not use.given & self.space.keys()
-        ):
-            kept = True  # it is shown by its name
+        if type(value) in NAMED and use.is_shown and not use.given & self.space.keys():
+            kept = True  # by its name
         escapes = use.escapes and not kept
         if type(value) is types.FunctionType:
             lazy = value.__code__.co_flags & LAZY and not (use.passed or escapes)
@@ -135,8 +131,8 @@ class Reach:
 
     def _suspended(self, value: Any, depth: int) -> None:
         """Walk a generator or a coroutine: whoever goes on with it runs its code."""
-        kind = CODE_OF[type(value)]
-        code, frame = getattr(value, f"{kind}_code"), getattr(value, f"{kind}_frame")
+        begins = SUSPENDED[type(value)]
+        code, frame = getattr(value, f"{begins}_code"), getattr(value, f"{begins}_frame")
         if frame is None and not code.co_filename.startswith(NO_DATA):
             self._code(code)  # it has ended by now
         elif frame is not None and frame.f_globals is self.space:
@@ -264,13 +260,7 @@ def _inside(value: Any) -> list[Any]:
         return list(own(value, "args"))  # not the frames that it came through
     if module_of(kind) in HOLDERS:
         found += gc.get_referents(value)[:MANY]
-    for base in CONTAINERS:
-        if issubclass(kind, base):  # by the base's own methods: a derived one may do anything
-            found += itertools.islice(dict.values(value) if base is dict else base.__iter__(value),
-                                      MANY)  # fmt: skip
-            break
-    else:
-        found += itertools.islice(objects_in(value), MANY)
+    found += itertools.islice(itertools.chain(items_of(value), objects_in(value)), MANY)
     held = own(value, "__dict__")
     if type(held) is dict and len(held) < MANY:
         found += held.values()
@@ -299,12 +289,11 @@ def _behind(item: Any) -> list[Any]:
     return [one for one in found if type(one) is types.FunctionType]
 
 
-CODE_OF = {types.GeneratorType: "gi", types.CoroutineType: "cr", types.AsyncGeneratorType: "ag"}
 WALKS: dict[type, Callable[[Reach, Any, int], None]] = {
     types.FunctionType: Reach._function,
     types.MethodType: Reach._method,
     types.BuiltinFunctionType: Reach._method,
-    **dict.fromkeys(CODE_OF, Reach._suspended),
+    **dict.fromkeys(SUSPENDED, Reach._suspended),
     functools.partial: Reach._partial,
     weakref.ReferenceType: Reach._target,
     collections.defaultdict: Reach._defaults,

@@ -7,14 +7,14 @@ comprehensions and lambdas handed to a call belong to the cell itself.
 import ast
 from typing import Any
 
+from .branches import BranchReads
 from .calls import KEEPERS
 from .uses import TIMED_SCOPE
-from .ways import WayReads
 
 KEPT_SCOPES = {"class", TIMED_SCOPE}
 
 
-class Reads(WayReads):
+class Reads(BranchReads):
     """Walks one tree."""
 
     def visit_Name(self, node: ast.Name) -> None:

@@ -47,16 +47,15 @@ Target = tuple[str, tuple[str, ...]]
 class Settings:
     """What the cells of one notebook have set so far.
 
-    names: package → attributes by whose mention a cell reads what was set, or ANYBODY
-    kept:  attribute, or text that a function was registered by → functions and classes
+    names:    package → attributes by whose mention a cell reads what was set, or ANYBODY
+    kept:     attribute, or text that a function was registered by → functions and classes
+    kept_for: package → functions that stand in the place of its own
     """
 
     def __init__(self, shell: Any) -> None:
         self.names: dict[str, set[str]] = {}
         self.kept: dict[str, list[weakref.ref[Any]]] = {}
-        self.kept_for: dict[
-            str, list[weakref.ref[Any]]
-        ] = {}  # package → functions that stand for its own
+        self.kept_for: dict[str, list[weakref.ref[Any]]] = {}
         self.shell = shell
         self.frames: dict[str, set[str]] = {}  # class of pandas → its attributes
         self.magics = _copied(shell.magics_manager.magics)
@@ -68,7 +67,7 @@ class Settings:
         for _, root, path in reads.attr_stores:
             value: Any = cell.space.get(root, imported.get(root))
             if _resolved(value, path) is not ABSENT:
-                cell.known.add((root, path))
+                cell.existing.add((root, path))
         for _, root, path in reads.paths:
             value = cell.space.get(root, imported.get(root))
             if issubclass(type(value), types.ModuleType):
@@ -134,13 +133,17 @@ class Settings:
         """Remember the notebook's functions and classes that libraries now call by some name."""
         for _, root, path in _stores(facts):
             value = _resolved(facts.both.get(root), path)
-            if _is_code(value):
+            if outside.is_own_code(value):
                 self.kept.setdefault(path[-1], []).append(weakref.ref(value))
-                if (root, path) in facts.cell.known:
+                if (root, path) in facts.cell.existing:
                     top = outside.top_of(facts.both[root])
                     self.kept_for.setdefault(top, []).append(weakref.ref(value))
         if any(REGISTERS.match(name) for name in (*facts.attrs, *facts.used)):
-            made = [weakref.ref(facts.now[n]) for n in facts.stores if _is_code(facts.now.get(n))]
+            made = [
+                weakref.ref(facts.now[n])
+                for n in facts.stores
+                if outside.is_own_code(facts.now.get(n))
+            ]
             for text in facts.texts if made else ():
                 self.kept.setdefault(text, []).extend(made)
 
@@ -164,14 +167,6 @@ def _is_builtin(magic: Any) -> bool:
 
 def _channel(top: str, name: str) -> str:
     return f"module:{top}" if name == ANYBODY else f"module:{top}.{name}"
-
-
-def _is_code(value: Any) -> bool:
-    """Say whether a value is a function or a class of the notebook."""
-    kind = type(value)
-    if kind is types.FunctionType:
-        return bool(value.__module__ == "__main__")
-    return issubclass(kind, type) and module_of(value) == "__main__"
 
 
 def _resolved(value: Any, path: tuple[str, ...]) -> Any:
@@ -209,20 +204,17 @@ def _stored(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
             yield "builtins", {path[0]}
         elif top:
             named = path[-1] if path[-1] != "[]" else path[-2]
-            new = (root, path) not in facts.cell.known and named != "__dict__"
+            new = (root, path) not in facts.cell.existing and named != "__dict__"
             yield top, {named if new else ANYBODY}
 
 
 def _called(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
     """Yield what calls set: `mlflow.set_experiment`, `csv.register_dialect`, `gc.disable`."""
-    calls = [(facts.both[root], path) for _, reads in facts.cell.trees
-             for _, root, path in reads.paths if root in facts.both]  # fmt: skip
-    calls += [(facts.both[n], (n,)) for n, use in facts.used.items()
+    direct = [(facts.both[n], (n,)) for n, use in facts.used.items()
               if use.called and n in facts.both]  # fmt: skip
-    for value, path in calls:
+    for value, path in [*facts.calls(), *direct]:
         top, name = outside.top_of(value), path[-1]
-        library = issubclass(type(value), types.ModuleType | type | types.FunctionType)
-        if not top or not library or name in SEEDS:
+        if not top or not outside.is_code(value) or name in SEEDS:
             continue
         if top == "pandas" and REGISTERS.match(name):
             yield top, {text for text in facts.texts if text.isidentifier()}

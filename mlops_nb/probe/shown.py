@@ -18,20 +18,20 @@ Options = Mapping[str, Any]
 
 
 def shown_before(
-    text: str, space: Mapping[str, Any], loads: Container[str]
+    text: str, space: Mapping[str, Any], asked: Container[str]
 ) -> Iterator[tuple[int, Any]]:
     """Yield what earlier cells showed and a cell asks for: `Out[1]`, `_1`, `_`, `__`.
 
-    loads: names that the cell reads before it binds them: `_` is often a name like any other
+    asked: names that the cell reads and does not bind: `_` is often a name like any other
     """
     shown = space.get("_oh")
     if type(shown) is not dict:
         return
     counts = list(shown)
     for out, numbered, last in SHOWN.findall(text):
-        if out or (numbered and f"_{numbered}" in loads):
+        if out or (numbered and f"_{numbered}" in asked):
             count = int(out or numbered)
-        elif last and last in loads and len(last) <= len(counts):
+        elif last and last in asked and len(last) <= len(counts):
             count = counts[-len(last)]
         else:
             continue

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
+SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
 DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
 SHELL_NAME = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)|(?<!\{)\{([^{}]+)\}(?!\})")
 
@@ -33,6 +34,11 @@ class Use:
         self.called = self.escapes = self.passed = False
         self.line, self.maybe = line, maybe
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is handed to what writes it out, and to nothing else."""
+        return bool(self.given) and SHOWING.issuperset(self.given | self.around)
+
     def is_kept(self, keeps: Callable[[str], bool]) -> bool:
         """Say whether all that it is handed to keeps it, without calling it."""
         return all(keeps(callee) for callee in self.given | self.around)
@@ -44,7 +50,7 @@ class Uses:
     bound: names that the cell has bound by the time that the tree runs
     local: names of the function that the tree is a part of, as with `%timeit`
     at:    the line that it all counts to, where a line of the cell runs the tree
-    given: names and values that the tree finds
+    values: names and values that the tree finds
     """
 
     def __init__(
@@ -52,7 +58,7 @@ class Uses:
         bound: Iterable[str] = (),
         local: set[str] | None = None,
         at: int | None = None,
-        given: Mapping[str, Any] = types.MappingProxyType({}),
+        values: Mapping[str, Any] = types.MappingProxyType({}),
     ) -> None:
         self.loads: dict[str, Use] = {}  # what is read before the cell itself has bound it
         self.used: dict[str, Use] = {}  # everything that is loaded at all
@@ -68,7 +74,7 @@ class Uses:
         self.dynamic: set[str] = set()
         self.star = False
         self.bound: set[str] = set(bound)
-        self.local, self.at, self.given = local, at, given
+        self.local, self.at, self.values = local, at, values
         self.tree: ast.AST | None = None  # the whole of it
         self.settled: set[str] = set()  # names whose values decided which ways are walked
         self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it

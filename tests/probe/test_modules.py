@@ -6,7 +6,7 @@ import types
 import pytest
 
 from mlops_nb.probe import modules
-from mlops_nb.probe.modules import LARGE, is_local
+from mlops_nb.probe.modules import LONG, is_local
 
 
 def state(name):
@@ -52,7 +52,7 @@ def test_what_a_module_holds_tells_its_state_and_its_code_does_not(beside):
 
 
 def test_a_long_table_is_told_by_its_length(beside):
-    beside.table = [0] * (LARGE + 1)
+    beside.table = [0] * (LONG + 1)
     before = state("beside_it")
     beside.table.append(0)
     assert state("beside_it") != before

@@ -5,8 +5,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from .fp_walk import SCALARS
+
 UNKNOWN = object()
-PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 SIZED = frozenset({list, tuple, dict, set, frozenset})
 FEW = 100  # items of a container that is searched
 COMPARED: dict[type, Callable[[Any, Any], Any]] = {
@@ -39,7 +40,7 @@ def decides(op: ast.boolop, value: Any) -> bool:
 
 def _named(node: ast.Name, value_of: ValueOf) -> Any:
     found = value_of(node.id)
-    return found if type(found) in PLAIN or type(found) in SIZED else UNKNOWN
+    return found if type(found) in SCALARS or type(found) in SIZED else UNKNOWN
 
 
 def _written(node: ast.List | ast.Tuple, _: ValueOf) -> Any:
@@ -71,8 +72,8 @@ def _either(node: ast.BoolOp, value_of: ValueOf) -> Any:
 def _compared(node: ast.Compare, value_of: ValueOf) -> Any:
     values = [outcome(part, value_of) for part in (node.left, *node.comparators)]
     for op, left, right in zip(node.ops, values, values[1:], strict=False):
-        known = type(right) in PLAIN or (isinstance(op, ast.In | ast.NotIn) and _is_plain(right))
-        if type(left) not in PLAIN or not known:
+        known = type(right) in SCALARS or (isinstance(op, ast.In | ast.NotIn) and _is_plain(right))
+        if type(left) not in SCALARS or not known:
             return UNKNOWN
         if not COMPARED[type(op)](left, right):
             return False
@@ -81,7 +82,7 @@ def _compared(node: ast.Compare, value_of: ValueOf) -> Any:
 
 def _is_plain(values: Any) -> bool:
     """Say whether a short container holds nothing whose own code is asked when it is searched."""
-    return type(values) in SIZED and len(values) < FEW and PLAIN.issuperset(map(type, values))
+    return type(values) in SIZED and len(values) < FEW and SCALARS.issuperset(map(type, values))
 
 
 RULES: dict[type, Callable[[Any, ValueOf], Any]] = {

@@ -10,16 +10,16 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from .aliases import SHOWING, own
+from .aliases import VIEWS, own
+from .fp_walk import SCALARS
 from .modules import is_local, state
 from .outside import inside, lineage, module_of
 
-SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 PLAIN = SCALARS | {list, tuple, dict}
 FRAME = frozenset({"_mgr", "_attrs", "_flags", "_name", "_item_cache"})
 
 
-def beside(value: Any) -> Any:
+def extras(value: Any) -> Any:
     """Return what is changed apart from a value's content, None where there is nothing of it."""
     kind = type(value)
     if kind is types.FunctionType:
@@ -29,7 +29,7 @@ def beside(value: Any) -> Any:
         return state(home) if is_local(home) else _registered(value)
     if kind is weakref.ReferenceType:
         return [value()]
-    if kind in SHOWING:
+    if kind in VIEWS:
         return gc.get_referents(value)
     ask = LIBRARIES.get(module_of(kind).partition(".")[0])
     if ask is not None:

@@ -10,9 +10,9 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .aliases import CONTAINERS, SUSPENDED, own
+from .aliases import CONTAINERS, SUSPENDED, items_of, own
 from .calls import KEEPERS
-from .outside import Gone, is_code, top_of
+from .outside import LARGE, Gone, is_code, top_of
 from .reach import Reach, has
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .observer import Observer
     from .reads import Reads
 
-LARGE = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "tensorflow", "torch"})
 FEW = 50  # attributes of an object that is looked into
 MOST_ITEMS = 100  # of a container that is looked into
 DEEP = 3
@@ -66,11 +65,9 @@ def _is_noticed(value: Any, depth: int) -> bool:
     kind = type(value)
     if is_code(value) or depth > DEEP:
         return False
-    for base in CONTAINERS:
-        if issubclass(kind, base):  # by the base's own methods: a derived one may do anything
-            items = dict.values(value) if base is dict else base.__iter__(value)
-            some = list(itertools.islice(items, MOST_ITEMS))
-            return any(_is_noticed(item, depth + 1) for item in some)
+    if issubclass(kind, CONTAINERS):
+        some = list(itertools.islice(items_of(value), MOST_ITEMS))
+        return any(_is_noticed(item, depth + 1) for item in some)
     if issubclass(kind, io.IOBase) or has(kind, "__del__") or weakref.getweakrefcount(value):
         return True
     if top_of(value) in LARGE:

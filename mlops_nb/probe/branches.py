@@ -8,14 +8,15 @@ from typing import Any
 
 from .calls import CallReads
 from .codes import bound_by_code
-from .outcome import PLAIN, UNKNOWN, decides, outcome
+from .conditions import UNKNOWN, decides, outcome
+from .fp_walk import SCALARS
 
 LEN = len  # as it was
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
-class WayReads(CallReads):
+class BranchReads(CallReads):
     """Walks statements of which not all may run."""
 
     def visit(self, node: ast.AST) -> Any:
@@ -37,22 +38,22 @@ class WayReads(CallReads):
     @cached_property
     def bound_by_calls(self) -> set[str]:
         """Names that code of the notebook may bind when it is called."""
-        return bound_by_code(self.given)
+        return bound_by_code(self.values)
 
     def _outcome(self, node: ast.expr) -> Any:
-        return outcome(node, self._value_of) if self.given else outcome(node, _no_value)
+        return outcome(node, self._value_of) if self.values else outcome(node, _no_value)
 
     def _value_of(self, name: str) -> Any:
         """Return what a name stands for at this place of the cell, UNKNOWN where that is open."""
         if name == "__name__":
             return "__main__"
-        if name == "len" and name not in self.given:
+        if name == "len" and name not in self.values:
             return UNKNOWN if builtins.len is LEN and name not in self.bindings else name
         late = name in self.stores or (self.loops and name in self.bindings)
-        if late or self.star or self.dynamic or name not in self.given or self._hidden(name):
+        if late or self.star or self.dynamic or name not in self.values or self._hidden(name):
             return UNKNOWN
-        value = self.given[name]
-        if type(value) not in PLAIN and (self.used or self.stores or self.loops or self.scopes):
+        value = self.values[name]
+        if type(value) not in SCALARS and (self.used or self.stores or self.loops or self.scopes):
             return UNKNOWN  # whatever ran before may have changed it
         if self.used and (name in self.bindings or name in self.bound_by_calls):
             return UNKNOWN
