@@ -8,7 +8,7 @@ from typing import Any
 
 from .calls import CallReads
 from .codes import bound_by_code
-from .conditions import UNKNOWN, decides, outcome
+from .conditions import UNKNOWN, decides, matches, outcome
 from .fp_walk import SCALARS
 
 LEN = len  # as it was
@@ -173,11 +173,23 @@ class BranchReads(CallReads):
         self._block(node.body)
         self.caught.pop()
 
+    def _cases(self, node: ast.Match) -> list[ast.match_case]:
+        """Return the cases of a `match` that may be taken."""
+        value, found = self._outcome(node.subject), []
+        for case in node.cases:
+            taken = matches(case.pattern, value) if type(value) in SCALARS else UNKNOWN
+            if taken is not False:
+                found.append(case)
+            if taken is True and case.guard is None:
+                break
+        return found
+
     def visit_Match(self, node: ast.Match) -> None:
+        cases = self._cases(node)
         self.visit(node.subject)
         before = set(self.bound)
         self.branches += 1
-        for case in node.cases:
+        for case in cases:
             self.bound = set(before)
             for part in ast.walk(case.pattern):
                 for name in (getattr(part, "name", None), getattr(part, "rest", None)):

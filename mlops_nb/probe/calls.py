@@ -2,6 +2,7 @@
 
 import ast
 import re
+from typing import Any
 
 from .uses import Uses
 
@@ -9,6 +10,8 @@ LONGEST_TEXT = 20_000
 IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
 SHELLS = {"bash", "sh", "script", "system", "sx", "sc", "run", "cd", "writefile", "pushd",
           "cat", "cp", "less", "ll", "ls", "mkdir", "more", "mv", "rm", "rmdir"}  # fmt: skip
+EXPANDED = {"sx", "system", "!"}  # cell magics of IPython that put values into all of their text
+LITERAL = {"html", "javascript", "js", "latex", "markdown", "svg"}  # just shown
 TIMED = {"time", "timeit", "capture"}  # their trees are seen by themselves
 LINE = 2  # words that a line magic is called with: its name, and the rest of its line
 PYTHON = {"prun", "lprun", "memit", "mprun", "debug", "pinfo", "pinfo2", "pdoc", "pdef", "psource",
@@ -21,7 +24,7 @@ KEEPERS = frozenset({
     "dict", "list", "tuple", "set", "defaultdict", "partial", "property", "staticmethod",
     "classmethod", "make_scorer", "cmp_to_key", "isinstance", "issubclass", "callable", "id",
     "getsource", "signature", "getdoc", "vectorize", "observe", "on_click", "mpl_connect",
-    "FunctionTransformer",
+    "FunctionTransformer", "loadTestsFromTestCase",
 })  # fmt: skip
 
 
@@ -41,6 +44,8 @@ class CallReads(Uses, ast.NodeVisitor):
                 self.dynamic = known
             if node.func.id in {"setattr", "delattr"}:
                 self._set_by_text(node)
+        elif self._binds_by_text(node):
+            return
         else:
             self.callees.append("")
             self.visit(node.func)
@@ -59,7 +64,29 @@ class CallReads(Uses, ast.NodeVisitor):
         """Say whether `eval` or `exec` is given names of its own, in a dict."""
         names = node.args[1] if len(node.args) > 1 else None
         known = self.values.get(names.id) if isinstance(names, ast.Name) else None
-        return isinstance(names, ast.Dict) or (type(known) is dict and "get_ipython" not in known)
+        own = isinstance(names, ast.Name) and names.id in self.dicts
+        own |= type(known) is dict and "get_ipython" not in known
+        return isinstance(names, ast.Dict) or own
+
+    def _binds_by_text(self, node: ast.Call) -> bool:
+        """Note the names that `globals().update({"a": 1}, b=2)` binds; say whether it is that."""
+        func = node.func
+        if not isinstance(func, ast.Attribute) or self.scopes:
+            return False
+        pushes = func.attr == "push" and _calls(func.value, "get_ipython")
+        if not pushes and not (func.attr == "update" and is_namespace(func.value)):
+            return False
+        names: list[Any] = [k.arg for k in node.keywords if not pushes]
+        for argument in node.args[:1]:
+            keys = argument.keys if isinstance(argument, ast.Dict) else [None]
+            names += [getattr(key, "value", None) for key in keys]
+        if not all(type(name) is str for name in names):
+            return False
+        for part in (*node.args, *node.keywords):
+            self.visit(part)
+        for name in names:
+            self.store(name, node.lineno)
+        return True
 
     def _set_by_text(self, node: ast.Call) -> None:
         """Note the attribute that `setattr(a, "b", 1)` sets."""
@@ -78,14 +105,22 @@ class CallReads(Uses, ast.NodeVisitor):
                  if isinstance(a, ast.Constant) and isinstance(a.value, str)]  # fmt: skip
         if method in {"system", "getoutput"}:
             self.shell += words
+            self.expanded += words
         elif words and words[0] in TIMED:
             self._timed(node.lineno, words)
         elif words:
-            self.attrs.add(f"%{words[0]}")
-            kept = self.shell if words[0] in SHELLS else self.magics
-            kept += [w for w in words[1:] if len(w) < LONGEST_TEXT]
-            if words[0] in PYTHON and len(words) > 1:
-                self._python(words[1].split("\n")[0])
+            self._magic(*words)
+
+    def _magic(self, name: str, line: str = "", body: str = "") -> None:
+        """Note what a magic is given: the rest of its line, and the text below a cell magic."""
+        self.attrs.add(f"%{name}")
+        texts = [t for t in (line, "" if name in LITERAL else body) if 0 < len(t) < LONGEST_TEXT]
+        kept = self.shell if name in SHELLS else self.magics
+        kept += texts
+        literal = name in SHELLS - EXPANDED  # to the shell, `$x` is a variable of its own
+        self.expanded += [line] if literal else texts
+        if name in PYTHON:
+            self._python(line.split("\n", 1)[0])
 
     def _timed(self, line: int, words: list[str]) -> None:
         """Note what is bound by the time that a line has a statement timed, and what that binds."""
@@ -117,6 +152,19 @@ class CallReads(Uses, ast.NodeVisitor):
         self.generic_visit(node)
         parts = [str(v.value) if isinstance(v, ast.Constant) else "*" for v in node.values]
         self.texts.append("".join(parts))  # as a pattern: `f"part{i}.csv"` → part*.csv
+
+
+def is_namespace(node: ast.expr) -> bool:
+    """Say whether an expression gives the notebook's namespace, where no function is around it."""
+    if isinstance(node, ast.Attribute):
+        return node.attr == "user_ns" and _calls(node.value, "get_ipython")
+    return any(_calls(node, name) for name in ("globals", "locals", "vars"))
+
+
+def _calls(node: ast.expr, name: str) -> bool:
+    """Say whether an expression calls a function by its name, without arguments."""
+    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    return named and not (node.args or node.keywords)  # type: ignore[attr-defined]
 
 
 def _last_name(node: ast.expr) -> str:

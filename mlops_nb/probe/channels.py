@@ -8,10 +8,12 @@ import contextlib
 import ctypes
 import os
 import sys
+import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .drawn import drawing
+from .uses import ARITHMETIC
 
 # channel → attributes and names whose mention in code means that the channel is read
 ASKS: dict[str, frozenset[str]] = {
@@ -58,6 +60,8 @@ PARAMETERS = frozenset({"rcParams", "rc", "style", "get_cmap", "cm", "colormaps"
 BEGINS = frozenset({"figure", "subplots", "subplot_mosaic", "close"})  # a figure of its own
 SEEDS = frozenset({"seed", "manual_seed", "set_state", "setstate", "set_rng_state", "set_seed",
                    "seed_everything", "set_random_seed", "manual_seed_all"})  # fmt: skip
+# what numpy may find an error in, beside operators and its own `ufunc`s
+COMPUTES = frozenset({"mean", "std", "var", "sum", "prod", "cumsum", "cumprod", "dot", "linalg"})
 STATES = frozenset({"get_state", "getstate", "get_rng_state"})
 
 
@@ -196,6 +200,26 @@ def precision() -> Any:
     return getattr(formatters.get("text/plain"), "float_format", None)
 
 
+def printers() -> dict[Any, Any]:
+    """Return the notebook's own functions that write out values: by formatter and class."""
+    formatters = getattr(getattr(_shell(), "display_formatter", None), "formatters", {})
+    return {
+        (mime, kind): function
+        for mime, formatter in formatters.items()
+        for known in (formatter.type_printers, formatter.deferred_printers)
+        for kind, function in known.items()
+        if type(function) is types.FunctionType and function.__module__ == "__main__"
+    }
+
+
+def computes(attrs: Iterable[str]) -> bool:
+    """Say whether code may have numpy find an error of arithmetic."""
+    module = sys.modules.get("numpy")
+    known = vars(module) if module is not None else {}
+    kind = known.get("ufunc")
+    return any(a == ARITHMETIC or a in COMPUTES or type(known.get(a)) is kind for a in attrs)
+
+
 SENSES: dict[str, Callable[[], Any]] = {
     "rng:random": _random,
     "rng:numpy": _numpy_random,
@@ -205,6 +229,7 @@ SENSES: dict[str, Callable[[], Any]] = {
     "sys.path": lambda: tuple(sys.path),
     "sys.limits": lambda: (sys.getrecursionlimit(), sys.getswitchinterval()),
     "display.precision": precision,
+    "display.formatters": lambda: tuple(map(id, printers().values())),
     "warnings": _warnings,
     "matplotlib": _matplotlib,
     "pandas.options": _pandas_options,

@@ -6,20 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from .outside import inside, is_own_code
+from .uses import ARITHMETIC
 
 METHODS = (staticmethod, classmethod)
 BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
 
 
 class Code:
-    """What a code object and those inside it name: globals, attributes and texts."""
+    """What a code object and those inside it name: globals, attributes and texts.
 
-    __slots__ = ("attrs", "globals", "texts", "writes")
+    writes: globals that it binds
+    stores: attributes that it sets, as a global's name and what is looked up on that
+    """
+
+    __slots__ = ("attrs", "globals", "stores", "texts", "writes")
 
     def __init__(self) -> None:
         self.globals: set[str] = set()
         self.writes: set[str] = set()
         self.attrs: set[str] = set()
+        self.stores: set[tuple[str, tuple[str, ...]]] = set()
         self.texts: list[str] = []
 
 
@@ -33,7 +39,7 @@ def code_of(code: types.CodeType) -> Code:
         return found
     found = Code()
     steps = list(dis.get_instructions(code))
-    for one in steps:
+    for place, one in enumerate(steps):
         name = one.opname
         if name in {"LOAD_GLOBAL", "LOAD_NAME"}:
             found.globals.add(one.argval)
@@ -44,6 +50,10 @@ def code_of(code: types.CodeType) -> Code:
             one.argval, str
         ):
             found.attrs.add(one.argval)
+        elif name == "BINARY_OP":
+            found.attrs.add(ARITHMETIC)
+        if name == "STORE_ATTR" and (target := _target(steps[:place])):
+            found.stores.add((target[0], (*target[1:], one.argval)))
     for constant in code.co_consts:
         if isinstance(constant, str):
             found.texts.append(constant)
@@ -51,10 +61,24 @@ def code_of(code: types.CodeType) -> Code:
             inner = code_of(constant)
             found.globals |= inner.globals
             found.writes |= inner.writes
+            found.stores |= inner.stores
             found.attrs |= inner.attrs
             found.texts += inner.texts
     _known[code] = found
     return found
+
+
+def _target(steps: list[dis.Instruction]) -> tuple[str, ...]:
+    """Return the global, and what is looked up on it, whose attribute is set after these steps."""
+    path: list[str] = []
+    for one in reversed(steps):
+        if one.opname == "LOAD_ATTR":
+            path.insert(0, one.argval)
+        elif one.opname == "LOAD_GLOBAL":
+            return (one.argval, *path)
+        elif one.opname != "CACHE":
+            break
+    return ()
 
 
 def _only_returned(steps: list[dis.Instruction], inner: types.CodeType) -> bool:

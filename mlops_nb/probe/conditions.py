@@ -38,6 +38,27 @@ def decides(op: ast.boolop, value: Any) -> bool:
     return value is not UNKNOWN and bool(value) is isinstance(op, ast.Or)
 
 
+def matches(pattern: ast.pattern, value: Any) -> Any:
+    """Say whether a pattern of `match` takes a plain value, UNKNOWN where its text does not tell.
+
+    >>> case = ast.parse("match v:\\n case 1 | 2: pass").body[0].cases[0]
+    >>> matches(case.pattern, 2), matches(case.pattern, 3)
+    (True, False)
+    """
+    if isinstance(pattern, ast.MatchAs):
+        return True if pattern.pattern is None else matches(pattern.pattern, value)
+    if isinstance(pattern, ast.MatchSingleton):
+        return value is pattern.value
+    if isinstance(pattern, ast.MatchValue):
+        wanted = outcome(pattern.value, lambda _: UNKNOWN)
+        return UNKNOWN if wanted is UNKNOWN else bool(value == wanted)
+    if isinstance(pattern, ast.MatchOr):
+        found = [matches(one, value) for one in pattern.patterns]
+        sure = True in found or UNKNOWN not in found
+        return True in found if sure else UNKNOWN
+    return UNKNOWN if isinstance(pattern, ast.MatchClass) else False  # of what has parts
+
+
 def _named(node: ast.Name, value_of: ValueOf) -> Any:
     found = value_of(node.id)
     return found if type(found) in SCALARS or type(found) in SIZED else UNKNOWN

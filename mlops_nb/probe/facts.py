@@ -14,7 +14,8 @@ from .hidden import Hidden
 from .prints import print_of
 from .reach import Reach
 from .reads import Reads
-from .settings import Target
+from .settings import Target, listeners
+from .shown import written_by
 from .texts import Texts
 from .uses import Use
 
@@ -76,6 +77,7 @@ class Facts:
         self.texts: list[str] = []
         self.shell_texts: list[str] = []
         self.magic_texts: list[str] = []
+        self.expanded: list[str] = []
         self.dynamic: set[str] = set()
         self.imports: set[str] = set()
         self.reached: set[str] = set()
@@ -105,6 +107,7 @@ class Facts:
         self.texts += reads.texts
         self.shell_texts += reads.shell
         self.magic_texts += reads.magics
+        self.expanded += reads.expanded
         self.dynamic |= reads.dynamic
         self.imports |= reads.imports
 
@@ -136,7 +139,7 @@ class Facts:
         reads |= {n for n in gone if n in self.loads or (self.dynamic and n in self.texts)}
         reads |= self._from_code()
         reads |= self._reached_from(Texts(self).names())
-        reads |= self._through_shown() | self._through_print()
+        reads |= self._through_shown() | self._standing_for(self._written_to())
         if not self.cell.trees and bound:
             self.assumed.append("it ran code that could not be read")
         touched = {n for n in (reads | writes | set(self.used)) if n in self.now}
@@ -214,6 +217,7 @@ class Facts:
             reach.names |= early.names
             reach.attrs |= early.attrs
             reach.texts += early.texts
+            reach.stores |= early.stores
         for name, use in sorted(self.used.items(), key=lambda item: item[1].line):
             kept = use.is_kept(lambda callee: keeps(callee, self.both))
             for space in (self.before if name in self.loads else {}, self.now):
@@ -256,6 +260,8 @@ class Facts:
         magics = {a.lstrip("%") for a in attrs if a.startswith("%")}
         return [
             *self.observer.settings.reached({*attrs, *(self.used.keys() & patched)}, tops),
+            *written_by(self.result.result),
+            *(self._listeners() if "logging" in tops else ()),
             *(known[name] for known in registry.values() for name in magics & known.keys()
               if getattr(known[name], "__globals__", None) is self.shell.user_ns),
         ]  # fmt: skip
@@ -271,11 +277,20 @@ class Facts:
         known = self.observer.shares.items() if ids else ()
         return {n for n, its in known if n in self.before and not ids.isdisjoint(its)}
 
-    def _through_print(self) -> set[str]:
-        """Names that stand for what `print` writes to, where the notebook has set that."""
-        if "print" not in self.used or "sys" not in self.observer.settings.names:
-            return set()
-        return {name for name, value in self.before.items() if value is sys.stdout}
+    def _written_to(self) -> list[Any]:
+        """What `print` and loggers write to, or hand on to, where the notebook has set that."""
+        found = self._listeners() if "logging" in self.tops else []
+        if "print" in self.used and "sys" in self.observer.settings.names:
+            found.append(sys.stdout)
+        return found
+
+    def _listeners(self) -> list[Any]:
+        return listeners() if "logging" in self.observer.settings.names else []
+
+    def _standing_for(self, values: list[Any]) -> set[str]:
+        """Names that stand for one of some values."""
+        ids = {id(value) for value in values}
+        return {name for name, value in self.before.items() if id(value) in ids} if ids else set()
 
     # changes
 

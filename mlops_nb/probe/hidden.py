@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from .facts import Facts
 
 ENVIRONMENT = frozenset({"environ", "getenv", "environb"})
+# what asks for a variable of the environment by itself, of which package, and for which one
+ASKS_ENVIRONMENT = (
+    ("home", "pathlib", "HOME"), ("expanduser", "", "HOME"), ("gettempdir", "tempfile", "TMPDIR"),
+    ("mkdtemp", "tempfile", "TMPDIR"), ("NamedTemporaryFile", "tempfile", "TMPDIR"),
+    ("which", "shutil", "PATH"), ("getuser", "getpass", "USER"),
+)  # fmt: skip
 EXPANDED = re.compile(r"\$\{?(\w+)")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 TYPED = re.compile(r"\b(?:In|_ih)\[(\d+)\]|(?<![\w.])_i(\d+)\b")
 TYPED_BEFORE = frozenset({"In", "_ih", "_i", "_ii", "_iii"})
-TYPED_AGAIN = frozenset({"%macro", "%rerun", "%recall", "%rep"})
+TYPED_AGAIN = frozenset({"%macro", "%rerun", "%recall", "%rep", "%history", "%hist", "%save"})
+RANGE = re.compile(r"(?<![\w.~/])(\d+)(?:-(\d+))?(?![\w.])")
 PACKAGES = {"rng:numpy": "numpy", "rng:random": "random", "rng:torch": "torch"}
 
 
@@ -64,6 +71,9 @@ class Hidden:
         read = {c for c in drawn if not seeds.get(c, False)} | self._asked_for_states()
         changed |= seeds.keys()
         read |= {c for c, asked in channels.ASKS.items() if asked & self.words}
+        sets_errors = "numpy.err" in self.observer.ever_set and "numpy" in facts.tops
+        if sets_errors and channels.computes(facts.attrs):
+            read.add("numpy.err")
         programs = self.touched.programs
         if self.touched.relative or facts.shell_texts or self.touched.listed or programs:
             read.add("cwd")
@@ -82,6 +92,7 @@ class Hidden:
         read |= settings.read(facts)
         stored, restored = self._stored()
         changed |= stored | self._just_shown() | settings.changed(facts)
+        self.observer.ever_set |= changed
         return read | restored, changed
 
     def _seeds(self) -> dict[str, bool]:
@@ -130,6 +141,9 @@ class Hidden:
         if "%env" in self.words:  # without a value it tells one variable, or all
             asked = {text.strip() or "*" for text in self.facts.magic_texts}
             found |= {f"env:{n}" for n in asked if n == "*" or n in os.environ}
+        tops = {*self.facts.tops, ""}
+        found |= {f"env:{variable}" for word, top, variable in ASKS_ENVIRONMENT
+                  if word in self.words and top in tops}  # fmt: skip
         if self.words & ENVIRONMENT:
             known = set(os.environ)
             named = {t for t in self.facts.known_texts if t in known or VARIABLE.match(t)}
@@ -202,7 +216,8 @@ class Hidden:
             found |= {int(a or b) for a, b in TYPED.findall(self.cell.info.raw_cell)}
         if TYPED_AGAIN & self.words:
             texts = self.facts.magic_texts
-            found |= {int(n) for text in texts for n in re.findall(r"\b\d+\b", text)}
+            spans = [span for text in texts for span in RANGE.findall(text)]
+            found |= {n for first, last in spans for n in range(int(first), int(last or first) + 1)}
         found |= {self.cell.typed - n.count("i") for n in asked & {"_i", "_ii", "_iii"}}
         return {f"In[{count}]" for count in found}
 

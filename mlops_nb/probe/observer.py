@@ -75,6 +75,7 @@ class Observer:
         self.settings = Settings(shell)
         self.gone: set[str] = set()  # names that were removed at one time or another
         self.from_ipython = {n: shell.user_ns[n] for n in FROM_IPYTHON if n in shell.user_ns}
+        self.ever_set: set[str] = set()  # channels that one cell or another has changed
         self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
@@ -154,6 +155,8 @@ class Observer:
             reads = self._begun(cell)
             reads.visit(tree)
             cell.trees.append((tree, reads))
+            bound = {n for n in reads.stores if n.startswith("__") and n not in SKIPPED}
+            self.kinds.update(dict.fromkeys(bound, True))  # `__version__`, `import __main__`
             self._watch_named(cell, reads)
             self.settings.before(cell, reads)
             for name in reads.loads:

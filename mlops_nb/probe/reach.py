@@ -53,6 +53,7 @@ class Reach:
         self.filled = list(filled)
         self.names: set[str] = set()
         self.texts: list[str] = []
+        self.stores: set[tuple[str, tuple[str, ...]]] = set()  # attributes that code sets
         self.seen: set[Any] = set()
         self.pending: list[Any] = []  # what code names by its globals
         self.later: list[tuple[str, Any]] = []  # methods nobody has asked for yet
@@ -172,6 +173,7 @@ class Reach:
         found = code_of(code)
         self.attrs |= found.attrs
         self.texts += found.texts
+        self.stores |= found.stores
         for name in found.globals - self.names:
             value = self.space.get(name, self.before.get(name, ABSENT))
             if value is not ABSENT:

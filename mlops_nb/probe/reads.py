@@ -8,8 +8,8 @@ import ast
 from typing import Any
 
 from .branches import BranchReads
-from .calls import KEEPERS
-from .uses import TIMED_SCOPE
+from .calls import KEEPERS, is_namespace
+from .uses import ARITHMETIC, TIMED_SCOPE
 
 KEPT_SCOPES = {"class", TIMED_SCOPE}
 
@@ -52,6 +52,10 @@ class Reads(BranchReads):
             self.attr_stores.append((node.lineno, root.id, tuple(reversed(path))))
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
+        bound = self._bound_by_text(node)
+        if bound and not isinstance(node.ctx, ast.Load):
+            self._bind_by_text(node, bound)
+            return
         self.visit(node.slice)
         if isinstance(node.value, ast.Name):
             use = self.load(node.value.id, node.lineno)
@@ -72,9 +76,22 @@ class Reads(BranchReads):
         if line == node.lineno and path[-1:] == (node.attr,) and not self._hidden(root):
             self.attr_stores.append((line, root, (*path, "[]")))
 
+    def _bound_by_text(self, node: ast.expr) -> str:
+        """Return the name that `globals()["name"]` stands for, "" for anything else."""
+        if self.scopes or not isinstance(node, ast.Subscript) or not is_namespace(node.value):
+            return ""
+        found = getattr(node.slice, "value", "")
+        return found if type(found) is str else ""
+
+    def _bind_by_text(self, node: ast.Subscript, name: str) -> None:
+        ctx = ast.Store() if isinstance(node.ctx, ast.Store) else ast.Del()
+        self.visit(ast.copy_location(ast.Name(name, ctx), node))
+
     # statements
 
     def visit_Assign(self, node: ast.Assign) -> None:
+        if isinstance(node.value, ast.Dict) or getattr(_func(node.value), "id", "") == "dict":
+            self.dicts |= {t.id for t in node.targets if isinstance(t, ast.Name)}
         if isinstance(node.value, ast.Call | ast.GeneratorExp | ast.Lambda):
             self._bound(node.value, node.targets)
         else:
@@ -120,10 +137,16 @@ class Reads(BranchReads):
         self._keep(node.value)
         self.generic_visit(node)
 
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        self.attrs.add(ARITHMETIC)
+        self.generic_visit(node)
+
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self.attrs.add(ARITHMETIC)
         self.visit(node.value)
-        if isinstance(node.target, ast.Name):
-            self.load(node.target.id, node.lineno)
+        name = getattr(node.target, "id", "") or self._bound_by_text(node.target)
+        if name:
+            self.load(name, node.lineno)
         self.visit(node.target)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
@@ -231,6 +254,10 @@ class Reads(BranchReads):
         scopes, self.scopes = self.scopes, [s for s in self.scopes if s[0] in KEPT_SCOPES]
         self.store(node.target.id, node.lineno)
         self.scopes = scopes
+
+
+def _func(node: ast.expr) -> ast.expr | None:
+    return node.func if isinstance(node, ast.Call) else None
 
 
 def _takes_as_is(target: ast.expr) -> bool:

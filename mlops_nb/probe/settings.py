@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import outside
 from .aliases import own
 from .channels import SEEDS
+from .codes import code_of
 from .fingerprint import quick
 from .outside import inside, lineage, module_of
 
@@ -21,8 +22,17 @@ if TYPE_CHECKING:
     from .facts import Cell, Facts
     from .reads import Reads
 
-# attributes of modules whose content is a channel of its own
-OWN_CHANNEL = ("rcParams", "options", "environ", "path", "filters", "modules")
+# attributes of packages whose content is a channel of its own
+OWN_CHANNEL = frozenset(
+    {
+        ("matplotlib", "rcParams"),
+        ("pandas", "options"),
+        ("os", "environ"),
+        ("sys", "path"),
+        ("sys", "modules"),
+        ("warnings", "filters"),
+    }
+)
 # packages whose modes are channels of their own
 OWN_MODES = frozenset({"IPython", "decimal", "locale", "matplotlib", "numpy", "os", "pandas",
                        "random", "seaborn", "sklearn", "sys", "warnings"})  # fmt: skip
@@ -35,6 +45,17 @@ SETS = re.compile(
 LOGGING = frozenset({"basicConfig", "setLevel", "addHandler", "removeHandler", "disable",
                      "addFilter", "dictConfig", "fileConfig", "captureWarnings"})  # fmt: skip
 EXTENSIONS = frozenset({"%load_ext", "%reload_ext"})
+CALLBACKS = frozenset(
+    {
+        "create_function",
+        "create_window_function",
+        "create_aggregate",
+        "create_collation",
+        "set_authorizer",
+        "set_trace_callback",
+        "set_progress_handler",
+    }
+)  # of sqlite3, which hides what it is given
 ARGUMENTS = frozenset({"parse_args", "parse_known_args"})  # of the program: `sys.argv`
 FRAMES = ("DataFrame", "Series")
 CONTAINERS = frozenset({list, dict, set})
@@ -64,7 +85,8 @@ class Settings:
     def before(self, cell: "Cell", reads: "Reads") -> None:
         """Note which of what a tree sets was there before, and what modules' containers hold."""
         imported = {name: sys.modules.get(name) for name in reads.imports}
-        for _, root, path in reads.attr_stores:
+        stores = {(root, path) for _, root, path in reads.attr_stores}
+        for root, path in stores | _stores_of_functions(reads.used, cell.space):
             value: Any = cell.space.get(root, imported.get(root))
             if _resolved(value, path) is not ABSENT:
                 cell.existing.add((root, path))
@@ -131,13 +153,16 @@ class Settings:
 
     def _keep(self, facts: "Facts") -> None:
         """Remember the notebook's functions and classes that libraries now call by some name."""
-        for _, root, path in _stores(facts):
+        for root, path in _stores(facts):
             value = _resolved(facts.both.get(root), path)
             if outside.is_own_code(value):
                 self.kept.setdefault(path[-1], []).append(weakref.ref(value))
                 if (root, path) in facts.cell.existing:
                     top = outside.top_of(facts.both[root])
                     self.kept_for.setdefault(top, []).append(weakref.ref(value))
+        for name, use in facts.used.items():
+            if use.given & CALLBACKS and outside.is_own_code(facts.both.get(name)):
+                self.kept_for.setdefault("sqlite3", []).append(weakref.ref(facts.both[name]))
         if any(REGISTERS.match(name) for name in (*facts.attrs, *facts.used)):
             made = [
                 weakref.ref(facts.now[n])
@@ -156,13 +181,28 @@ class Settings:
         return [value for value in found if value is not None]
 
 
+def listeners() -> list[Any]:
+    """Return what loggers hand records to: handlers, their streams and formatters, filters."""
+    logging: Any = sys.modules["logging"]
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    found: list[Any] = []
+    for logger in loggers:
+        handlers = list(getattr(logger, "handlers", ()))  # a place that is kept free has none
+        found += [*handlers, *getattr(logger, "filters", ())]
+        for one in handlers:
+            found += [*one.filters, one.formatter, getattr(one, "stream", None)]
+    return [one for one in found if one is not None]
+
+
 def _copied(magics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return {kind: dict(known) for kind, known in magics.items()}
 
 
 def _is_builtin(magic: Any) -> bool:
-    """Say whether a magic is IPython's own."""
-    return module_of(type(own(magic, "__self__"))).startswith("IPython.core.magics")
+    """Say whether a magic is IPython's own, `%%bash` and its like included."""
+    owner = own(magic, "__self__")
+    home = own(magic, "__module__") if owner is None else module_of(type(owner))
+    return str(home).startswith("IPython.core.magics")
 
 
 def _channel(top: str, name: str) -> str:
@@ -184,27 +224,48 @@ def _resolved(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-def _stores(facts: "Facts") -> Iterable[tuple[int, str, tuple[str, ...]]]:
-    """Yield the attributes of modules and classes that a cell's text sets and that it came to."""
+def _stores_of_functions(names: Iterable[str], space: Mapping[str, Any]) -> set[Target]:
+    """Return the attributes that functions set, and those that they call by their global names."""
+    found: set[Target] = set()
+    seen, pending = set[str](), set(names)
+    while pending:
+        name = pending.pop()
+        seen.add(name)
+        value = space.get(name)
+        if type(value) is types.FunctionType and value.__module__ == "__main__":
+            code = code_of(value.__code__)
+            found |= code.stores
+            pending |= code.globals - seen
+    return found
+
+
+def _stores(facts: "Facts") -> Iterable[Target]:
+    """Yield the attributes of modules and classes that a cell, or code it reaches, sets.
+
+    Of its own text only those that it came to.
+    """
     last = facts.last_line
-    for _, reads in facts.cell.trees:
-        for line, root, path in reads.attr_stores:
-            kind = type(facts.both.get(root))
-            module = issubclass(kind, types.ModuleType | type)
-            if module and not (last is not None and line > last) and path[0] not in OWN_CHANNEL:
-                yield line, root, path
+    found = {(root, path): None for _, reads in facts.cell.trees
+             for line, root, path in reads.attr_stores if last is None or line <= last}  # fmt: skip
+    for root, path in [*found, *facts.reach.stores]:
+        value = facts.both.get(root)
+        if not issubclass(type(value), types.ModuleType | type):
+            continue
+        if (outside.top_of(value), path[0]) not in OWN_CHANNEL:
+            yield root, path
 
 
 def _stored(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
-    for _, root, path in _stores(facts):
+    for root, path in _stores(facts):
         value = facts.both[root]
         owner = _resolved(value, path[:-1])
-        top = outside.top_of(owner if outside.is_code(owner) else value)
+        tops = {outside.top_of(one) for one in (owner, value) if outside.is_code(one)}
         if value is sys.modules["builtins"]:
             yield "builtins", {path[0]}
-        elif top:
-            named = path[-1] if path[-1] != "[]" else path[-2]
-            new = (root, path) not in facts.cell.existing and named != "__dict__"
+            continue
+        named = path[-1] if path[-1] != "[]" else path[-2]
+        new = (root, path) not in facts.cell.existing and named != "__dict__"
+        for top in tops - {""}:
             yield top, {named if new else ANYBODY}
 
 
@@ -239,9 +300,10 @@ def _containers(
     for name in path:
         held: Mapping[str, Any] = vars(value)
         found: Any = held.get(name)
-        if type(found) in CONTAINERS and name not in OWN_CHANNEL and name != "__dict__":
-            if len(found) < MOST_ITEMS:
-                yield (outside.top_of(module), name), found
+        if type(found) in CONTAINERS and name != "__dict__":
+            place = outside.top_of(module), name
+            if len(found) < MOST_ITEMS and place not in OWN_CHANNEL:
+                yield place, found
             return
         if not issubclass(type(found), types.ModuleType):
             return

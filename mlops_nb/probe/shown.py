@@ -7,8 +7,8 @@ import types
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
-from .channels import ALL_DIGITS, precision
-from .outside import module_of, top_of
+from .channels import ALL_DIGITS, precision, printers
+from .outside import lineage, module_of, name_of, top_of
 
 SHOWN = re.compile(r"\b(?:Out|_oh)\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
 MOST_ITEMS = 100  # of a container that is shown
@@ -71,6 +71,8 @@ def channels(values: Iterable[Any], known: Iterable[Options]) -> set[str]:
         found.add("display.precision")
     if "polars" in tops:
         found |= {f"env:{name}" for name in os.environ if name.startswith("POLARS_FMT")}
+    if any(written_by(value) for value in shown):
+        found.add("display.formatters")
     if any(_is_array(value) for value in shown):
         found.add("numpy.print")
     if "pandas" in tops:
@@ -78,6 +80,17 @@ def channels(values: Iterable[Any], known: Iterable[Options]) -> set[str]:
         if any(_matters(differ, value) for value in shown if top_of(value) == "pandas"):
             found.add("pandas.options")
     return found
+
+
+def written_by(value: Any) -> list[Any]:
+    """Return the notebook's own functions that IPython's formatters call for a value."""
+    known = printers()
+    lines = {kind: f"{module_of(kind)}.{name_of(kind)}" for kind in lineage(type(value))}
+    return [
+        function
+        for (_, kind), function in known.items()
+        if kind in lines or (type(kind) is tuple and ".".join(kind) in lines.values())
+    ]
 
 
 def _is_array(value: Any) -> bool:

@@ -22,6 +22,7 @@ PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)|\{\{\s*([A-Za-z_]\w*)")
 NAMESPACE = frozenset({"user_ns", "user_global_ns", "ev", "ex"})
 NAMED = frozenset({"%store", "%xdel", "%reset_selective"})  # magics that are given names
 LISTS_NAMES = frozenset({"%who", "%whos", "%who_ls"})
+FINDS_MODULES = frozenset({"modules", "import_module", "__import__"})
 FRAMES = frozenset({"f_globals", "f_locals"})
 EVALUATES = frozenset({"eval", "evaluate"})  # pd.eval("a + b"), numexpr.evaluate("a + b")
 
@@ -35,12 +36,15 @@ class Texts:
     def names(self) -> set[str]:
         """Return all of them; what runs texts and names none is assumed to read any name."""
         found = self._from_magics() | self._from_queries() | self._from_scripts()
+        found |= self._from_tests()
         facts = self.facts
         facts.dynamic |= facts.attrs & FRAMES
         asks_shell = "get_ipython" in facts.used and facts.attrs & NAMESPACE
-        if not (facts.dynamic or asks_shell or "__main__" in facts.imports):
+        by_name = self._finds_main()
+        if not (facts.dynamic or asks_shell or by_name or "__main__" in facts.imports):
             return found
         words = words_in([*facts.known_texts, *self._of_main()])
+        words |= facts.attrs if by_name else set()
         named = words & self.before.keys() - facts.stores.keys()
         if named or not facts.dynamic or (words and self._only_writes()):
             return found | named
@@ -52,7 +56,7 @@ class Texts:
         facts = self.facts
         if facts.attrs & LISTS_NAMES:
             return set(self.before)
-        found = {n for t in [*facts.shell_texts, *facts.magic_texts] for n in shell_names(t)}
+        found = {n for t in facts.expanded for n in shell_names(t)}
         found |= {n for t in facts.magic_texts for one in PARAMETER.findall(t) for n in one}
         if facts.attrs & NAMED:
             kept = [text for text in facts.magic_texts if not text.startswith("-r")]
@@ -71,6 +75,31 @@ class Texts:
             for _, root, path in reads.paths
             if root == "__main__" or own(both.get(root), "__dict__") is space
         }
+
+    def _finds_main(self) -> bool:
+        """Say whether the notebook itself is looked for: `sys.modules["__main__"]`."""
+        facts = self.facts
+        words = {*facts.attrs, *facts.used}
+        return bool(words & FINDS_MODULES) and (
+            "__main__" in facts.texts or "__name__" in facts.used
+        )
+
+    def _from_tests(self) -> set[str]:
+        """Names of the tests that `unittest.main()` and `doctest.testmod()` find, and in those."""
+        facts, found = self.facts, set()
+        if "unittest" in facts.tops and "main" in {*facts.attrs, *facts.used}:
+            kinds = {n: v for n, v in self.before.items() if issubclass(type(v), type)}
+            found |= {
+                n
+                for n, kind in kinds.items()
+                if outside.is_own_code(kind)
+                and any(outside.name_of(o) == "TestCase" for o in outside.lineage(kind))
+            }
+        if "doctest" in facts.tops and "testmod" in {*facts.attrs, *facts.used}:
+            texts = {n: own(v, "__doc__") for n, v in self.before.items() if outside.is_own_code(v)}
+            tested = {n: t for n, t in texts.items() if type(t) is str and ">>>" in t}
+            found |= tested.keys() | (words_in([*tested.values()]) & self.before.keys())
+        return found
 
     def _from_queries(self) -> set[str]:
         """Names in the text of `df.query("a > @b")`, of SQL, of `pd.eval("a + b")`."""

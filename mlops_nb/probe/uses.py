@@ -6,6 +6,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+ARITHMETIC = "+-*/"  # stands among attributes for an operator between two values
 TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
 SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
 DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
@@ -70,9 +71,11 @@ class Uses:
         self.texts: list[str] = []
         self.shell: list[str] = []
         self.magics: list[str] = []
+        self.expanded: list[str] = []  # of both, those that IPython puts values into
         self.imports: set[str] = set()
         self.dynamic: set[str] = set()
         self.star = False
+        self.dicts: set[str] = set()  # names that the cell binds to dicts of its own
         self.bound: set[str] = set(bound)
         self.local, self.at, self.values = local, at, values
         self.tree: ast.AST | None = None  # the whole of it
