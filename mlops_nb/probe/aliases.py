@@ -69,6 +69,12 @@ def own(value: Any, name: str) -> Any:
         return None
 
 
+def pending(values: Iterable[Any]) -> list[Any]:
+    """Return the tasks of asyncio among values that are under way."""
+    kind = getattr(sys.modules.get("asyncio"), "Task", ())
+    return [one for one in values if issubclass(type(one), kind) and not one.done()]
+
+
 def filled(cell: types.CellType) -> bool:
     """Say whether a variable of a closure has been bound."""
     try:

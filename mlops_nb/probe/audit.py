@@ -23,6 +23,8 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     if event == "open":
         if args[1] is not None or sys._getframe(1).f_globals.get("__name__") != "shutil":
             _events.append(("open", args[0], (args[1], args[2])))  # else `rmtree` goes down a tree
+    elif event == "ctypes.dlopen":
+        _events.append(("open", args[0], ("r", 0)))
     elif event in {"os.listdir", "os.scandir"}:
         if "importlib" not in sys._getframe(1).f_code.co_filename:  # it looks for modules
             _events.append(("list", args[0], None))

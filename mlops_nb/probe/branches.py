@@ -6,12 +6,13 @@ from collections import Counter
 from functools import cached_property
 from typing import Any
 
-from .calls import CallReads
+from .calls import CallReads, calls, is_namespace
 from .codes import bound_by_code
 from .conditions import UNKNOWN, decides, matches, outcome
 from .fp_walk import SCALARS
+from .marks import Mark, Marked
 
-LEN = len  # as it was
+BUILTINS = {"len": len, "range": range}  # as they were
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
@@ -47,8 +48,9 @@ class BranchReads(CallReads):
         """Return what a name stands for at this place of the cell, UNKNOWN where that is open."""
         if name == "__name__":
             return "__main__"
-        if name == "len" and name not in self.values:
-            return UNKNOWN if builtins.len is LEN and name not in self.bindings else name
+        if name in BUILTINS and name not in self.values:
+            still = getattr(builtins, name) is BUILTINS[name] and name not in self.bindings
+            return UNKNOWN if still else name
         late = name in self.stores or (self.loops and name in self.bindings)
         if late or self.star or self.dynamic or name not in self.values or self._hidden(name):
             return UNKNOWN
@@ -60,8 +62,23 @@ class BranchReads(CallReads):
         self.settled.add(name)
         return value
 
+    def _went(self, way: list[ast.stmt]) -> Any:
+        """Say whether a way was taken, UNKNOWN where nothing tells."""
+        mark = _mark_of(way[0]) if way else None
+        return UNKNOWN if mark is None or self.ways is None else mark.way in self.ways
+
+    def visit_Mark(self, node: Mark) -> None:
+        """Leave a mark: it is not the cell's own."""
+
+    def visit_Marked(self, node: Marked) -> None:
+        mark, value = node.values
+        if self.ways is None or (isinstance(mark, Mark) and mark.way in self.ways):
+            self.visit(value)
+
     def visit_If(self, node: ast.If) -> None:
-        taken = self._outcome(node.test)
+        taken = self._went(node.body)
+        if taken is UNKNOWN:
+            taken = self._outcome(node.test)
         self.visit(node.test)
         if taken is UNKNOWN:
             self._ways([node.body, node.orelse])
@@ -82,7 +99,19 @@ class BranchReads(CallReads):
             if decides(node.op, found):
                 break
 
+    def _is_there(self, node: ast.Compare) -> bool:
+        """Note the name that `"name" in globals()` asks for; say whether it is that."""
+        name, names = getattr(node.left, "value", None), node.comparators[0]
+        if self.scopes or type(name) is not str or not isinstance(node.ops[0], ast.In | ast.NotIn):
+            return False
+        there = len(node.ops) == 1 and (is_namespace(names) or calls(names, "dir"))
+        if there:
+            self.load(name, node.lineno)
+        return there
+
     def visit_Compare(self, node: ast.Compare) -> None:
+        if self._is_there(node):
+            return
         self.visit(node.left)
         for place, part in enumerate(node.comparators):
             self.visit(part)
@@ -144,21 +173,25 @@ class BranchReads(CallReads):
         self.loops -= 1
 
     def _block(self, body: list[ast.stmt]) -> None:
-        """Walk statements until one that lets none of the rest run."""
+        """Walk statements until one that lets none of the rest run, or that was not come to."""
         for child in body:
+            if self._went([child]) is False:
+                break
             self.visit(child)
             if isinstance(child, LEAVES):
                 break
 
     def visit_Try(self, node: ast.Try) -> None:
         before = set(self.bound)
-        for child in (*node.body, *node.orelse):
-            self.visit(child)
+        self._block(node.body)
+        self._block(node.orelse)
         after = self.bound
         self.branches += 1
         for handler in node.handlers:
-            self.bound = set(before)
+            taken = self._went(handler.body) is True
+            self.bound = set(after if taken else before)
             self.visit(handler)
+            after = self.bound if taken else after
         self.branches -= 1
         self.bound = after
         for child in node.finalbody:
@@ -172,6 +205,14 @@ class BranchReads(CallReads):
         self.caught.append(node.name or "")
         self._block(node.body)
         self.caught.pop()
+
+    def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
+        for item in node.items:
+            self.visit(item)
+        self._block(node.body)
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> None:
+        self.visit_With(node)
 
     def _cases(self, node: ast.Match) -> list[ast.match_case]:
         """Return the cases of a `match` that may be taken."""
@@ -199,10 +240,17 @@ class BranchReads(CallReads):
                     self.visit(part)
             if case.guard is not None:
                 self.visit(case.guard)
-            for child in case.body:
-                self.visit(child)
+            self._block(case.body)
+            if self._went(case.body) is True:
+                before = self.bound
+                break
         self.branches -= 1
         self.bound = before
+
+
+def _mark_of(statement: ast.stmt) -> Mark | None:
+    found = statement.value if isinstance(statement, ast.Expr) else None
+    return found if isinstance(found, Mark) else None
 
 
 def _no_value(_: str) -> Any:

@@ -4,7 +4,9 @@ import ast
 import re
 from typing import Any
 
-from .uses import Uses
+from .codes import writes_out
+from .outside import is_own_code
+from .uses import SHOWING, WRITES, Uses
 
 LONGEST_TEXT = 20_000
 IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
@@ -44,7 +46,7 @@ class CallReads(Uses, ast.NodeVisitor):
                 self.dynamic = known
             if node.func.id in {"setattr", "delattr"}:
                 self._set_by_text(node)
-        elif self._binds_by_text(node):
+        elif self._binds_by_text(node) or self._asks_by_text(node):
             return
         else:
             self.callees.append("")
@@ -53,12 +55,25 @@ class CallReads(Uses, ast.NodeVisitor):
             if isinstance(node.func, ast.Attribute) and node.func.attr in IPYTHON:
                 self._ipython(node, node.func.attr)
         name = _last_name(node.func)
+        self._note_shown(node, name)
         if name in LAZY and isinstance(node.func, ast.Name):
             name = "partial" if hasattr(node, "bound") and not self.callees else ""
         self.callees.append("" if getattr(node, "again", False) else name)
         for argument in (*node.args, *(k.value for k in node.keywords)):
             self.visit(argument)
         self.callees.pop()
+
+    def _note_shown(self, node: ast.Call, name: str) -> None:
+        """Note what a call writes out: what it is given, or what it is asked of."""
+        own = isinstance(node.func, ast.Name) and is_own_code(self.values.get(name))
+        if name in SHOWING or (own and writes_out(self.values[name])):
+            self.shown += node.args
+        elif name in WRITES and isinstance(node.func, ast.Attribute):
+            self.shown.append(node.func.value)
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
+        self.shown.append(node.value)
+        self.generic_visit(node)
 
     def _has_own_names(self, node: ast.Call) -> bool:
         """Say whether `eval` or `exec` is given names of its own, in a dict."""
@@ -73,7 +88,7 @@ class CallReads(Uses, ast.NodeVisitor):
         func = node.func
         if not isinstance(func, ast.Attribute) or self.scopes:
             return False
-        pushes = func.attr == "push" and _calls(func.value, "get_ipython")
+        pushes = func.attr == "push" and calls(func.value, "get_ipython")
         if not pushes and not (func.attr == "update" and is_namespace(func.value)):
             return False
         names: list[Any] = [k.arg for k in node.keywords if not pushes]
@@ -120,7 +135,7 @@ class CallReads(Uses, ast.NodeVisitor):
         literal = name in SHELLS - EXPANDED  # to the shell, `$x` is a variable of its own
         self.expanded += [line] if literal else texts
         if name in PYTHON:
-            self._python(line.split("\n", 1)[0])
+            self._python(body or line.split("\n", 1)[0])
 
     def _timed(self, line: int, words: list[str]) -> None:
         """Note what is bound by the time that a line has a statement timed, and what that binds."""
@@ -153,15 +168,31 @@ class CallReads(Uses, ast.NodeVisitor):
         parts = [str(v.value) if isinstance(v, ast.Constant) else "*" for v in node.values]
         self.texts.append("".join(parts))  # as a pattern: `f"part{i}.csv"` → part*.csv
 
+    def _asks_by_text(self, node: ast.Call) -> bool:
+        """Note the name that `globals().get("name")` asks for; say whether it is that."""
+        func, first = node.func, node.args[0] if node.args else None
+        name = getattr(first, "value", None)
+        if self.scopes or not isinstance(func, ast.Attribute) or type(name) is not str:
+            return False
+        if func.attr not in {"get", "pop"} or not is_namespace(func.value):
+            return False
+        self.load(name, node.lineno)
+        if func.attr == "pop":
+            self.deletes[name] = node.lineno
+            self.bound.discard(name)
+        for part in node.args[1:]:
+            self.visit(part)
+        return True
+
 
 def is_namespace(node: ast.expr) -> bool:
     """Say whether an expression gives the notebook's namespace, where no function is around it."""
     if isinstance(node, ast.Attribute):
-        return node.attr == "user_ns" and _calls(node.value, "get_ipython")
-    return any(_calls(node, name) for name in ("globals", "locals", "vars"))
+        return node.attr == "user_ns" and calls(node.value, "get_ipython")
+    return any(calls(node, name) for name in ("globals", "locals", "vars"))
 
 
-def _calls(node: ast.expr, name: str) -> bool:
+def calls(node: ast.expr, name: str) -> bool:
     """Say whether an expression calls a function by its name, without arguments."""
     named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
     return named and not (node.args or node.keywords)  # type: ignore[attr-defined]

@@ -48,6 +48,7 @@ SETS: dict[str, frozenset[str]] = {
 }  # fmt: skip
 # options of matplotlib that it sets by itself, as soon as something is to be shown
 BY_ITSELF = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
+BY_DEFAULT = (["png"], "{'bbox_inches': 'tight'}", True)  # how figures are put into notebooks
 # what neither draws nor asks how to
 NEUTRAL = frozenset({"close", "ioff", "ion", "isinteractive", "get_fignums", "fignum_exists"})
 ALL_DIGITS = "%r"  # how IPython shows floats when nobody has set that
@@ -128,7 +129,23 @@ def _matplotlib() -> Any:
     params = getattr(module, "rcParams", None)
     if params is None:
         return None
-    return tuple(value for name, value in dict.items(params) if name not in BY_ITSELF)
+    values = [value for name, value in dict.items(params) if name not in BY_ITSELF]
+    return (*values, _figure_format())
+
+
+def _figure_format() -> Any:
+    """Return how figures are put into a notebook, None where nobody has set that."""
+    module = sys.modules.get("matplotlib_inline.config")
+    backend = getattr(module, "InlineBackend", None)
+    if backend is not None and backend.initialized():
+        one = backend.instance()
+        told = (sorted(one.figure_formats), repr(one.print_figure_kwargs), one.close_figures)
+        return None if told == BY_DEFAULT else told
+    asked = getattr(_shell(), "config", {}).get("InlineBackend", {})  # by the time it begins
+    formats = asked.get("figure_formats", asked.get("figure_format", "png"))
+    kwargs = repr({"bbox_inches": "tight", **asked.get("print_figure_kwargs", {})})
+    told = (sorted({formats} if isinstance(formats, str) else formats), kwargs, True)
+    return None if told == BY_DEFAULT else told
 
 
 def _figures(known: Mapping[Any, Any] | None = None) -> Any:
@@ -212,6 +229,13 @@ def printers() -> dict[Any, Any]:
     }
 
 
+def has_decimals(value: Any) -> bool:
+    """Say whether a value is a `Decimal`, or a container that begins with one."""
+    if type(value) in (list, tuple, set):
+        value = next(iter(value), None)
+    return type(value).__module__ == "decimal"
+
+
 def computes(attrs: Iterable[str]) -> bool:
     """Say whether code may have numpy find an error of arithmetic."""
     module = sys.modules.get("numpy")
@@ -229,6 +253,7 @@ SENSES: dict[str, Callable[[], Any]] = {
     "sys.path": lambda: tuple(sys.path),
     "sys.limits": lambda: (sys.getrecursionlimit(), sys.getswitchinterval()),
     "display.precision": precision,
+    "display.interactivity": lambda: getattr(_shell(), "ast_node_interactivity", None),
     "display.formatters": lambda: tuple(map(id, printers().values())),
     "warnings": _warnings,
     "matplotlib": _matplotlib,

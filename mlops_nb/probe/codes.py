@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .outside import inside, is_own_code
-from .uses import ARITHMETIC
+from .uses import ARITHMETIC, SHOWING
 
 METHODS = (staticmethod, classmethod)
 BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
@@ -96,6 +96,12 @@ def _only_returned(steps: list[dis.Instruction], inner: types.CodeType) -> bool:
         loads = [n for n, s in enumerate(rest) if "LOAD" in s.opname and s.argval == name]
         return bool(loads) and all(rest[n + 1].opname == "RETURN_VALUE" for n in loads)
     return False
+
+
+def writes_out(value: Any) -> bool:
+    """Say whether a function of the notebook may print, or display, what it is given."""
+    names = code_of(value.__code__).globals if type(value) is types.FunctionType else set()
+    return not SHOWING.isdisjoint(names)
 
 
 def bound_by_code(space: Mapping[str, Any]) -> set[str]:

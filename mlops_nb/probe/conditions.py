@@ -64,8 +64,8 @@ def _named(node: ast.Name, value_of: ValueOf) -> Any:
     return found if type(found) in SCALARS or type(found) in SIZED else UNKNOWN
 
 
-def _written(node: ast.List | ast.Tuple, _: ValueOf) -> Any:
-    return UNKNOWN if node.elts else ()
+def _written(node: ast.List | ast.Tuple | ast.Dict, _: ValueOf) -> Any:
+    return UNKNOWN if (node.keys if isinstance(node, ast.Dict) else node.elts) else ()
 
 
 def _opposite(node: ast.UnaryOp, value_of: ValueOf) -> Any:
@@ -79,6 +79,18 @@ def _length(node: ast.Call, value_of: ValueOf) -> Any:
         return UNKNOWN
     found = outcome(node.args[0], value_of)
     return len(found) if type(found) in SIZED | {str, bytes} else UNKNOWN
+
+
+def _called(node: ast.Call, value_of: ValueOf) -> Any:
+    """Return what `len(…)` of a plain value, or `range(…)` of plain numbers, gives."""
+    name = getattr(node.func, "id", "")
+    return _counted(node, value_of) if name == "range" else _length(node, value_of)
+
+
+def _counted(node: ast.Call, value_of: ValueOf) -> Any:
+    found = [outcome(part, value_of) for part in node.args]
+    known = {int}.issuperset(map(type, found)) and value_of("range") is UNKNOWN
+    return range(*found) if known and not node.keywords else UNKNOWN
 
 
 def _either(node: ast.BoolOp, value_of: ValueOf) -> Any:
@@ -111,8 +123,9 @@ RULES: dict[type, Callable[[Any, ValueOf], Any]] = {
     ast.Name: _named,
     ast.List: _written,
     ast.Tuple: _written,
+    ast.Dict: _written,
     ast.UnaryOp: _opposite,
     ast.BoolOp: _either,
     ast.Compare: _compared,
-    ast.Call: _length,
+    ast.Call: _called,
 }

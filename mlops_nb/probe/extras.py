@@ -4,7 +4,9 @@ Of widgets, of a `threading.local` and of what shows another value it is all tha
 """
 
 import gc
+import io
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from .modules import is_local, state
 from .outside import inside, lineage, module_of
 
 PLAIN = SCALARS | {list, tuple, dict}
+THREAD = frozenset({"_flag", "_value", "_count", "_state", "_name", "_daemonic"})
 FRAME = frozenset({"_mgr", "_attrs", "_flags", "_name", "_item_cache"})
 
 
@@ -75,11 +78,6 @@ def _is_plain(value: Any) -> bool:
     return kind in PLAIN
 
 
-def _thread_local(value: Any) -> Any:
-    """Return what this thread sees of a `threading.local`."""
-    return getattr(value, "__dict__", None)
-
-
 def _registered(value: type) -> Any:
     """Return the classes that were registered with an abstract class of the notebook."""
     abstract: Any = sys.modules.get("_abc")
@@ -88,8 +86,32 @@ def _registered(value: type) -> Any:
     return [id(one()) for one in abstract._get_dump(value)[0]] or None
 
 
+def buffered(value: Any) -> Any:
+    """Return what a text or bytes in memory holds and where it stands, None of anything else."""
+    if type(value) not in (io.StringIO, io.BytesIO) or value.closed:
+        return None
+    return value.getvalue(), value.tell()
+
+
+def _digest(value: Any) -> Any:
+    return value.digest() if hasattr(value, "digest_size") and value.digest_size else None
+
+
+def _thread_state(value: Any) -> Any:
+    """Return what a lock, a thread or what it waits for stands at; that it ended is no change."""
+    if issubclass(type(value), threading.local):
+        return getattr(value, "__dict__", None)  # what this thread sees of it
+    if (asked := getattr(value, "locked", None)) is not None:
+        return bool(asked())
+    held = own(value, "__dict__")
+    flags = (own(held.get(name), "_flag") for name in ("_started", "finished"))
+    plain = {name: held[name] for name in THREAD & held.keys()}
+    return [plain, *flags]
+
+
 LIBRARIES: dict[str, Callable[[Any], Any]] = {
     "numpy": _array,
     "pandas": _frame,
-    "_thread": _thread_local,
+    **dict.fromkeys(("_hashlib", "_blake2", "_sha2", "_md5"), _digest),
+    **dict.fromkeys(("_thread", "threading"), _thread_state),
 }

@@ -1,5 +1,6 @@
 """Works out what one cell did, from how things stood before it and how they stand after."""
 
+import ast
 import builtins
 import sys
 import types
@@ -35,6 +36,7 @@ class Cell:
     """How things stood before a cell.
 
     typed:   its place among all that was typed, as in `In[1]`
+    tasks:   those that go on wherever the cell awaits something
     writing: files that may still be open → when they were written to, and their size
     """
 
@@ -48,8 +50,11 @@ class Cell:
     modules: int
     writing: dict[str, Any]
     start: int
+    tasks: list[Any]
     shown: list[int]
     trees: list[tuple[Any, Reads]] = field(default_factory=list)
+    marked: set[int] = field(default_factory=set)  # places of trees that have marks
+    ways: set[int] = field(default_factory=set)  # marks that they came to
     lost: str = ""
     timed: set[str] | None = None  # names that the set-up of the `%timeit` under way binds
     existing: set[Target] = field(default_factory=set)  # attributes it sets that were there before
@@ -80,6 +85,7 @@ class Facts:
         self.expanded: list[str] = []
         self.dynamic: set[str] = set()
         self.imports: set[str] = set()
+        self.shown: list[ast.expr] = []
         self.reached: set[str] = set()
         self.assumed: list[str] = []
         self._read_again()
@@ -87,12 +93,13 @@ class Facts:
             self._merge(reads, self.failing.get(0 if reads.at else place))
 
     def _read_again(self) -> None:
-        """Read all ways of a tree where what it called has bound what decided between them."""
-        trees = self.cell.trees
-        for place, (tree, reads) in enumerate(trees):
-            if any(not outside.is_same(self.before[n], self.now.get(n)) for n in reads.settled):
-                trees[place] = (tree, Reads())
-                trees[place][1].visit(tree)
+        """Read trees by the ways that they took; what decided between them may be bound anew."""
+        cell = self.cell
+        for place, (tree, reads) in enumerate(cell.trees):
+            still = all(outside.is_same(self.before[n], self.now.get(n)) for n in reads.settled)
+            if place in cell.marked or not still:
+                again = reads.again(reads.values if still else {}, cell.ways)
+                cell.trees[place] = (tree, again)
 
     def _merge(self, reads: Reads, failing: tuple[int, int] | None) -> None:
         first, last = failing or (None, None)
@@ -110,6 +117,7 @@ class Facts:
         self.expanded += reads.expanded
         self.dynamic |= reads.dynamic
         self.imports |= reads.imports
+        self.shown += reads.shown
 
     def _failing(self) -> dict[int, tuple[int, int]]:
         """Return the first and last line of the statement that raised, by its tree's place."""
@@ -201,7 +209,7 @@ class Facts:
 
     def _from_code(self) -> set[str]:
         """Names that are read by the code behind the names that the cell uses."""
-        cached = [id(v) for n in self.used if n in self.both
+        cached = [id(v) for n in self.observer.caches if n in self.both
                   and self.observer.answered_from_cache(v := self.both[n])]  # fmt: skip
         if outside.is_own(self.result.result):
             self.attrs |= SHOWS_ITSELF
@@ -261,6 +269,8 @@ class Facts:
         return [
             *self.observer.settings.reached({*attrs, *(self.used.keys() & patched)}, tops),
             *written_by(self.result.result),
+            *self.observer.settings.finders(self.cell),
+            *self.cell.tasks,
             *(self._listeners() if "logging" in tops else ()),
             *(known[name] for known in registry.values() for name in magics & known.keys()
               if getattr(known[name], "__globals__", None) is self.shell.user_ns),
@@ -282,7 +292,7 @@ class Facts:
         found = self._listeners() if "logging" in self.tops else []
         if "print" in self.used and "sys" in self.observer.settings.names:
             found.append(sys.stdout)
-        return found
+        return found + self.cell.tasks
 
     def _listeners(self) -> list[Any]:
         return listeners() if "logging" in self.observer.settings.names else []

@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ READING = (
 )  # fmt: skip
 TELLING = frozenset({"exists", "isfile", "is_file", "getsize", "getmtime", "stat", "isdir",
                      "is_dir", "glob", "iglob", "rglob", "iterdir", "listdir", "walk"})  # fmt: skip
+EXISTS = frozenset({"exists", "isfile", "is_file", "isdir", "is_dir", "lexists"})
+LISTS = frozenset({"ls", "dir", "ll", "tree", "du", "find", "l", "lx", "lk", "lf"})  # programs
+NAMES_FILE = re.compile(r"[\w./~-]*[\w-]\.\w{1,9}|[\w./~-]*/[\w.-]*")
 MOST_OPEN = 50  # files that may still be open, and are looked at after each cell
 CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the clock
 
@@ -50,8 +54,15 @@ class Files:
         if self.cell.stats is not None:
             stats = paths.stats(self.cell.folder, known | self._candidates(texts))
             written |= {path for path, told in stats.items() if self._is_new(path, told)}
+            gone = {p for p in before if p in self.observer.files and not paths.exists(p)}
+            written |= gone
+            touched.read |= dict.fromkeys(
+                sorted((gone | self._edited(written)) - touched.written.keys())
+            )
         written |= self._made_by_shell()
         self._named_files(texts, written)
+        self._absent_files(texts)
+        self._listed_by_shell()
         self._listed_files()
         self._folders(written)
         known |= before.keys()
@@ -63,6 +74,18 @@ class Files:
         kept = dict.fromkeys([*self.observer.writing, *sorted(written)])
         self.observer.writing = list(kept)[-MOST_OPEN:]
         return written
+
+    def _edited(self, written: set[str]) -> set[str]:
+        """Return files of earlier cells that programs changed, rather than began anew."""
+        known = self.observer.files.keys() & written
+        found: set[str] = set()
+        for line in self.facts.shell_texts if known else ():
+            words = paths.words_of(line)
+            if words[:1] in (["cp"], ["mv"]):
+                words.pop()
+            named = [*words, *re.findall(r">>\s*(\S+)", line)]
+            found |= known & {paths.as_path(word, self.cell.folder) for word in named}
+        return found
 
     def _is_new(self, path: str, told: tuple[int, int, int, int]) -> bool:
         """Say whether a file is another one than before the cell."""
@@ -106,6 +129,26 @@ class Files:
         found |= {p for p in known if _folder_of(p) in folders}  # a data set in many files
         for path in found:
             self.touched.read.setdefault(path)
+
+    def _absent_files(self, texts: list[str]) -> None:
+        """Note files that were asked for, and are not there: the cell hangs on that, too."""
+        if self.words & EXISTS:
+            named = self._candidates([text for text in texts if NAMES_FILE.fullmatch(text)])
+            missing = (p for p in sorted(named) if paths.is_data(p) and not paths.exists(p))
+            self.touched.read |= dict.fromkeys(missing)
+
+    def _listed_by_shell(self) -> None:
+        """Note the folders that programs list: `!ls`, `%ls data`."""
+        asked = {word for word in self.words if word.startswith("%")} & {f"%{n}" for n in LISTS}
+        lines = [f"ls {line}" for line in self.facts.shell_texts or [""] if asked]
+        for text in [*lines, *self.facts.shell_texts, *self.touched.programs]:
+            for command in re.split(r"[|;&\n]+", text):
+                name, *rest = command.split() or [""]
+                if os.path.basename(name) not in LISTS:
+                    continue
+                given = [w.strip("'\"") for w in rest if not w.startswith("-")]
+                places = [paths.as_path(w, self.cell.folder) for w in given or ["."]]
+                self.touched.listed |= {p: None for p in places if paths.is_folder(p)}
 
     def _listed_files(self) -> None:
         """Note the notebook's own files that the listing of a folder showed, by its pattern."""

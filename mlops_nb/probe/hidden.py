@@ -12,6 +12,7 @@ from . import channels, outside, paths
 from . import shown as shown_by
 from .drawn import holds_artists
 from .files import Files
+from .kinds import Kinds
 from .uses import SHOWING
 
 if TYPE_CHECKING:
@@ -71,29 +72,36 @@ class Hidden:
         read = {c for c in drawn if not seeds.get(c, False)} | self._asked_for_states()
         changed |= seeds.keys()
         read |= {c for c, asked in channels.ASKS.items() if asked & self.words}
-        sets_errors = "numpy.err" in self.observer.ever_set and "numpy" in facts.tops
-        if sets_errors and channels.computes(facts.attrs):
-            read.add("numpy.err")
         programs = self.touched.programs
         if self.touched.relative or facts.shell_texts or self.touched.listed or programs:
             read.add("cwd")
         if modules or self._asks_for_path():
             read.add("sys.path")
-        if any(outside.top_of(value) == "sklearn" for _, value in facts.named):
+        if "sklearn" in facts.tops:
             read.add("sklearn.config")
-        read |= self._environment()
+        read |= self._environment() | self._modes()
         if draws:
             read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
         read |= {f"Out[{count}]" for count in self.cell.outs} | self._shows() | self._typed()
         if "warnings" in changed and not modules and self._only_imports():
             changed.discard("warnings")  # filters that packages bring along, wherever imported
-        read |= {f"cache:{n}" for n in facts.used if n in self.observer.caches}
+        read |= {f"cache:{n}" for n in {*facts.used, *facts.reached} & self.observer.caches}
         settings = self.observer.settings
         read |= settings.read(facts)
         stored, restored = self._stored()
         changed |= stored | self._just_shown() | settings.changed(facts)
         self.observer.ever_set |= changed
         return read | restored, changed
+
+    def _modes(self) -> set[str]:
+        """Return the modes that the cell goes by without a word of them, where one was set."""
+        facts = self.facts
+        holds = {
+            "numpy.err": lambda: "numpy" in facts.tops and channels.computes(facts.attrs),
+            "decimal": lambda: any(channels.has_decimals(value) for _, value in facts.named),
+            "display.interactivity": self._shows_all,
+        }
+        return {mode for mode, ask in holds.items() if mode in self.observer.ever_set and ask()}
 
     def _seeds(self) -> dict[str, bool]:
         """Return the generators that the cell set to a state, and whether it did so at first."""
@@ -186,11 +194,20 @@ class Hidden:
         shown = [self.facts.both[n] for n, use in used if n in self.facts.both
                  and not use.given.isdisjoint(SHOWING)]  # fmt: skip
         shown.append(self.facts.result.result)
+        kinds = Kinds(self.facts.both)
+        looks = [look for node in self.facts.shown if (look := kinds.of(node)) is not None]
         known = self.observer.display
         now = shown_by.display_options()
         if now and now not in known:
             known += [now] if known else [shown_by.default_options(), now]
-        return shown_by.channels(shown, known)
+        return shown_by.channels(shown, known, looks)
+
+    def _shows_all(self) -> bool:
+        """Say whether more than the last expression of the cell would be shown, if one asks."""
+        return any(
+            isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
+            for tree, _ in self.cell.trees[:1] for node in getattr(tree, "body", ())[:-1]
+        )  # fmt: skip
 
     def _only_imports(self) -> bool:
         """Say whether nothing but imports ran: no other code set what they brought along."""

@@ -7,6 +7,7 @@ that they reach; writes from identity and content before and after.
 import ast
 import functools
 import io
+import itertools
 import json
 import re
 import sys
@@ -16,11 +17,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from . import audit, channels, modules, outside, paths
-from .aliases import ITERATORS, PLAIN, bases, own, shares
+from .aliases import ITERATORS, PLAIN, bases, own, pending, shares
 from .dropped import look_ahead
 from .facts import Cell, Facts
 from .files import NATIVE
 from .flat import Flat, flat
+from .marks import SHELL, WAY, Marks
 from .opened import Opened
 from .prints import is_quiet, print_of
 from .reads import Reads
@@ -30,6 +32,7 @@ from .shown import shown_before
 SKIPPED = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_i",
                      "_ii", "_iii", "_ih", "_oh", "_dh"})  # fmt: skip
 FROM_IPYTHON = ("In", "Out", "exit", "quit", "open")  # by IPython: the notebook may bind them anew
+SHOWN_LAST = ("_", "__", "___")  # by IPython, too: it leaves alone what the notebook binds
 HISTORY = re.compile(r"_i?\d+$")
 MISSING = object()
 CACHE = functools._lru_cache_wrapper
@@ -79,6 +82,7 @@ class Observer:
         self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
+        self.ways = itertools.count()
         self.files: dict[str, None] = {}
         self.writing: list[str] = []  # files that cells wrote last, and may still be open
         self.filled: dict[str, set[tuple[int, str]]] = {}  # name → known `cached_property` values
@@ -104,6 +108,7 @@ class Observer:
     def space(self) -> dict[str, Any]:
         """Return the notebook's own names and their values."""
         known, theirs = self.kinds, self.from_ipython
+        theirs |= {n: v for n in SHOWN_LAST if (v := own(self.shell.displayhook, n)) is not None}
         return {
             name: value
             for name, value in self.shell.user_ns.copy().items()  # threads may add to it
@@ -128,6 +133,7 @@ class Observer:
                 modules=len(sys.modules),
                 writing={path: paths.told(path) for path in self.writing},
                 start=time.time_ns(),
+                tasks=pending(self.space().values()) if "await" in info.raw_cell else [],
                 shown=list(self.shell.user_ns.get("_oh", ())),
             )
             self.opened.watch(folder)
@@ -163,12 +169,23 @@ class Observer:
                 if name in cell.space and name not in self.prints:
                     self._take_print(name, cell.space[name])
             look_ahead(self, cell, reads)
-            asked = reads.loads.keys() - reads.stores.keys()
+            asked = reads.loads.keys() - reads.stores.keys() - cell.space.keys()
             for count, value in shown_before(cell.info.raw_cell, self.shell.user_ns, asked):
                 cell.outs.setdefault(count, (value, print_of(value)))
+            self._mark(cell, tree, reads)
         except Exception as error:  # noqa: BLE001  watching must never stop a cell
             cell.lost = f"{type(error).__name__}: {error}"
         return tree
+
+    def _mark(self, cell: Cell, tree: ast.AST, reads: Reads) -> None:
+        """Have a tree tell which ways it takes, but for one that is timed again and again."""
+        own = self.shell.user_ns.get(SHELL)
+        if reads.local is None and own == self.shell.get_ipython and SHELL not in reads.stores:
+            setattr(self.shell, WAY, cell.ways.add)
+            marks = Marks(self.ways)
+            marks.visit(tree)
+            if marks.found:
+                cell.marked.add(len(cell.trees) - 1)
 
     def _begun(self, cell: Cell) -> Reads:
         """Return the reads of a tree that is about to run, by what of the cell runs it."""

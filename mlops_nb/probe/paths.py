@@ -48,11 +48,7 @@ def folder_now() -> str:
 def is_data(path: str) -> bool:
     """Say whether an absolute path is data, rather than code, caches or the machine's own."""
     parts = path.split(os.sep)
-    return not (
-        path.startswith(NO_DATA)
-        or path.endswith((".pyc", ".so", ".pyi"))
-        or any(hidden in parts for hidden in HIDDEN)
-    )
+    return not (path.startswith(NO_DATA) or any(hidden in parts for hidden in HIDDEN))
 
 
 def as_path(given: Any, folder: str) -> str:

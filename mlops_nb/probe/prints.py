@@ -6,9 +6,12 @@ from typing import Any
 from . import outside
 from .aliases import own
 from .drawn import drawing
-from .extras import extras
+from .extras import buffered, extras
 from .fingerprint import quick
+from .fp_walk import SCALARS
 from .modules import is_local, state
+
+QUIET = frozenset({"_thread", "threading", "logging", "ipywidgets", "IPython"})
 
 
 def print_of(value: Any) -> bytes | None:
@@ -25,8 +28,12 @@ def print_of(value: Any) -> bytes | None:
         outside.module_of(kind).startswith(outside.LOOKS)
         and (held := own(value, "obj")) is not None
     ):
-        return quick(held)  # what it remembers of it by now is no change
+        asked = [own(value, name) for name in own(value, "_attributes") or ()]
+        plain = [one for one in asked if type(one) in SCALARS]
+        return quick([held, plain])  # what it remembers of it by now is no change
     seen = drawing(value)
+    if seen is None:
+        seen = buffered(value)
     if seen is not None:
         return quick(seen)
     content, more = quick(value), extras(value)
@@ -36,5 +43,7 @@ def print_of(value: Any) -> bytes | None:
 
 def is_quiet(value: Any) -> bool:
     """Say whether using a value of unknown content is not held to change it: a lock, a logger."""
-    return outside.module_of(type(value)).partition(".")[0] in {"_thread", "threading", "logging",
-                                                       "ipywidgets", "IPython"}  # fmt: skip
+    home = outside.module_of(type(value))
+    return not home.startswith("IPython.lib") and (
+        home.partition(".")[0] in QUIET or outside.name_of(type(value)) == "NpzFile"
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from .branches import BranchReads
 from .calls import KEEPERS, is_namespace
+from .conditions import UNKNOWN
 from .uses import ARITHMETIC, TIMED_SCOPE
 
 KEPT_SCOPES = {"class", TIMED_SCOPE}
@@ -52,9 +53,10 @@ class Reads(BranchReads):
             self.attr_stores.append((node.lineno, root.id, tuple(reversed(path))))
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        bound = self._bound_by_text(node)
-        if bound and not isinstance(node.ctx, ast.Load):
-            self._bind_by_text(node, bound)
+        named = self._named_by_text(node)
+        if named:
+            ctx = type(node.ctx)()
+            self.visit(ast.copy_location(ast.Name(named, ctx), node))
             return
         self.visit(node.slice)
         if isinstance(node.value, ast.Name):
@@ -62,30 +64,26 @@ class Reads(BranchReads):
             if use is not None:
                 use.attrs.add("__getitem__" if isinstance(node.ctx, ast.Load) else "__setitem__")
         elif isinstance(node.value, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            self._item_of_attribute(node.value)
+            self._item_of_attribute(node.value, node.ctx)
         else:
             self.visit(node.value)
 
-    def _item_of_attribute(self, node: ast.Attribute) -> None:
+    def _item_of_attribute(self, node: ast.Attribute, ctx: ast.expr_context) -> None:
         """`a.b[0] = 1`: something behind `a` is changed; `os.environ[…] = …` reads nothing."""
         known = node.attr in self.attrs
         self.visit(node)
-        if not known and node.attr == "environ":
+        if not known and node.attr == "environ" and isinstance(ctx, ast.Store):
             self.attrs.discard("environ")
         line, root, path = self.paths[-1] if self.paths else (0, "", ())
         if line == node.lineno and path[-1:] == (node.attr,) and not self._hidden(root):
             self.attr_stores.append((line, root, (*path, "[]")))
 
-    def _bound_by_text(self, node: ast.expr) -> str:
+    def _named_by_text(self, node: ast.expr) -> str:
         """Return the name that `globals()["name"]` stands for, "" for anything else."""
         if self.scopes or not isinstance(node, ast.Subscript) or not is_namespace(node.value):
             return ""
         found = getattr(node.slice, "value", "")
         return found if type(found) is str else ""
-
-    def _bind_by_text(self, node: ast.Subscript, name: str) -> None:
-        ctx = ast.Store() if isinstance(node.ctx, ast.Store) else ast.Del()
-        self.visit(ast.copy_location(ast.Name(name, ctx), node))
 
     # statements
 
@@ -144,7 +142,7 @@ class Reads(BranchReads):
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self.attrs.add(ARITHMETIC)
         self.visit(node.value)
-        name = getattr(node.target, "id", "") or self._bound_by_text(node.target)
+        name = getattr(node.target, "id", "") or self._named_by_text(node.target)
         if name:
             self.load(name, node.lineno)
         self.visit(node.target)
@@ -225,9 +223,12 @@ class Reads(BranchReads):
         self.scopes.pop()
 
     def _comprehension(self, node: Any, *results: ast.expr) -> None:
+        items = self._outcome(node.generators[0].iter)
         self.visit(node.generators[0].iter)  # the first iterable belongs to the scope around
         if isinstance(node, ast.GeneratorExp) and hasattr(node, "kept"):
             return  # nothing else of it runs before somebody asks for its items
+        if items is not UNKNOWN and not items:
+            return
         self.scopes.append(("function", set()))
         for place, generator in enumerate(node.generators):
             if place:

@@ -148,8 +148,15 @@ class Settings:
             asked = {ANYBODY, *facts.attrs, *facts.texts}
             found |= {_channel(top, name) for name in self.names[top] & asked}
         found |= {f"magic:{name}" for name in self.new_magics if f"%{name}" in facts.attrs}
+        if self.finders(facts.cell):
+            found.add(_channel("sys", "meta_path"))
         patched = self.names.get("builtins", set())
         return found | {_channel("builtins", name) for name in patched & facts.used.keys()}
+
+    def finders(self, cell: "Cell") -> list[Any]:
+        """Return what was asked for the modules that a cell loaded, where the notebook set that."""
+        asked = "meta_path" in self.names.get("sys", ()) and len(sys.modules) > cell.modules
+        return list(sys.meta_path) if asked else []
 
     def _keep(self, facts: "Facts") -> None:
         """Remember the notebook's functions and classes that libraries now call by some name."""
@@ -281,7 +288,10 @@ def _called(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
             yield top, {text for text in facts.texts if text.isidentifier()}
         elif REGISTERS.match(name) or (SETS.match(name) and top not in OWN_MODES):
             yield top, {ANYBODY}
-    if "logging" in facts.tops and LOGGING & facts.attrs:
+    stores = [facts.both.get(root) for _, reads in facts.cell.trees
+              for _, root, _ in reads.attr_stores]  # fmt: skip
+    set_on = {outside.top_of(value) for value in stores}  # `logger.propagate = False`
+    if "logging" in set_on or ("logging" in facts.tops and LOGGING & facts.attrs):
         yield "logging", {ANYBODY}
 
 

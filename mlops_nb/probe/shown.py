@@ -4,13 +4,18 @@ import os
 import re
 import sys
 import types
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from .channels import ALL_DIGITS, precision, printers
+from .kinds import Look
 from .outside import lineage, module_of, name_of, top_of
 
-SHOWN = re.compile(r"\b(?:Out|_oh)\[(\d+)\]|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)")
+SHOWN = re.compile(
+    r"\b(?:Out|_oh)(?:\[|\.get\()(\d+)\b|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)"
+)
+ALL_SHOWN = frozenset({"Out", "_oh"})
 MOST_ITEMS = 100  # of a container that is shown
 # options that show only where there are more rows, or more columns, than they say
 LIMITS = {"max_rows": 0, "min_rows": 0, "max_columns": 1}
@@ -18,7 +23,7 @@ Options = Mapping[str, Any]
 
 
 def shown_before(
-    text: str, space: Mapping[str, Any], asked: Container[str]
+    text: str, space: Mapping[str, Any], asked: AbstractSet[str]
 ) -> Iterator[tuple[int, Any]]:
     """Yield what earlier cells showed and a cell asks for: `Out[1]`, `_1`, `_`, `__`.
 
@@ -28,6 +33,8 @@ def shown_before(
     if type(shown) is not dict:
         return
     counts = list(shown)
+    if not asked.isdisjoint(ALL_SHOWN) and not any(out for out, _, _ in SHOWN.findall(text)):
+        yield from shown.items()  # `len(Out)`
     for out, numbered, last in SHOWN.findall(text):
         if out or (numbered and f"_{numbered}" in asked):
             count = int(out or numbered)
@@ -56,10 +63,13 @@ def default_options() -> dict[str, Any]:
     return {name.partition(".")[2]: known[name].defval for name in names}
 
 
-def channels(values: Iterable[Any], known: Iterable[Options]) -> set[str]:
+def channels(
+    values: Iterable[Any], known: Iterable[Options], looks: Iterable[Look] = ()
+) -> set[str]:
     """Return the channels that the look of values hangs on.
 
     known: pandas' options of display as they were at one time or another
+    looks: what is known of values that have no name
     """
     shown = list(values)
     for value in shown[:]:
@@ -78,6 +88,13 @@ def channels(values: Iterable[Any], known: Iterable[Options]) -> set[str]:
     if "pandas" in tops:
         differ = _differing(known)
         if any(_matters(differ, value) for value in shown if top_of(value) == "pandas"):
+            found.add("pandas.options")
+    kinds = {look.kind for look in looks}
+    if "array" in kinds:
+        found.add("numpy.print")
+    if kinds & {"frame", "series"} and (differ := _differing(known)):
+        tables = [look.shape for look in looks if look.kind in {"frame", "series"}]
+        if any(_reaches(differ, shape) for shape in tables):
             found.add("pandas.options")
     return found
 
@@ -117,10 +134,14 @@ def _differing(known: Iterable[Options]) -> dict[str, list[Any]]:
 def _matters(differ: Mapping[str, list[Any]], value: Any) -> bool:
     """Say whether one of the options may show in what is written of a value."""
     exact = module_of(type(value)) in {"pandas", "pandas.core.frame", "pandas.core.series"}
-    shape = getattr(value, "shape", ()) if exact else ()
+    return not exact or _reaches(differ, getattr(value, "shape", ()))
+
+
+def _reaches(differ: Mapping[str, list[Any]], shape: tuple[int, ...]) -> bool:
+    """Say whether one of the options may show in what is written of a table of such a shape."""
     for name, values in differ.items():
-        axis = LIMITS.get(name, 2)
-        if not exact or name not in LIMITS:
+        axis = LIMITS.get(name)
+        if axis is None:
             return True
         # 0 is for terminals, whose width decides; what is shown in a notebook has none
         limits = [limit for limit in values if isinstance(limit, int) and limit > 0]

@@ -3,12 +3,17 @@
 import ast
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import Any, Self
 
 ARITHMETIC = "+-*/"  # stands among attributes for an operator between two values
 TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
-SHOWING = frozenset({"print", "display", "repr", "str"})  # what writes out what it is given
+SHOWING = frozenset(
+    {"print", "display", "repr", "str", "format"}
+)  # what writes out what it is given
+WRITES = frozenset(
+    {"to_string", "to_html", "to_latex", "_repr_html_", "info", "__repr__", "__str__"}
+)  # methods that write out what they are asked of
 DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
 SHELL_NAME = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)|(?<!\{)\{([^{}]+)\}(?!\})")
 
@@ -52,6 +57,7 @@ class Uses:
     local: names of the function that the tree is a part of, as with `%timeit`
     at:    the line that it all counts to, where a line of the cell runs the tree
     values: names and values that the tree finds
+    ways:   marks that the tree came to, None where it has not run
     """
 
     def __init__(
@@ -60,7 +66,9 @@ class Uses:
         local: set[str] | None = None,
         at: int | None = None,
         values: Mapping[str, Any] = types.MappingProxyType({}),
+        ways: Container[int] | None = None,
     ) -> None:
+        self.begun: Any = frozenset(bound), local, at
         self.loads: dict[str, Use] = {}  # what is read before the cell itself has bound it
         self.used: dict[str, Use] = {}  # everything that is loaded at all
         self.stores: dict[str, tuple[int, bool]] = {}  # name → (line, only on one way)
@@ -72,12 +80,13 @@ class Uses:
         self.shell: list[str] = []
         self.magics: list[str] = []
         self.expanded: list[str] = []  # of both, those that IPython puts values into
+        self.shown: list[ast.expr] = []  # what is written out
         self.imports: set[str] = set()
         self.dynamic: set[str] = set()
         self.star = False
         self.dicts: set[str] = set()  # names that the cell binds to dicts of its own
         self.bound: set[str] = set(bound)
-        self.local, self.at, self.values = local, at, values
+        self.local, self.at, self.values, self.ways = local, at, values, ways
         self.tree: ast.AST | None = None  # the whole of it
         self.settled: set[str] = set()  # names whose values decided which ways are walked
         self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it
@@ -87,6 +96,13 @@ class Uses:
         self.caught: list[str] = []  # names of exceptions, gone at the end of their handlers
         self.callees: list[str] = []  # the calls that the walk is inside of, innermost last
         self.branches = self.loops = 0
+
+    def again(self, values: Mapping[str, Any], ways: Container[int]) -> Self:
+        """Return what the same tree uses, by the ways that it took."""
+        bound, local, at = self.begun
+        found = type(self)(bound, local, at, values, ways)
+        found.visit(self.tree)  # type: ignore[attr-defined]
+        return found
 
     # names
 
