@@ -11,6 +11,7 @@ from .codes import bound_by_code
 from .conditions import UNKNOWN, decides, matches, outcome
 from .fp_walk import SCALARS
 from .marks import Mark, Marked
+from .uses import Use
 
 BUILTINS = {"len": len, "range": range}  # as they were
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -62,6 +63,11 @@ class BranchReads(CallReads):
         self.settled.add(name)
         return value
 
+    def plain(self, name: str) -> Any:
+        """Return the value of a name that stands while the tree runs, UNKNOWN for any other."""
+        changes = name in self.bindings or self.star or self.dynamic or name in self.bound_by_calls
+        return UNKNOWN if changes else self.values.get(name, UNKNOWN)
+
     def _went(self, way: list[ast.stmt]) -> Any:
         """Say whether a way was taken, UNKNOWN where nothing tells."""
         mark = _mark_of(way[0]) if way else None
@@ -74,6 +80,15 @@ class BranchReads(CallReads):
         mark, value = node.values
         if self.ways is None or (isinstance(mark, Mark) and mark.way in self.ways):
             self.visit(value)
+
+    def note_call(self, use: Use, node: ast.Call) -> None:
+        """Note what a name is called with, where no part of it is unpacked."""
+        if any(isinstance(a, ast.Starred) for a in node.args) or None in {
+            k.arg for k in node.keywords
+        }:
+            return
+        given = [self._outcome(a) for a in node.args]
+        use.calls.append((given, {str(k.arg): self._outcome(k.value) for k in node.keywords}))
 
     def visit_If(self, node: ast.If) -> None:
         taken = self._went(node.body)

@@ -2,10 +2,11 @@
 
 import dis
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .outside import inside, is_own_code
+from .reachable import Branches, Rule
 from .uses import ARITHMETIC, SHOWING
 
 METHODS = (staticmethod, classmethod)
@@ -28,18 +29,50 @@ class Code:
         self.stores: set[tuple[str, tuple[str, ...]]] = set()
         self.texts: list[str] = []
 
+    def add(self, other: "Code") -> None:
+        """Take in what another one names."""
+        self.globals |= other.globals
+        self.writes |= other.writes
+        self.attrs |= other.attrs
+        self.stores |= other.stores
+        self.texts += other.texts
+
 
 _known: dict[types.CodeType, Code] = {}
+_branches: dict[types.CodeType, Branches] = {}
 
 
 def code_of(code: types.CodeType) -> Code:
     """Return what a code object names; of inner functions, only of those that it may call."""
     found = _known.get(code)
-    if found is not None:
-        return found
+    if found is None:
+        steps = list(dis.get_instructions(code))
+        found = _known[code] = _named(steps, steps)
+        found.texts = [c for c in code.co_consts if isinstance(c, str)] + found.texts
+    return found
+
+
+def part_of(code: types.CodeType, rules: Iterable[Rule]) -> Code:
+    """Return what is named on the ways that a code object may take.
+
+    rules: what tells the values of its conditions, for each of its calls
+    """
+    branches = _branches.get(code)
+    if branches is None:
+        branches = _branches[code] = Branches(code)
+    if not branches.decided:
+        return code_of(code)
     found = Code()
-    steps = list(dis.get_instructions(code))
-    for place, one in enumerate(steps):
+    for rule in rules:
+        found.add(_named(branches.come_to(rule), branches.steps))
+    return found
+
+
+def _named(steps: Iterable[dis.Instruction], all_steps: list[dis.Instruction]) -> Code:
+    """Return what some instructions of a code object name."""
+    found = Code()
+    before: list[dis.Instruction] = []
+    for one in steps:
         name = one.opname
         if name in {"LOAD_GLOBAL", "LOAD_NAME"}:
             found.globals.add(one.argval)
@@ -52,19 +85,17 @@ def code_of(code: types.CodeType) -> Code:
             found.attrs.add(one.argval)
         elif name == "BINARY_OP":
             found.attrs.add(ARITHMETIC)
-        if name == "STORE_ATTR" and (target := _target(steps[:place])):
+        elif "CONST" in name and isinstance(one.argval, str):
+            found.texts.append(one.argval)
+        elif (
+            "CONST" in name
+            and isinstance(one.argval, types.CodeType)
+            and not _only_returned(all_steps, one.argval)
+        ):
+            found.add(code_of(one.argval))
+        if name == "STORE_ATTR" and (target := _target(before)):
             found.stores.add((target[0], (*target[1:], one.argval)))
-    for constant in code.co_consts:
-        if isinstance(constant, str):
-            found.texts.append(constant)
-        elif isinstance(constant, types.CodeType) and not _only_returned(steps, constant):
-            inner = code_of(constant)
-            found.globals |= inner.globals
-            found.writes |= inner.writes
-            found.stores |= inner.stores
-            found.attrs |= inner.attrs
-            found.texts += inner.texts
-    _known[code] = found
+        before.append(one)
     return found
 
 

@@ -4,12 +4,16 @@ import ast
 import builtins
 import sys
 import types
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from . import audit, outside, paths
 from .aliases import shares
+from .codes import bound_by_code
+from .conditions import UNKNOWN
 from .dropped import keeps
 from .hidden import Hidden
 from .prints import print_of
@@ -27,6 +31,7 @@ SHOWS_ITSELF = frozenset({"_repr_html_", "_repr_mimebundle_", "_repr_markdown_",
                           "_repr_svg_", "_repr_latex_", "_ipython_display_"})  # fmt: skip
 
 
+Space = dict[str, Any]
 ANYHOW = Use(0, maybe=False)  # what somebody calls, in whatever way
 ANYHOW.called = ANYHOW.escapes = True
 
@@ -214,7 +219,10 @@ class Facts:
         if outside.is_own(self.result.result):
             self.attrs |= SHOWS_ITSELF
         known = self.observer.known_values(self.used)
-        reach = self.reach = Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
+        space = self.shell.user_ns
+        by_code = cache(partial(bound_by_code, self.now))
+        plain = partial(_plain, self.before, self.now, self.stores.keys(), self.dynamic, by_code)
+        reach = self.reach = Reach(space, self.attrs, cached, known, self.before, plain)
         first: dict[str, int] = {}
         last = self.last_line
         for line, names in self.cell.early:  # of what the cell has dropped by now
@@ -339,6 +347,21 @@ class Facts:
             ):
                 found.add(name)
         return found
+
+
+def _plain(before: Space, now: Space, bound: AbstractSet[str], dynamic: set[str],
+           by_code: Callable[[], set[str]], name: str) -> Any:  # fmt: skip
+    """Return the value of a name that is the same throughout a cell, UNKNOWN for others.
+
+    before, now: the namespace before the cell, and after it
+    bound:       names that the text of the cell binds
+    dynamic:     what it calls that may bind any name
+    by_code:     tells which names code of the notebook may bind
+    """
+    value = before.get(name, UNKNOWN)
+    if value is UNKNOWN or now.get(name, UNKNOWN) is not value or name in bound or dynamic:
+        return UNKNOWN
+    return UNKNOWN if name in by_code() else value
 
 
 def _statement(tree: Any, line: int) -> tuple[int, int] | None:

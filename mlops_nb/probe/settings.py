@@ -154,9 +154,12 @@ class Settings:
         return found | {_channel("builtins", name) for name in patched & facts.used.keys()}
 
     def finders(self, cell: "Cell") -> list[Any]:
-        """Return what was asked for the modules that a cell loaded, where the notebook set that."""
-        asked = "meta_path" in self.names.get("sys", ()) and len(sys.modules) > cell.modules
-        return list(sys.meta_path) if asked else []
+        """Return what was asked for modules that a cell loaded by the notebook's own loaders."""
+        if "meta_path" not in self.names.get("sys", ()):
+            return []
+        loaded = list(sys.modules.values())[cell.modules :]
+        own_loaders = (outside.is_own(getattr(one, "__loader__", None)) for one in loaded)
+        return list(sys.meta_path) if any(own_loaders) else []
 
     def _keep(self, facts: "Facts") -> None:
         """Remember the notebook's functions and classes that libraries now call by some name."""

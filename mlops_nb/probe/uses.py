@@ -29,9 +29,12 @@ class Use:
     line:     of its first load
     maybe:    every load comes after a store on one way of a branch
     passed:   what a call of it gave was used at once, rather than bound to a name
+    loads:    how often it is loaded
+    calls:    what it is called with: values by place and by name, UNKNOWN where they are open
     """
 
-    __slots__ = ("around", "attrs", "called", "escapes", "given", "line", "maybe", "passed")
+    __slots__ = ("around", "attrs", "called", "calls", "escapes", "given", "line", "loads", "maybe",
+                 "passed")  # fmt: skip
 
     def __init__(self, line: int, *, maybe: bool) -> None:
         self.attrs: set[str] = set()
@@ -39,6 +42,13 @@ class Use:
         self.around: set[str] = set()
         self.called = self.escapes = self.passed = False
         self.line, self.maybe = line, maybe
+        self.loads = 0
+        self.calls: list[tuple[list[Any], dict[str, Any]]] = []
+
+    @property
+    def just_called(self) -> bool:
+        """Whether all that is done with it is to call it, and each call is known."""
+        return 0 < self.loads == len(self.calls) and not (self.escapes or self.attrs)
 
     @property
     def is_shown(self) -> bool:
@@ -125,6 +135,7 @@ class Uses:
         use = self.used.get(name)
         if use is None:
             use = self.used[name] = Use(line, maybe=False)
+        use.loads += 1
         if name not in self.bound:
             maybe = name in self.stores and not self.loops
             first = self.loads.setdefault(name, use)
