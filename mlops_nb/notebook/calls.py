@@ -100,8 +100,9 @@ def _note_ipython(scan: "Scan", node: ast.Call) -> None:
         elif words[0] in touches.CHANNELS_OF_MAGICS:
             scan.channels_changed.add(touches.CHANNELS_OF_MAGICS[words[0]])
     elif method == "run_cell_magic" and len(words) > 1:
-        if words[0] in {"bash", "sh", "script", "writefile", "system", "sx"}:
-            _shell(scan, words[-1])
+        if words[0] in {"bash", "sh", "script", "writefile", "file", "system", "sx", "!"}:
+            expands = words[0] in {"system", "sx", "!"}  # the others only their own line
+            _shell(scan, "\n".join(words[1:]) if expands else words[1])
         elif words[0] == "timeit":
             _timed(scan, *words[1:])
         else:

@@ -1,5 +1,6 @@
 """Reads a notebook's text into cells, and turns IPython's own syntax into Python."""
 
+import ast
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +18,12 @@ IPYTHON_SYNTAX = re.compile(
 )
 
 
+# a cell of one line that IPython takes for a magic without its `%`, where it is no Python
+AUTOMAGIC = re.compile(
+    r"(?:alias|autoreload|cat|cd|config|cp|env|history|less|load|load_ext|ls|matplotlib|mkdir|more|mv"
+    r"|pip|precision|prun|pushd|reset|rm|rmdir|run|store|time|timeit|who|whos|writefile|xmode)"
+    r"[ \t]+(?![!=()<>,+*/%^&|])\S.*"
+)
 # line magics whose text holds no Python, so that the transformer need not be asked
 QUIET_LINE = re.compile(
     r"^%(mlops|load_ext|reload_ext|autoreload|matplotlib|config|precision)(?:[ \t]+(.*?))?[ \t]*$",
@@ -195,6 +202,14 @@ def _line_form(magic: re.Match[str]) -> str:
     return f"{bound} = None  # %%capture" if bound.isidentifier() else f"# %%{magic[1]}{magic[2]}"
 
 
+def _is_python(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
 def python_of(source: str) -> str:
     """Return a cell's text as plain Python: magics and `!` lines become calls.
 
@@ -202,7 +217,11 @@ def python_of(source: str) -> str:
 
     >>> python_of("%matplotlib inline\\nx = 1")
     "get_ipython().run_line_magic('matplotlib', 'inline')\\nx = 1\\n"
+    >>> python_of("timeit f(x)")
+    "get_ipython().run_line_magic('timeit', 'f(x)')\\n"
     """
+    if AUTOMAGIC.fullmatch(source.strip()) and not _is_python(source):
+        source = f"%{source.strip()}"
     source = CELL_MAGIC.sub(_line_form, source, count=1)
     if not IPYTHON_SYNTAX.search(source):
         return source

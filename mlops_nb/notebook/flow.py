@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from mlops_nb.model import Function, Names, Warned
 from mlops_nb.notebook.names import BUILTINS, is_given
 
+LONE_MAGICS = frozenset({"history", "ll", "ls", "lsmagic", "pwd", "who", "whos"})
+
 
 @dataclass(slots=True)
 class Flow:
@@ -178,6 +180,8 @@ def missing_names(
     found = []
     for index in indexes:
         for name in flows[index].missing:
+            if name in LONE_MAGICS and set(cells[index].reads) == {name}:
+                continue  # IPython takes it for a magic
             later = [i for i, n in enumerate(cells) if name in n.writes and i > index]
             if later:
                 what = (

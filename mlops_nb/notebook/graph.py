@@ -244,7 +244,7 @@ def _of_cell(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
                 cell=cell.index,
             )
         )
-    if seen.star_import:
+    if seen.star_import and not seen.reads_anything:
         warned.append(
             Warned(
                 kind="star-import",

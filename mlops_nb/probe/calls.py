@@ -11,7 +11,8 @@ from .uses import SHOWING, WRITES, Use, Uses
 LONGEST_TEXT = 20_000
 IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
 SHELLS = {"bash", "sh", "script", "system", "sx", "sc", "run", "cd", "writefile", "pushd",
-          "cat", "cp", "less", "ll", "ls", "mkdir", "more", "mv", "rm", "rmdir"}  # fmt: skip
+          "cat", "cp", "file", "less", "ll", "ls", "mkdir", "more", "mv", "rm", "rmdir",
+          "perl", "ruby", "python", "python2", "python3", "pypy", "cmd"}  # fmt: skip
 EXPANDED = {"sx", "system", "!"}  # cell magics of IPython that put values into all of their text
 LITERAL = {"html", "javascript", "js", "latex", "markdown", "svg"}  # just shown
 TIMED = {"time", "timeit", "capture"}  # their trees are seen by themselves

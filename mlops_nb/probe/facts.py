@@ -212,17 +212,20 @@ class Facts:
             if root in self.both and (not tops or outside.top_of(self.both[root]) in tops)
         ]
 
-    def _from_code(self) -> set[str]:
-        """Names that are read by the code behind the names that the cell uses."""
+    def _begun(self) -> Reach:
+        """Return what walks from values to the code behind them, by what is known of this cell."""
         cached = [id(v) for n in self.observer.caches if n in self.both
                   and self.observer.answered_from_cache(v := self.both[n])]  # fmt: skip
-        if outside.is_own(self.result.result):
-            self.attrs |= SHOWS_ITSELF
         known = self.observer.known_values(self.used)
-        space = self.shell.user_ns
         by_code = cache(partial(bound_by_code, self.now))
         plain = partial(_plain, self.before, self.now, self.stores.keys(), self.dynamic, by_code)
-        reach = self.reach = Reach(space, self.attrs, cached, known, self.before, plain)
+        return Reach(self.shell.user_ns, self.attrs, cached, known, self.before, plain)
+
+    def _from_code(self) -> set[str]:
+        """Names that are read by the code behind the names that the cell uses."""
+        if outside.is_own(self.result.result):
+            self.attrs |= SHOWS_ITSELF
+        reach = self.reach = self._begun()
         first: dict[str, int] = {}
         last = self.last_line
         for line, names in self.cell.early:  # of what the cell has dropped by now
@@ -230,10 +233,7 @@ class Facts:
                 continue
             first |= dict.fromkeys(names - first.keys(), line)
         for early in self.cell.reaches:
-            reach.names |= early.names
-            reach.attrs |= early.attrs
-            reach.texts += early.texts
-            reach.stores |= early.stores
+            reach.join(early)
         for name, use in sorted(self.used.items(), key=lambda item: item[1].line):
             kept = use.is_kept(lambda callee: keeps(callee, self.both))
             for space in (self.before if name in self.loads else {}, self.now):

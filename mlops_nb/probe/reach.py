@@ -63,6 +63,13 @@ class Reach:
         self.pending: list[Any] = []  # what code names by its globals
         self.later: list[tuple[str, Any]] = []  # methods nobody has asked for yet
 
+    def join(self, other: "Reach") -> None:
+        """Take in what another one has found."""
+        self.names |= other.names
+        self.attrs |= other.attrs
+        self.texts += other.texts
+        self.stores |= other.stores
+
     def take(self, value: Any, use: Use, *, kept: bool = False) -> None:
         """Walk from one value that the cell uses.
 

@@ -8,12 +8,11 @@ from typing import Any, Self
 
 ARITHMETIC = "+-*/"  # stands among attributes for an operator between two values
 TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
-SHOWING = frozenset(
-    {"print", "display", "repr", "str", "format"}
-)  # what writes out what it is given
-WRITES = frozenset(
-    {"to_string", "to_html", "to_latex", "_repr_html_", "info", "__repr__", "__str__"}
-)  # methods that write out what they are asked of
+# what writes out what it is given, and methods that write out what they are asked of
+SHOWING = frozenset({"print", "display", "repr", "str", "format", "pprint", "display_html",
+                     "display_latex", "display_markdown", "display_pretty"})  # fmt: skip
+WRITES = frozenset({"to_string", "to_html", "to_latex", "_repr_html_", "info", "__repr__",
+                    "__str__"})  # fmt: skip
 DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
 SHELL_NAME = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)|(?<!\{)\{([^{}]+)\}(?!\})")
 

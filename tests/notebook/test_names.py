@@ -89,7 +89,15 @@ def test_what_is_no_name_goes_through_a_channel(source, changed, read):
 def test_the_shell_is_given_names_of_the_notebook_and_its_own_are_not_ours():
     assert set(names("!cp {src} $dst $$pid").reads) >= {"src", "dst"}
     assert "pid" not in names("!echo $$pid").reads
-    assert {"A", "HOME"} <= names("%%bash\nA=1\necho $A $HOME").maybe
+    assert set(names("%%sx\ncp {src} $dst").reads) >= {"src", "dst"}
+    assert set(names("%%bash -s {src}\nA=1\necho $A {b} $HOME").reads) == {"get_ipython", "src"}
+
+
+def test_a_line_that_is_no_python_may_be_a_magic_without_its_sign():
+    assert set(names("timeit f(x)").reads) == {"get_ipython", "f", "x"}
+    assert names("time y = x + 1").writes == {"y"}
+    assert names("time = 3").writes == {"time"}
+    assert names("rm x\ny = 1").error
 
 
 @pytest.mark.parametrize(
