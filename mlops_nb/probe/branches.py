@@ -202,7 +202,7 @@ class BranchReads(CallReads):
         self._block(node.orelse)
         after = self.bound
         self.branches += 1
-        for handler in node.handlers:
+        for handler in self._asked(node):
             taken = self._went(handler.body) is True
             self.bound = set(after if taken else before)
             self.visit(handler)
@@ -211,6 +211,13 @@ class BranchReads(CallReads):
         self.bound = after
         for child in node.finalbody:
             self.visit(child)
+
+    def _asked(self, node: ast.Try) -> list[ast.ExceptHandler]:
+        """Return the handlers that were asked whether they take an error."""
+        went = [self._went(handler.body) for handler in node.handlers]
+        if UNKNOWN in went:
+            return node.handlers
+        return node.handlers[: went.index(True) + 1] if True in went else []
 
     visit_TryStar = visit_Try  # type: ignore[assignment]
 
