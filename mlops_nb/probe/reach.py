@@ -14,7 +14,7 @@ from .codes import part_of
 from .conditions import UNKNOWN
 from .outside import inside, lineage, module_of
 from .paths import NO_DATA
-from .reachable import rule
+from .reachable import Rule
 from .uses import Use
 
 MANY = 200  # functions are looked for among this many items of a container
@@ -186,7 +186,7 @@ class Reach:
         self._walk(function.__dict__.get("__wrapped__"), depth + 1)
 
     def _code(self, code: types.CodeType, calls: Iterable[Values] = ({},)) -> None:
-        found = part_of(code, [rule(self.plain, arguments) for arguments in calls])
+        found = part_of(code, [Rule(self.plain, arguments) for arguments in calls])
         self.attrs |= found.attrs
         self.texts += found.texts
         self.stores |= found.stores

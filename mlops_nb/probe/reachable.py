@@ -13,7 +13,6 @@ from .conditions import COMPARED, UNKNOWN
 from .fp_walk import SCALARS
 
 Expression = tuple[Any, ...]  # ("global", name), ("local", name), ("const", value), (operator, …)
-Rule = Callable[[Expression], Any]
 OPEN: Expression = ("open",)
 LOADS = {"LOAD_GLOBAL": "global", "LOAD_NAME": "global", "LOAD_FAST": "local",
          "LOAD_FAST_CHECK": "local", "LOAD_CONST": "const"}  # fmt: skip
@@ -61,7 +60,7 @@ class Branches:
             offset += 2
         return self.places[offset]
 
-    def _next(self, place: int, value_of: Rule) -> list[int]:
+    def _next(self, place: int, value_of: "Rule") -> list[int]:
         """Return the places that may be come to from one."""
         step, onward = self.steps[place], [place + 1]
         jump = [self._target(step.argval)] if step.opcode in JUMPS else []
@@ -76,7 +75,7 @@ class Branches:
         jumps = (value is None) is when[1] if type(when) is tuple else bool(value) is when
         return jump if jumps else onward
 
-    def come_to(self, value_of: Rule) -> list[dis.Instruction]:
+    def come_to(self, value_of: "Rule") -> list[dis.Instruction]:
         """Return the instructions that may run; value_of: what an expression comes to, UNKNOWN."""
         seen: set[int] = set()
         pending = [0]
@@ -135,30 +134,31 @@ def _operator(step: dis.Instruction) -> str:
     return COMPARISONS.get(str(step.argval).removeprefix("bool(").removesuffix(")"), "")
 
 
-def rule(value: Callable[[str], Any], arguments: Mapping[str, Any]) -> Rule:
-    """Return what tells the value of an expression, UNKNOWN where it is open.
+class Rule:
+    """Tells the value of an expression in one call, UNKNOWN where it is open.
 
     value:     returns a global's, UNKNOWN where it is not plain or something binds it meanwhile
     arguments: of the call
     """
-    names: dict[str, Callable[[str], Any]] = {
-        "global": value,
-        "local": lambda name: arguments.get(name, UNKNOWN),
-    }
 
-    def value_of(expression: Expression) -> Any:
+    def __init__(self, value: Callable[[str], Any], arguments: Mapping[str, Any]) -> None:
+        self.value, self.arguments = value, arguments
+
+    def __call__(self, expression: Expression) -> Any:
+        """Return the value."""
         kind, *parts = expression
-        if kind == "const":
-            return parts[0] if type(parts[0]) in SCALARS else UNKNOWN
-        if kind in names:
-            found = names[kind](parts[0])
+        if kind in {"const", "global", "local"}:
+            found = self._looked_up(kind, parts[0])
             return found if type(found) in SCALARS else UNKNOWN
-        found = [value_of(part) for part in parts]
-        if UNKNOWN in found or kind not in {"not", *OPERATORS}:
+        values = [self(part) for part in parts]
+        if UNKNOWN in values or kind not in {"not", *OPERATORS}:
             return UNKNOWN
         try:
-            return not found[0] if kind == "not" else OPERATORS[kind](*found)
+            return not values[0] if kind == "not" else OPERATORS[kind](*values)
         except TypeError:  # an order that values do not have
             return UNKNOWN
 
-    return value_of
+    def _looked_up(self, kind: str, name: Any) -> Any:
+        if kind == "const":
+            return name
+        return self.value(name) if kind == "global" else self.arguments.get(name, UNKNOWN)
