@@ -33,6 +33,7 @@ ASKS: dict[str, frozenset[str]] = {
     "decimal": frozenset({"getcontext", "localcontext", "Decimal"}),
     "locale": frozenset({"getlocale", "localeconv", "strcoll", "currency", "format_string"}),
 }
+FORMATTERS = frozenset({"for_type", "for_type_by_name"})  # set how IPython writes out a class
 # channel → what sets it, where the module that holds it was loaded by the same cell
 SETS: dict[str, frozenset[str]] = {
     "pandas.options": frozenset({"set_option", "reset_option", "options"}),
@@ -254,7 +255,6 @@ SENSES: dict[str, Callable[[], Any]] = {
     "sys.limits": lambda: (sys.getrecursionlimit(), sys.getswitchinterval()),
     "display.precision": precision,
     "display.interactivity": lambda: getattr(_shell(), "ast_node_interactivity", None),
-    "display.formatters": lambda: tuple(map(id, printers().values())),
     "warnings": _warnings,
     "matplotlib": _matplotlib,
     "pandas.options": _pandas_options,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .outside import inside, is_own_code
-from .reachable import Branches, Rule
+from .reachable import CONDITIONAL, Branches, Rule
 from .uses import ARITHMETIC, SHOWING
 
 METHODS = (staticmethod, classmethod)
@@ -57,6 +57,8 @@ def part_of(code: types.CodeType, rules: Iterable[Rule]) -> Code:
 
     rules: what tells the values of its conditions, for each of its calls
     """
+    if CONDITIONAL.isdisjoint(code.co_code[::2]):
+        return code_of(code)
     branches = _branches.get(code)
     if branches is None:
         branches = _branches[code] = Branches(code)

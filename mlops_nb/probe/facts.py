@@ -274,9 +274,10 @@ class Facts:
         tops = {outside.top_of(self.both[n]) for n in self.used if n in self.both}
         patched = self.observer.settings.names.get("builtins", set())
         magics = {a.lstrip("%") for a in attrs if a.startswith("%")}
+        formatted = "display.formatters" in self.observer.ever_set
         return [
             *self.observer.settings.reached({*attrs, *(self.used.keys() & patched)}, tops),
-            *written_by(self.result.result),
+            *(written_by(self.result.result) if formatted else ()),
             *self.observer.settings.finders(self.cell),
             *self.cell.tasks,
             *(self._listeners() if "logging" in tops else ()),

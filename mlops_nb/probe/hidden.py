@@ -90,6 +90,7 @@ class Hidden:
         read |= settings.read(facts)
         stored, restored = self._stored()
         changed |= stored | self._just_shown() | settings.changed(facts)
+        changed |= {"display.formatters"} if channels.FORMATTERS & facts.attrs else set()
         self.observer.ever_set |= changed
         return read | restored, changed
 
@@ -200,7 +201,11 @@ class Hidden:
         now = shown_by.display_options()
         if now and now not in known:
             known += [now] if known else [shown_by.default_options(), now]
-        return shown_by.channels(shown, known, looks)
+        formatted = "display.formatters" in self.observer.ever_set
+        own = (
+            {"display.formatters"} if formatted and any(map(shown_by.written_by, shown)) else set()
+        )
+        return own | shown_by.channels(shown, known, looks)
 
     def _shows_all(self) -> bool:
         """Say whether more than the last expression of the cell would be shown, if one asks."""

@@ -91,6 +91,7 @@ class Branches:
 
 
 JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+CONDITIONAL = {code for name, code in dis.opmap.items() if "JUMP" in name and "IF" in name}
 
 
 def _binds(step: dis.Instruction) -> bool:

@@ -81,8 +81,6 @@ def channels(
         found.add("display.precision")
     if "polars" in tops:
         found |= {f"env:{name}" for name in os.environ if name.startswith("POLARS_FMT")}
-    if any(written_by(value) for value in shown):
-        found.add("display.formatters")
     if any(_is_array(value) for value in shown):
         found.add("numpy.print")
     if "pandas" in tops:

@@ -7,19 +7,22 @@ shell with our observer, and ipyflow where it can be imported. To measure that o
 environment of its own and let it see this package:
 
     uv venv .flow && uv pip install -p .flow ipyflow pandas scikit-learn xxhash
-    PYTHONPATH=. .flow/bin/python tests/benchmarks/observe.py
+    .flow/bin/python tests/benchmarks/observe.py
 """
 
 import contextlib
 import importlib.util
 import io
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
+HERE = str(Path(__file__).parents[2])  # where the package lies
 WAYS = ("plain", "observed", "ipyflow")
 KINDS = (
     "x{i} = x{j} + 1",
@@ -95,7 +98,8 @@ def rounds_of(work: str, ways: list[str], rounds: int) -> dict[str, dict[str, fl
         for _ in range(rounds):
             for way in ways:
                 words = [sys.executable, "-W", "ignore", __file__, "--measure", way, work]
-                done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=folder)
+                done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=folder,
+                                  env={**os.environ, "PYTHONPATH": HERE})  # fmt: skip
                 found[way].append(json.loads(done.stdout.splitlines()[-1]))
     return {
         way: {key: statistics.median(one[key] for one in got) for key in got[0]}
