@@ -66,7 +66,7 @@ class CallReads(Uses, ast.NodeVisitor):
         self.callees.pop()
 
     def note_call(self, use: Use, node: ast.Call) -> None:
-        """Note what a name is called with."""
+        """Note what a name is called with: `BranchReads` does, which knows what names stand for."""
 
     def _note_shown(self, node: ast.Call, name: str) -> None:
         """Note what a call writes out: what it is given, or what it is asked of."""

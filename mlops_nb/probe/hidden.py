@@ -202,10 +202,10 @@ class Hidden:
         if now and now not in known:
             known += [now] if known else [shown_by.default_options(), now]
         formatted = "display.formatters" in self.observer.ever_set
-        own = (
-            {"display.formatters"} if formatted and any(map(shown_by.written_by, shown)) else set()
-        )
-        return own | shown_by.channels(shown, known, looks)
+        found = shown_by.channels(shown, known, looks)
+        if formatted and any(map(shown_by.written_by, shown)):
+            found.add("display.formatters")
+        return found
 
     def _shows_all(self) -> bool:
         """Say whether more than the last expression of the cell would be shown, if one asks."""
@@ -239,7 +239,9 @@ class Hidden:
         if TYPED_AGAIN & self.words:
             texts = self.facts.magic_texts
             spans = [span for text in texts for span in RANGE.findall(text)]
-            found |= {n for first, last in spans for n in range(int(first), int(last or first) + 1)}
+            for first, last in spans:
+                end = min(int(last or first), self.cell.typed)
+                found |= set(range(int(first), end + 1))
         found |= {self.cell.typed - n.count("i") for n in asked & {"_i", "_ii", "_iii"}}
         return {f"In[{count}]" for count in found}
 

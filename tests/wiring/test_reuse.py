@@ -137,6 +137,21 @@ def test_new_files_in_a_folder_that_was_listed_count(desk):
     assert it.last.metrics == {"n": 2.0}
 
 
+@pytest.mark.parametrize("ask", ["os.path.exists('m.txt')", "Path('m.txt').is_file()"])
+def test_a_file_that_was_asked_for_and_not_there_counts_as_soon_as_it_is(desk, ask):
+    it = desk(
+        f"# mlops: step a\nimport os\nfrom pathlib import Path\n"
+        f"m = open('m.txt').read() if {ask} else 'none'\n",
+        "# mlops: step b\nlength = len(m)",
+    )
+    it.run()
+    assert it.run() == {"a": "reused", "b": "reused"}
+    (it.folder / "m.txt").write_text("here")
+    assert it.run() == {"a": "finished", "b": "finished"}
+    assert it.why("a") == "`a` runs: file 'm.txt' is there now"
+    assert it.run() == {"a": "reused", "b": "reused"}
+
+
 def test_an_edited_module_of_the_project_counts(desk):
     it = desk("import helper", "# mlops: step a\nx = helper.f()")
     (it.folder / "helper.py").write_text("def f(): return 1\n")
