@@ -109,7 +109,7 @@ class Line:
                 child.poll()
                 self.reader.ended = not ready([self.sock], 0.0)
             for pipe in self.pipes:
-                if pipe.fd in heard:
+                if pipe.fd in heard or pipe.data:  # what came together with the last message, too
                     self._loose(pipe)
         for pipe in self.pipes:
             pipe.fill()
@@ -127,9 +127,8 @@ class Line:
         return MARK + self.mark + b"%d" % message["n"] + MARK
 
     def _loose(self, pipe: Pipe) -> None:
-        before = len(pipe.data)
         pipe.fill()
-        if self.mark and len(pipe.data) != before:
+        if self.mark:
             self.outputs.text(pipe.name, pipe.loose(MARK + self.mark))
 
     def last_words(self) -> None:

@@ -170,6 +170,22 @@ def test_a_long_cell_can_be_read_while_it_runs_even_where_its_runner_is_killed(t
     assert gone(terminal)
 
 
+def test_what_is_printed_right_after_something_shown_can_be_read_while_its_cell_runs(terminal):
+    notebook(terminal, "import os, time\nopen('begun', 'w').write('x')\n"
+             "while not os.path.exists('halted'): time.sleep(0.05)\n"
+             "display(1)\nprint('afterwards', flush=True)\nopen('printed', 'w').write('x')\n"
+             "time.sleep(120)")  # fmt: skip
+    with terminal.start("run", "n.ipynb", "--engine", "warm", "-o", "o.ipynb") as process:
+        wait_for(terminal.folder / "begun")
+        process.send_signal(signal.SIGSTOP)  # so that both reach it at once
+        (terminal.folder / "halted").touch()
+        wait_for(terminal.folder / "printed")
+        process.send_signal(signal.SIGCONT)
+        wait_for(terminal.folder / "o.ipynb", seconds=20, holding='afterwards\\n"')
+        process.kill()
+    assert gone(terminal)
+
+
 def test_another_environment_needs_nothing_of_ours(terminal, tmp_path):
     venv.create(tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"
