@@ -6,7 +6,7 @@ Every figure is the median over rounds of fresh processes, taken in turns: the p
 shell with our observer, and ipyflow where it can be imported. To measure that one, too, make an
 environment of its own and let it see this package:
 
-    uv venv .flow && uv pip install -p .flow ipyflow pandas scikit-learn xxhash
+    uv venv .flow && uv pip install -p .flow ipyflow pandas pyarrow scikit-learn xxhash
     .flow/bin/python tests/benchmarks/observe.py
 """
 
