@@ -195,14 +195,14 @@ class Hidden:
         shown = [self.facts.both[n] for n, use in used if n in self.facts.both
                  and not use.given.isdisjoint(SHOWING)]  # fmt: skip
         shown.append(self.facts.result.result)
-        kinds = Kinds(self.facts.both)
-        looks = [look for node in self.facts.shown if (look := kinds.of(node)) is not None]
+        tell = Kinds(self.facts.both).of
+        kinds = [kind for node in self.facts.shown if (kind := tell(node)) is not None]
         known = self.observer.display
         now = shown_by.display_options()
         if now and now not in known:
             known += [now] if known else [shown_by.default_options(), now]
         formatted = "display.formatters" in self.observer.ever_set
-        found = shown_by.channels(shown, known, looks)
+        found = shown_by.channels(shown, known, kinds)
         if formatted and any(map(shown_by.written_by, shown)):
             found.add("display.formatters")
         return found

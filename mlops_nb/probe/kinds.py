@@ -50,29 +50,29 @@ ACCESSORS = frozenset({"str", "dt", "cat"})
 PLACES = frozenset({"loc", "iloc"})
 
 
-class Look(NamedTuple):
+class Kind(NamedTuple):
     """A kind of value: "frame", "series", "groups" or "array".
 
     shape: its rows and columns at most; of an array, its real shape or that of what it came from
     """
 
-    kind: str
+    name: str
     shape: tuple[int, ...] = (MANY, MANY)
 
 
-def of_value(value: Any) -> Look | None:
+def of_value(value: Any) -> Kind | None:
     """Return the kind of a value itself."""
     kind, top = type(value), top_of(value)
     if issubclass(kind, types.ModuleType | type) or top not in {"pandas", "numpy"}:
         return None
     shape = getattr(value, "shape", None)
     if top == "numpy":
-        return Look("array", tuple(shape)) if shape and hasattr(value, "tobytes") else None
+        return Kind("array", tuple(shape)) if shape and hasattr(value, "tobytes") else None
     if "GroupBy" in kind.__name__ or "Rolling" in kind.__name__:
-        return Look("groups")
+        return Kind("groups")
     if type(shape) is not tuple or not hasattr(value, "iloc"):
         return None
-    return Look("frame" if len(shape) > 1 else "series", (*shape, 1)[:2])
+    return Kind("frame" if len(shape) > 1 else "series", (*shape, 1)[:2])
 
 
 class Kinds:
@@ -84,55 +84,55 @@ class Kinds:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
 
-    def of(self, node: ast.expr) -> Look | None:
+    def of(self, node: ast.expr) -> Kind | None:
         """Return the kind of what an expression gives, None where that is not known."""
         rule = RULES.get(type(node))
         return None if rule is None else rule(self, node)
 
-    def _name(self, node: ast.Name) -> Look | None:
+    def _name(self, node: ast.Name) -> Kind | None:
         return of_value(self.values.get(node.id))
 
-    def _either(self, *nodes: ast.expr) -> Look | None:
-        return next((look for node in nodes if (look := self.of(node)) is not None), None)
+    def _either(self, *nodes: ast.expr) -> Kind | None:
+        return next((kind for node in nodes if (kind := self.of(node)) is not None), None)
 
-    def _attribute(self, node: ast.Attribute) -> Look | None:
+    def _attribute(self, node: ast.Attribute) -> Kind | None:
         owner = self.of(node.value)
         if owner is None:
             held = own(self.values.get(getattr(node.value, "id", "")), "__dict__")
             return of_value(held.get(node.attr)) if type(held) is dict else None
         rows, columns = (*owner.shape, 1, 1)[:2]
         if node.attr == "T":
-            return Look(owner.kind, (columns, rows) if owner.kind == "frame" else owner.shape)
-        if owner.kind == "array":
+            return Kind(owner.name, (columns, rows) if owner.name == "frame" else owner.shape)
+        if owner.name == "array":
             return owner if node.attr in {"real", "imag"} else None
         if node.attr == "values":
-            return Look("array", (rows, columns))
+            return Kind("array", (rows, columns))
         if node.attr == "dtypes":
-            return Look("series", (columns, 1))
-        if owner.kind == "series":
+            return Kind("series", (columns, 1))
+        if owner.name == "series":
             return owner if node.attr in ACCESSORS else None
         known = getattr(self.values.get(getattr(node.value, "id", "")), "columns", ())
-        return Look("series", (rows, 1)) if node.attr in known else None
+        return Kind("series", (rows, 1)) if node.attr in known else None
 
-    def _item(self, node: ast.Subscript) -> Look | None:
+    def _item(self, node: ast.Subscript) -> Kind | None:
         placed = isinstance(node.value, ast.Attribute) and node.value.attr in PLACES
         owner = self.of(node.value.value if placed else node.value)  # type: ignore[attr-defined]
-        if owner is None or owner.kind == "groups":
+        if owner is None or owner.name == "groups":
             return owner
         asked = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         single = [isinstance(one, ast.Constant | ast.UnaryOp) for one in asked]
-        if owner.kind == "array":
+        if owner.name == "array":
             left = len(owner.shape) - sum(single)
-            return Look("array", owner.shape[-left:]) if left > 0 else None
-        if owner.kind == "series":
+            return Kind("array", owner.shape[-left:]) if left > 0 else None
+        if owner.name == "series":
             return None if all(single) else owner
         if not placed:
-            return Look("series", (owner.shape[0], 1)) if all(single) else owner
+            return Kind("series", (owner.shape[0], 1)) if all(single) else owner
         if len(asked) > 1:
-            return owner if not any(single) else None if all(single) else Look("series")
-        return Look("series", (owner.shape[1], 1)) if single[0] else owner
+            return owner if not any(single) else None if all(single) else Kind("series")
+        return Kind("series", (owner.shape[1], 1)) if single[0] else owner
 
-    def _call(self, node: ast.Call) -> Look | None:
+    def _call(self, node: ast.Call) -> Kind | None:
         func = node.func
         if not isinstance(func, ast.Attribute):
             return None
@@ -140,16 +140,16 @@ class Kinds:
         axis = bool(node.args) or any(k.arg == "axis" for k in node.keywords)
         if owner is None:
             return self._of_module(node, func)
-        if owner.kind == "array":
+        if owner.name == "array":
             return _of_array(owner, func.attr, axis=axis)
         if func.attr in GROUPS:
-            return Look("groups", owner.shape)
-        if owner.kind == "groups":
-            return Look("frame", owner.shape)
+            return Kind("groups", owner.shape)
+        if owner.name == "groups":
+            return Kind("frame", owner.shape)
         accessed = isinstance(func.value, ast.Attribute) and func.value.attr in ACCESSORS
         return _of_table(owner, node, "map" if accessed else func.attr)
 
-    def _of_module(self, node: ast.Call, func: ast.Attribute) -> Look | None:
+    def _of_module(self, node: ast.Call, func: ast.Attribute) -> Kind | None:
         """Return what a function of numpy or pandas, or a model's prediction, gives."""
         root: ast.expr = func.value
         while isinstance(root, ast.Attribute):
@@ -157,30 +157,30 @@ class Kinds:
         value = self.values.get(getattr(root, "id", ""))
         top = top_of(value) if value is not None else ""
         if not issubclass(type(value), types.ModuleType):
-            return Look("array") if top == "sklearn" and func.attr in PREDICTS else None
+            return Kind("array") if top == "sklearn" and func.attr in PREDICTS else None
         if top == "pandas":
-            return Look("frame") if func.attr in TABLES or func.attr.startswith("read_") else None
+            return Kind("frame") if func.attr in TABLES or func.attr.startswith("read_") else None
         if top != "numpy":
             return None
         if func.attr in MADE:
-            return Look("array") if node.args or node.keywords else None
+            return Kind("array") if node.args or node.keywords else None
         given = self._either(*node.args)
         axis = len(node.args) > 1 or any(k.arg == "axis" for k in node.keywords)
-        if given is None or given.kind != "array" or func.attr not in REDUCES:
+        if given is None or given.name != "array" or func.attr not in REDUCES:
             return given
         return _of_array(given, func.attr, axis=axis)
 
 
-def _of_table(owner: Look, node: ast.Call, method: str) -> Look | None:
+def _of_table(owner: Kind, node: ast.Call, method: str) -> Kind | None:
     rows, columns = (*owner.shape, 1)[:2]
     if method in {"unique", "to_numpy"}:
-        return Look("array", (rows,))
+        return Kind("array", (rows,))
     if method in REDUCES:
-        return Look("series", (columns, 1)) if owner.kind == "frame" else None
-    return Look(owner.kind, (_rows(node, method, rows), columns)) if method in SAME else None
+        return Kind("series", (columns, 1)) if owner.name == "frame" else None
+    return Kind(owner.name, (_rows(node, method, rows), columns)) if method in SAME else None
 
 
-def _of_array(owner: Look, method: str, *, axis: bool) -> Look | None:
+def _of_array(owner: Kind, method: str, *, axis: bool) -> Kind | None:
     if method in ARRAY_SAME:
         return owner
     return owner if method in REDUCES and axis and len(owner.shape) > 1 else None
@@ -196,7 +196,7 @@ def _rows(node: ast.Call, method: str, rows: int) -> int:
     return min(rows, asked) if type(asked) is int else rows
 
 
-Rule = Callable[[Kinds, Any], Look | None]
+Rule = Callable[[Kinds, Any], Kind | None]
 RULES: dict[type, Rule] = {
     ast.Name: Kinds._name,
     ast.Attribute: Kinds._attribute,

@@ -27,17 +27,17 @@ class Marked(ast.BoolOp):
 class Marks(ast.NodeTransformer):
     """Marks one tree.
 
-    ways:  numbers that no other mark has
-    found: how many marks there are
+    numbers: those that no other mark has
+    found:   how many marks there are
     """
 
-    def __init__(self, ways: Iterator[int]) -> None:
-        self.ways = ways
+    def __init__(self, numbers: Iterator[int]) -> None:
+        self.numbers = numbers
         self.found = 0
 
     def _mark(self, near: ast.AST) -> Mark:
         self.found += 1
-        way = next(self.ways)
+        way = next(self.numbers)
         asked = ast.Call(ast.Name(SHELL, ast.Load()), [], [])
         mark = Mark(ast.Attribute(asked, WAY, ast.Load()), [ast.Constant(way)], [])
         mark.way = way

@@ -121,19 +121,19 @@ class Observer:
         if self.cell is not None and self.cell.count == self.shell.execution_count:
             return
         try:
-            folder = paths.folder_now()
+            folder, space = paths.folder_now(), self.space()
             self.cell = Cell(
                 info=info,
                 count=self.shell.execution_count,
                 typed=len(self.shell.history_manager.input_hist_parsed),
                 folder=folder,
-                space=self.space(),
+                space=space,
                 state=channels.state() if self.state is None else channels.again(self.state),
                 stats=paths.stats(folder, self.files) if self._may_write(info.raw_cell) else None,
                 modules=len(sys.modules),
                 writing={path: paths.told(path) for path in self.writing},
                 start=time.time_ns(),
-                tasks=pending(self.space().values()) if "await" in info.raw_cell else [],
+                tasks=pending(space.values()) if "await" in info.raw_cell else [],
                 shown=list(self.shell.user_ns.get("_oh", ())),
             )
             self.opened.watch(folder)

@@ -4,12 +4,12 @@ import os
 import re
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from .channels import ALL_DIGITS, precision, printers
-from .kinds import Look
+from .kinds import Kind
 from .outside import lineage, module_of, name_of, top_of
 
 SHOWN = re.compile(
@@ -64,12 +64,12 @@ def default_options() -> dict[str, Any]:
 
 
 def channels(
-    values: Iterable[Any], known: Iterable[Options], looks: Iterable[Look] = ()
+    values: Iterable[Any], known: Iterable[Options], kinds: Collection[Kind] = ()
 ) -> set[str]:
     """Return the channels that the look of values hangs on.
 
     known: pandas' options of display as they were at one time or another
-    looks: what is known of values that have no name
+    kinds: what is known of values that have no name
     """
     shown = list(values)
     for value in shown[:]:
@@ -87,13 +87,12 @@ def channels(
         differ = _differing(known)
         if any(_matters(differ, value) for value in shown if top_of(value) == "pandas"):
             found.add("pandas.options")
-    kinds = {look.kind for look in looks}
-    if "array" in kinds:
+    if any(kind.name == "array" for kind in kinds):
         found.add("numpy.print")
-    if kinds & {"frame", "series"} and (differ := _differing(known)):
-        tables = [look.shape for look in looks if look.kind in {"frame", "series"}]
-        if any(_reaches(differ, shape) for shape in tables):
-            found.add("pandas.options")
+    tables = [kind.shape for kind in kinds if kind.name in {"frame", "series"}]
+    differ = _differing(known) if tables else {}
+    if any(_reaches(differ, shape) for shape in tables):
+        found.add("pandas.options")
     return found
 
 

@@ -77,7 +77,7 @@ class Uses:
         values: Mapping[str, Any] = types.MappingProxyType({}),
         ways: Container[int] | None = None,
     ) -> None:
-        self.begun: Any = frozenset(bound), local, at
+        self.place: Any = frozenset(bound), local, at  # of the tree in its cell
         self.loads: dict[str, Use] = {}  # what is read before the cell itself has bound it
         self.used: dict[str, Use] = {}  # everything that is loaded at all
         self.stores: dict[str, tuple[int, bool]] = {}  # name → (line, only on one way)
@@ -108,7 +108,7 @@ class Uses:
 
     def again(self, values: Mapping[str, Any], ways: Container[int]) -> Self:
         """Return what the same tree uses, by the ways that it took."""
-        bound, local, at = self.begun
+        bound, local, at = self.place
         found = type(self)(bound, local, at, values, ways)
         found.visit(self.tree)  # type: ignore[attr-defined]
         return found

@@ -171,6 +171,7 @@ def test_a_long_cell_can_be_read_while_it_runs_even_where_its_runner_is_killed(t
 
 
 def test_what_is_printed_right_after_something_shown_can_be_read_while_its_cell_runs(terminal):
+    # the cell waits for the halt, then goes on and says nothing more until it is killed
     notebook(terminal, "import os, time\nopen('begun', 'w').write('x')\n"
              "while not os.path.exists('halted'): time.sleep(0.05)\n"
              "display(1)\nprint('afterwards', flush=True)\nopen('printed', 'w').write('x')\n"
