@@ -6,12 +6,12 @@ PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3,$(she
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test setup browser lint types unit notebooks bench lock wheel clean
+.PHONY: demo test setup browser postgres lint types unit notebooks bench lock wheel clean
 
 demo: setup
 	$(BIN)/mlops-nb demo
 
-test: setup browser lint types unit notebooks
+test: setup browser postgres lint types unit notebooks
 
 setup: .venv/.ready
 
@@ -28,6 +28,10 @@ setup: .venv/.ready
 # The panel is driven in a real browser. Chromium: the machine's own, Debian's package, Playwright's.
 browser: setup
 	@$(BIN)/python tests/browser/chromium.py
+
+# The journal is tested on a real PostgreSQL server: the machine's own, or Debian's package.
+postgres: setup
+	@$(BIN)/python tests/stores/postgres_server.py
 
 lint: setup
 	$(BIN)/ruff check .

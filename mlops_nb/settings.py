@@ -16,7 +16,7 @@ class Settings:
     """Where a project keeps what it records.
 
     root:    the project's folder
-    journal: SQLAlchemy URL of the journal
+    journal: URL of the journal, in SQLite or PostgreSQL
     mlflow:  tracking URI; MLFLOW_TRACKING_URI wins
     experiment: name of the MLflow experiment
     """

@@ -32,7 +32,9 @@ FLOORS = (
 )
 RANKS = {name: rank for rank, floor in enumerate(FLOORS) for name in floor}
 DOORS = {"__init__", "__main__"}  # what Python, IPython and Jupyter call: they open the faces
-HEAVY = ("mlflow", "pandas", "pandera", "sklearn", "papermill", "IPython", "sqlalchemy", "numpy")
+DATABASES = ("psycopg", "sqlalchemy")
+HEAVY = ("mlflow", "pandas", "pandera", "sklearn", "papermill", "IPython", "numpy", *DATABASES)
+DRIVERS = {"sqlite3": {"stores/sqlite.py"}, "psycopg": {"stores/postgres.py"}, "sqlalchemy": set()}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 40
 LONG = {
     "bundle/documents.py:review": "a page, line by line",
@@ -117,6 +119,17 @@ def test_the_walk_sees_imports_inside_functions():
     assert objection(("stores", "local"), ("executors", "kernel")) == "it lies beside"
     assert objection(("verbs", "run"), ("verbs", "judge")) == "it lies beside"
     assert objection(("verbs", "promote", "prove"), ("verbs", "promote", "proof")) == ""
+
+
+def test_a_driver_of_a_database_is_imported_by_one_file():
+    found = {driver: set() for driver in DRIVERS}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for driver in {name.split(".")[0] for name in names} & set(DRIVERS):
+                found[driver].add(relative(path))
+    assert found == DRIVERS
 
 
 def test_a_face_calls_the_project_alone():

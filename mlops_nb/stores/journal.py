@@ -1,70 +1,115 @@
-"""The journal: every event, in the order it happened, in one SQL table."""
+"""The journal: every event, in the order it was written, in one table of a SQL database."""
 
 import contextlib
-import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator
+import os
+import weakref
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import sqlalchemy as sa
-
-from mlops_nb.errors import Refused
+from mlops_nb import events as ev
+from mlops_nb.errors import Refused, Unreachable
 from mlops_nb.events import Event, as_record, from_record
 from mlops_nb.ports import Clock
-from mlops_nb.stores.shared import (
-    MOUNTS,
-    locked,
-    plain,
-    refuse_shared,
-    unopened,
-    unreadable,
-    unwritten,
-)
 
-METADATA = sa.MetaData()
-EVENTS = sa.Table(
-    "events",
-    METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("at", sa.String(40), nullable=False),
-    sa.Column("run", sa.String(64), nullable=False, index=True),
-    sa.Column("job", sa.String(128), nullable=False, index=True),
-    sa.Column("kind", sa.String(40), nullable=False, index=True),
-    sa.Column("once", sa.String(255), unique=True),
-    sa.Column("data", sa.Text, nullable=False),
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    id {identity}, at TEXT NOT NULL, run TEXT NOT NULL, job TEXT NOT NULL,
+    kind TEXT NOT NULL, once TEXT UNIQUE, data TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS ix_events_run ON events (run);
+CREATE INDEX IF NOT EXISTS ix_events_job ON events (job);
+CREATE INDEX IF NOT EXISTS ix_events_kind ON events (kind);
+CREATE TABLE IF NOT EXISTS places (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)
+"""
+USED = "SELECT id FROM events WHERE once = ?"
+INSERT = "INSERT INTO events (at, run, job, kind, once, data) VALUES (?, ?, ?, ?, ?, ?)"
+SELECT = "SELECT id, at, run, job, kind, data FROM events WHERE id > ?"
+SET_PLACE = """
+INSERT INTO places (name, value) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
+GET_PLACE = "SELECT value FROM places WHERE name = ?"
+
+# a run's progress, and what only saves work later: synced to disk with the next other event
+UNSYNCED = frozenset(
+    {
+        ev.EngineChosen,
+        ev.CellStarted,
+        ev.CellFinished,
+        ev.CellObserved,
+        ev.StepStarted,
+        ev.StepObserved,
+        ev.StepFinished,
+        ev.StepReused,
+        ev.StepRecorded,
+        ev.Measured,
+    }
 )
-PLACES = sa.Table(
-    "places",
-    METADATA,
-    sa.Column("name", sa.String(128), primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
+SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
+POSTGRESQL = frozenset({"postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
+FIXES = {
+    "opened": "check the address in mlops-nb.toml or MLOPS_NB_JOURNAL, its driver, and free space",
+    "written": "free some space, or wait until the database answers, and try again",
+    "read": "wait until the database answers, or restore .mlops/journal.db from a copy",
+}
+
+
+class Database(Protocol):
+    """What differs from one database to another; a connection is its driver's own.
+
+    address:    where it is, for error messages; without a password
+    errors:     what its driver raises
+    identity:   SQL definition of a primary key that counts up
+    has_tables: SQL query for whether the journal's tables exist
+    """
+
+    address: str
+    errors: tuple[type[Exception], ...]
+    identity: str
+    has_tables: str
+
+    def connect(self) -> Any:
+        """Open a connection."""
+
+    def is_usable(self, connection: Any) -> bool:
+        """Say whether an idle connection still leads to the database."""
+
+    def begin(self, connection: Any, *, synced: bool) -> None:
+        """Begin a transaction as the only writer; wait until other writers are done.
+
+        synced: its commit returns when everything written so far is on disk
+        """
+
+    def execute(self, connection: Any, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Execute a statement with a `?` for each value; return its rows."""
+
+    def insert(self, connection: Any, sql: str, values: Sequence[Any]) -> int:
+        """Insert one row; return its id."""
+
+    def lock(self, name: str, *, wait: bool) -> Callable[[], None] | None:
+        """Take a lock that ends with the process; return its release, None if it is taken.
+
+        The release raises one of `errors` if the lock was lost before.
+        """
 
 
 class SqlJournal:
-    """A journal in any database that SQLAlchemy speaks to; SQLite by default."""
+    """A journal in a SQL database."""
 
-    def __init__(self, url: str, clock: Clock, *, mounts: Path = MOUNTS) -> None:
-        self.clock = clock
-        parsed = _parsed(url)
-        self.file = Path(parsed.database) if _is_file(parsed) and parsed.database else None
-        if self.file is not None:
-            refuse_shared(self.file, mounts)
-        try:
-            if self.file is not None:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.engine = sa.create_engine(url)
-            if parsed.get_backend_name() == "sqlite":
-                sa.event.listen(self.engine, "connect", _set_up_sqlite)
-                sa.event.listen(self.engine, "begin", _begin_immediate)
-            METADATA.create_all(self.engine)
-        except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError, TypeError) as error:
-            raise unopened(error, parsed.render_as_string(hide_password=True)) from None
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database, self.clock = database, clock
+        # by process: a fork must neither use nor close the connections of its parent
+        self.idle: defaultdict[int, list[Any]] = defaultdict(list)
+        weakref.finalize(self, _close, self.idle)
+        with self._reported("opened"), self._connected() as connection:
+            if not database.execute(connection, database.has_tables)[0][0]:
+                with self._writing(connection, synced=True):
+                    for statement in SCHEMA.format(identity=database.identity).split(";"):
+                        database.execute(connection, statement)
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
-        """Write an event; return it with its id and time, None where `once` was used before."""
+        """Write an event; return it with its id and time, None if `once` was used before."""
         found = self._write([event], once)
         return found[0] if found else None
 
@@ -72,132 +117,146 @@ class SqlJournal:
         """Write some events, all of them or none; return them with their ids and times."""
         return self._write(list(events), "")
 
-    def _write(self, events: list[Event], once: str) -> list[Event]:
-        now = self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        rows = [
-            {
-                "at": event.at or now,
-                "run": event.run,
-                "job": event.job,
-                "kind": type(event).__name__,
-                "once": once or None,
-                "data": json.dumps(as_record(event), ensure_ascii=False, default=plain),
-            }
-            for event in events
-        ]
-        try:
-            with self.engine.begin() as connection:
-                keys = [connection.execute(EVENTS.insert().values(row)).inserted_primary_key
-                        for row in rows]  # fmt: skip
-        except sa.exc.IntegrityError:
-            if once:
-                return []
-            raise
-        except sa.exc.SQLAlchemyError as error:
-            raise unwritten(error) from None
-        return [_read(row, int(key[0]) if key else 0)
-                for row, key in zip(rows, keys, strict=True)]  # fmt: skip
-
     @contextlib.contextmanager
     def holding(self, name: str, *, wait: bool = True) -> Iterator[bool]:
-        """Hold a lock by its name: a file's, or PostgreSQL's own, which all its machines share.
-
-        Raises Unreachable where the database went away.
-        """
-        if self.file is not None:
-            with locked(self.file.parent / f"{name}.lock", wait=wait) as held:
-                yield held
-            return
-        if self.engine.dialect.name != "postgresql":
-            raise Refused(
-                f"a journal in {self.engine.dialect.name} cannot say who leads",
-                fix="keep it in SQLite or PostgreSQL",
-            )
-        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-        ask = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+        """Hold a lock by its name. Raises Unreachable at the end if it was lost before."""
+        with self._reported("read"):
+            release = self.database.lock(name, wait=wait)
         try:
-            with self.engine.connect() as connection:
-                found = connection.execute(sa.text(f"SELECT {ask}(:n)"), {"n": number}).scalar()
-                held = wait or bool(found)
-                connection.commit()
-                try:
-                    yield held
-                finally:
-                    if held:
-                        connection.execute(sa.text("SELECT pg_advisory_unlock(:n)"), {"n": number})
-                        connection.commit()
-        except sa.exc.SQLAlchemyError as error:
-            raise unreadable(error) from None
+            yield release is not None
+        finally:
+            if release is not None:
+                with self._reported("read"):
+                    release()
 
     def read(
         self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
     ) -> Iterator[Event]:
         """Yield events in the order they were written."""
-        query = EVENTS.select().where(EVENTS.c.id > after).order_by(EVENTS.c.id)
-        if run:
-            query = query.where(EVENTS.c.run == run)
-        if job:
-            query = query.where(EVENTS.c.job == job)
+        sql = SELECT
+        values: list[Any] = [after]
+        for column, wanted in (("run", run), ("job", job)):
+            if wanted:
+                sql += f" AND {column} = ?"
+                values.append(wanted)
         if kinds:
-            query = query.where(EVENTS.c.kind.in_([kind.__name__ for kind in kinds]))
-        try:
-            with self.engine.connect() as connection:
-                rows = connection.execute(query).all()
-        except sa.exc.SQLAlchemyError as error:
-            raise unreadable(error) from None
-        for row in rows:
-            event = from_record(
-                row.kind, json.loads(row.data), run=row.run, job=row.job, at=row.at, id=row.id
-            )
+            sql += f" AND kind IN ({', '.join('?' * len(kinds))})"
+            values += [kind.__name__ for kind in kinds]
+        with self._reported("read"), self._connected() as connection:
+            rows = self.database.execute(connection, f"{sql} ORDER BY id", values)
+        for number, at, of_run, of_job, kind, data in rows:
+            event = from_record(kind, json.loads(data), run=of_run, job=of_job, at=at, id=number)
             if event is not None:
                 yield event
 
     def place(self, listener: str, value: str | None = None) -> str:
-        """Return what was noted under a name; note `value` where one is given."""
-        where = PLACES.c.name == listener
-        try:
-            with self.engine.begin() as connection:
-                row = connection.execute(PLACES.select().where(where)).first()
-                if value is not None and row is None:
-                    connection.execute(PLACES.insert().values(name=listener, value=value))
-                elif value is not None:
-                    connection.execute(PLACES.update().where(where).values(value=value))
-        except sa.exc.SQLAlchemyError as error:
-            raise unreadable(error) from None
-        return value if value is not None else (str(row.value) if row is not None else "")
+        """Return what was noted under a name; note `value` if one is given."""
+        with self._reported("read"), self._connected() as connection:
+            if value is not None:
+                with self._writing(connection, synced=False):
+                    self.database.execute(connection, SET_PLACE, (listener, value))
+                return value
+            rows = self.database.execute(connection, GET_PLACE, (listener,))
+        return str(rows[0][0]) if rows else ""
 
     def close(self) -> None:
-        """Let go of the database."""
-        self.engine.dispose()
+        """Close the connections; the next call opens one again."""
+        _close(self.idle)
+
+    def _write(self, events: list[Event], once: str) -> list[Event]:
+        now = self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        synced = not all(type(event) in UNSYNCED for event in events)
+        written = []
+        with (
+            self._reported("written"),
+            self._connected() as connection,
+            self._writing(connection, synced=synced),
+        ):
+            if once and self.database.execute(connection, USED, (once,)):
+                return []
+            for e in events:
+                kind, at = type(e).__name__, e.at or now
+                data = json.dumps(as_record(e), ensure_ascii=False, default=_plain)
+                row = (at, e.run, e.job, kind, once or None, data)
+                number = self.database.insert(connection, INSERT, row)
+                read = from_record(kind, json.loads(data), run=e.run, job=e.job, at=at, id=number)
+                assert read is not None  # its kind is one of ours
+                written.append(read)
+        return written
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """Lend a connection of this process. An error closes it, which undoes its transaction."""
+        connection = None
+        with contextlib.suppress(IndexError):  # no idle one is left
+            while not self.database.is_usable(connection := self.idle[os.getpid()].pop()):
+                connection.close()
+                connection = None
+        connection = connection or self.database.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self.idle[os.getpid()].append(connection)
+
+    @contextlib.contextmanager
+    def _writing(self, connection: Any, *, synced: bool) -> Iterator[None]:
+        """Do what is in the block in one transaction."""
+        self.database.begin(connection, synced=synced)
+        yield
+        self.database.execute(connection, "COMMIT")
+
+    @contextlib.contextmanager
+    def _reported(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except self.database.errors as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise Unreachable(
+                f"the journal cannot be {what}: {reason}",
+                fix=FIXES[what],
+                where=self.database.address,
+            ) from None
 
 
-def _read(row: dict[str, Any], number: int) -> Event:
-    found = from_record(row["kind"], json.loads(row["data"]), run=row["run"], job=row["job"],
-                        at=row["at"], id=number)  # fmt: skip
-    assert found is not None  # it was one of ours a moment ago
-    return found
+def open_journal(address: str, clock: Clock) -> SqlJournal:
+    """Open the journal at a URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE.
 
-
-def _parsed(url: str) -> sa.engine.URL:
+    Raises Refused for any other address, Unreachable if the database does not answer.
+    """
+    scheme, mark, rest = address.partition("://")
     try:
-        return sa.engine.make_url(url)
-    except sa.exc.ArgumentError:
+        if mark and scheme in SQLITE:
+            from mlops_nb.stores.sqlite import Sqlite
+
+            return SqlJournal(Sqlite.at(rest), clock)
+        if mark and scheme in POSTGRESQL:
+            from mlops_nb.stores.postgres import Postgres
+
+            return SqlJournal(Postgres.at(rest), clock)
+    except ImportError as error:
         raise Refused(
-            "the address of the journal is no SQLAlchemy URL",
-            fix="write it like sqlite:////folder/journal.db or postgresql://user@host/database",
-            where="mlops-nb.toml or MLOPS_NB_JOURNAL",
+            f"a journal in PostgreSQL needs psycopg: {error}",
+            fix="pip install 'mlops-nb[postgres]'",
         ) from None
+    except ValueError as error:
+        problem = str(error)
+    else:
+        problem = f"{scheme!r} is neither SQLite nor PostgreSQL" if mark else "it is no URL"
+    raise Refused(
+        f"the address of the journal cannot be used: {problem}",
+        fix="write it like sqlite:////folder/journal.db or postgresql://user@host/database",
+        where="mlops-nb.toml or MLOPS_NB_JOURNAL",
+    )
 
 
-def _is_file(url: sa.engine.URL) -> bool:
-    return url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
+def _close(idle: dict[int, list[Any]]) -> None:
+    """Close the connections of this process."""
+    for connection in idle.pop(os.getpid(), ()):
+        connection.close()
 
 
-def _set_up_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # transactions are begun below, not by the driver
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _plain(value: object) -> object:
+    """Return a value as JSON has it: sets as lists, what JSON does not know as text."""
+    return list(value) if isinstance(value, set | frozenset | tuple) else str(value)

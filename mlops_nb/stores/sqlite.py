@@ -1,176 +1,134 @@
-"""The journal in a SQLite file, by the standard library alone: it is opened in milliseconds."""
+"""A journal's database in a SQLite file: the standard library opens it in milliseconds."""
 
 import contextlib
-import json
 import os
 import sqlite3
-import threading
-import weakref
-from collections.abc import Collection, Iterable, Iterator
-from datetime import UTC
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
 
-from mlops_nb import events as ev
-from mlops_nb.events import Event, as_record, from_record
-from mlops_nb.ports import Clock
-from mlops_nb.stores.shared import (
-    MOUNTS,
-    locked,
-    plain,
-    refuse_shared,
-    unopened,
-    unreadable,
-    unwritten,
+from mlops_nb.errors import Refused
+
+TIMEOUT = 30.0  # s, that a writer waits for another one
+MOUNTS = Path("/proc/self/mounts")
+SHARED_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "ceph", "glusterfs", "lustre", "afs"}
 )
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, at VARCHAR(40) NOT NULL,
-    run VARCHAR(64) NOT NULL, job VARCHAR(128) NOT NULL, kind VARCHAR(40) NOT NULL,
-    once VARCHAR(255) UNIQUE, data TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS ix_events_run ON events (run);
-CREATE INDEX IF NOT EXISTS ix_events_job ON events (job);
-CREATE INDEX IF NOT EXISTS ix_events_kind ON events (kind);
-CREATE TABLE IF NOT EXISTS places (name VARCHAR(128) NOT NULL PRIMARY KEY, value TEXT NOT NULL);
-"""
+
+class SqliteConnection(sqlite3.Connection):
+    """A connection that knows which file it has opened."""
+
+    inode = 0
 
 
-# what only tells how far a run has come, or spares a later one some work; its end is synced
-LIGHT = frozenset({ev.EngineChosen, ev.CellStarted, ev.CellFinished, ev.CellObserved,
-                   ev.StepStarted, ev.StepObserved, ev.StepFinished, ev.StepReused,
-                   ev.StepRecorded, ev.Measured})  # fmt: skip
+class Sqlite:
+    """A SQLite file; its locks are files beside it. Raises Refused on a network file system."""
 
+    errors: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
+    identity = "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
+    has_tables = """SELECT count(*) = 2 FROM sqlite_master
+        WHERE type = 'table' AND name IN ('events', 'places')"""
 
-class SqliteJournal:
-    """A journal in a file; the same tables as `SqlJournal` makes, so that either can open it."""
+    def __init__(self, file: Path, *, timeout: float = TIMEOUT, mounts: Path = MOUNTS) -> None:
+        self.file, self.timeout = file.absolute(), timeout
+        self.address = f"sqlite:///{self.file}"
+        kind = file_system(self.file, mounts)
+        if kind in SHARED_FILE_SYSTEMS:
+            raise Refused(
+                f"the journal is on a network file system ({kind}), where SQLite loses writes",
+                fix="set `journal` in mlops-nb.toml to a PostgreSQL URL or to a local file",
+                where=str(self.file),
+            )
 
-    def __init__(self, file: Path, clock: Clock, *, mounts: Path = MOUNTS) -> None:
-        self.file, self.clock = file, clock
-        self.own = threading.local()  # each thread's connection, and what it is good for
-        self.open: list[tuple[int, sqlite3.Connection]] = []  # each with the process that opened it
-        # the last to leave brings the write-ahead log into the file
-        weakref.finalize(self, _close, self.open)
-        refuse_shared(file, mounts)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with self._connected() as connection:
-                connection.executescript(SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise unopened(error, f"sqlite:///{file}") from None
+    @classmethod
+    def at(cls, rest: str) -> "Sqlite":
+        """Return the database at an address, given without its scheme. Raises ValueError.
 
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        """Give the thread's connection; a fork, or a file that is another one, gets a new one."""
-        good_for = (os.getpid(), _inode(self.file))
-        if getattr(self.own, "good_for", None) != good_for:
-            connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False)
-            for pragma in ("busy_timeout=30000", "journal_mode=WAL"):
-                connection.execute(f"PRAGMA {pragma}")
-            self.own.connection, self.own.good_for = connection, (os.getpid(), _inode(self.file))
-            self.own.light = None  # how it syncs is yet to be said
-            self.open.append((os.getpid(), connection))
-        yield self.own.connection
-
-    @contextlib.contextmanager
-    def writing(self, *, light: bool = False) -> Iterator[sqlite3.Connection]:
-        """Hold the lock from the start; commit at the end, or leave everything as it was.
-
-        light: it survives this process, and the machine's end once anything after it is written
+        >>> Sqlite.at("//tmp/journal.db?timeout=5").timeout
+        5.0
         """
-        with self._connected() as connection:
-            if self.own.light is not light:
-                connection.execute(f"PRAGMA synchronous={'NORMAL' if light else 'FULL'}")
-                self.own.light = light
-            connection.execute("BEGIN IMMEDIATE")
+        path, _, query = rest.partition("?")
+        if not path.startswith("/") or path in {"/", "/:memory:"}:
+            raise ValueError("it names no file")
+        options = dict(parse_qsl(query, keep_blank_values=True))
+        timeout = float(options.pop("timeout", TIMEOUT))
+        if options:
+            raise ValueError(f"SQLite has no option {min(options)!r} here")
+        return cls(Path(path[1:]), timeout=timeout)
+
+    def connect(self) -> SqliteConnection:
+        """Open a connection; make the file and its folder if there is none."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        made = sqlite3.connect(
+            self.file,
+            timeout=self.timeout,
+            isolation_level=None,  # transactions are begun below, not by the driver
+            check_same_thread=False,
+            factory=SqliteConnection,
+        )
+        with contextlib.ExitStack() as stack:
+            stack.callback(made.close)
+            made.execute("PRAGMA journal_mode=WAL")
+            made.inode = self._inode()
+            stack.pop_all()
+        return made
+
+    def is_usable(self, connection: SqliteConnection) -> bool:
+        """Say whether the file is still the one that was opened."""
+        return connection.inode == self._inode()
+
+    def begin(self, connection: SqliteConnection, *, synced: bool) -> None:
+        """Begin a transaction as the only writer.
+
+        synced: if not, the transaction survives a killed process, but a power cut only once a
+            later one is synced
+        """
+        connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+        connection.execute("BEGIN IMMEDIATE")
+
+    def execute(
+        self, connection: SqliteConnection, sql: str, values: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Execute a statement with a `?` for each value; return its rows."""
+        return connection.execute(sql, values).fetchall()
+
+    def insert(self, connection: SqliteConnection, sql: str, values: Sequence[Any]) -> int:
+        """Insert one row; return its id."""
+        return connection.execute(sql, values).lastrowid or 0
+
+    def lock(self, name: str, *, wait: bool) -> Callable[[], None] | None:
+        """Lock a file beside the journal; return what releases it, None if it is taken."""
+        import fcntl
+
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            opened = stack.enter_context((self.file.parent / f"{name}.lock").open("w"))
             try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+                fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                return None
+            return stack.pop_all().close
 
-    def append(self, event: Event, *, once: str = "") -> Event | None:
-        """Write an event; return it with its id and time, None where `once` was used before."""
-        found = self._write([event], once)
-        return found[0] if found else None
-
-    def append_all(self, events: Iterable[Event]) -> list[Event]:
-        """Write some events, all of them or none; return them with their ids and times."""
-        return self._write(list(events), "")
-
-    def _write(self, events: list[Event], once: str) -> list[Event]:
-        now = self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        rows = [(e.at or now, e.run, e.job, type(e).__name__, once or None,
-                 json.dumps(as_record(e), ensure_ascii=False, default=plain))
-                for e in events]  # fmt: skip
-        words = "INSERT INTO events (at, run, job, kind, once, data) VALUES (?, ?, ?, ?, ?, ?)"
+    def _inode(self) -> int:
         try:
-            with self.writing(light=all(type(e) in LIGHT for e in events)) as connection:
-                keys = [connection.execute(words, row).lastrowid for row in rows]
-        except sqlite3.IntegrityError:
-            if once:
-                return []
-            raise
-        except sqlite3.Error as error:
-            raise unwritten(error) from None
-        return [written for (at, run, job, kind, _, data), key in zip(rows, keys, strict=True)
-                if (written := from_record(kind, json.loads(data), run=run, job=job, at=at,
-                                           id=int(key or 0)))]  # fmt: skip
-
-    def holding(self, name: str, *, wait: bool = True) -> contextlib.AbstractContextManager[bool]:
-        """Hold a lock by its name, a file's beside the journal."""
-        return locked(self.file.parent / f"{name}.lock", wait=wait)
-
-    def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
-    ) -> Iterator[Event]:
-        """Yield events in the order they were written."""
-        asked = {name: value for name, value in {"run": run, "job": job}.items() if value}
-        words = "".join(f" AND {name} = ?" for name in asked)
-        named = [kind.__name__ for kind in kinds]
-        if named:
-            words += f" AND kind IN ({', '.join('?' * len(named))})"
-        query = f"SELECT id, at, run, job, kind, data FROM events WHERE id > ?{words} ORDER BY id"  # noqa: S608  the names are ours
-        try:
-            with self._connected() as connection:
-                rows = connection.execute(query, (after, *asked.values(), *named)).fetchall()
-        except sqlite3.Error as error:
-            raise unreadable(error) from None
-        for number, at, of_run, of_job, of_kind, data in rows:
-            event = from_record(of_kind, json.loads(data), run=of_run, job=of_job, at=at, id=number)
-            if event is not None:
-                yield event
-
-    def place(self, listener: str, value: str | None = None) -> str:
-        """Return what was noted under a name; note `value` where one is given."""
-        words = ("INSERT INTO places VALUES (?, ?) "
-                 "ON CONFLICT (name) DO UPDATE SET value = excluded.value")  # fmt: skip
-        try:
-            with self.writing(light=True) if value is not None else self._connected() as connection:
-                if value is not None:
-                    connection.execute(words, (listener, value))
-                found = connection.execute("SELECT value FROM places WHERE name = ?", (listener,))
-                row = found.fetchone()
-        except sqlite3.Error as error:
-            raise unreadable(error) from None
-        return str(row[0]) if row else ""
-
-    def close(self) -> None:
-        """Let go of the file; the next piece of work opens it again."""
-        _close(self.open)
-        self.own = threading.local()
+            return os.stat(self.file).st_ino
+        except OSError:
+            return 0
 
 
-def _close(connections: list[tuple[int, sqlite3.Connection]]) -> None:
-    """Close connections, but for those of the process that this one was forked from."""
-    while connections:
-        pid, connection = connections.pop()
-        if pid == os.getpid():
-            connection.close()
-
-
-def _inode(file: Path) -> int:
-    try:
-        return os.stat(file).st_ino
-    except OSError:
-        return 0
+def file_system(path: Path, mounts: Path = MOUNTS) -> str:
+    """Return the type of the file system that a path is on, "" if that is unknown."""
+    if not mounts.is_file():
+        return ""
+    best, kind = "", ""
+    target = f"{path.absolute()}/"
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        parts = line.split()
+        if len(parts) < 3:  # noqa: PLR2004  device, point, type
+            continue
+        point = parts[1].replace("\\040", " ").rstrip("/") + "/"
+        if target.startswith(point) and len(point) >= len(best):
+            best, kind = point, parts[2]
+    return kind

@@ -55,15 +55,10 @@ class Workshop:
     @cached_property
     def journal(self) -> Journal:
         """Where every event goes first."""
+        from mlops_nb.stores.journal import open_journal
+
         self.prepare_folder()
-        address = self.settings.journal
-        if address.startswith("sqlite:////") and "?" not in address:
-            from mlops_nb.stores.sqlite import SqliteJournal
-
-            return SqliteJournal(Path(address.removeprefix("sqlite:///")), self.now)
-        from mlops_nb.stores.journal import SqlJournal
-
-        return SqlJournal(address, self.now)
+        return open_journal(self.settings.journal, self.now)
 
     @cached_property
     def store(self) -> Store:

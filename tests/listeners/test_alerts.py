@@ -18,7 +18,7 @@ from mlops_nb import events as ev
 from mlops_nb.listeners import alerts as telling
 from mlops_nb.listeners.alerts import Delivery, Teller, channels
 from mlops_nb.record import alerts
-from mlops_nb.stores.sqlite import SqliteJournal
+from mlops_nb.stores.journal import open_journal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RAISED = ev.AlertRaised(run="r1", job="flights", alert="flights-failed-1", kind="failed",
@@ -69,7 +69,7 @@ class Post:
 
     def __init__(self, folder, **environment):
         self.folder, self.now = folder, NOON
-        self.journal = SqliteJournal(folder / "journal.db", lambda: self.now)
+        self.journal = open_journal(f"sqlite:///{folder}/journal.db", lambda: self.now)
         self.log = folder / "alerts.log"
         self.teller = Teller(
             journal=self.journal, clock=lambda: self.now, log=self.log, folder=folder,
@@ -299,11 +299,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from mlops_nb.listeners.alerts import Delivery, Teller, channels
 from mlops_nb.record import alerts
-from mlops_nb.stores.sqlite import SqliteJournal
+from mlops_nb.stores.journal import open_journal
 
 folder, url = Path(sys.argv[1]), sys.argv[2]
 noon = lambda: datetime(2026, 1, 1, 12, tzinfo=UTC)
-journal = SqliteJournal(folder / "journal.db", noon)
+journal = open_journal(f"sqlite:///{folder}/journal.db", noon)
 known = alerts.alerts(journal.read())
 teller = Teller(journal=journal, clock=noon, log=folder / "alerts.log", folder=folder,
                 environment={"PATH": "/usr/bin:/bin"})

@@ -1,51 +1,25 @@
-"""One suite over every journal: order, once, filters, places; and what only a database can lose."""
+"""One suite over every journal: order, once, filters, places, locks; and processes that die."""
 
 import dataclasses
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from mlops_nb import events as ev
 from mlops_nb.errors import Refused, Unreachable
-from mlops_nb.stores.journal import SqlJournal
-from mlops_nb.stores.memory import MemoryJournal
-from mlops_nb.stores.shared import file_system
-from mlops_nb.stores.sqlite import SqliteJournal
+from mlops_nb.stores.journal import open_journal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def noon():
     return NOON
-
-
-def url_of(folder):
-    return f"sqlite:///{folder / '.mlops' / 'journal.db'}"
-
-
-@pytest.fixture(params=["memory", "sql", "sqlite"])
-def journal(request, tmp_path):
-    if request.param == "memory":
-        yield MemoryJournal(noon)
-    elif request.param == "sqlite":
-        yield SqliteJournal(tmp_path / ".mlops" / "journal.db", noon)
-    else:
-        made = SqlJournal(url_of(tmp_path), noon)
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def sql(tmp_path):
-    made = SqlJournal(url_of(tmp_path), noon)
-    yield made
-    made.close()
 
 
 def cell(run, number, job=""):
@@ -194,34 +168,53 @@ def test_a_listener_finds_its_place_again(journal):
     assert journal.place("mlflow") == ""
 
 
-def test_a_database_is_opened_again_with_all_that_was_written(tmp_path, sql):
+def test_a_lock_is_held_by_one_at_a_time_and_by_its_name(journal):
+    with journal.holding("lead") as first, journal.holding("other") as other:
+        assert (first, other) == (True, True)
+        with journal.holding("lead", wait=False) as second:
+            assert second is False
+        assert journal.append(cell("r", 1)) is not None
+    with journal.holding("lead", wait=False) as again:
+        assert again is True
+
+
+def test_a_lock_is_released_after_an_error_in_its_block(journal):
+    with pytest.raises(ZeroDivisionError), journal.holding("lead"):
+        raise ZeroDivisionError
+    with journal.holding("lead", wait=False) as again:
+        assert again is True
+
+
+def test_events_that_belong_together_are_written_all_or_none(sql):
+    with pytest.raises(Unreachable, match="cannot be written"):
+        sql.append_all([cell("r", 1), cell("r", 2), cell(None, 3)])
+    assert list(sql.read()) == []
+    assert [e.cell for e in sql.append_all([cell("r", 4), cell("r", 5)])] == [4, 5]
+    assert [e.cell for e in sql.read()] == [4, 5]
+
+
+def test_a_journal_is_opened_again_with_all_that_was_written(address, sql):
     sql.append(cell("r", 1), once="k")
     sql.place("mlflow", "1")
-    again = SqlJournal(url_of(tmp_path), noon)
+    again = open_journal(address, noon)
     assert [e.cell for e in again.read()] == [1]
     assert again.append(cell("r", 2), once="k") is None
     assert again.place("mlflow") == "1"
     again.close()
 
 
-def test_a_database_is_synced_at_every_commit(sql):
-    with sql.engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-
-
-def test_who_writes_holds_the_lock_from_the_start(sql):
-    with sql.engine.begin():
-        other = sqlite3.connect(sql.file, timeout=0)
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            other.execute("BEGIN IMMEDIATE")
-        other.close()
+def test_a_journal_that_was_closed_opens_itself_again(sql):
+    sql.append(cell("r", 1))
+    sql.close()
+    sql.append(cell("r", 2))
+    assert [e.cell for e in sql.read()] == [1, 2]
 
 
 def test_an_event_of_a_later_version_is_passed_over(sql):
     sql.append(cell("r", 1))
-    with sql.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE events SET kind = 'Teleported'")
+    connection = sql.database.connect()
+    sql.database.execute(connection, "UPDATE events SET kind = 'Teleported'")
+    connection.close()
     sql.append(cell("r", 2))
     assert [e.cell for e in sql.read()] == [2]
 
@@ -231,40 +224,33 @@ def test_a_value_that_json_does_not_know_is_written_as_text(sql):
     assert written.parameters == {"a": [1], "b": "2026-01-01 12:00:00+00:00"}
 
 
-def test_either_journal_opens_the_file_that_the_other_wrote(tmp_path, sql):
-    sql.append(cell("r", 1), once="k")
-    sql.place("mlflow", "1")
-    plain = SqliteJournal(tmp_path / ".mlops" / "journal.db", noon)
-    assert [e.cell for e in plain.read()] == [1]
-    assert plain.append(cell("r", 2), once="k") is None
-    assert plain.place("mlflow") == "1"
-    assert plain.append(cell("r", 3)).id == 2
-    assert [e.cell for e in sql.read()] == [1, 3]
+def test_threads_that_write_at_once_lose_nothing_and_win_each_key_once(sql):
+    wins = []
 
+    def write(name):
+        for number in range(20):
+            sql.append(cell(name, number))
+            if sql.append(cell("once", number), once=f"tick/{number}"):
+                wins.append(number)
 
-def test_a_file_holds_its_lock_from_the_start_and_is_synced(tmp_path):
-    plain = SqliteJournal(tmp_path / "journal.db", noon)
-    with plain.writing() as connection:
-        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        other = sqlite3.connect(plain.file, timeout=0)
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            other.execute("BEGIN IMMEDIATE")
-        other.close()
+    threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in "abc":
+        assert [e.cell for e in sql.read(run=name)] == list(range(20))
+    assert sorted(wins) == sorted(e.cell for e in sql.read(run="once")) == list(range(20))
 
 
 WRITER = """
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from mlops_nb.events import CellStarted
-from mlops_nb.stores.journal import SqlJournal
-from mlops_nb.stores.sqlite import SqliteJournal
+from mlops_nb.stores.journal import open_journal
 
-url, run, count, plain = sys.argv[1:]
-Kind = SqliteJournal if plain == "plain" else SqlJournal
-where = Path(url.removeprefix("sqlite:///")) if plain == "plain" else url
-journal = Kind(where, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+address, run, count = sys.argv[1:]
+journal = open_journal(address, lambda: datetime(2026, 1, 1, tzinfo=UTC))
 print("ready", flush=True)
 sys.stdin.readline()
 number = 0
@@ -276,39 +262,26 @@ while number < int(count):
 """
 
 
-def writer(folder, run, count, kind="plain"):
-    words = [sys.executable, "-c", WRITER, url_of(folder), run, str(count), kind]
+def writer(address, run, count):
+    words = [sys.executable, "-c", WRITER, address, run, str(count)]
     return subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )
 
 
-def test_a_program_that_ends_at_once_leaves_the_whole_journal_in_its_file(tmp_path):
-    file = tmp_path / "journal.db"
-    code = (
-        "import atexit, os, sys\nfrom datetime import UTC, datetime\nfrom pathlib import Path\n"
-        "from mlops_nb.events import CellStarted\n"
-        "from mlops_nb.stores.sqlite import SqliteJournal\n"
-        "journal = SqliteJournal(Path(sys.argv[1]), lambda: datetime.now(UTC))\n"
-        "journal.append(CellStarted(run='r', cell=1))\n"
-        "if os.fork() == 0:\n"  # a child that ends leaves its parent's connection alone
-        "    atexit._run_exitfuncs(); os._exit(0)\n"
-        "os.wait()\njournal.append(CellStarted(run='r', cell=2))\n"
-        "atexit._run_exitfuncs(); os._exit(0)\n"
-    )
-    subprocess.run([sys.executable, "-c", code, file], check=True)
-    assert [p.name for p in tmp_path.iterdir()] == ["journal.db"]
-    assert [e.cell for e in SqliteJournal(file, noon).read()] == [1, 2]
-
-
-def test_two_processes_that_write_at_once_lose_nothing_and_win_each_key_once(tmp_path, sql):
-    count = 40
-    two = [writer(tmp_path, "a", count), writer(tmp_path, "b", count, "sqlalchemy")]
-    for one in two:
+def start(*writers):
+    """Let writers go, all of them ready."""
+    for one in writers:
         assert one.stdout.readline() == "ready\n"
-    for one in two:
+    for one in writers:
         one.stdin.write("go\n")
         one.stdin.flush()
+
+
+def test_two_processes_that_write_at_once_lose_nothing_and_win_each_key_once(address, sql):
+    count = 40
+    two = [writer(address, "a", count), writer(address, "b", count)]
+    start(*two)
     said = [one.communicate(timeout=60)[0].splitlines() for one in two]
     assert [one.returncode for one in two] == [0, 0]
     for run in ("a", "b"):
@@ -318,11 +291,29 @@ def test_two_processes_that_write_at_once_lose_nothing_and_win_each_key_once(tmp
     assert sorted(e.cell for e in sql.read(run="once")) == list(range(count))
 
 
-def test_kill_9_in_the_middle_of_writing_loses_nothing_that_was_returned(tmp_path, sql):
-    with writer(tmp_path, "a", 1_000_000) as one:
-        assert one.stdout.readline() == "ready\n"
-        one.stdin.write("go\n")
-        one.stdin.flush()
+def test_a_reader_that_follows_two_writers_misses_nothing(address, sql):
+    two = [writer(address, "a", 60), writer(address, "b", 60)]
+    start(*two)
+    seen, ended = [0], False
+    while not ended:
+        ended = all(one.poll() is not None for one in two)
+        seen += [e.id for e in sql.read(after=seen[-1])]
+    for one in two:
+        one.communicate(timeout=60)
+    assert seen[1:] == [e.id for e in sql.read()]
+    assert len(seen) == 1 + 60 * 3
+
+
+def test_two_processes_that_make_the_tables_at_once_both_write(address):
+    two = [writer(address, "a", 1), writer(address, "b", 1)]
+    start(*two)
+    assert [one.communicate(timeout=60)[0].split()[0] for one in two] == ["1", "1"]
+    assert [one.returncode for one in two] == [0, 0]
+
+
+def test_kill_9_in_the_middle_of_writing_loses_nothing_that_was_returned(address, sql):
+    with writer(address, "a", 1_000_000) as one:
+        start(one)
         told = [int(one.stdout.readline().split()[0]) for _ in range(25)]
         os.kill(one.pid, signal.SIGKILL)
         told += [int(line.split()[0]) for line in one.stdout.read().splitlines() if line.count(" ")]
@@ -333,67 +324,63 @@ def test_kill_9_in_the_middle_of_writing_loses_nothing_that_was_returned(tmp_pat
     assert sql.append(cell("b", 1)) is not None
 
 
-def test_a_folder_that_cannot_be_written_is_said_readably(tmp_path):
-    (tmp_path / ".mlops").write_text("a file where the folder should be")
-    with pytest.raises(Unreachable) as refused:
-        SqlJournal(url_of(tmp_path), noon)
-    assert "journal cannot be opened" in refused.value.what
-    assert "mlops-nb.toml" in refused.value.fix
+HOLDER = """
+import sys
+from datetime import UTC, datetime
+from mlops_nb.stores.journal import open_journal
+
+with open_journal(sys.argv[1], lambda: datetime.now(UTC)).holding("lead") as held:
+    print(held, flush=True)
+    sys.stdin.readline()
+"""
 
 
-def test_a_file_that_is_no_database_is_said_readably(tmp_path):
-    (tmp_path / ".mlops").mkdir()
-    (tmp_path / ".mlops" / "journal.db").write_text("no database at all, but some text" * 50)
-    with pytest.raises(Unreachable) as refused:
-        SqlJournal(url_of(tmp_path), noon)
-    assert "not a database" in refused.value.what
+def test_the_lock_of_a_process_that_is_killed_is_free_again(address, sql):
+    words = [sys.executable, "-c", HOLDER, address]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, text=True, **pipes) as one:
+        assert one.stdout.readline() == "True\n"
+        with sql.holding("lead", wait=False) as held:
+            assert held is False
+        one.kill()
+        with sql.holding("lead") as held:
+            assert held is True
 
 
-@pytest.mark.parametrize("url", ["postgres!", "", "nosuchdatabase://host/db"])
-def test_an_address_that_is_none_is_said_readably(url):
-    with pytest.raises((Unreachable, Refused)) as refused:
-        SqlJournal(url, noon)
-    assert "journal" in refused.value.what
+FORKER = """
+import atexit, os, sys
+from datetime import UTC, datetime
+from mlops_nb.events import CellStarted
+from mlops_nb.stores.journal import open_journal
+
+journal = open_journal(sys.argv[1], lambda: datetime.now(UTC))
+journal.append(CellStarted(run="r", cell=1))
+if os.fork() == 0:  # a child that ends leaves the connection of its parent alone
+    if sys.argv[2] == "writes":
+        journal.append(CellStarted(run="child", cell=9))
+    atexit._run_exitfuncs()
+    os._exit(0)
+assert os.wait()[1] == 0
+journal.append(CellStarted(run="r", cell=2))
+atexit._run_exitfuncs()
+os._exit(0)
+"""
 
 
-def test_an_address_is_shown_without_its_password():
-    with pytest.raises(Unreachable) as refused:
-        SqlJournal("nosuchdatabase://me:hunter22@host/db", noon)
-    assert "hunter22" not in str(refused.value)
-    assert "me:***@host" in refused.value.where
+@pytest.mark.parametrize("child", ["writes", "ends"])
+def test_a_fork_has_connections_of_its_own(address, sql, child):
+    subprocess.run([sys.executable, "-c", FORKER, address, child], check=True)
+    assert [e.cell for e in sql.read(run="r")] == [1, 2]
+    assert [e.cell for e in sql.read(run="child")] == ([9] if child == "writes" else [])
 
 
-def mounted(folder, *lines):
-    """Return a table of mounts; %s stands for the folder."""
-    table = folder / "mounts"
-    table.write_text("".join(f"{line}\n" for line in lines).replace("%s", str(folder)))
-    return table
-
-
-def test_the_file_system_is_that_of_the_longest_mount_above(tmp_path):
-    table = mounted(
-        tmp_path, "dev / ext4 rw 0 0", "srv:/x %s nfs4 rw 0 0", "dev %s/local xfs rw 0 0"
-    )
-    assert file_system(tmp_path / "a.db", table) == "nfs4"
-    assert file_system(tmp_path / "local" / "a.db", table) == "xfs"
-    assert file_system(tmp_path / "locality" / "a.db", table) == "nfs4"
-    assert file_system(tmp_path.parent / "elsewhere", table) == "ext4"
-
-
-def test_a_mount_with_a_blank_in_its_name_and_a_later_one_on_top_are_read(tmp_path):
-    table = mounted(tmp_path, "a %s/my\\040data ext4 rw 0 0", "b %s/my\\040data cifs rw 0 0", "odd")
-    assert file_system(tmp_path / "my data" / "a.db", table) == "cifs"
-
-
-def test_where_no_mounts_are_told_nothing_is_refused(tmp_path):
-    assert file_system(tmp_path, tmp_path / "none") == ""
-
-
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "lustre"])
-def test_a_database_on_a_network_file_system_is_refused_with_the_mend(tmp_path, kind):
-    table = mounted(tmp_path, "dev / ext4 rw 0 0", f"srv:/x %s {kind} rw 0 0")
+@pytest.mark.parametrize(
+    "bad", ["postgres!", "", "me:hunter22@host/db", "mysql://me:hunter22@host/db", "sqlite+x:///a"]
+)
+def test_an_address_of_another_kind_is_refused_with_the_fix(bad):
     with pytest.raises(Refused) as refused:
-        SqlJournal(url_of(tmp_path), noon, mounts=table)
-    assert kind in refused.value.what
-    assert "PostgreSQL" in refused.value.fix
-    assert not (tmp_path / ".mlops").exists()
+        open_journal(bad, noon)
+    assert "address of the journal" in refused.value.what
+    assert "sqlite:////folder/journal.db or postgresql://" in refused.value.fix
+    assert "mlops-nb.toml" in refused.value.where
+    assert "hunter22" not in str(refused.value)
