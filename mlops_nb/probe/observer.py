@@ -14,14 +14,13 @@ import sys
 import time
 import types
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import audit, channels, modules, outside, paths
 from .aliases import ITERATORS, PLAIN, bases, own, pending, shares
 from .dropped import look_ahead
 from .facts import Cell, Facts
 from .files import NATIVE
-from .flat import Flat, flat
 from .marks import SHELL, WAY, Marks
 from .opened import Opened
 from .prints import is_quiet, print_of
@@ -48,26 +47,13 @@ def is_user(name: str) -> bool:
     )
 
 
-class Made(NamedTuple):
-    """What a value is made of.
-
-    shares: ids of the changeable objects in it
-    flat:   its items, where it is a long list or dict of plain values
-    stands: these are the very items that stood in it before
-    """
-
-    shares: frozenset[int]
-    flat: Flat | None
-    stands: bool
-
-
 class Observer:
     """Follows one shell. `facts` holds what was seen, one entry a cell that ran, in order."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.facts: list[dict[str, Any]] = []
-        self.prints: dict[str, bytes | Flat | None] = {}
+        self.prints: dict[str, bytes | None] = {}
         self.opened = Opened()
         self.marks: dict[str, Any] = {}
         self.shares: dict[str, frozenset[int]] = {}
@@ -243,13 +229,12 @@ class Observer:
 
     # values
 
-    def _take_print(self, name: str, value: Any, made: Made | None = None) -> None:
+    def _take_print(self, name: str, value: Any, parts: frozenset[int] | None = None) -> None:
         kind = type(value)
-        made = made or self._made(name, value)
         if kind in PLAIN:
             self.shares.pop(name, None)
         else:
-            self.shares[name] = made.shares
+            self.shares[name] = shares(value) if parts is None else parts
             mark = outside.database_mark(value)
             if mark is not None:
                 self.marks[name] = mark
@@ -258,7 +243,7 @@ class Observer:
         self.bases.pop(name, None)
         if outside.top_of(value) == "pandas" and (below := bases(value)):
             self.bases[name] = below
-        self.prints[name] = made.flat or print_of(value)
+        self.prints[name] = print_of(value)
         self.open.discard(name)
         if issubclass(kind, io.IOBase) or outside.name_of(kind) == "memmap":
             self.open.add(name)
@@ -266,17 +251,6 @@ class Observer:
         if is_cache(value):
             self.caches.add(name)
             self.misses[id(value)] = value.cache_info().misses
-
-    def _made(self, name: str, value: Any) -> Made:
-        """Tell what a value is made of; a long list that stands is not looked at again."""
-        kind, known = type(value), self.prints.get(name)
-        if kind in PLAIN:
-            return Made(frozenset(), None, stands=False)
-        if type(known) is Flat and known.stands(value):
-            return Made(self.shares[name], known, stands=True)
-        listed = flat(value)
-        return Made(shares(value) if listed is None else frozenset({id(value)}), listed,
-                    stands=False)  # fmt: skip
 
     def changed_answers(self, changes: set[str]) -> set[str]:
         """Return the names of caches that will answer with something that has changed."""
@@ -305,15 +279,12 @@ class Observer:
         touched: names the cell had to do with; whatever shares memory with them is looked at, too
         """
         modules.forget()
-        now = {name: self._made(name, space[name]) for name in touched}
+        now = {name: _parts(space[name]) for name in touched}
         changes: set[str] = set()
         guesses: set[str] = set()
         for name in self._group(touched, now, space):
             value, old = space[name], self.prints.get(name, MISSING)
-            made = now.get(name) or self._made(name, value)
-            if made.stands:
-                continue
-            self._take_print(name, value, made)
+            self._take_print(name, value, now.get(name))
             new = self.prints[name]
             if name in writes or name in self.caches:
                 continue  # the answers of a cache are a channel of their own
@@ -334,16 +305,18 @@ class Observer:
             and outside.module_of(type(space[name])) in ITERATORS
         }  # fmt: skip
 
-    def _group(self, touched: set[str], now: dict[str, Made], space: dict[str, Any]) -> set[str]:
+    def _group(
+        self, touched: set[str], now: dict[str, frozenset[int]], space: dict[str, Any]
+    ) -> set[str]:
         """Return the names that were touched, and those that share memory with them.
 
-        now: what those that were touched are made of, after the cell
+        now: ids of the changeable objects in those that were touched, after the cell
         """
         ids: set[int] = set()
         for name in self.shares.keys() - space.keys():  # what is gone shows in weak references
             ids |= self.shares[name]
         for name in touched:
-            ids |= self.shares.get(name, frozenset()) | now[name].shares
+            ids |= self.shares.get(name, frozenset()) | now[name]
         group = set(touched)
         if ids:
             for name, known in self.shares.items():
@@ -360,6 +333,11 @@ class Observer:
         self.gone.add(name)
         for known in (self.prints, self.shares, self.bases, self.marks, self.filled):
             known.pop(name, None)
+
+
+def _parts(value: Any) -> frozenset[int]:
+    """Return the ids of the changeable objects in a value, its own included."""
+    return frozenset() if type(value) in PLAIN else shares(value)
 
 
 def is_cache(value: Any) -> bool:

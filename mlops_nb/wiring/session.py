@@ -16,7 +16,6 @@ from mlops_nb.notebook.units import Unit, meaning
 from mlops_nb.ports import Source
 from mlops_nb.probe import generators, values
 from mlops_nb.probe.fingerprint import digest_or_unknown
-from mlops_nb.probe.flat import Flat
 from mlops_nb.probe.look import look
 from mlops_nb.probe.observer import Observer
 from mlops_nb.verbs import capture
@@ -53,7 +52,7 @@ class Session:
         self.cells: dict[str, Ran] = {}  # id, or text where there is none → its last run
         self.versions: dict[str, int] = {}
         self.maker: dict[str, str] = {}  # name → the cell that made it last
-        self.prints: dict[str, bytes | Flat | None] = {}
+        self.prints: dict[str, bytes | None] = {}
         self.restored: set[str] = set()
         self.began = 0.0
         self.order = 0
