@@ -6,7 +6,7 @@ from typing import Any
 
 from .codes import writes_out
 from .outside import is_own_code
-from .uses import SHOWING, WRITES, Use, Uses
+from .uses import SHOWING, WRITES, Uses
 
 LONGEST_TEXT = 20_000
 IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
@@ -42,7 +42,6 @@ class CallReads(Uses, ast.NodeVisitor):
             use = self.load(node.func.id, node.lineno)
             if use is not None:
                 use.called = True
-                self.note_call(use, node)
                 use.passed |= not getattr(node, "bound", False)
             if looks_inside:
                 self.dynamic = known
@@ -64,9 +63,6 @@ class CallReads(Uses, ast.NodeVisitor):
         for argument in (*node.args, *(k.value for k in node.keywords)):
             self.visit(argument)
         self.callees.pop()
-
-    def note_call(self, use: Use, node: ast.Call) -> None:
-        """Note what a name is called with: `BranchReads` does, which knows what names stand for."""
 
     def _note_shown(self, node: ast.Call, name: str) -> None:
         """Note what a call writes out: what it is given, or what it is asked of."""

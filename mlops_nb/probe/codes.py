@@ -2,14 +2,10 @@
 
 import dis
 import types
-from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .outside import inside, is_own_code
-from .reachable import CONDITIONAL, Branches, Rule
 from .uses import ARITHMETIC, SHOWING
 
-METHODS = (staticmethod, classmethod)
 BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
 
 
@@ -39,39 +35,19 @@ class Code:
 
 
 _known: dict[types.CodeType, Code] = {}
-_branches: dict[types.CodeType, Branches] = {}
 
 
 def code_of(code: types.CodeType) -> Code:
     """Return what a code object names; of inner functions, only of those that it may call."""
     found = _known.get(code)
     if found is None:
-        steps = list(dis.get_instructions(code))
-        found = _known[code] = _named(steps, steps)
+        found = _known[code] = _named(list(dis.get_instructions(code)))
         found.texts = [c for c in code.co_consts if isinstance(c, str)] + found.texts
     return found
 
 
-def part_of(code: types.CodeType, rules: Iterable[Rule]) -> Code:
-    """Return what is named on the ways that a code object may take.
-
-    rules: what tells the values of its conditions, for each of its calls
-    """
-    if CONDITIONAL.isdisjoint(code.co_code[::2]):
-        return code_of(code)
-    branches = _branches.get(code)
-    if branches is None:
-        branches = _branches[code] = Branches(code)
-    if not branches.decided:
-        return code_of(code)
-    found = Code()
-    for rule in rules:
-        found.add(_named(branches.come_to(rule), branches.steps))
-    return found
-
-
-def _named(steps: Iterable[dis.Instruction], all_steps: list[dis.Instruction]) -> Code:
-    """Return what some instructions of a code object name."""
+def _named(steps: list[dis.Instruction]) -> Code:
+    """Return what the instructions of a code object name."""
     found = Code()
     before: list[dis.Instruction] = []
     for one in steps:
@@ -92,7 +68,7 @@ def _named(steps: Iterable[dis.Instruction], all_steps: list[dis.Instruction]) -
         elif (
             "CONST" in name
             and isinstance(one.argval, types.CodeType)
-            and not _only_returned(all_steps, one.argval)
+            and not _only_returned(steps, one.argval)
         ):
             found.add(code_of(one.argval))
         if name == "STORE_ATTR" and (target := _target(before)):
@@ -135,17 +111,3 @@ def writes_out(value: Any) -> bool:
     """Say whether a function of the notebook may print, or display, what it is given."""
     names = code_of(value.__code__).globals if type(value) is types.FunctionType else set()
     return not SHOWING.isdisjoint(names)
-
-
-def bound_by_code(space: Mapping[str, Any]) -> set[str]:
-    """Return the globals that functions of a notebook, or methods of its classes, may bind."""
-    found: set[str] = set()
-    for value in space.values():
-        if not is_own_code(value):
-            continue
-        items = (value,) if type(value) is types.FunctionType else inside(value).values()
-        for item in list(items):
-            function = item.__func__ if type(item) in METHODS else item
-            if type(function) is types.FunctionType:
-                found |= code_of(function.__code__).writes
-    return found

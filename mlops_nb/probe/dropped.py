@@ -32,7 +32,7 @@ def look_ahead(observer: "Observer", cell: "Cell", reads: "Reads") -> None:
     those are not held any more, if anybody may notice when they end.
     """
     known = observer.known_values(reads.loads)
-    reach = Reach(observer.shell.user_ns, reads.attrs, observer.misses, known, plain=reads.plain)
+    reach = Reach(observer.shell.user_ns, reads.attrs, observer.misses, known)
     dropped = {*reads.deletes, *reads.stores} & cell.space.keys()
     for name, use in sorted(reads.loads.items(), key=lambda item: item[1].line):
         value = cell.space.get(name)

@@ -4,16 +4,12 @@ import ast
 import builtins
 import sys
 import types
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import audit, outside, paths
 from .aliases import shares
-from .codes import bound_by_code
-from .conditions import UNKNOWN
 from .dropped import keeps
 from .hidden import Hidden
 from .prints import print_of
@@ -31,7 +27,6 @@ SHOWS_ITSELF = frozenset({"_repr_html_", "_repr_mimebundle_", "_repr_markdown_",
                           "_repr_svg_", "_repr_latex_", "_ipython_display_"})  # fmt: skip
 
 
-Space = dict[str, Any]
 ANYHOW = Use(0, maybe=False)  # what somebody calls, in whatever way
 ANYHOW.called = ANYHOW.escapes = True
 
@@ -58,8 +53,6 @@ class Cell:
     tasks: list[Any]
     shown: list[int]
     trees: list[tuple[Any, Reads]] = field(default_factory=list)
-    marked: set[int] = field(default_factory=set)  # places of trees that have marks
-    ways: set[int] = field(default_factory=set)  # marks that they came to
     lost: str = ""
     timed: set[str] | None = None  # names that the set-up of the `%timeit` under way binds
     existing: set[Target] = field(default_factory=set)  # attributes it sets that were there before
@@ -93,18 +86,8 @@ class Facts:
         self.shown: list[ast.expr] = []
         self.reached: set[str] = set()
         self.assumed: list[str] = []
-        self._read_again()
         for place, (_, reads) in enumerate(cell.trees):
             self._merge(reads, self.failing.get(0 if reads.at else place))
-
-    def _read_again(self) -> None:
-        """Read trees by the ways that they took; what decided between them may be bound anew."""
-        cell = self.cell
-        for place, (tree, reads) in enumerate(cell.trees):
-            still = all(outside.is_same(self.before[n], self.now.get(n)) for n in reads.settled)
-            if place in cell.marked or not still:
-                again = reads.again(reads.values if still else {}, cell.ways)
-                cell.trees[place] = (tree, again)
 
     def _merge(self, reads: Reads, failing: tuple[int, int] | None) -> None:
         first, last = failing or (None, None)
@@ -217,9 +200,7 @@ class Facts:
         cached = [id(v) for n in self.observer.caches if n in self.both
                   and self.observer.answered_from_cache(v := self.both[n])]  # fmt: skip
         known = self.observer.known_values(self.used)
-        by_code = cache(partial(bound_by_code, self.now))
-        plain = partial(_plain, self.before, self.now, self.stores.keys(), self.dynamic, by_code)
-        return Reach(self.shell.user_ns, self.attrs, cached, known, self.before, plain)
+        return Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
 
     def _from_code(self) -> set[str]:
         """Names that are read by the code behind the names that the cell uses."""
@@ -348,21 +329,6 @@ class Facts:
             ):
                 found.add(name)
         return found
-
-
-def _plain(before: Space, now: Space, bound: AbstractSet[str], dynamic: set[str],
-           by_code: Callable[[], set[str]], name: str) -> Any:  # fmt: skip
-    """Return the value of a name that is the same throughout a cell, UNKNOWN for others.
-
-    before, now: the namespace before the cell, and after it
-    bound:       names that the text of the cell binds
-    dynamic:     what it calls that may bind any name
-    by_code:     tells which names code of the notebook may bind
-    """
-    value = before.get(name, UNKNOWN)
-    if value is UNKNOWN or now.get(name, UNKNOWN) is not value or name in bound or dynamic:
-        return UNKNOWN
-    return UNKNOWN if name in by_code() else value
 
 
 def _statement(tree: Any, line: int) -> tuple[int, int] | None:

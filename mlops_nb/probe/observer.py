@@ -7,7 +7,6 @@ that they reach; writes from identity and content before and after.
 import ast
 import functools
 import io
-import itertools
 import json
 import re
 import sys
@@ -21,7 +20,6 @@ from .aliases import ITERATORS, PLAIN, bases, own, pending, shares
 from .dropped import look_ahead
 from .facts import Cell, Facts
 from .files import NATIVE
-from .marks import SHELL, WAY, Marks
 from .opened import Opened
 from .prints import is_quiet, print_of
 from .reads import Reads
@@ -68,7 +66,6 @@ class Observer:
         self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
-        self.ways = itertools.count()
         self.files: dict[str, None] = {}
         self.writing: list[str] = []  # files that cells wrote last, and may still be open
         self.filled: dict[str, set[tuple[int, str]]] = {}  # name → known `cached_property` values
@@ -158,20 +155,9 @@ class Observer:
             asked = reads.loads.keys() - reads.stores.keys() - cell.space.keys()
             for count, value in shown_before(cell.info.raw_cell, self.shell.user_ns, asked):
                 cell.outs.setdefault(count, (value, print_of(value)))
-            self._mark(cell, tree, reads)
         except Exception as error:  # noqa: BLE001  watching must never stop a cell
             cell.lost = f"{type(error).__name__}: {error}"
         return tree
-
-    def _mark(self, cell: Cell, tree: ast.AST, reads: Reads) -> None:
-        """Have a tree tell which ways it takes, but for one that is timed again and again."""
-        own = self.shell.user_ns.get(SHELL)
-        if reads.local is None and own == self.shell.get_ipython and SHELL not in reads.stores:
-            setattr(self.shell, WAY, cell.ways.add)
-            marks = Marks(self.ways)
-            marks.visit(tree)
-            if marks.found:
-                cell.marked.add(len(cell.trees) - 1)
 
     def _begun(self, cell: Cell) -> Reads:
         """Return the reads of a tree that is about to run, by what of the cell runs it."""

@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .aliases import PLAIN, SUSPENDED, filled, in_slots, items_of, objects_in, own
-from .codes import part_of
-from .conditions import UNKNOWN
+from .codes import code_of
 from .outside import inside, lineage, module_of
 from .paths import NO_DATA
-from .reachable import Rule
 from .uses import Use
 
 MANY = 200  # functions are looked for among this many items of a container
@@ -27,7 +25,6 @@ MAKING = frozenset({"__new__", "__init__", "__post_init__", "__init_subclass__",
 HOLDERS = frozenset({"builtins", "itertools", "functools", "_functools", "_asyncio", "operator"})
 NAMED = (types.FunctionType, type)  # what is shown by its name
 ABSENT = object()
-Values = Mapping[str, Any]
 MADE = frozenset({"__init_subclass__", "__set_name__"})  # of a class, what its subclasses run
 RUNS = frozenset({"__call__", "__get__", "__wrapped__"})  # asking a function for it may run it
 
@@ -40,7 +37,6 @@ class Reach:
     attrs:  names of attributes that the cell, or code found so far, looks up
     cached: wrappers of `functools.lru_cache` that answered without calling what they wrap
     filled: sets of (id, name) of `cached_property` values that were known before
-    plain:  returns the value of a global that is plain and stands, UNKNOWN for any other
     """
 
     def __init__(
@@ -50,9 +46,8 @@ class Reach:
         cached: Iterable[int] = (),
         filled: Iterable[set[tuple[int, str]]] = (),
         before: Mapping[str, Any] = types.MappingProxyType({}),
-        plain: Callable[[str], Any] = lambda _: UNKNOWN,
     ) -> None:
-        self.space, self.before, self.plain = space, before, plain
+        self.space, self.before = space, before
         self.attrs = set(attrs)
         self.cached = set(cached)
         self.filled = list(filled)
@@ -80,9 +75,7 @@ class Reach:
         escapes = use.escapes and not kept
         if type(value) is types.FunctionType:
             lazy = value.__code__.co_flags & LAZY and not (use.passed or escapes)
-            if use.just_called and not lazy:
-                self._function(value, 0, [bound(value, *call) for call in use.calls])
-            elif (use.called and not lazy) or escapes or use.attrs & RUNS:
+            if (use.called and not lazy) or escapes or use.attrs & RUNS:
                 self._function(value, 0)
             for name in use.attrs & value.__dict__.keys():
                 self._walk(value.__dict__[name], 1)
@@ -172,21 +165,19 @@ class Reach:
             if kind in WALKS or module_of(kind) in {"__main__", *HOLDERS} or callable(item):
                 self._walk(item, depth + 1)
 
-    def _function(self, function: Any, depth: int, calls: list[Values] | None = None) -> None:
-        """Walk a function; calls: its arguments, where all of its calls are known."""
+    def _function(self, function: Any, depth: int) -> None:
         if id(function) in self.seen:
             return
-        if calls is None:
-            self.seen.add(id(function))
+        self.seen.add(id(function))
         if function.__globals__ is self.space:
-            self._code(function.__code__, calls or [{}])
+            self._code(function.__code__)
         for cell in function.__closure__ or ():
             if filled(cell):
                 self._walk(cell.cell_contents, depth + 1)
         self._walk(function.__dict__.get("__wrapped__"), depth + 1)
 
-    def _code(self, code: types.CodeType, calls: Iterable[Values] = ({},)) -> None:
-        found = part_of(code, [Rule(self.plain, arguments) for arguments in calls])
+    def _code(self, code: types.CodeType) -> None:
+        found = code_of(code)
         self.attrs |= found.attrs
         self.texts += found.texts
         self.stores |= found.stores
@@ -283,16 +274,6 @@ def _inside(value: Any) -> list[Any]:
     if type(held) is dict and len(held) < MANY:
         found += held.values()
     return found
-
-
-def bound(function: types.FunctionType, given: list[Any], named: Values) -> dict[str, Any]:
-    """Return the arguments of a call by their names, those that have defaults included."""
-    code = function.__code__
-    names = code.co_varnames[: code.co_argcount]
-    defaults = function.__defaults__ or ()
-    found = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
-    found |= function.__kwdefaults__ or {}
-    return {**found, **dict(zip(names, given, strict=False)), **named}
 
 
 def _special(name: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 from .branches import BranchReads
 from .calls import KEEPERS, is_namespace
-from .conditions import UNKNOWN
 from .uses import ARITHMETIC, TIMED_SCOPE
 
 KEPT_SCOPES = {"class", TIMED_SCOPE}
@@ -225,12 +224,9 @@ class Reads(BranchReads):
         self.scopes.pop()
 
     def _comprehension(self, node: Any, *results: ast.expr) -> None:
-        items = self._outcome(node.generators[0].iter)
         self.visit(node.generators[0].iter)  # the first iterable belongs to the scope around
         if isinstance(node, ast.GeneratorExp) and hasattr(node, "kept"):
             return  # nothing else of it runs before somebody asks for its items
-        if items is not UNKNOWN and not items:
-            return
         self.scopes.append(("function", set()))
         for place, generator in enumerate(node.generators):
             if place:

@@ -3,8 +3,8 @@
 import ast
 import re
 import types
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 ARITHMETIC = "+-*/"  # stands among attributes for an operator between two values
 TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
@@ -28,12 +28,9 @@ class Use:
     line:     of its first load
     maybe:    every load comes after a store on one way of a branch
     passed:   what a call of it gave was used at once, rather than bound to a name
-    loads:    how often it is loaded
-    calls:    what it is called with: values by place and by name, UNKNOWN where they are open
     """
 
-    __slots__ = ("around", "attrs", "called", "calls", "escapes", "given", "line", "loads", "maybe",
-                 "passed")  # fmt: skip
+    __slots__ = ("around", "attrs", "called", "escapes", "given", "line", "maybe", "passed")
 
     def __init__(self, line: int, *, maybe: bool) -> None:
         self.attrs: set[str] = set()
@@ -41,13 +38,6 @@ class Use:
         self.around: set[str] = set()
         self.called = self.escapes = self.passed = False
         self.line, self.maybe = line, maybe
-        self.loads = 0
-        self.calls: list[tuple[list[Any], dict[str, Any]]] = []
-
-    @property
-    def just_called(self) -> bool:
-        """Whether all that is done with it is to call it, and each call is known."""
-        return 0 < self.loads == len(self.calls) and not (self.escapes or self.attrs)
 
     @property
     def is_shown(self) -> bool:
@@ -66,7 +56,6 @@ class Uses:
     local: names of the function that the tree is a part of, as with `%timeit`
     at:    the line that it all counts to, where a line of the cell runs the tree
     values: names and values that the tree finds
-    ways:   marks that the tree came to, None where it has not run
     """
 
     def __init__(
@@ -75,9 +64,7 @@ class Uses:
         local: set[str] | None = None,
         at: int | None = None,
         values: Mapping[str, Any] = types.MappingProxyType({}),
-        ways: Container[int] | None = None,
     ) -> None:
-        self.place: Any = frozenset(bound), local, at  # of the tree in its cell
         self.loads: dict[str, Use] = {}  # what is read before the cell itself has bound it
         self.used: dict[str, Use] = {}  # everything that is loaded at all
         self.stores: dict[str, tuple[int, bool]] = {}  # name → (line, only on one way)
@@ -95,9 +82,8 @@ class Uses:
         self.star = False
         self.dicts: set[str] = set()  # names that the cell binds to dicts of its own
         self.bound: set[str] = set(bound)
-        self.local, self.at, self.values, self.ways = local, at, values, ways
+        self.local, self.at, self.values = local, at, values
         self.tree: ast.AST | None = None  # the whole of it
-        self.settled: set[str] = set()  # names whose values decided which ways are walked
         self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it
         self.scopes: list[tuple[str, set[str]]] = []
         if local is not None:
@@ -105,13 +91,6 @@ class Uses:
         self.caught: list[str] = []  # names of exceptions, gone at the end of their handlers
         self.callees: list[str] = []  # the calls that the walk is inside of, innermost last
         self.branches = self.loops = 0
-
-    def again(self, values: Mapping[str, Any], ways: Container[int]) -> Self:
-        """Return what the same tree uses, by the ways that it took."""
-        bound, local, at = self.place
-        found = type(self)(bound, local, at, values, ways)
-        found.visit(self.tree)  # type: ignore[attr-defined]
-        return found
 
     # names
 
@@ -134,7 +113,6 @@ class Uses:
         use = self.used.get(name)
         if use is None:
             use = self.used[name] = Use(line, maybe=False)
-        use.loads += 1
         if name not in self.bound:
             maybe = name in self.stores and not self.loops
             first = self.loads.setdefault(name, use)
