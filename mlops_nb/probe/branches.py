@@ -100,13 +100,15 @@ class BranchReads(CallReads):
         before = set(self.bound)
         self._block(node.body)
         self._block(node.orelse)
-        after = self.bound
+        ends = [self.bound]
         self.branches += 1
         for handler in node.handlers:
             self.bound = set(before)
             self.visit(handler)
+            if not isinstance(handler.body[-1], LEAVES):
+                ends.append(self.bound)
         self.branches -= 1
-        self.bound = after
+        self.bound = set.intersection(*ends)
         for child in node.finalbody:
             self.visit(child)
 
