@@ -4,8 +4,6 @@ import ast
 import re
 from typing import Any
 
-from .codes import writes_out
-from .outside import is_own_code
 from .uses import SHOWING, WRITES, Uses
 
 LONGEST_TEXT = 20_000
@@ -56,7 +54,7 @@ class CallReads(Uses, ast.NodeVisitor):
             if isinstance(node.func, ast.Attribute) and node.func.attr in IPYTHON:
                 self._ipython(node, node.func.attr)
         name = _last_name(node.func)
-        self._note_shown(node, name)
+        self.shows |= name in SHOWING or (name in WRITES and isinstance(node.func, ast.Attribute))
         if name in LAZY and isinstance(node.func, ast.Name):
             name = "partial" if hasattr(node, "bound") and not self.callees else ""
         self.callees.append("" if getattr(node, "again", False) else name)
@@ -64,16 +62,8 @@ class CallReads(Uses, ast.NodeVisitor):
             self.visit(argument)
         self.callees.pop()
 
-    def _note_shown(self, node: ast.Call, name: str) -> None:
-        """Note what a call writes out: what it is given, or what it is asked of."""
-        own = isinstance(node.func, ast.Name) and is_own_code(self.values.get(name))
-        if name in SHOWING or (own and writes_out(self.values[name])):
-            self.shown += node.args
-        elif name in WRITES and isinstance(node.func, ast.Attribute):
-            self.shown.append(node.func.value)
-
     def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
-        self.shown.append(node.value)
+        self.shows = True
         self.generic_visit(node)
 
     def _has_own_names(self, node: ast.Call) -> bool:

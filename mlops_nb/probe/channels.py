@@ -52,7 +52,6 @@ BY_ITSELF = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
 BY_DEFAULT = (["png"], "{'bbox_inches': 'tight'}", True)  # how figures are put into notebooks
 # what neither draws nor asks how to
 NEUTRAL = frozenset({"close", "ioff", "ion", "isinteractive", "get_fignums", "fignum_exists"})
-ALL_DIGITS = "%r"  # how IPython shows floats when nobody has set that
 DRAWING = frozenset({"matplotlib", "seaborn", "plotnine", "mpl_toolkits"})
 DRAWS = frozenset({
     "plot", "hist", "boxplot", "scatter", "barplot", "histplot", "heatmap", "lineplot",

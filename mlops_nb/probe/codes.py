@@ -2,9 +2,8 @@
 
 import dis
 import types
-from typing import Any
 
-from .uses import ARITHMETIC, SHOWING
+from .uses import ARITHMETIC
 
 BETWEEN = {"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE", "PRECALL", "CALL", "NOP"}
 
@@ -105,9 +104,3 @@ def _only_returned(steps: list[dis.Instruction], inner: types.CodeType) -> bool:
         loads = [n for n, s in enumerate(rest) if "LOAD" in s.opname and s.argval == name]
         return bool(loads) and all(rest[n + 1].opname == "RETURN_VALUE" for n in loads)
     return False
-
-
-def writes_out(value: Any) -> bool:
-    """Say whether a function of the notebook may print, or display, what it is given."""
-    names = code_of(value.__code__).globals if type(value) is types.FunctionType else set()
-    return not SHOWING.isdisjoint(names)

@@ -1,6 +1,5 @@
 """Works out what one cell did, from how things stood before it and how they stand after."""
 
-import ast
 import builtins
 import sys
 import types
@@ -83,7 +82,7 @@ class Facts:
         self.expanded: list[str] = []
         self.dynamic: set[str] = set()
         self.imports: set[str] = set()
-        self.shown: list[ast.expr] = []
+        self.shows = False
         self.reached: set[str] = set()
         self.assumed: list[str] = []
         for place, (_, reads) in enumerate(cell.trees):
@@ -105,7 +104,7 @@ class Facts:
         self.expanded += reads.expanded
         self.dynamic |= reads.dynamic
         self.imports |= reads.imports
-        self.shown += reads.shown
+        self.shows |= reads.shows
 
     def _failing(self) -> dict[int, tuple[int, int]]:
         """Return the first and last line of the statement that raised, by its tree's place."""

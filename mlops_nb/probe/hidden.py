@@ -9,11 +9,9 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from . import channels, outside, paths
-from . import shown as shown_by
 from .drawn import holds_artists
 from .files import Files
-from .kinds import Kinds
-from .uses import SHOWING
+from .shown import options_read
 
 if TYPE_CHECKING:
     from .facts import Facts
@@ -82,7 +80,8 @@ class Hidden:
         read |= self._environment() | self._modes()
         if draws:
             read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
-        read |= {f"Out[{count}]" for count in self.cell.outs} | self._shows() | self._typed()
+        read |= {f"Out[{count}]" for count in self.cell.outs} | self._typed()
+        read |= options_read(facts, self.observer.ever_set)
         if "warnings" in changed and not modules and self._only_imports():
             changed.discard("warnings")  # filters that packages bring along, wherever imported
         read |= {f"cache:{n}" for n in {*facts.used, *facts.reached} & self.observer.caches}
@@ -188,24 +187,6 @@ class Hidden:
         before = {figure[1] for figure in self.cell.state["figures"]}
         now = (self.observer.state or {}).get("figures") or ()
         return call == "figure" and all(figure[1] in before for figure in now)
-
-    def _shows(self) -> set[str]:
-        """Return the options by which what the cell shows is written out."""
-        used = self.facts.used.items()
-        shown = [self.facts.both[n] for n, use in used if n in self.facts.both
-                 and not use.given.isdisjoint(SHOWING)]  # fmt: skip
-        shown.append(self.facts.result.result)
-        tell = Kinds(self.facts.both).of
-        kinds = [kind for node in self.facts.shown if (kind := tell(node)) is not None]
-        known = self.observer.display
-        now = shown_by.display_options()
-        if now and now not in known:
-            known += [now] if known else [shown_by.default_options(), now]
-        formatted = "display.formatters" in self.observer.ever_set
-        found = shown_by.channels(shown, known, kinds)
-        if formatted and any(map(shown_by.written_by, shown)):
-            found.add("display.formatters")
-        return found
 
     def _shows_all(self) -> bool:
         """Say whether more than the last expression of the cell would be shown, if one asks."""

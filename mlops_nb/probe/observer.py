@@ -12,7 +12,7 @@ import re
 import sys
 import time
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from . import audit, channels, modules, outside, paths
@@ -63,7 +63,6 @@ class Observer:
         self.gone: set[str] = set()  # names that were removed at one time or another
         self.from_ipython = {n: shell.user_ns[n] for n in FROM_IPYTHON if n in shell.user_ns}
         self.ever_set: set[str] = set()  # channels that one cell or another has changed
-        self.display: list[Mapping[str, Any]] = []  # pandas' options of display, as they have been
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
         self.files: dict[str, None] = {}

@@ -13,7 +13,7 @@ from .aliases import PLAIN, SUSPENDED, filled, in_slots, items_of, objects_in, o
 from .codes import code_of
 from .outside import inside, lineage, module_of
 from .paths import NO_DATA
-from .uses import Use
+from .uses import SHOWING, Use
 
 MANY = 200  # functions are looked for among this many items of a container
 CACHE = functools._lru_cache_wrapper
@@ -54,6 +54,7 @@ class Reach:
         self.names: set[str] = set()
         self.texts: list[str] = []
         self.stores: set[tuple[str, tuple[str, ...]]] = set()  # attributes that code sets
+        self.shows = False  # code writes out values
         self.seen: set[Any] = set()
         self.pending: list[Any] = []  # what code names by its globals
         self.later: list[tuple[str, Any]] = []  # methods nobody has asked for yet
@@ -64,6 +65,7 @@ class Reach:
         self.attrs |= other.attrs
         self.texts += other.texts
         self.stores |= other.stores
+        self.shows |= other.shows
 
     def take(self, value: Any, use: Use, *, kept: bool = False) -> None:
         """Walk from one value that the cell uses.
@@ -181,6 +183,7 @@ class Reach:
         self.attrs |= found.attrs
         self.texts += found.texts
         self.stores |= found.stores
+        self.shows |= not SHOWING.isdisjoint(found.globals)
         for name in found.globals - self.names:
             value = self.space.get(name, self.before.get(name, ABSENT))
             if value is not ABSENT:

@@ -137,7 +137,7 @@ class Reads(BranchReads):
     def visit_BinOp(self, node: ast.BinOp) -> None:
         self.attrs.add(ARITHMETIC)
         if isinstance(node.op, ast.Mod) and isinstance(getattr(node.left, "value", None), str):
-            self.shown.append(node.right)  # `"%s" % frame`
+            self.shows = True  # `"%s" % frame`
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:

@@ -76,7 +76,7 @@ class Uses:
         self.shell: list[str] = []
         self.magics: list[str] = []
         self.expanded: list[str] = []  # of both, those that IPython puts values into
-        self.shown: list[ast.expr] = []  # what is written out
+        self.shows = False  # it writes out values
         self.imports: set[str] = set()
         self.dynamic: set[str] = set()
         self.star = False
