@@ -6,15 +6,15 @@ nothing else of ours, and look numpy, pandas and their like up only where they a
 
 What a cell did (`observer`, which is told before and after each cell, and asks `facts`):
 
-    reads branches calls uses conditions   its text, in the order that it runs
-    marks                                  tell which ways of its text it took
-    reach codes reachable                  the code behind the values that it uses
-    texts kinds                            names in the texts that it runs; what they write out
-    prints extras aliases flat             what changed, and what shares memory with that
-    hidden channels settings shown drawn   what is no name: generators, options, libraries, figures
-    files paths audit opened modules       files, folders, programs, modules beside the notebook
-    outside                                what lies beyond this machine; where a value comes from
-    dropped                                lets go of what the cell is about to drop
+    reads branches calls uses          its text, in the order that it runs
+    reach codes                        the code behind the values that it uses
+    texts                              names in the texts that it runs
+    prints extras aliases              what changed, and what shares memory with that
+    hidden channels settings           what has no name: generators, options, libraries
+    shown figures                      earlier outputs, display options, figures
+    files paths audit opened modules   files, folders, programs, modules beside the notebook
+    outside                            what lies beyond this machine; where a value comes from
+    dropped                            lets go of what the cell is about to drop
 
 Values: `fingerprint` and its `fp_` files tell them apart; `values`, `formats` and `sharing` write
 and read them; `look`, `frames`, `origins`, `judged` and `generators` answer what a run asks.

@@ -12,7 +12,6 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .drawn import drawing
 from .uses import ARITHMETIC
 
 # channel → attributes and names whose mention in code means that the channel is read
@@ -26,6 +25,7 @@ ASKS: dict[str, frozenset[str]] = {
     "sys.path": frozenset({"path_hooks", "find_spec"}),
     "sys.limits": frozenset({"getrecursionlimit", "getswitchinterval"}),
     "pandas.options": frozenset({"get_option", "options", "option_context", "describe_option"}),
+    "pandas.limits": frozenset({"get_option", "options", "option_context", "describe_option"}),
     "numpy.err": frozenset({"geterr", "errstate"}),
     "numpy.print": frozenset(
         {"get_printoptions", "printoptions", "array2string", "array_str", "array_repr"}
@@ -33,10 +33,12 @@ ASKS: dict[str, frozenset[str]] = {
     "decimal": frozenset({"getcontext", "localcontext", "Decimal"}),
     "locale": frozenset({"getlocale", "localeconv", "strcoll", "currency", "format_string"}),
 }
+LIMITS = {"max_rows": 0, "min_rows": 0, "max_columns": 1}  # option of pandas → axis of a table
 FORMATTERS = frozenset({"for_type", "for_type_by_name"})  # set how IPython writes out a class
 # channel → what sets it, where the module that holds it was loaded by the same cell
 SETS: dict[str, frozenset[str]] = {
     "pandas.options": frozenset({"set_option", "reset_option", "options"}),
+    "pandas.limits": frozenset({"set_option", "reset_option", "options"}),
     "matplotlib": frozenset({
         "use", "rc", "rcParams", "style", "set_theme", "set_style", "set_context", "set_palette",
         "set",
@@ -52,6 +54,7 @@ BY_ITSELF = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
 BY_DEFAULT = (["png"], "{'bbox_inches': 'tight'}", True)  # how figures are put into notebooks
 # what neither draws nor asks how to
 NEUTRAL = frozenset({"close", "ioff", "ion", "isinteractive", "get_fignums", "fignum_exists"})
+LOOKS = NEUTRAL | {"show", "savefig", "rcParams", "rc", "style", "get_cmap", "cm", "colormaps"}
 DRAWING = frozenset({"matplotlib", "seaborn", "plotnine", "mpl_toolkits"})
 DRAWS = frozenset({
     "plot", "hist", "boxplot", "scatter", "barplot", "histplot", "heatmap", "lineplot",
@@ -148,11 +151,8 @@ def _figure_format() -> Any:
     return None if told == BY_DEFAULT else told
 
 
-def _figures(known: Mapping[Any, Any] | None = None) -> Any:
-    """Return the open figures: (number, figure, count of artists, what is drawn, current axes).
-
-    known: figure → what was drawn on it, where nobody is held to have drawn since
-    """
+def _figures() -> Any:
+    """Return the open figures: (number, figure, count of artists, current axes)."""
     module = sys.modules.get("matplotlib._pylab_helpers")
     if module is None or not hasattr(module, "Gcf"):
         return None
@@ -160,16 +160,24 @@ def _figures(known: Mapping[Any, Any] | None = None) -> Any:
     for number, manager in module.Gcf.figs.items():
         figure = manager.canvas.figure
         count = sum(len(getattr(axes, "_children", ())) for axes in figure.axes)
-        key = (number, id(figure), count)
-        told = None if known is None else known.get(key)
         current = getattr(getattr(figure, "_axstack", None), "current", lambda: None)()
-        found.append((*key, drawing(figure) if told is None else told, id(current)))
+        found.append((number, id(figure), count, id(current)))
     return tuple(found)
 
 
 def _pandas_options() -> Any:
-    module = sys.modules.get("pandas._config.config")
-    return repr(getattr(module, "_global_config", None)) if module is not None else None
+    """Return the options of pandas as they are, but for limits of what is shown."""
+    held = getattr(sys.modules.get("pandas._config.config"), "_global_config", None)
+    if type(held) is not dict:
+        return None
+    shown = {n: v for n, v in held.get("display", {}).items() if n not in LIMITS}
+    return repr({**held, "display": shown})
+
+
+def pandas_limits() -> tuple[Any, ...] | None:
+    """Return how many rows and columns of a table pandas shows: the values of LIMITS."""
+    held = getattr(sys.modules.get("pandas._config.config"), "_global_config", None)
+    return tuple(map(held.get("display", {}).get, LIMITS)) if type(held) is dict else None
 
 
 def _numpy_err() -> Any:
@@ -257,11 +265,13 @@ SENSES: dict[str, Callable[[], Any]] = {
     "warnings": _warnings,
     "matplotlib": _matplotlib,
     "pandas.options": _pandas_options,
+    "pandas.limits": pandas_limits,
     "numpy.err": _numpy_err,
     "numpy.print": _numpy_print,
     "sklearn.config": _sklearn,
     "decimal": _decimal,
     "locale": _locale,
+    "figures": _figures,
 }
 
 
@@ -274,18 +284,12 @@ def again(before: Mapping[str, Any]) -> dict[str, Any]:
     return now
 
 
-def state(before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the present state of every channel whose module is loaded.
-
-    before: an earlier state, where nothing is held to have been drawn since on figures it knows
-    """
+def state() -> dict[str, Any]:
+    """Return the present state of every channel whose module is loaded."""
     found: dict[str, Any] = {}
     for name, sense in SENSES.items():
         with contextlib.suppress(Exception):  # a module half loaded, a folder that is gone
             found[name] = sense()
-    with contextlib.suppress(Exception):
-        old = (before or {}).get("figures") or ()
-        found["figures"] = _figures({tuple(one[:3]): one[3] for one in old})
     found["env"] = dict(getattr(os.environ, "_data", os.environ))  # encoded, as it is kept
     return found
 

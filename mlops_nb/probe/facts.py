@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import audit, outside, paths
 from .aliases import shares
 from .dropped import keeps
+from .figures import holds_artists
 from .hidden import Hidden
 from .prints import print_of
 from .reach import Reach
@@ -139,12 +140,14 @@ class Facts:
             self.assumed.append("it ran code that could not be read")
         touched = {n for n in (reads | writes | set(self.used)) if n in self.now}
         anew = {f"cache:{n}" for n in touched if self.observer.asked_anew(self.now[n])}
+        hidden = Hidden(self)
         changes = self._changes(touched, writes)
+        if not hidden.may_redraw():
+            changes = {n for n in changes if not holds_artists(self.now[n])}
         anew |= {f"cache:{n}" for n in self.observer.changed_answers(changes)}
         deletes = {n for n in self.before if n not in self.now}
         for name in deletes:
             self.observer.forget(name)
-        hidden = Hidden(self)
         told = hidden.tell()
         told["channels_changed"] |= anew | {
             f"Out[{n}]" for n, (value, old) in self.cell.outs.items() if print_of(value) != old

@@ -6,10 +6,11 @@ import os
 import re
 import sys
 import types
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from . import channels, outside, paths
-from .drawn import holds_artists
+from .figures import holds_artists
 from .files import Files
 from .shown import options_read
 
@@ -63,8 +64,9 @@ class Hidden:
         draws = self._draws()
         if channels.SEEDS & self.words:
             channels.forget()
-        state = self.observer.state = channels.state(None if draws else self.cell.state)
+        state = self.observer.state = channels.state()
         changed = channels.changed(self.cell.state, state, self.words)
+        changed |= {"figures"} if state.get("figures") and self.may_redraw() else set()
         drawn = {c for c in changed if c.startswith("rng:")}
         seeds = self._seeds()
         read = {c for c in drawn if not seeds.get(c, False)} | self._asked_for_states()
@@ -81,7 +83,7 @@ class Hidden:
         if draws:
             read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
         read |= {f"Out[{count}]" for count in self.cell.outs} | self._typed()
-        read |= options_read(facts, self.observer.ever_set)
+        read |= options_read(facts)
         if "warnings" in changed and not modules and self._only_imports():
             changed.discard("warnings")  # filters that packages bring along, wherever imported
         read |= {f"cache:{n}" for n in {*facts.used, *facts.reached} & self.observer.caches}
@@ -160,17 +162,31 @@ class Hidden:
 
     def _draws(self) -> bool:
         """Say whether the cell may draw: it has to do with what draws, and not just closes it."""
-        if "matplotlib" not in sys.modules:
-            return False
+        return "matplotlib" in sys.modules and (
+            bool(channels.DRAWS & self.facts.attrs)
+            or any(holds_artists(value) for _, value in self.facts.named)
+            or self._uses_beyond(channels.NEUTRAL)
+        )
+
+    def may_redraw(self) -> bool:
+        """Say whether the cell may change a figure: it does more than show or save it."""
+        return "matplotlib" in sys.modules and (
+            bool(channels.DRAWS & self.facts.attrs) or self._uses_beyond(channels.LOOKS)
+        )
+
+    def _uses_beyond(self, harmless: AbstractSet[str]) -> bool:
+        """Say whether more than some attributes of an artist, or of what draws, is used."""
         facts = self.facts
-        if channels.DRAWS & facts.attrs or any(holds_artists(v) for _, v in facts.named):
-            return True
         return any(
-            n in facts.reached or use is None or use.escapes or not use.attrs <= channels.NEUTRAL
+            n in facts.reached
+            or use is None
+            or use.escapes
+            or not use.attrs <= harmless
             or not use.attrs
-            for n, value in facts.named if outside.top_of(value) in channels.DRAWING
+            for n, value in facts.named
+            if outside.top_of(value) in channels.DRAWING or holds_artists(value)
             for use in [facts.used.get(n)]
-        )  # fmt: skip
+        )
 
     def _draws_on(self) -> bool:
         """Say whether the cell has to do with a figure that was begun before."""

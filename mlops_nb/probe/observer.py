@@ -64,6 +64,7 @@ class Observer:
         self.from_ipython = {n: shell.user_ns[n] for n in FROM_IPYTHON if n in shell.user_ns}
         self.ever_set: set[str] = set()  # channels that one cell or another has changed
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
+        self.limits: set[tuple[Any, ...]] = set()  # of pandas, as they have been
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
         self.files: dict[str, None] = {}
         self.writing: list[str] = []  # files that cells wrote last, and may still be open

@@ -1,17 +1,19 @@
 """What of a value is compared after each cell: its content, and what is changed beside that."""
 
+import itertools
 import types
 from typing import Any
 
 from . import outside
 from .aliases import own
-from .drawn import drawing
 from .extras import buffered, extras
+from .figures import holds_artists
 from .fingerprint import quick
 from .fp_walk import SCALARS
 from .modules import is_local, state
 
 QUIET = frozenset({"_thread", "threading", "logging", "ipywidgets", "IPython"})
+_numbers = itertools.count()
 
 
 def print_of(value: Any) -> bytes | None:
@@ -31,10 +33,9 @@ def print_of(value: Any) -> bytes | None:
         asked = [own(value, name) for name in own(value, "_attributes") or ()]
         plain = [one for one in asked if type(one) in SCALARS]
         return quick([held, plain])  # what it remembers of it by now is no change
-    seen = drawing(value)
-    if seen is None:
-        seen = buffered(value)
-    if seen is not None:
+    if holds_artists(value):
+        return b"artist %d" % next(_numbers)  # whatever uses it counts as a change
+    if (seen := buffered(value)) is not None:
         return quick(seen)
     content, more = quick(value), extras(value)
     known = content is not None or not outside.module_of(kind).startswith(("numpy", "pandas"))

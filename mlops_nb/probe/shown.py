@@ -1,12 +1,13 @@
 """Which earlier outputs a cell asks for, and which display options decide how its values look."""
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
-from .channels import printers
-from .outside import lineage, module_of, name_of, top_of
+from .channels import LIMITS, pandas_limits, printers
+from .outside import is_code, lineage, module_of, name_of, top_of
 
 if TYPE_CHECKING:
     from .facts import Facts
@@ -15,6 +16,7 @@ SHOWN = re.compile(
     r"\b(?:Out|_oh)(?:\[|\.get\()(\d+)\b|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)"
 )
 ALL_SHOWN = frozenset({"Out", "_oh"})
+RESHAPES = frozenset({"T", "transpose", "unstack", "pivot", "pivot_table"})  # rows to columns
 # channels of display options, by how they begin → the package whose values they are for
 OPTIONS = {
     "pandas.options": "pandas",
@@ -48,23 +50,50 @@ def shown_before(
             yield count, shown[count]
 
 
-def options_read(facts: "Facts", ever_set: AbstractSet[str]) -> set[str]:
-    """Return the display options that a cell reads: it shows values of their package.
-
-    ever_set: the channels that one cell or another has changed
-    """
-    result = facts.result.result
+def options_read(facts: "Facts") -> set[str]:
+    """Return the display options that a cell reads: it shows values of their package."""
+    ever_set, result = facts.observer.ever_set, facts.result.result
+    facts.observer.limits |= _limits()
     if result is None and not (facts.shows or facts.reach.shows):
         return set()
+    values = [result, *dict(facts.named).values()]
     tops = {"", *facts.tops, top_of(result)}
     found = {
         c for c in ever_set for start, top in OPTIONS.items() if c.startswith(start) and top in tops
     }
-    if "display.formatters" in ever_set and any(
-        map(written_by, [result, *dict(facts.named).values()])
+    turned = "pandas" in tops and RESHAPES & facts.attrs
+    if "pandas.limits" in ever_set and (
+        turned or any(_exceeds(v, facts.observer.limits) for v in values)
     ):
+        found.add("pandas.limits")
+    if "display.formatters" in ever_set and any(map(written_by, values)):
         found.add("display.formatters")
     return found
+
+
+def _limits() -> set[tuple[Any, ...]]:
+    """Return how much of a table pandas shows, by default and now."""
+    module: Any = sys.modules.get("pandas._config.config")
+    known = getattr(module, "_registered_options", {})
+    names = [f"display.{name}" for name in LIMITS]
+    defaults = {tuple(known[n].defval for n in names)} if known.keys() >= set(names) else set()
+    now = pandas_limits()
+    return defaults if now is None else {*defaults, now}
+
+
+def _exceeds(value: Any, limits: set[tuple[Any, ...]]) -> bool:
+    """Return whether a table of pandas is larger than a limit that was changed."""
+    if top_of(value) != "pandas" or is_code(value):
+        return False
+    shape = getattr(value, "shape", None)
+    if type(shape) is not tuple:
+        return True  # a group, say
+    sizes = max(shape, default=0), *shape[1:]  # `df.sum()` shows a row for each column
+    return any(
+        axis < len(sizes) and sizes[axis] > min(filter(None, values), default=0)
+        for axis, values in zip(LIMITS.values(), zip(*limits, strict=True), strict=True)
+        if len(set(values)) > 1
+    )
 
 
 def written_by(value: Any) -> list[Any]:
