@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlops_nb.warm.wire import Reader, ready, send
 
@@ -274,20 +274,38 @@ def _start(
         "editable": str(place / f"{key}.editable"),
         "idle": float(os.environ.get("MLOPS_NB_WARM_IDLE") or IDLE), "lock": lock, "first": first,
     }  # fmt: skip
-    words = [wanted.python, str(HERE / "parent.py"), str(place / f"{key}.sock"), json.dumps(config)]
-    with (place / f"{key}.log").open("w", encoding="utf-8") as said:
+    words = [wanted.python, str(HERE / "parent.py"), str(place / f"{key}.sock")]
+    with (place / f"{key}.log").open("w", encoding="utf-8") as said, _unnamed(config) as stdin:
         try:
             subprocess.run(
-                words, cwd=wanted.folder, env=dict(wanted.environment), stdin=subprocess.DEVNULL,
-                stdout=said, stderr=said, start_new_session=True, pass_fds=(write, lock),
+                words,
+                cwd=wanted.folder,
+                env=dict(wanted.environment),
+                stdin=stdin,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                pass_fds=(write, lock),
                 check=False,
-            )  # fmt: skip
+            )
         except OSError as error:
             os.close(ready)
             raise Unwarm(f"{wanted.python!r} cannot be started: {error.strerror}") from None
         finally:
             os.close(write)
     return ready
+
+
+def _unnamed(config: Mapping[str, Any]) -> BinaryIO:
+    """Return a file in memory that holds a JSON object.
+
+    Every user can read the arguments of a process. The configuration of a parent may hold a whole
+    environment, secrets included, so it is passed as a file without a name.
+    """
+    file = os.fdopen(os.memfd_create("config"), "w+b")
+    file.write(json.dumps(config).encode("utf-8", "surrogatepass"))
+    file.flush()
+    return file
 
 
 def _await(ready: int, log: Path) -> None:

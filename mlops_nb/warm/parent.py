@@ -1,10 +1,11 @@
 """The warm parent: imports once, then forks a child for every run that asks; runs no user code.
 
-A program of its own: `python parent.py SOCKET CONFIG`, where CONFIG is a JSON object with
-{modules, variables, idle, quiet, editable, ready, lock, first}: imports, variables of the
-environment to set before them, seconds without a request after which it ends, a file of modules
-whose import says something, one for the files that somebody may edit, file descriptors to answer on
-and to hold until then, and a request to serve at once.
+A program of its own: `python parent.py SOCKET`, with its configuration on standard input, a file
+(never an argument, which every user could read). That is a JSON object with {modules, variables,
+idle, quiet, editable, ready, lock, first}: imports, variables of the environment to set before
+them, seconds without a request after which it ends, a file of modules whose import prints, one for
+the files that a person may edit, file descriptors to answer on and to hold until then, and a
+request to serve at once.
 """
 
 import contextlib
@@ -297,11 +298,25 @@ def prepare(config: dict[str, Any]) -> str:
     return ""
 
 
+def read_config() -> dict[str, Any]:
+    """Read the configuration from standard input, at its start: the process may begin again."""
+    text = os.pread(0, os.fstat(0).st_size, 0).decode("utf-8", "surrogatepass")
+    config: dict[str, Any] = json.loads(text)
+    return config
+
+
+def close_config() -> None:
+    """Put /dev/null in the place of the configuration: no child can read it from there."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
 def main() -> None:
     """Prepare, say so, and serve."""
     if os.fork():  # whoever started this has no child of it to wait for
         os._exit(0)
-    path, config = Path(sys.argv[1]), json.loads(sys.argv[2])
+    path, config = Path(sys.argv[1]), read_config()
     here = Path(__file__).resolve().parent
     sys.path[:] = [p for p in sys.path if p and Path(p).resolve() != here]
     load(PACKAGE, here)
@@ -311,6 +326,7 @@ def main() -> None:
         stream.reconfigure(write_through=True)  # type: ignore[union-attr]
     random.seed()
     objection = prepare(config)
+    close_config()
     gc.collect()
     gc.freeze()
     parent = Parent(path, float(config["idle"]))

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 
+import psutil
 import pytest
 from rooms import executed, notebook, room, texts
 from typing_in import MLOPS_NB
@@ -91,3 +92,15 @@ def test_what_a_step_drops_ends_at_once(terminal):
              "f = open('a.txt', 'w'); n = f.write('written')",
              "del o; f = None\nprint('after', open('a.txt').read())")  # fmt: skip
     assert run(terminal) == "bye\nafter written\n"
+
+
+def test_no_argument_of_a_process_holds_the_environment(terminal):
+    secret = f"secret-{os.getpid()}-{terminal.folder.name}-never-an-argument"
+    notebook(terminal, "import os\nos.environ['INSIDE'] = 'x'", "import pandas", "print('ran')")
+    home = str(terminal.home)
+    runtime = {"TMPDIR": home, "TOKEN": secret}  # new warm parents: nothing was started before
+    assert run(terminal, **runtime) == "ran\n"
+    words = [p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"])]
+    parents = {w[2] for w in words if w[1:] and w[1].endswith("parent.py") and home in w[2]}
+    assert len(parents) == 2  # for the notebook's imports, and for MLflow's
+    assert [w for w in words if secret in " ".join(w)] == []
