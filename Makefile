@@ -31,7 +31,7 @@ browser: setup
 
 # The journal is tested on a real PostgreSQL server: the machine's own, or Debian's package.
 postgres: setup
-	@$(BIN)/python tests/stores/postgres_server.py
+	@$(BIN)/python tests/storage/postgres_server.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ def open(folder: "str | Path" = ".") -> "Project":  # noqa: A001  mlops_nb.open(
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext mlops_nb`: all the set-up there is."""
-    from mlops_nb.faces.magics import load
+    from mlops_nb.jupyter.magics import load
 
     load(shell)
 
@@ -35,6 +35,6 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server_app: Any) -> None:
-    from mlops_nb.faces.server import load
+    from mlops_nb.jupyter.server import load
 
     load(server_app)

@@ -16,7 +16,7 @@ def program() -> None:
     """
     gc.set_threshold(50_000, 20, 50)
     sys.setswitchinterval(0.0005)  # s; who runs the cells waits for who writes the journal
-    from mlops_nb.faces.cli import main
+    from mlops_nb.cli import main
 
     try:
         main()

@@ -7,28 +7,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_nb import files
+from mlops_nb.context import Tell, Workshop, real_time, silence
+from mlops_nb.engine.task import Clock, Limits, Source
 from mlops_nb.errors import NotFound
 from mlops_nb.events import JobPaused, JobUnpaused
-from mlops_nb.model import Value, Warned
-from mlops_nb.notebook import render
-from mlops_nb.ports import Clock, Limits, Source
-from mlops_nb.record import history
-from mlops_nb.verbs import capture
-from mlops_nb.wiring import runs
-from mlops_nb.wiring.ledger import Rules
-from mlops_nb.wiring.workshop import Tell, Workshop, real_time, silence
+from mlops_nb.notebook import load, render
+from mlops_nb.notebook.model import Value, Warned
+from mlops_nb.reuse.ledger import Rules
+from mlops_nb.runs import history
+from mlops_nb.runs import run as run_run
 
 if TYPE_CHECKING:
-    from mlops_nb.record.lineage import Graph
-    from mlops_nb.record.sweeps import Sweep
-    from mlops_nb.verbs.promote.define import Request
-    from mlops_nb.wiring.promotion import Ways
-    from mlops_nb.wiring.session import Session
+    from mlops_nb.jobs.promote.promote import Ways
+    from mlops_nb.jobs.promote.request import Request
+    from mlops_nb.lineage.graph import Graph
+    from mlops_nb.runs.sweep_history import Sweep
+    from mlops_nb.session import Session
 
 __all__ = ["Limits", "Project", "Request", "Rules", "Ways", "open_project"]
 Note = Callable[[str], None]
 # what a verb needs is imported when it is typed: most are a matter of milliseconds
-HOMES = {"Request": "mlops_nb.verbs.promote.define", "Ways": "mlops_nb.wiring.promotion"}
+HOMES = {"Request": "mlops_nb.jobs.promote.request", "Ways": "mlops_nb.jobs.promote.promote"}
 
 
 def __getattr__(name: str) -> Any:
@@ -58,7 +57,7 @@ class Project:
 
     def capture(self, notebook: str | Path, content: Mapping[str, Any] | None = None) -> Source:
         """Read a notebook and its pipeline."""
-        return capture.capture(self.here / notebook, content)
+        return load.capture(self.here / notebook, content)
 
     def graph(
         self, notebook: str | Path, content: Mapping[str, Any] | None = None
@@ -71,9 +70,9 @@ class Project:
 
     def observed(self, notebook: str | Path) -> Source:
         """Run every cell of a notebook in a fresh kernel, past errors too; return what it is."""
-        from mlops_nb.wiring import looking
+        from mlops_nb.runs import observe
 
-        return looking.observed(self.workshop, self.capture(notebook))
+        return observe.observed(self.workshop, self.capture(notebook))
 
     def run(  # noqa: PLR0913  what a person may ask of a run
         self,
@@ -96,8 +95,8 @@ class Project:
         Raises NotebookError or ParameterError before anything ran.
         """
         shop, source = self.workshop, self.capture(notebook)
-        target = runs.checked_output(self.here, output, source.path)
-        return runs.run(shop, source, parameters or {}, output=target, limits=limits or Limits(),
+        target = run_run.checked_output(self.here, output, source.path)
+        return run_run.run(shop, source, parameters or {}, output=target, limits=limits or Limits(),
                         rules=rules or Rules(), resume=resume, tell=tell)  # fmt: skip
 
     def sweep(  # noqa: PLR0913  what a person may ask of a sweep
@@ -113,15 +112,17 @@ class Project:
         fresh: bool = False,
         watch: "Callable[[Sweep], None]" = lambda _: None,
     ) -> "Sweep":
-        """Run a notebook at every point of a grid; return the sweep. See `wiring.sweeps.Wish`.
+        """Run a notebook at every point of a grid; return the sweep. See `runs.sweep.Wish`.
 
         Raises Refused before anything ran.
         """
-        from mlops_nb.wiring import sweeps
+        from mlops_nb.runs import sweep as run_sweep
 
-        wish = sweeps.Wish(workers=workers, on=on, best=best, resume=resume, fresh=fresh)
+        wish = run_sweep.Wish(workers=workers, on=on, best=best, resume=resume, fresh=fresh)
         source = self.capture(notebook)
-        return sweeps.sweep(self.workshop, source, grid, parameters or {}, wish=wish, watch=watch)
+        return run_sweep.sweep(
+            self.workshop, source, grid, parameters or {}, wish=wish, watch=watch
+        )
 
     def keep(self, run: str, name: str, text: str) -> Path:
         """Keep a text beside what a run or a sweep left; return its file."""
@@ -134,22 +135,22 @@ class Project:
 
         Raises Refused for one that is over or of another machine.
         """
-        from mlops_nb.wiring import stopping
+        from mlops_nb.runs import stop as run_stop
 
-        return stopping.stop(self.workshop, name)
+        return run_stop.stop(self.workshop, name)
 
     def check(self, notebook: str | Path) -> list[Warned]:
         """Return everything that would stop a promotion of a notebook, each with its mend."""
-        from mlops_nb.wiring import looking
+        from mlops_nb.runs import observe
 
-        return looking.check(self.workshop, self.capture(notebook))
+        return observe.check(self.workshop, self.capture(notebook))
 
     def runs(self) -> list[history.Run]:
         """Return every run, oldest first."""
-        from mlops_nb.wiring import burying
+        from mlops_nb.runs import reap
 
         shop = self.workshop
-        burying.bury(shop)
+        reap.bury(shop)
         return list(history.runs(shop.journal.read()).values()) if shop.knows_anything else []
 
     def show(self, run_id: str) -> history.Run:
@@ -161,52 +162,52 @@ class Project:
 
     def session(self, shell: Any, path_of: Callable[[], str]) -> "Session":
         """Follow a live notebook's shell. `path_of` tells where the notebook is saved."""
-        from mlops_nb.wiring.session import Session
+        from mlops_nb.session import Session
 
         return Session(shell, self.workshop, path_of)
 
     def why(self, notebook: str | Path, step: str) -> dict[str, Any]:
         """Return what `why --json` prints: whether a step would run now, and why."""
-        return runs.why(self.workshop, self.capture(notebook), step)
+        return run_run.why(self.workshop, self.capture(notebook), step)
 
     def why_model(self, model: str, at: datetime) -> dict[str, Any]:
         """Return what `why MODEL --at --json` prints: which version answered, and what made it."""
-        from mlops_nb.wiring import provenance
+        from mlops_nb.lineage import queries
 
-        return provenance.why_model(self.workshop, model, at)
+        return queries.why_model(self.workshop, model, at)
 
     def diff(self, before: str, after: str) -> dict[str, Any]:
         """Return what `diff --json` prints of two runs."""
-        from mlops_nb.wiring import provenance
+        from mlops_nb.lineage import queries
 
-        return provenance.diff(self.workshop, before, after)
+        return queries.diff(self.workshop, before, after)
 
     def lineage(self, name: str, *, notebook: str = "", run: str = "") -> "tuple[str, str, Graph]":
         """Return a run, the node of a value that it left, and the graph of all behind it."""
-        from mlops_nb.wiring import provenance
+        from mlops_nb.lineage import queries
 
         of = self.workshop.relative(self.here / notebook) if notebook else ""
-        return provenance.behind(self.workshop, name, notebook=of, run=run)
+        return queries.behind(self.workshop, name, notebook=of, run=run)
 
     # the store
 
     def store_size(self) -> dict[str, int]:
         """Return what `store --size --json` prints."""
-        from mlops_nb.wiring import storekeeping
+        from mlops_nb.governance import prune
 
-        return storekeeping.size(self.workshop)
+        return prune.size(self.workshop)
 
     def store_verify(self) -> dict[str, Any]:
         """Return what `store --verify --json` prints."""
-        from mlops_nb.wiring import storekeeping
+        from mlops_nb.governance import prune
 
-        return storekeeping.verify(self.workshop)
+        return prune.verify(self.workshop)
 
     def store_prune(self, keep: timedelta) -> dict[str, int]:
         """Return what `store --prune --json` prints."""
-        from mlops_nb.wiring import storekeeping
+        from mlops_nb.governance import prune
 
-        return storekeeping.prune(self.workshop, keep)
+        return prune.prune(self.workshop, keep)
 
     # jobs
 
@@ -217,17 +218,17 @@ class Project:
 
         Raises Refused before anything ran, NotProven where the bundle differs.
         """
-        from mlops_nb.wiring import promotion
-        from mlops_nb.wiring.promotion import Ways
+        from mlops_nb.jobs.promote import promote as promote_promote
+        from mlops_nb.jobs.promote.promote import Ways
 
         source = self.capture(notebook)
-        return promotion.promote(self.workshop, source, request, ways or Ways())
+        return promote_promote.promote(self.workshop, source, request, ways or Ways())
 
     def apply(self, job: str, note: Note = lambda _: None) -> dict[str, Any]:
         """Make a draft, or an edited job.yaml, the live one."""
-        from mlops_nb.wiring import applying
+        from mlops_nb.jobs import apply as job_apply
 
-        return applying.apply(self.workshop, job, note)
+        return job_apply.apply(self.workshop, job, note)
 
     def trigger(
         self,
@@ -241,136 +242,140 @@ class Project:
 
         detach: let a process of its own do so, and return at once
         """
-        from mlops_nb.wiring import answers, jobs, triggering
+        from mlops_nb.jobs import execute, views
+        from mlops_nb.jobs import trigger as job_trigger
 
         shop = self.workshop
-        done = triggering.trigger(shop, job, parameters or {}, detach=detach, tell=tell)
-        when = answers.schedule_of(jobs.state_of(shop, job))
-        return {"version": 1, **answers.history_row(done, when)}
+        done = job_trigger.trigger(shop, job, parameters or {}, detach=detach, tell=tell)
+        when = views.schedule_of(execute.state_of(shop, job))
+        return {"version": 1, **views.history_row(done, when)}
 
     def schedule_once(self, tell: Tell = silence, note: Note = lambda _: None) -> dict[str, Any]:
         """Run what is due now; return {"version", "runs": rows of `history --json`}."""
-        from mlops_nb.wiring import answers, scheduler
+        from mlops_nb.jobs import views
+        from mlops_nb.scheduler import loop
 
         shop = self.workshop
         if not shop.knows_anything:
             return {"version": 1, "runs": []}
         known = shop.jobs()
         rows = [
-            answers.history_row(run_, answers.schedule_of(known[run_.job]))
-            for run_ in scheduler.once(shop, tell, note)
+            views.history_row(run_, views.schedule_of(known[run_.job]))
+            for run_ in loop.once(shop, tell, note)
         ]
         return {"version": 1, "runs": rows}
 
     def schedule(self, tell: Tell, note: Note, *, workers: int | None = None) -> None:
         """Run what is due until stopped; `workers`: how many runs at once, else one a core."""
-        from mlops_nb.wiring import scheduler
+        from mlops_nb.scheduler import loop
 
-        scheduler.serve(self.workshop, tell, note, workers or 0)
+        loop.serve(self.workshop, tell, note, workers or 0)
 
     def backfill(
         self, job: str, since: datetime, until: datetime, *,
         workers: int | None = None, note: Note = lambda _: None,
     ) -> dict[str, Any]:  # fmt: skip
         """Run a job for past ticks; return {"version", "job", "runs": rows of `history --json`}."""
-        from mlops_nb.wiring import answers, backfill, jobs
+        from mlops_nb.jobs import backfill, execute, views
 
         shop = self.workshop
-        when = answers.schedule_of(jobs.state_of(shop, job))
+        when = views.schedule_of(execute.state_of(shop, job))
         runs_ = backfill.backfill(shop, job, since, until, workers=workers, watch=note)
-        rows = [answers.history_row(run_, when) for run_ in runs_]
+        rows = [views.history_row(run_, when) for run_ in runs_]
         return {"version": 1, "job": job, "runs": rows}
 
     def install_scheduler(self, workers: int | None = None) -> dict[str, Any]:
         """Make the scheduler a service of the user's; return what is left to type."""
-        from mlops_nb.wiring import service
+        from mlops_nb.scheduler import systemd
 
-        return service.install(self.workshop, workers)
+        return systemd.install(self.workshop, workers)
 
     @property
     def scheduler_runs(self) -> bool:
         """Whether a scheduler was seen within the last two minutes."""
-        from mlops_nb.wiring import scheduler
+        from mlops_nb.scheduler import loop
 
-        return scheduler.is_running(self.workshop)
+        return loop.is_running(self.workshop)
 
     def jobs(self) -> dict[str, Any]:
         """Return what `jobs --json` prints."""
-        from mlops_nb.wiring import answers, burying
+        from mlops_nb.jobs import views
+        from mlops_nb.runs import reap
 
-        burying.bury(self.workshop)
-        return answers.all_jobs(self.workshop)
+        reap.bury(self.workshop)
+        return views.all_jobs(self.workshop)
 
     def job(self, name: str) -> dict[str, Any]:
         """Return what `job --json` prints."""
-        from mlops_nb.wiring import answers
+        from mlops_nb.jobs import views
 
-        return answers.one_job(self.workshop, name)
+        return views.one_job(self.workshop, name)
 
     def history(self, job: str) -> dict[str, Any]:
         """Return what `history --json` prints."""
-        from mlops_nb.wiring import answers, burying
+        from mlops_nb.jobs import views
+        from mlops_nb.runs import reap
 
-        burying.bury(self.workshop)
-        return answers.job_history(self.workshop, job)
+        reap.bury(self.workshop)
+        return views.job_history(self.workshop, job)
 
     def pause(self, job: str) -> None:
         """Let the schedule of a job rest."""
-        from mlops_nb.wiring import jobs
+        from mlops_nb.jobs import execute
 
-        jobs.state_of(self.workshop, job)
+        execute.state_of(self.workshop, job)
         self.workshop.record([JobPaused(job=job)])
 
     def unpause(self, job: str) -> None:
         """Let the schedule of a job go on; what was missed is caught up by its `missed` policy."""
-        from mlops_nb.wiring import jobs
+        from mlops_nb.jobs import execute
 
-        jobs.state_of(self.workshop, job)
+        execute.state_of(self.workshop, job)
         self.workshop.record([JobUnpaused(job=job)])
 
     # models
 
     def models(self) -> dict[str, Any]:
         """Return what `models --json` prints."""
-        from mlops_nb.wiring import answers
+        from mlops_nb.jobs import views
 
-        return answers.all_models(self.workshop)
+        return views.all_models(self.workshop)
 
     def rollback(self, model: str, to: int | None = None) -> dict[str, Any]:
         """Put the version released before back, or the version `to`."""
-        from mlops_nb.wiring import releasing
+        from mlops_nb.models import release
 
-        return releasing.rollback(self.workshop, model, to)
+        return release.rollback(self.workshop, model, to)
 
     def rollback_job(self, job: str) -> dict[str, Any]:
         """Make the bundle of a job that was live before the present one live again."""
-        from mlops_nb.wiring import releasing
+        from mlops_nb.models import release
 
-        return releasing.rollback_job(self.workshop, job)
+        return release.rollback_job(self.workshop, job)
 
     def approve(self, model: str, version: int) -> dict[str, Any]:
         """Release a version that waits for a person."""
-        from mlops_nb.wiring import releasing
+        from mlops_nb.models import release
 
-        return releasing.approve(self.workshop, model, version)
+        return release.approve(self.workshop, model, version)
 
     def alerts(self) -> dict[str, Any]:
         """Return the open alerts."""
-        from mlops_nb.wiring import alerts
+        from mlops_nb.monitoring import watch as monitoring_watch
 
-        return alerts.open_alerts(self.workshop)
+        return monitoring_watch.open_alerts(self.workshop)
 
     def ack(self, alert: str, seconds: float, by: str = "") -> dict[str, Any]:
         """Keep an alert silent for a time, s, as somebody looks after it."""
-        from mlops_nb.wiring import alerts
+        from mlops_nb.monitoring import watch as monitoring_watch
 
-        return alerts.ack(self.workshop, alert, seconds, by)
+        return monitoring_watch.ack(self.workshop, alert, seconds, by)
 
     def score(self, job: str, version: int, at: datetime | None = None) -> dict[str, float]:
         """Return what a version of a job's model scores on the data as of a time, untrained."""
-        from mlops_nb.wiring import evaluating
+        from mlops_nb.jobs import evaluate
 
-        return evaluating.score(self.workshop, job, version, at)
+        return evaluate.score(self.workshop, job, version, at)
 
 
 def open_project(folder: str | Path = ".") -> Project:

@@ -1,7 +1,7 @@
 """What people are told."""
 
 from mlops_nb.events.base import Event
-from mlops_nb.noun import noun
+from mlops_nb.records import noun
 
 
 @noun

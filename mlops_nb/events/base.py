@@ -1,6 +1,6 @@
 """What every event has."""
 
-from mlops_nb.noun import Noun, noun
+from mlops_nb.records import Noun, noun
 
 
 @noun

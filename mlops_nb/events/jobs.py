@@ -5,7 +5,7 @@ from dataclasses import field
 from typing import Any
 
 from mlops_nb.events.base import Event
-from mlops_nb.noun import noun
+from mlops_nb.records import noun
 
 
 @noun

@@ -5,8 +5,8 @@ from dataclasses import field
 from typing import Any
 
 from mlops_nb.events.base import Event
-from mlops_nb.model import Value
-from mlops_nb.noun import noun
+from mlops_nb.notebook.model import Value
+from mlops_nb.records import noun
 
 
 @noun
@@ -94,7 +94,7 @@ class RunRetried(Event):
 class Measured(Event):
     """The numbers a run ended with. `logged_run`: the MLflow run its own cells logged to.
 
-    evaluation: what `record.stats` made of the arrays that an evaluation mark names
+    evaluation: what `evaluation.metrics` made of the arrays that an evaluation mark names
     """
 
     metrics: Mapping[str, float]

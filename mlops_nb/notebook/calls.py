@@ -5,9 +5,9 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mlops_nb.notebook import touches
 from mlops_nb.notebook.cells import python_of
-from mlops_nb.notebook.touches import dotted, resolved
+from mlops_nb.probe.syntax import known_calls
+from mlops_nb.probe.syntax.known_calls import dotted, resolved
 
 if TYPE_CHECKING:
     from mlops_nb.notebook.scan import Scan
@@ -35,7 +35,7 @@ def note(scan: "Scan", node: ast.Call) -> None:
 
 
 def _note_argument(scan: "Scan", full: str, node: ast.Call) -> None:
-    place = touches.CHANGES_ARGUMENT.get(full)
+    place = known_calls.CHANGES_ARGUMENT.get(full)
     if place is not None and place < len(node.args):
         scan.change(node.args[place])
     for keyword in node.keywords:
@@ -44,7 +44,7 @@ def _note_argument(scan: "Scan", full: str, node: ast.Call) -> None:
 
 
 def _note_channel(scan: "Scan", full: str) -> None:
-    channel, reads, changes = touches.channel_of(full)
+    channel, reads, changes = known_calls.channel_of(full)
     if channel and reads:
         scan.channels_read.add(channel)
     if channel and changes:
@@ -57,7 +57,7 @@ def _note_method(scan: "Scan", node: ast.Call, func: ast.Attribute) -> None:
         for k in node.keywords
     )
     root = dotted(func.value)
-    if not root or not (inplace or touches.mutates(func.attr)):
+    if not root or not (inplace or known_calls.mutates(func.attr)):
         return
     module = resolved(root, scan.modules)
     if module and (len(root) == 1 or "." not in module):
@@ -67,15 +67,15 @@ def _note_method(scan: "Scan", node: ast.Call, func: ast.Attribute) -> None:
 
 def _note_file(scan: "Scan", node: ast.Call, full: str) -> None:
     method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    way, place = touches.FILES_OF_MODULES.get(full, ("", 0))
+    way, place = known_calls.FILES_OF_MODULES.get(full, ("", 0))
     if full in {"open", "io.open"}:
         mode = _text(node.args[1]) if len(node.args) > 1 else ""
         mode = mode or next((_text(k.value) for k in node.keywords if k.arg == "mode"), "")
         way = "write" if set(mode or "r") & set("wax+") else "read"
-    elif method in touches.READS_FILE:
-        way, place = "read", touches.READS_FILE[method]
-    elif method in touches.WRITES_FILE:
-        way, place = "write", touches.WRITES_FILE[method]
+    elif method in known_calls.READS_FILE:
+        way, place = "read", known_calls.READS_FILE[method]
+    elif method in known_calls.WRITES_FILE:
+        way, place = "write", known_calls.WRITES_FILE[method]
     if not way:
         return
     literal = _text(node.args[place]) if 0 <= place < len(node.args) else ""
@@ -97,8 +97,8 @@ def _note_ipython(scan: "Scan", node: ast.Call) -> None:
             _python(scan, words[1])
         elif words[0] in {"run", "pylab", "store", "load"}:
             scan.star_import = scan.reads_anything = True
-        elif words[0] in touches.CHANNELS_OF_MAGICS:
-            scan.channels_changed.add(touches.CHANNELS_OF_MAGICS[words[0]])
+        elif words[0] in known_calls.CHANNELS_OF_MAGICS:
+            scan.channels_changed.add(known_calls.CHANNELS_OF_MAGICS[words[0]])
     elif method == "run_cell_magic" and len(words) > 1:
         if words[0] in {"bash", "sh", "script", "writefile", "file", "system", "sx", "!"}:
             expands = words[0] in {"system", "sx", "!"}  # the others only their own line

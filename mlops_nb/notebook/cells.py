@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_nb.errors import NotebookError
-from mlops_nb.model import Cell, Notebook
+from mlops_nb.notebook.model import Cell, Notebook
 
 HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*(.*)$")

@@ -4,7 +4,7 @@ import ast
 import symtable
 from collections.abc import Callable, Iterator
 
-from mlops_nb.model import Function
+from mlops_nb.notebook.model import Function
 
 Changed = Callable[[list[ast.stmt]], frozenset[str]]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mlops_nb.notebook.cells import python_of
-from mlops_nb.notebook.touches import USUAL_ALIASES, dotted, resolved
+from mlops_nb.probe.syntax.known_calls import USUAL_ALIASES, dotted, resolved
 
 SECRET_NAME = re.compile(
     r"(^|_)(password|passwd|pwd|secret|token|api_?key|access_?key|private_?key|credentials?)"

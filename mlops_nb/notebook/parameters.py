@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 
 from mlops_nb.errors import ParameterError
-from mlops_nb.model import Parameter, Value
 from mlops_nb.notebook.cells import python_of
+from mlops_nb.notebook.model import Parameter, Value
 
 FITS = {"float": {"float", "int"}, "any": set()}
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mlops_nb.model import Preload
-from mlops_nb.notebook.modules import imported, roots
+from mlops_nb.notebook.local_modules import imported, roots
+from mlops_nb.notebook.model import Preload
 
 ENVIRONMENT = frozenset({"environ", "environb"})
 SEARCH = frozenset({"path", "meta_path", "path_hooks", "modules"})  # of `sys`

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlops_nb.model import Pipeline
+from mlops_nb.notebook.model import Pipeline
 
 
 def as_json(pipeline: Pipeline) -> dict[str, Any]:

@@ -4,10 +4,11 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 
-from mlops_nb.model import Function
-from mlops_nb.notebook import calls, touches
+from mlops_nb.notebook import calls
 from mlops_nb.notebook.functions import function_of
-from mlops_nb.notebook.touches import dotted, resolved
+from mlops_nb.notebook.model import Function
+from mlops_nb.probe.syntax import known_calls
+from mlops_nb.probe.syntax.known_calls import dotted, resolved
 
 DYNAMIC = {"exec", "eval", "globals", "locals", "vars", "dir"}
 AT_NAME = re.compile(r"@([A-Za-z_]\w*)")
@@ -182,7 +183,7 @@ class Scan(ast.NodeVisitor):
         path = dotted(call.func.value)
         if not path or resolved(path, self.modules) or node is self.last:
             return
-        if call.func.attr not in touches.SHOWS and path[0] not in self.changes:
+        if call.func.attr not in known_calls.SHOWS and path[0] not in self.changes:
             self.assumed = True  # why else would it be called and its value thrown away?
             self.change(call.func.value)
 

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Mapping
 
-from mlops_nb.notebook.touches import PLOTTING, dotted, resolved
+from mlops_nb.probe.syntax.known_calls import PLOTTING, dotted, resolved
 
 QUIET_MAGICS = {
     "matplotlib",

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlops_nb.model import Cell, Kind, Mark, Names, Notebook
-from mlops_nb.notebook.marks import marks
+from mlops_nb.notebook.markers import marks
+from mlops_nb.notebook.model import Cell, Kind, Mark, Names, Notebook
 
 SKIPPED = "skip-execution"
 

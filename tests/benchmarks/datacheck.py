@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlops_nb.executors import columns
-from mlops_nb.probe import frames, look
-from mlops_nb.record import schema
+from mlops_nb.data import contract, profile
+from mlops_nb.probe.inspect import columns as inspect_columns
+from mlops_nb.probe.inspect import values
 
 
 def table(rows: int, seed: int) -> pd.DataFrame:
@@ -33,33 +33,33 @@ def table(rows: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def written(frame: pd.DataFrame, wanted: dict[str, str] | None, folder: str) -> columns.Columns:
+def written(frame: pd.DataFrame, wanted: dict[str, str] | None, folder: str) -> profile.Columns:
     """Return a frame's columns as a kernel writes them and we read them."""
-    look._namespace()["benched"] = frame
+    values._namespace()["benched"] = frame
     asked = {"name": "benched", "columns": wanted, "file": str(Path(folder, "columns"))}
-    return columns.read(json.loads(frames.write(json.dumps(asked))))
+    return profile.read(json.loads(inspect_columns.write(json.dumps(asked))))
 
 
 def main(rows: int) -> None:
     """Print what it costs."""
     was, now = table(rows, 0), table(rows, 1)
-    kinds = look._schema(was)["columns"]
+    kinds = values._schema(was)["columns"]
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        described = columns.profile(written(was, None, folder), kinds)
+        described = profile.profile(written(was, None, folder), kinds)
         print(f"describing {rows:,} x {len(kinds)}: {time.perf_counter() - began:.1f} s")
         asks = {name: one["asks"] for name, one in described.items()}
         profiles = {name: one["profile"] for name, one in described.items()}
-        columns.failures(
+        profile.failures(
             written(was.head(), dict.fromkeys(asks, "values"), folder), asks
         )  # imports
         for what, frame in (("the same kind", now), ("n3 * 60", now.assign(n3=now["n3"] * 60))):
             began = time.perf_counter()
             found = written(frame, dict.fromkeys(asks, "values"), folder)
             wrote = time.perf_counter()
-            wrong = columns.failures(found, schema.held({"columns": asks}))
+            wrong = profile.failures(found, contract.held({"columns": asks}))
             checked = time.perf_counter()
-            moved = [d["column"] for d in columns.moved(found, profiles, rows) if d["drifted"]]
+            moved = [d["column"] for d in profile.moved(found, profiles, rows) if d["drifted"]]
             ended = time.perf_counter()
             print(f"{what}: written and read {wrote - began:.1f} s, "
                   f"checked {checked - wrote:.1f} s, compared {ended - checked:.1f} s")  # fmt: skip

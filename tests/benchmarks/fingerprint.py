@@ -21,7 +21,7 @@ import xxhash
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from mlops_nb.probe.fingerprint import digest, quick
+from mlops_nb.probe.fingerprint.digest import digest, quick
 
 ROWS = 1_000_000
 

@@ -74,7 +74,7 @@ def measure(way: str, work: str) -> None:
     shell = InteractiveShell.instance()
     shell.user_ns["__name__"] = "__main__"
     if way == "observed":
-        from mlops_nb.probe.observer import Observer
+        from mlops_nb.probe.observe.observer import Observer
 
         Observer(shell).install()
     elif way == "ipyflow":

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_nb.notebook.flow import trace
-from mlops_nb.notebook.names import names
+from mlops_nb.notebook.dataflow import trace
+from mlops_nb.notebook.static_names import names
 
 CASES = json.loads((Path(__file__).parent / "dependencies.json").read_text("utf-8"))["cases"]
 # what no text tells: a run has to be observed. Take a name out once its edges are right.

@@ -4,9 +4,9 @@ import html
 import json
 import re
 
-from mlops_nb.model import Edge, Pipeline, Step
 from mlops_nb.notebook import cells
-from mlops_nb.notebook.graph import pipeline
+from mlops_nb.notebook.model import Edge, Pipeline, Step
+from mlops_nb.notebook.pipeline import pipeline
 from mlops_nb.notebook.render import as_json, as_mermaid, as_text
 
 NODE = re.compile(r'    (s\d+)\["([^"]*)"\]')

@@ -3,7 +3,7 @@
 import pytest
 
 from mlops_nb.notebook import cells
-from mlops_nb.notebook.names import names
+from mlops_nb.notebook.static_names import names
 from mlops_nb.notebook.steps import place, read_marks, slug
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_nb.probe.aliases import shares
+from mlops_nb.probe.observe.aliasing import shares
 
 np = pytest.importorskip("numpy")
 

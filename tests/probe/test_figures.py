@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_nb.probe.figures import holds_artists
+from mlops_nb.probe.observe.figures import holds_artists
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")

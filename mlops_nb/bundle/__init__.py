@@ -1,1 +1,0 @@
-"""What a promoted notebook is, as files: rendered from nouns. Pure."""

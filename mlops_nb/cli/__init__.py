@@ -1,0 +1,84 @@
+"""The command line `mlops-nb`: every verb, `--json` on each, errors with their mend."""
+
+import os
+import signal
+import sys
+from typing import Any, ClassVar
+
+import click
+
+from mlops_nb import __version__
+from mlops_nb.cli import output
+from mlops_nb.errors import MlopsError, Unreachable
+
+
+class Verbs(click.Group):
+    """The verbs; each file of them is imported when one of its verbs is asked for."""
+
+    homes: ClassVar[dict[str, str]] = {
+        "graph": "notebooks", "check": "notebooks", "run": "notebooks", "sweep": "sweeps",
+        "runs": "notebooks", "show": "notebooks", "stop": "sweeps", "why": "notebooks",
+        "promote": "promote", "apply": "promote", "jobs": "jobs",
+        "job": "jobs", "pause": "jobs", "unpause": "jobs", "history": "jobs", "trigger": "jobs",
+        "scheduler": "jobs", "backfill": "backfill", "models": "models", "approve": "models",
+        "rollback": "models", "ack": "alerts",
+        "diff": "lineage", "lineage": "lineage", "store": "store", "demo": "demo",
+    }  # fmt: skip
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Return the verbs in the order a newcomer meets them."""
+        return list(self.homes)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        """Return a verb, its home imported."""
+        import importlib
+
+        home = self.homes.get(name)
+        if home is None:
+            return None
+        found = getattr(importlib.import_module(f"mlops_nb.cli.{home}"), name)
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mlops-nb")
+def cli() -> None:
+    """From a notebook to a pipeline that runs, judges, releases and watches by itself."""
+
+
+def _stop(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb and end the process with its exit status."""
+    signal.signal(signal.SIGTERM, _stop)
+    given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
+    try:
+        status = cli.main(given, prog_name="mlops-nb", standalone_mode=False)
+    except MlopsError as error:
+        output.failed(error, as_json=as_json)
+        status = error.exit_status
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "mlops-nb"
+        output.wrong_use(error.format_message(), where, as_json=as_json)
+        status = 2
+    except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
+        click.echo("stopped", err=True)
+        status = 130
+    except BrokenPipeError:
+        status = 1
+    except OSError as error:  # a folder that cannot be written, a full disk
+        what = f"{error.strerror or error}: {error.filename or 'no file named'}"
+        found = Unreachable(what, fix="check that folder's permissions and free space")
+        output.failed(found, as_json=as_json)
+        status = found.exit_status
+    except Exception as error:  # a bug of ours must not look like anything else
+        if os.environ.get("MLOPS_NB_DEBUG"):
+            raise
+        what = f"unexpected {type(error).__name__}: {error}"
+        found = Unreachable(what, fix="report it with what `MLOPS_NB_DEBUG=1 mlops-nb …` prints")
+        output.failed(found, as_json=as_json)
+        status = found.exit_status
+    sys.exit(status if isinstance(status, int) else 0)

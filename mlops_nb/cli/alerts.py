@@ -1,0 +1,68 @@
+"""The verb for alerts: ack."""
+
+import contextlib
+import getpass
+from typing import Any
+
+import click
+
+from mlops_nb.cli import output
+from mlops_nb.cli.output import as_json_option
+from mlops_nb.cli.store import span
+from mlops_nb.errors import Refused
+from mlops_nb.project import open_project
+
+
+@click.command()
+@click.argument("alert", required=False)
+@click.option("--for", "length", metavar="TIME", help="How long to keep it silent: 30m, 8h, 2d.")
+@as_json_option
+def ack(alert: str | None, *, length: str | None, as_json: bool) -> int:
+    """List the open alerts, or keep ALERT silent for a time, as you look after it."""
+    project = open_project()
+    if alert is None:
+        if length is not None:
+            raise Refused("--for goes with an alert", fix=f"mlops-nb ack ALERT --for {length}")
+        answer = project.alerts()
+        output.emit(answer, "" if as_json else _listed(answer["alerts"]), as_json=as_json)
+        return 0
+    if length is None:
+        raise Refused("say for how long", fix=f"mlops-nb ack {alert} --for 8h")
+    answer = project.ack(alert, _seconds(length), _me())
+    until = answer["alerts"][0]["acked_until"]
+    output.emit(answer, f"{alert}: silent until {until}", as_json=as_json)
+    return 0
+
+
+def _seconds(text: str) -> float:
+    """Return a length of time, s.
+
+    >>> _seconds("8h")
+    28800.0
+    """
+    try:
+        found = span(text).total_seconds()
+    except Refused:
+        found = 0.0
+    if not found:
+        raise Refused(
+            f"--for is {text!r}, which is no length of time",
+            fix="give minutes, hours or days: --for 30m, --for 8h, --for 2d",
+        )
+    return found
+
+
+def _me() -> str:
+    with contextlib.suppress(OSError, KeyError):  # a container may have no name for its user
+        return getpass.getuser()
+    return ""
+
+
+def _listed(rows: list[dict[str, Any]]) -> str:
+    told = []
+    for row in rows:
+        urgent = "urgent: " if row["urgent"] else ""
+        silent = f", silent until {row['acked_until']}" if row["acked_until"] else ""
+        told += [f"{urgent}{row['alert']}, since {row['since'][:16]} UTC{silent}",
+                 f"  {row['what']}", f"  next: {row['fix']}"]  # fmt: skip
+    return "\n".join(told) or "no alert is open"

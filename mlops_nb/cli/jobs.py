@@ -1,0 +1,188 @@
+"""Verbs for jobs: jobs, job, history, trigger, scheduler, pause, unpause."""
+
+from typing import Any
+
+import click
+
+from mlops_nb.cli import output
+from mlops_nb.cli.notebooks import parameter_option, typed
+from mlops_nb.cli.output import as_json_option
+from mlops_nb.cli.promote import at_option, set_clock
+from mlops_nb.project import Project, open_project
+
+FINE = {"finished", "skipped", "waiting"}
+
+
+@click.command()
+@as_json_option
+def jobs(*, as_json: bool) -> int:
+    """List the jobs, when they run next, and how the last run ended."""
+    project = open_project()
+    answer = project.jobs()
+    rows = [
+        (
+            j["job"],
+            j["status"],
+            ", ".join([*([j["schedule"]["cron"]] if j["schedule"] else []), *j["triggers"]])
+            or "by hand",
+            j["next"] or "–",
+            (j["last"] or {}).get("status", "–"),
+            _differs(j["differs_from_notebook"]),
+        )
+        for j in answer["jobs"]
+    ]
+    words = output.table(("job", "status", "runs", "next", "last", "notebook"), rows)
+    if not rows:
+        words = "no jobs yet: mlops-nb promote NOTEBOOK --name JOB"
+    elif not project.scheduler_runs:
+        words += "\nno scheduler has been seen: start one with `mlops-nb scheduler`"
+    output.emit(answer, "" if as_json else words, as_json=as_json)
+    return 0
+
+
+def _differs(steps: list[str] | None) -> str:
+    if steps is None:
+        return "gone"
+    return f"notebook differs from job: {', '.join(steps)}" if steps else "same"
+
+
+@click.command()
+@click.argument("name", metavar="JOB")
+@as_json_option
+def job(name: str, *, as_json: bool) -> int:
+    """Show one JOB."""
+    import yaml
+
+    answer = open_project().job(name)
+    words = "" if as_json else yaml.safe_dump(answer, sort_keys=False, allow_unicode=True)
+    output.emit(answer, words.rstrip(), as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("name", metavar="JOB")
+@as_json_option
+def history(name: str, *, as_json: bool) -> int:
+    """List the runs of JOB, oldest first, in the job's own time zone."""
+    answer = open_project().history(name)
+    rows = [
+        (
+            r["run"],
+            r["trigger"],
+            (r["scheduled_at"] or "–")[:16],
+            r["status"],
+            r["model_version"] or "–",
+            r["because"],
+        )
+        for r in answer["runs"]
+    ]
+    head = ("run", "trigger", "scheduled", "status", "version", "because")
+    output.emit(answer, "" if as_json else output.table(head, rows), as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("name", metavar="JOB")
+@parameter_option
+@click.option("--detach", is_flag=True, help="Do not wait: a process of its own runs it.")
+@at_option
+@as_json_option
+def trigger(
+    name: str, *, given: tuple[tuple[str, str], ...], detach: bool, at: str | None, as_json: bool
+) -> int:
+    """Run JOB now and wait; a refused model is exit status 1."""
+    project = open_project()
+    _clock_of(project, name, at)
+    answer = project.trigger(name, typed(given), detach=detach, tell=output.Progress())
+    output.warned(project)
+    words = f"{name}: queued as {answer['run']}" if detach else told(answer)
+    output.emit(answer, words, as_json=as_json)
+    return 0 if detach or answer["status"] in FINE else 1
+
+
+def _clock_of(project: Project, name: str, at: str | None) -> None:
+    """A time without an offset is meant in the job's own zone."""
+    if at is not None:
+        schedule = project.job(name)["schedule"] or {}
+        set_clock(project, at, schedule.get("timezone", "UTC"))
+
+
+def _shared_zone(project: Project) -> str:
+    """Return the zone of all jobs; UTC where they have several, or none."""
+    zones = {j["schedule"]["timezone"] for j in project.jobs()["jobs"] if j["schedule"]}
+    return str(zones.pop()) if len(zones) == 1 else "UTC"
+
+
+def told(row: dict[str, Any]) -> str:
+    """Return a run of a job in words."""
+    lines = [f"{row['job']}: {row['status']}  (run {row['run']})"]
+    if row["status"] == "waiting":
+        lines.append(f"  {row['because']}")
+    lines += [f"  {name} = {value:.6g}" for name, value in row["metrics"].items()]
+    for gate in row["gates"]:
+        lines.append(f"  gate {gate['gate']}: {'passed' if gate['passed'] else 'NOT met'}"
+                     f" ({gate['because']})")  # fmt: skip
+    if row["model_version"] is not None and row["status"] != "waiting":
+        lines.append(f"  version {row['model_version']} is champion")
+    if row["status"] == "refused":
+        lines.append(f"error: refused: {row['because']}\n  fix: look at the data of this run")
+    elif row["status"] == "failed":
+        lines.append(f"error: {row['because']}\n  fix: mlops-nb show {row['run']}")
+    elif row["because"]:
+        lines.append(f"  {row['because']}")
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Run what is due now, and end.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Runs at once (one a core).")
+@click.option("--install", is_flag=True, help="Make it a systemd service of this user.")
+@at_option
+@as_json_option
+def scheduler(
+    *, once: bool, workers: int | None, install: bool, at: str | None, as_json: bool
+) -> int:
+    """Run the jobs that are due; one leader whatever number is started."""
+    project = open_project()
+    if install:
+        installed = project.install_scheduler(workers)
+        output.emit(installed, installed_told(installed), as_json=as_json)
+        return 0
+    set_clock(project, at, _shared_zone(project) if at is not None else "UTC")
+    if not once and at is None:
+        project.schedule(output.Progress(), output.note, workers=workers)
+    answer = project.schedule_once(output.Progress(), output.note)
+    output.warned(project)
+    words = "\n".join(told(row) for row in answer["runs"]) or "nothing is due"
+    output.emit(answer, words, as_json=as_json)
+    return 0 if all(row["status"] in FINE for row in answer["runs"]) else 1
+
+
+def installed_told(answer: dict[str, Any]) -> str:
+    """Return what was installed, in words, and what is left to type."""
+    checked = (
+        "verified by systemd-analyze" if answer["verified"] else "not verified: no systemd here"
+    )
+    return "\n".join([f"unit: {answer['unit']} ({checked})", *answer["commands"]])
+
+
+@click.command()
+@click.argument("name", metavar="JOB")
+@as_json_option
+def pause(name: str, *, as_json: bool) -> int:
+    """Let the schedule of JOB rest; it can still be triggered by hand."""
+    open_project().pause(name)
+    output.emit({"version": 1, "job": name, "status": "paused"}, f"{name}: paused",
+                as_json=as_json)  # fmt: skip
+    return 0
+
+
+@click.command()
+@click.argument("name", metavar="JOB")
+@as_json_option
+def unpause(name: str, *, as_json: bool) -> int:
+    """Let the schedule of JOB go on."""
+    open_project().unpause(name)
+    output.emit({"version": 1, "job": name, "status": "active"}, f"{name}: active",
+                as_json=as_json)  # fmt: skip
+    return 0

@@ -1,0 +1,81 @@
+"""Verbs for models: models, approve, rollback."""
+
+from typing import Any
+
+import click
+
+from mlops_nb.cli import output
+from mlops_nb.cli.output import as_json_option
+from mlops_nb.project import open_project
+
+
+@click.command()
+@as_json_option
+def models(*, as_json: bool) -> int:
+    """List the models, their versions, and which one answers."""
+    answer = open_project().models()
+    rows = [
+        (
+            m["name"],
+            v["version"],
+            v["status"],
+            ", ".join(f"{k} {x:.4g}" for k, x in v["metrics"].items()),
+            v["created"][:19],
+            v["run"],
+        )
+        for m in answer["models"]
+        for v in m["versions"]
+    ]
+    head = ("model", "version", "status", "metrics", "created (UTC)", "run")
+    words = output.table(head, rows) if rows else "no models yet"
+    for model in (m for m in answer["models"] if m["moved"]):
+        output.note(f"warning: MLflow calls another version of {model['name']} champion: "
+                    f"{model['moved']}; somebody else moved its alias, and what answers is still "
+                    f"version {model['champion']}\n  fix: mlops-nb rollback {model['name']} "
+                    "--to VERSION releases one everywhere")  # fmt: skip
+    output.emit(answer, "" if as_json else words, as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--to", type=int, metavar="VERSION", help="The version to put back.")
+@click.option("--job", metavar="JOB", help="Put the bundle of JOB before the live one back.")
+@as_json_option
+def rollback(model: str | None, *, to: int | None, job: str | None, as_json: bool) -> int:
+    """Put the version of MODEL that was released before the present one back."""
+    if (model is None) == (job is None) or (job is not None and to is not None):
+        raise click.UsageError("give MODEL, with --to VERSION or without, or --job JOB")
+    project = open_project()
+    if job is not None:
+        answer = project.rollback_job(job)
+        words = f"{job}: bundle {answer['digest'][:12]} is live again" + "".join(
+            f"\nchange: {change}" for change in answer["changes"]
+        )
+        output.emit(answer, words, as_json=as_json)
+        return 0
+    answer = project.rollback(str(model), to)
+    output.warned(project)
+    words = f"{model}: version {answer['champion']} is champion again, in place of " + str(
+        answer["previous"]
+    )
+    output.emit(answer, words + _mirrored(answer), as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("model")
+@click.argument("number", type=int, metavar="VERSION")
+@as_json_option
+def approve(model: str, number: int, *, as_json: bool) -> int:
+    """Release VERSION of MODEL, which passed its gates and waits for a person."""
+    project = open_project()
+    answer = project.approve(model, number)
+    output.warned(project)
+    words = f"{model}: version {number} is champion, in place of {answer['previous']}"
+    output.emit(answer, words + _mirrored(answer), as_json=as_json)
+    return 0
+
+
+def _mirrored(answer: dict[str, Any]) -> str:
+    return "" if answer["mlflow"] == "agrees" else "\nMLflow does not say so yet; it catches up"

@@ -1,0 +1,204 @@
+"""Verbs that take a notebook: graph, run; and what they left: runs, show."""
+
+from pathlib import Path
+
+import click
+
+from mlops_nb.cli import output
+from mlops_nb.cli.output import as_json_option
+from mlops_nb.notebook import parameters as params
+from mlops_nb.notebook import render
+from mlops_nb.notebook.model import Value
+from mlops_nb.project import Limits, Project, Rules, open_project
+from mlops_nb.runs import history
+
+POSITIVE = click.FloatRange(0, min_open=True)
+parameter_option = click.option(
+    "-p", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter."
+)
+
+
+def typed(given: tuple[tuple[str, str], ...]) -> dict[str, Value]:
+    """Return `-p` options as words, to be typed by the parameters that they are for."""
+    return {name: params.Word(value) for name, value in given}
+
+
+def project_of(notebook: str) -> Project:
+    """Open the project of the current folder, or the notebook's own where that lies outside."""
+    project = open_project()
+    path = Path(notebook)
+    if not project.workshop.holds(path) and path.parent.is_dir():
+        outside = open_project(path.parent)
+        outside.here = project.here
+        return outside
+    return project
+
+
+@click.command()
+@click.argument("notebook")
+@click.option("--observe", is_flag=True, help="Run every cell, past errors too, and look.")
+@click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
+@as_json_option
+def graph(notebook: str, *, observe: bool, mermaid: bool, as_json: bool) -> int:
+    """Show the pipeline that NOTEBOOK is."""
+    project = project_of(notebook)
+    source = project.observed(notebook) if observe else project.capture(notebook)
+    pipeline = source.pipeline
+    if mermaid:
+        click.echo(render.as_mermaid(pipeline))
+        return 0
+    words = [] if as_json else [render.as_text(pipeline)]
+    words += [f"warning: {w.what}\n  fix: {w.fix}" for w in pipeline.warnings]
+    output.emit(render.as_json(pipeline), "\n".join(words), as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("notebook")
+@parameter_option
+@click.option("-o", "--output", "target", metavar="OUT", help="Where the executed notebook goes.")
+@click.option(
+    "--engine",
+    type=click.Choice(["warm", "kernel", "cold"]),
+    default=None,
+    help="What runs the cells; by default the fastest that is safe.",
+)
+@click.option("--timeout", type=POSITIVE, metavar="S", help="Stop the run after S seconds.")
+@click.option(
+    "--cell-timeout", type=POSITIVE, metavar="S", help="Stop it where a cell takes longer."
+)
+@click.option("--memory", type=POSITIVE, metavar="GIB", help="Stop it where it holds more memory.")
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Try a failed run again, N times at most, ever later.",
+)
+@click.option("--only", metavar="STEP", default="", help="Run STEP, and what it needs.")
+@click.option("--from", "start", metavar="STEP", default="", help="Run everything from STEP on.")
+@click.option("--fresh", is_flag=True, help="Let nothing stand by earlier runs.")
+@click.option("--resume", metavar="RUN", default="", help="Go on with a RUN that did not finish.")
+@click.option("--audit", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE",
+              help="Run a share of what stands all the same, and compare.")  # fmt: skip
+@as_json_option
+def run(  # noqa: PLR0913  one option each
+    notebook: str,
+    *,
+    given: tuple[tuple[str, str], ...],
+    target: str | None,
+    engine: str | None,
+    timeout: float | None,
+    cell_timeout: float | None,
+    memory: float | None,
+    retries: int,
+    only: str,
+    start: str,
+    fresh: bool,
+    resume: str,
+    audit: float,
+    as_json: bool,
+) -> int:
+    """Run NOTEBOOK in a clean process and record it; steps that nothing changed are not run."""
+    if only and start:
+        raise click.UsageError("--only and --from cannot be given together")
+    project = project_of(notebook)
+    rules = Rules(fresh=fresh, only=only, start=start, audit=audit)
+    limits = Limits(
+        engine=engine or "", timeout=timeout, cell_timeout=cell_timeout, retries=retries,
+        memory=None if memory is None else int(memory * 2**30),
+    )  # fmt: skip
+    done = project.run(
+        notebook, typed(given), output=target, limits=limits, rules=rules, resume=resume,
+        tell=output.Progress(),
+    )  # fmt: skip
+    output.warned(project)
+    output.emit(history.run_json(done), _told(done), as_json=as_json)
+    return 0 if done.status == "finished" else 1
+
+
+def _told(run_: history.Run) -> str:
+    lines = [f"{run_.status}: {run_.notebook} in {run_.seconds or 0:.1f} s  (run {run_.id})"]
+    lines += [f"  {step['because']}" for step in run_.steps.values() if step["because"]]
+    lines += [f"  {name} = {value:.6g}" for name, value in run_.metrics.items()]
+    lines.append(f"  notebook: {run_.output}")
+    if run_.error:
+        at_cell = run_.error.startswith("step ")
+        fix = "correct that cell and run again" if at_cell else run_.fix
+        fix = fix or f"mlops-nb show {run_.id}"
+        lines.append(f"error: {run_.error}\n  fix: {fix}")
+    return "\n".join(lines)
+
+
+@click.command()
+@as_json_option
+def runs(*, as_json: bool) -> int:
+    """List the runs of this project."""
+    found = open_project().runs()
+    rows = [
+        (r.id, r.job or r.notebook, r.status, f"{r.seconds or 0:.1f} s", r.started[:19])
+        for r in found
+    ]
+    words = output.table(("run", "of", "status", "took", "started (UTC)"), rows)
+    answer = {"version": 1, "runs": [history.run_json(r) for r in found]}
+    output.emit(answer, "" if as_json else words, as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@as_json_option
+def show(run_id: str, *, as_json: bool) -> int:
+    """Show one RUN."""
+    found = open_project().show(run_id)
+    words = "" if as_json else _told(found)
+    output.emit(history.run_json(found), words, as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("name", metavar="NOTEBOOK|MODEL")
+@click.argument("step", required=False)
+@click.option("--at", metavar="TIME", help="Of MODEL: which version answered at TIME (UTC).")
+@as_json_option
+def why(name: str, step: str | None, *, at: str | None, as_json: bool) -> int:
+    """Say why STEP of NOTEBOOK would run now, or why MODEL answered as it did at a time."""
+    if (step is None) == (at is None):
+        raise click.UsageError("give NOTEBOOK and STEP, or MODEL and --at TIME")
+    if at is not None:
+        from mlops_nb.jobs import schedule
+        from mlops_nb.lineage import explain
+
+        told = open_project().why_model(name, schedule.moment(at))
+        output.emit(told, "" if as_json else explain.as_text(told), as_json=as_json)
+        return 0
+    found = project_of(name).why(name, str(step))
+    output.emit(found, "" if as_json else found["because"], as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("notebook")
+@as_json_option
+def check(notebook: str, *, as_json: bool) -> int:
+    """Show everything that would stop a promotion of NOTEBOOK, each with its fix."""
+    found = project_of(notebook).check(notebook)
+    answer = {
+        "version": 1,
+        "notebook": Path(notebook).name,
+        "findings": [
+            {
+                "kind": w.kind,
+                "severity": "stops" if w.stops else "warns",
+                "cell": w.cell,
+                "what": w.what,
+                "fix": w.fix,
+            }
+            for w in found
+        ],
+    }
+    words = "\n".join(
+        f"{'error' if w.stops else 'warning'}: {w.what}\n  fix: {w.fix}" for w in found
+    )
+    output.emit(answer, "" if as_json else words or "nothing stands against it", as_json=as_json)
+    return 1 if any(w.stops for w in found) else 0

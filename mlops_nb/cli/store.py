@@ -1,0 +1,90 @@
+"""The verb for artifacts: store."""
+
+import re
+from datetime import timedelta
+
+import click
+
+from mlops_nb.cli import output
+from mlops_nb.cli.output import as_json_option
+from mlops_nb.errors import Refused
+from mlops_nb.project import Project, open_project
+
+UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+KEEP = "30d"
+
+
+def span(text: str) -> timedelta:
+    """Return a length of time.
+
+    Raises Refused where the text is none.
+
+    >>> span("30d"), span("12h")
+    (datetime.timedelta(days=30), datetime.timedelta(seconds=43200))
+    """
+    found = re.fullmatch(r"(\d{1,5})([dhm])", text, re.ASCII)
+    if found is None:
+        raise Refused(
+            f"--keep is {text!r}, which is no length of time",
+            fix="give days, hours or minutes: --keep 30d, --keep 12h, --keep 45m",
+        )
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+@click.command()
+@click.option("--size", is_flag=True, help="Tell how large the store is.")
+@click.option("--prune", is_flag=True, help="Remove what no champion and no young run needs.")
+@click.option("--keep", metavar="AGE", help=f"What --prune calls young: 30d, 12h, 45m; {KEEP}.")
+@click.option("--verify", is_flag=True, help="Read every artifact and list the damaged ones.")
+@as_json_option
+def store(*, size: bool, prune: bool, keep: str | None, verify: bool, as_json: bool) -> int:
+    """Look after the artifacts that runs left: models, and values of steps."""
+    if size + prune + verify != 1:
+        raise Refused("give one of --size, --prune and --verify", fix="mlops-nb store --size")
+    if keep is not None and not prune:
+        raise Refused("--keep goes with --prune", fix=f"mlops-nb store --prune --keep {keep}")
+    age = span(keep or KEEP)
+    project = open_project()
+    if prune:
+        return _prune(project, age, as_json=as_json)
+    return _size(project, as_json=as_json) if size else _verify(project, as_json=as_json)
+
+
+def _size(project: Project, *, as_json: bool) -> int:
+    answer = project.store_size()
+    words = f"{_count(answer['files'])}, {_bytes(answer['bytes'])} of {_bytes(answer['limit'])}"
+    output.emit(answer, "" if as_json else words, as_json=as_json)
+    return 0
+
+
+def _verify(project: Project, *, as_json: bool) -> int:
+    answer = project.store_verify()
+    damaged = answer["damaged"]
+    words = f"{_count(answer['checked'])}, all whole"
+    if damaged:
+        words = "\n".join([f"{len(damaged)} of {_count(answer['checked'])} damaged:", *damaged])
+    output.emit(answer, "" if as_json else words, as_json=as_json)
+    return 1 if damaged else 0
+
+
+def _prune(project: Project, age: timedelta, *, as_json: bool) -> int:
+    answer = project.store_prune(age)
+    words = f"{_count(answer['removed'])} removed, {_bytes(answer['bytes'])} freed, "
+    words += f"{answer['kept']} kept"
+    output.emit(answer, "" if as_json else words, as_json=as_json)
+    return 0
+
+
+def _count(number: int) -> str:
+    return f"{number} artifact{'' if number == 1 else 's'}"
+
+
+def _bytes(number: int) -> str:
+    """Return a size as it is said.
+
+    >>> _bytes(512), _bytes(20 * 2**30)
+    ('512 B', '20.0 GiB')
+    """
+    power = min(3, (number.bit_length() - 1) // 10) if number else 0
+    unit = ("B", "KiB", "MiB", "GiB")[power]
+    return f"{number / 1024**power:.1f} {unit}" if power else f"{number} B"

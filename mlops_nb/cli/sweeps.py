@@ -1,0 +1,206 @@
+"""Verbs for many runs and for those that go on: sweep, stop."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+
+import click
+
+from mlops_nb.cli import output
+from mlops_nb.cli.notebooks import parameter_option, project_of, typed
+from mlops_nb.cli.output import as_json_option
+from mlops_nb.errors import Failed
+from mlops_nb.jupyter import sweep_chart
+from mlops_nb.notebook.model import Value
+from mlops_nb.project import open_project
+from mlops_nb.runs import grid as grids
+from mlops_nb.runs import history
+from mlops_nb.runs import sweep_history as record
+from mlops_nb.runs.sweep_history import Sweep
+
+OVER = ("finished", "failed", "stopped")
+MOST_METRICS = 3  # of a point that a line of the live table shows
+
+
+@click.command()
+@click.argument("notebook")
+@click.option("-g", "grid", multiple=True, metavar="NAME=V1,V2,...",
+              help="Values of a parameter; with more -g, all combinations run.")  # fmt: skip
+@parameter_option
+@click.option("--workers", type=click.IntRange(min=1), metavar="N",
+              help="Run N points at once; else one for each GPU, or each core.")  # fmt: skip
+@click.option("--on", default="processes", metavar="POOL", help="Where points run; processes.")
+@click.option("--best", default="", metavar="METRIC",
+              help="Name the best point: highest METRIC; METRIC:min: lowest.")  # fmt: skip
+@click.option("--resume", default="", metavar="SWEEP",
+              help="Go on with a SWEEP: the points that finished are not run again.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Let nothing stand but what this sweep itself makes.")
+@as_json_option
+def sweep(  # noqa: PLR0913  one option each
+    notebook: str,
+    *,
+    grid: tuple[str, ...],
+    given: tuple[tuple[str, str], ...],
+    workers: int | None,
+    on: str,
+    best: str,
+    resume: str,
+    fresh: bool,
+    as_json: bool,
+) -> int:
+    """Run NOTEBOOK at every point of a grid of parameters, side by side, and compare."""
+    axes = grids.read(grid)
+    names = [name for name, _ in given]
+    if twice := next((n for n in names if names.count(n) > 1), ""):
+        raise click.UsageError(f"{twice!r} is given twice")
+    project = project_of(notebook)
+    board = Board()
+    found = project.sweep(
+        notebook, axes, typed(given), workers=workers, on=on, best=best, resume=resume,
+        fresh=fresh, watch=board,
+    )  # fmt: skip
+    board.close()
+    output.warned(project)
+    answer = record.sweep_json(found)
+    file = project.keep(found.id, "sweep.svg", sweep_chart.svg(answer, by=found.by, alone=True))
+    words = f"{told(found)}\n  chart: {os.path.relpath(file)}"
+    try:
+        record.best(found.runs, found.by)
+    except Failed as error:
+        answer["error"] = {"what": error.what, "fix": error.fix, "where": error.where}
+        words += f"\n{error}"
+        output.emit(answer, words, as_json=as_json)
+        return error.exit_status
+    output.emit(answer, words, as_json=as_json)
+    return 0 if found.status == "finished" else 1
+
+
+def told(sweep: Sweep) -> str:
+    """Return how a sweep ended, its points side by side, and how to go on."""
+    counts = sweep.counted()
+    lines = [
+        f"{sweep.status}: {counts['finished']} of {len(sweep.points)} points of {sweep.notebook} "
+        f"in {sweep.seconds:.1f} s  (sweep {sweep.id})"
+    ]
+    head, rows = sweep_chart.comparison(record.sweep_json(sweep))
+    lines += output.table(head, rows).splitlines() if rows else []
+    chosen = next((r for r in sweep.runs if r.id == sweep.best), None)
+    if chosen is not None:
+        name, lowest = record.wish(sweep.by)
+        word = "lowest" if lowest else "highest"
+        lines.append(f"best: {_values(sweep, chosen)}  with the {word} {name}, "
+                     f"{chosen.metrics[name]:.6g}  (run {chosen.id})")  # fmt: skip
+    for run in sweep.runs:
+        if run.status == "failed":
+            lines.append(f"error: {_values(sweep, run)}: {run.error}\n  fix: "
+                         f"{run.fix or f'mlops-nb show {run.id}'}")  # fmt: skip
+    if sweep.left:
+        lines.append(f"  to go on: mlops-nb sweep {sweep.notebook} --resume {sweep.id}")
+    return "\n".join(lines)
+
+
+def _values(sweep: Sweep, run: history.Run) -> str:
+    return _point({name: run.parameters.get(name) for name in sweep.grid})
+
+
+def _point(values: Mapping[str, Value]) -> str:
+    return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+class Board:
+    """Shows a sweep on stderr while it goes on: redrawn on a terminal, else a line for each end."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.drawn = 0
+        self.told: dict[int, str] = {}
+        self.began = False
+
+    def __call__(self, sweep: Sweep) -> None:
+        """Show how far a sweep is."""
+        if self.live:
+            self._draw(board(sweep, shutil.get_terminal_size()))
+            return
+        if not self.began:
+            self.began = True
+            self.told = {n: r.id for n, r in sweep.latest.items()}  # of before it was resumed
+            known = f", {len(self.told)} of them finished before" if self.told else ""
+            output.note(f"sweep {sweep.id}: {len(sweep.points)} points{known}, "
+                        f"{sweep.workers} at once")  # fmt: skip
+        for number, run in sorted(sweep.latest.items()):
+            if run.status in OVER and self.told.get(number) != run.id:
+                self.told[number] = run.id
+                output.note(f"  {line(sweep, number)}   {_left(sweep)}")
+
+    def _draw(self, lines: list[str]) -> None:
+        up = f"\x1b[{self.drawn}F\x1b[J" if self.drawn else ""
+        click.echo(up + "\n".join(lines), err=True)
+        self.drawn = len(lines)
+
+    def close(self) -> None:
+        """Wipe the table away: what follows shows more."""
+        if self.live and self.drawn:
+            click.echo(f"\x1b[{self.drawn}F\x1b[J", err=True, nl=False)
+        self.drawn = 0
+
+
+def board(sweep: Sweep, size: os.terminal_size) -> list[str]:
+    """Return the live table's lines: as many as fit, what goes on before what is over."""
+    counts = sweep.counted()
+    words = [f"{counts[kind]} {kind}" for kind in ("running", "failed", "stopped") if counts[kind]]
+    head = ", ".join([f"{counts['finished']} of {len(sweep.points)} points", *words, _left(sweep)])
+    if any(run.status == "running" for run in sweep.helpers):
+        head += f"; first what they share: {', '.join(sweep.shared)}"
+    order = {"running": 0, "failed": 1, "stopped": 1}
+    numbers = sorted(range(len(sweep.points)),
+                     key=lambda n: (order.get(_status(sweep, n), 2), n))  # fmt: skip
+    room = max(1, size.lines - 3)
+    shown = sorted(numbers[:room])
+    more = [f"  and {len(numbers) - room} more"] if len(numbers) > room else []
+    return [text[: size.columns - 1] for text in
+            (head, *(f"  {line(sweep, n)}" for n in shown), *more)]  # fmt: skip
+
+
+def line(sweep: Sweep, number: int) -> str:
+    """Return one point's line: its values, how it is, how long it took, what it came to."""
+    widest = max(len(_point(p)) for p in sweep.points)
+    text = f"{_point(sweep.points[number]):<{widest}}  {_status(sweep, number):<8}"
+    run = sweep.latest.get(number)
+    if run is None or run.status not in OVER:
+        step = next((s["name"] for s in run.steps.values() if s["status"] == "running"), "") \
+            if run else ""  # fmt: skip
+        return f"{text}  {step}".rstrip()
+    metrics = [f"{n}={v:.4g}" for n, v in list(run.metrics.items())[:MOST_METRICS]]
+    return "  ".join([text, f"{run.seconds or 0:7.1f} s", *metrics])
+
+
+def _status(sweep: Sweep, number: int) -> str:
+    run = sweep.latest.get(number)
+    return run.status if run else "waiting"
+
+
+def _left(sweep: Sweep) -> str:
+    left = sweep.seconds_left()
+    if not sweep.left:
+        return "nothing left"
+    if left is None:
+        return "time left not known yet"
+    minutes, seconds = divmod(round(left), 60)
+    return f"about {f'{minutes} min ' if minutes else ''}{seconds} s left"
+
+
+@click.command()
+@click.argument("name", metavar="RUN")
+@as_json_option
+def stop(name: str, *, as_json: bool) -> int:
+    """Stop RUN, a run or a sweep that goes on, and wait until it has ended."""
+    found = open_project().stop(name)
+    if isinstance(found, Sweep):
+        answer = {**record.sweep_json(found), "status": found.status}
+        output.emit(answer, told(found), as_json=as_json)
+    else:
+        why = f": {found.error}" if found.error else ""
+        words = f"{found.status}: {found.job or found.notebook}{why}  (run {found.id})"
+        output.emit(history.run_json(found), words, as_json=as_json)
+    return 0

@@ -1,0 +1,1 @@
+"""Data: contracts of frames, profiles of columns, drift."""

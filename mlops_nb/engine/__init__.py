@@ -1,0 +1,1 @@
+"""Runs notebooks: tasks, engines, kernels, and the recorder that follows them."""

@@ -1,0 +1,118 @@
+"""Runs a task in a thread and passes its events on, so that time and memory can be watched."""
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+from mlops_nb.engine.recorder import Watch
+from mlops_nb.engine.restore import Damaged
+from mlops_nb.engine.task import Task
+from mlops_nb.errors import Unreachable
+from mlops_nb.events import Event
+
+LOOK_EVERY = 0.25  # s, at a run's memory
+
+
+class Background:
+    """An executor whose `_execute` runs a task to its end and tells a watch of it."""
+
+    def execute(self, task: Task) -> Iterator[Event]:
+        """Yield what happens in a notebook as it happens.
+
+        Raises Unreachable where no process could be had, NotebookError where there is no kernel
+        of the name that the notebook asks for.
+        """
+        while True:
+            try:
+                yield from self._once(task)
+            except Damaged:
+                assert task.reuse is not None
+                task.reuse.reset()  # and again, without what turned out to be damaged
+            else:
+                return
+
+    def _execute(self, task: Task, watch: Watch) -> None:
+        raise NotImplementedError
+
+    def _once(self, task: Task) -> Iterator[Event]:
+        happened: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+        watch = Watch(task, happened)
+        thread = threading.Thread(target=self._run, args=(task, watch), daemon=True)
+        thread.start()
+        try:
+            while (event := _next(happened, watch)) is not None:
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:  # done, failed, or the caller has gone: no process stays behind
+            if thread.is_alive():
+                kill(watch.kernel_pid)
+            thread.join(timeout=30)
+
+    def _run(self, task: Task, watch: Watch) -> None:
+        try:
+            self._execute(task, watch)
+        except BaseException as error:  # noqa: BLE001  handed to the thread that waits
+            watch.put(error)
+        finally:
+            watch.put(None)
+
+
+def _next(
+    happened: "queue.SimpleQueue[Event | BaseException | None]", watch: Watch
+) -> Event | BaseException | None:
+    """Return what happens next; end the process where its time is up or its memory too much."""
+    while True:
+        waits = []
+        if watch.deadline is not None and not watch.killed:
+            waits.append(max(0.0, watch.deadline - time.monotonic()))
+        if watch.task.limits.memory is not None and not watch.killed:
+            waits.append(LOOK_EVERY)
+        try:
+            return happened.get(timeout=min(waits)) if waits else happened.get()
+        except queue.Empty:
+            _enforce(watch)
+
+
+def _enforce(watch: Watch) -> None:
+    task = watch.task
+    if watch.deadline is not None and time.monotonic() >= watch.deadline:
+        watch.killed = f"the run's time-out of {task.limits.timeout:g} s has passed"
+    elif task.limits.memory is not None and memory_of(watch.kernel_pid) > task.limits.memory:
+        watch.killed = f"the run used more memory than its {task.limits.memory / 2**30:g} GiB"
+    if watch.killed:
+        kill(watch.kernel_pid)
+
+
+def memory_of(leader: int) -> int:
+    """Return the bytes that the processes of a session hold in memory by themselves."""
+    import psutil
+
+    total = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if leader and os.getsid(process.pid) == leader:
+                total += process.memory_full_info().uss
+    return total
+
+
+def kill(leader: int) -> None:
+    """End a process and whatever it started: it leads a process group of its own."""
+    if leader:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(leader, signal.SIGKILL)
+
+
+def unwritable(output: os.PathLike[str], error: OSError) -> Unreachable:
+    """Return the error for an output notebook that cannot be written."""
+    return Unreachable(
+        f"the output notebook cannot be written: {error.strerror or error}",
+        fix="free some space, or give another place: -o OUT",
+        where=str(output),
+    )

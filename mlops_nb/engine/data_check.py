@@ -1,0 +1,153 @@
+"""Holds the frames that a step left against the bundle's schema.json, before anything is trained.
+
+The kernel writes the columns in question to a file; they are looked at here, by packages that the
+kernel's environment need not have.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.data import contract
+from mlops_nb.engine.runner import Client, Stopped
+from mlops_nb.engine.task import Task
+from mlops_nb.events import DataChecked, Event
+
+Values = Mapping[str, Mapping[str, Any]]
+Columns = Mapping[str, Mapping[str, Any]]
+
+
+class DataChecks:
+    """Asks the kernel for frames of steps, and says what is wrong with them."""
+
+    def __init__(self, task: Task, put: Callable[[Event], None]) -> None:
+        self.task, self.put = task, put
+
+    def held(self, client: Client, step: str, values: Values, bring: Callable[[str], None]) -> None:
+        """Hold a step's frames against the schema. Raises Stopped where one does not fit.
+
+        bring: brings a name of a step that was not run into the kernel
+
+        What stands by a record that tells of the very same schema was held against it then.
+        """
+        misfit = contract.misfit(self.task.schema, step, values)
+        if misfit:
+            failure = {"column": misfit["column"], "check": misfit["check"],
+                       "rows": misfit["rows"], "examples": []}  # fmt: skip
+            self.put(DataChecked(run=self.task.run, step=step, name=misfit["name"],
+                                 rows=misfit["rows"], failures=(failure,)))  # fmt: skip
+            raise Stopped(misfit["said"])
+        for name, expected in self.task.schema.get("frames", {}).get(step, {}).items():
+            profiles = self.task.schema.get("profile", {}).get(step, {}).get(name, {})
+            asked = contract.held(expected)
+            mark = _mark(expected, profiles)
+            if not (asked or profiles) or values[name].get("checked") == mark:
+                continue
+            bring(name)
+            self._frame(client, step, name, values[name], mark)
+
+    def _frame(
+        self, client: Client, step: str, name: str, seen: Mapping[str, Any], mark: str
+    ) -> None:
+        from mlops_nb.data import profile as data_profile
+
+        expected = self.task.schema["frames"][step][name]
+        profiles = self.task.schema.get("profile", {}).get(step, {}).get(name, {})
+        asked = contract.held(expected)
+        wanted = {c: _how(asked.get(c, {}), profiles.get(c, {})) for c in {**asked, **profiles}}
+        with self._written(client, name, wanted) as told:
+            found = data_profile.read(told)
+            wrong = data_profile.failures(found, asked)
+            drift = data_profile.moved(found, profiles, int(expected.get("rows", found.rows)))
+        self._label(client, name, wrong)
+        wrong, drift = self._masked(wrong), self._masked(drift)
+        self.put(DataChecked(run=self.task.run, step=step, name=name, rows=told["rows"],
+                             failures=tuple(wrong), drift=tuple(drift)))  # fmt: skip
+        if wrong:
+            raise Stopped(contract.sentence(step, name, told["rows"], wrong))
+        client.ask("inspect.columns.mark", digest=seen["digest"], mark=mark)
+
+    def _label(self, client: Client, name: str, wrong: list[dict[str, Any]]) -> None:
+        """Give each example its row's label in the place of its number."""
+        examples = [e for one in wrong for e in one["examples"]]
+        if examples:
+            rows = [e["row"] for e in examples]
+            labels = client.ask("inspect.columns.labels", name=name, rows=rows)["labels"]
+            for example, label in zip(examples, labels, strict=True):
+                example["row"] = label
+
+    def _masked(self, told: Any) -> Any:
+        """Return what is told of values, with no secret in its texts."""
+        if isinstance(told, str):
+            for secret in filter(None, self.task.secrets):
+                told = told.replace(secret, "•••")
+        elif isinstance(told, list):
+            return [self._masked(one) for one in told]
+        elif isinstance(told, dict):
+            return {key: self._masked(value) for key, value in told.items()}
+        return told
+
+    def profiled(self, client: Client, step: str, values: Values) -> Values:
+        """Add to what was seen of a step's frames what schema.json is to ask of them."""
+        return values if step not in self.task.profile else {
+            name: {**seen, **self._profile(client, name, seen["schema"]["columns"])}
+            if seen.get("schema", {}).get("columns") else seen
+            for name, seen in values.items()
+        }  # fmt: skip
+
+    def _profile(self, client: Client, name: str, kinds: Columns) -> dict[str, Any]:
+        from mlops_nb.data import profile as data_profile
+
+        try:
+            with self._written(client, name, None) as told:
+                found = data_profile.profile(data_profile.read(told), kinds)
+        except Stopped:  # then its kinds are all that a job is held to
+            return {}
+        kept = {c: one for c, one in found.items() if not self._tells(one)}
+        return {"asks": {c: one["asks"] for c, one in kept.items()},
+                "profile": {c: one["profile"] for c, one in kept.items()}}  # fmt: skip
+
+    def _tells(self, one: Mapping[str, Any]) -> bool:
+        """Say whether what is known of a column would give a secret away."""
+        text = json.dumps(one, ensure_ascii=False)
+        return any(secret in text for secret in self.task.secrets if secret)
+
+    @contextmanager
+    def _written(
+        self, client: Client, name: str, wanted: Mapping[str, str] | None
+    ) -> Iterator[dict[str, Any]]:
+        with written(self.task, client, "inspect.columns.write", name=name, columns=wanted) as told:
+            if "error" in told:
+                raise Stopped(f"the data of {name!r} could not be looked at: {told['error']}")
+            yield told
+
+
+@contextmanager
+def written(task: Task, client: Client, question: str, **asked: Any) -> Iterator[dict[str, Any]]:
+    """Let the kernel write arrays to a file, which is gone afterwards; yield what it says of it."""
+    folder = task.output.parent
+    if task.reuse is not None:
+        folder = task.reuse.folder  # it is removed, whoever is killed
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, file = tempfile.mkstemp(dir=folder, prefix="columns-")
+    os.close(handle)
+    try:
+        yield client.ask(question, file=file, **asked)
+    finally:
+        Path(file).unlink(missing_ok=True)
+        Path(f"{file}.part").unlink(missing_ok=True)
+
+
+def _how(asked: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
+    values = {"min", "max", "categories"} & {*asked} or "shares" in profile
+    return "values" if values else "missing"
+
+
+def _mark(expected: Mapping[str, Any], profiles: Mapping[str, Any]) -> str:
+    text = json.dumps([expected, profiles], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,94 @@
+"""Starts kernels as forks of a warm process: a provisioner for jupyter_client and JupyterLab.
+
+`JUPYTER_DEFAULT_PROVISIONER_NAME=mlops-nb-warm jupyter lab` takes it for every kernel; kernels that
+are not IPython's, and platforms without a safe fork, get a plain process as before.
+"""
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+from jupyter_client.provisioning import LocalProvisioner
+from traitlets import Dict, List, Unicode
+
+from mlops_nb.engine.environments import packages_digest
+from mlops_nb.engine.warm.client import Child, Unwarm, Wanted, fork, possible
+
+LAUNCHER = "ipykernel_launcher"
+
+
+class Forked:
+    """A forked process, as jupyter_client handles one that it started itself."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.pid = child.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended, None while it runs."""
+        return self.poll()
+
+    def poll(self) -> int | None:
+        """Return how it ended, None while it runs."""
+        return self._told(self.child.poll())
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for its end."""
+        return self._told(self.child.wait(timeout))
+
+    def _told(self, code: int | None) -> int | None:
+        if code is not None:
+            self.child.close()
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to it and whatever it started."""
+        if self.poll() is None:
+            self.child.signal(number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+
+class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
+    """Has kernels forked.
+
+    modules:   dotted names that their parent imports beforehand
+    variables: of the environment in which it does so
+    folder:    where it does so
+    """
+
+    modules = List(Unicode(), config=True)
+    variables = Dict(Unicode(), config=True)
+    folder = Unicode("/", config=True)
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+        """Start a kernel; return how to connect to it."""
+        if LAUNCHER not in cmd or possible():
+            return await super().launch_kernel(cmd, **options)
+        environment = dict(options.get("env") or os.environ)
+        wanted = Wanted(
+            python=cmd[0], environment=environment, packages=packages_digest(cmd[0]),
+            modules=tuple(self.modules), variables=dict(self.variables), folder=self.folder,
+        )  # fmt: skip
+        request = {
+            "do": "kernel", "arguments": cmd[cmd.index(LAUNCHER) + 1 :], "environment": environment,
+            "folder": options.get("cwd") or os.getcwd(),
+        }  # fmt: skip
+        try:
+            child = await asyncio.to_thread(fork, wanted, request, (1, 2))
+        except Unwarm as error:
+            self.log.warning("no warm kernel, a plain one instead: %s", error)
+            return await super().launch_kernel(cmd, **options)
+        self.process = Forked(child)
+        self.pid = self.pgid = child.pid
+        return self.connection_info

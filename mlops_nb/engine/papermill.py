@@ -1,0 +1,84 @@
+"""Executes a notebook through papermill in a clean kernel and yields what happens."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+from mlops_nb.engine.background import Background, unwritable
+from mlops_nb.engine.kernel import KernelEngine
+from mlops_nb.engine.recorder import Watch
+from mlops_nb.engine.task import Task
+from mlops_nb.errors import NotebookError, RunFailed, Unreachable
+from mlops_nb.notebook import document
+
+ENGINE = "mlops-nb-kernel"
+
+
+class Papermill(Background):
+    """Runs a task in a clean kernel, through papermill.
+
+    environment: the variables that kernels start from
+    forked:      the kernel is a fork of a warm process where it can be
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, forked: bool = False) -> None:
+        self.environment, self.forked = environment, forked
+
+    def _execute(self, task: Task, watch: Watch) -> None:
+        import logging
+
+        import nbformat
+        from papermill import execute_notebook
+        from papermill.engines import papermill_engines
+
+        logging.getLogger("papermill").setLevel(logging.CRITICAL)
+        logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+        papermill_engines.register(ENGINE, KernelEngine)
+        node = nbformat.from_dict(document.ready(task.document))
+        watch.notebook = node
+        try:
+            with _told(task, watch):
+                execute_notebook(
+                    node, None, dict(task.parameters), engine_name=ENGINE, progress_bar=False,
+                    watcher=watch, python=task.interpreter, folder=str(task.folder),
+                    environment={**self.environment, **task.environment}, forked=self.forked,
+                    execution_timeout=task.limits.cell_timeout,
+                )  # fmt: skip
+        finally:
+            _close_loop()
+            try:
+                watch.save()
+            except OSError as error:
+                raise unwritable(task.output, error) from None
+
+
+@contextlib.contextmanager
+def _told(task: Task, watch: Watch) -> Iterator[None]:
+    """Turn what papermill and Jupyter raise into errors with their mend."""
+    from jupyter_client.kernelspec import NoSuchKernel
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        yield
+    except PapermillExecutionError as error:
+        if not watch.failed and not watch.ended:  # a cell may be tagged `raises-exception`
+            raise RunFailed(f"{error.ename}: {error.evalue}", fix="see the notebook") from None
+    except NoSuchKernel as error:
+        raise NotebookError(
+            f"there is no kernel {error.name!r} on this machine",
+            fix="choose a kernel of `jupyter kernelspec list`, or install this one",
+        ) from None
+    except OSError as error:
+        raise unwritable(task.output, error) from None
+    except RuntimeError as error:
+        raise Unreachable(
+            f"the kernel did not start: {error}", fix="run the kernel by hand: jupyter console"
+        ) from None
+
+
+def _close_loop() -> None:
+    """Close the event loop that nbclient made for this thread, and that nobody else needs."""
+    from jupyter_core.utils import ensure_event_loop
+
+    loop = ensure_event_loop()
+    if not loop.is_running():
+        loop.close()

@@ -1,0 +1,227 @@
+"""Follows one task while its cells run: asks the probe, and says as events what happened."""
+
+import json
+import queue
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb.engine import scoring
+from mlops_nb.engine.data_check import DataChecks
+from mlops_nb.engine.restore import Reusing
+from mlops_nb.engine.runner import Client, Stopped
+from mlops_nb.engine.task import Task
+from mlops_nb.events import (
+    CellFailed,
+    CellFinished,
+    CellObserved,
+    CellStarted,
+    ChampionScored,
+    Event,
+    Imported,
+    Measured,
+    ModelKept,
+    StepObserved,
+)
+from mlops_nb.notebook import document
+from mlops_nb.notebook.cells import is_injected, source_of
+
+SAVE_EVERY = 2.0  # s
+
+
+def code_cells(notebook: Mapping[str, Any]) -> list[Any]:
+    """Return the code cells of a notebook, but for those that were put in."""
+    return [c for c in notebook["cells"] if c["cell_type"] == "code" and not is_injected(c)]
+
+
+class Watch:
+    """Follows one task: puts events into a queue and asks the probe at the ends of steps."""
+
+    def __init__(self, task: Task, put: "queue.SimpleQueue[Event | BaseException | None]") -> None:
+        self.task = task
+        self.put = put.put
+        self.notebook: Any = None
+        self.kernel_pid = 0
+        self.failed = self.ended = False
+        self.killed = ""  # why the process was ended from here
+        self.saved = 0.0
+        self.deadline = (
+            None if task.limits.timeout is None else time.monotonic() + task.limits.timeout
+        )
+        self.reusing = None if task.reuse is None else Reusing(task, task.reuse, put.put)
+        self.checks = DataChecks(task, put.put)
+        self.client: Client | None = None
+
+    def kernel_ready(self, client: Client) -> None:
+        """Note the kernel's process and prepare it."""
+        self.notebook = client.nb
+        client.nb["metadata"]["papermill"]["input_path"] = self.task.source
+        client.nb["metadata"]["papermill"]["output_path"] = str(self.task.output)
+        seed, modules = self.task.seed, self.task.modules
+        started = client.ask(
+            "inspect.values.start", seed=seed, modules=str(modules) if modules else ""
+        )
+        self.kernel_pid = int(started["pid"])
+        self.client = client
+        if self.task.observe or self.reusing is not None:
+            client.ask("observe.observer.start")
+            client.follow = "observe.observer.seen"
+
+    def stands(self, index: int, cell: Any) -> bool:
+        """Say whether a cell stands by what was recorded, and do what follows its step."""
+        standing = None if self.reusing is None else self.reusing.stands(index, cell, self._nodes)
+        look = self.task.looks.get(index)
+        if standing is not None and look is not None and not standing.left_out:
+            step, names = look
+            values = {n: standing.values[n] for n in names if n in standing.values}
+            self._step_left(step, values)
+        return standing is not None
+
+    def _nodes(self, outputs: list[Any]) -> list[Any]:
+        assert self.client is not None
+        return self.client.nodes(outputs)
+
+    def cell_started(self, client: Client, index: int) -> None:
+        """Tell that a cell starts; bring back first what it may need."""
+        if self.reusing is not None:
+            self.reusing.bring_back(client, index)
+        self.put(CellStarted(run=self.task.run, cell=index))
+
+    def cell_ended(self, client: Client, index: int, seconds: float) -> None:
+        """Tell that a cell is done, and look at what its step left where it was the last."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise Stopped(f"the run's time-out of {self.task.limits.timeout:g} s has passed")
+        self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
+        seen = self._observe(client, index)
+        if index in self.task.bind:
+            bound, file = self.task.bind[index]
+            client.ask("inspect.values.bind", name=bound, path=str(file))
+        if self.reusing is not None:
+            self.reusing.ran(index, seen, seconds)
+        look = self.task.looks.get(index)
+        if look is not None:
+            self._step_ended(client, *look)
+        if self.reusing is not None:
+            self.reusing.ended(client, index, self._outputs, looked=look is not None)
+        if time.monotonic() - self.saved > SAVE_EVERY:
+            self.save()
+
+    def _observe(self, client: Client, index: int) -> dict[str, Any]:
+        """Tell what a cell did, as it was seen; what was put in before it is no cell of ours."""
+        if not self.task.observe and self.reusing is None:
+            return {}
+        found = client.ask("observe.observer.seen")["seen"]
+        if found and self.task.observe:
+            self.put(CellObserved(run=self.task.run, cell=index, seen=found[-1]))
+        return dict(found[-1]) if found else {}
+
+    def _outputs(self, index: int) -> list[Any]:
+        """Return a cell's outputs as they are kept, no secret among them."""
+        code = code_cells(self.notebook)
+        found: list[Any] = json.loads(self._masked(json.dumps(code[index]["outputs"])))
+        return found
+
+    def _step_ended(self, client: Client, step: str, names: tuple[str, ...]) -> None:
+        dump = "" if self.task.dump is None else str(self.task.dump)
+        values = (
+            client.ask("inspect.values.look", names=list(names), dump=dump, step=step)
+            if names
+            else {}
+        )
+        self._step_left(step, self.checks.profiled(client, step, values))
+
+    def _step_left(self, step: str, values: Mapping[str, Any]) -> None:
+        """Tell what a step left behind, look at it, and keep what is to be kept."""
+        client = self.client
+        assert client is not None
+        self.put(StepObserved(run=self.task.run, step=step, values=values))
+        self.checks.held(client, step, values, lambda name: self._bring_back(client, (name,)))
+        for name, (when, path) in self.task.keep.items():
+            if when == step:
+                self._bring_back(client, (name,))
+                self._keep(client, name, path)
+        rescore = self.task.rescore
+        if rescore is not None and rescore.after == step:
+            self._bring_back(client, rescore.hold)
+            client.ask("inspect.values.hold", names=list(rescore.hold))
+
+    def _bring_back(self, client: Client, names: tuple[str, ...]) -> None:
+        if self.reusing is not None:
+            self.reusing.bring_back(client, None, names)
+
+    def _keep(self, client: Client, name: str, path: Path) -> None:
+        kept = client.ask("inspect.values.keep", name=name, path=str(path))
+        if "error" in kept:
+            raise Stopped(kept["error"])
+        self.put(ModelKept(run=self.task.run, variable=name, digest=kept["digest"],
+                           artifact=str(path), type=kept["type"]))  # fmt: skip
+
+    def cell_failed(
+        self, client: Client, index: int, seconds: float, error: str, traceback: str
+    ) -> bool:
+        """Tell that a cell failed."""
+        self.failed = True
+        if self.killed:
+            error = traceback = self.killed
+        error, traceback = self._masked(error), self._masked(traceback)
+        self.put(CellFailed(run=self.task.run, cell=index, seconds=seconds, error=error,
+                            traceback=traceback))  # fmt: skip
+        if not self.task.go_on or client.dead or self.killed:
+            return False
+        self._observe(client, index)
+        return True
+
+    def notebook_ended(self, client: Client) -> None:
+        """Measure, and judge other models on the same data."""
+        self.ended = True
+        for name, (when, path) in self.task.keep.items():
+            if not when:
+                self._keep(client, name, path)
+        asked: dict[str, Any] = {
+            "names": list(self.task.metrics),
+            "not": sorted(self.task.not_metrics),
+        }
+        measured = client.ask("inspect.values.measure", **asked)
+        if self.reusing is not None:
+            self.reusing.add_numbers(measured, self.task)
+        scored = scoring.evaluation(self.task, client, lambda n: self._bring_back(client, n))
+        self.put(Measured(run=self.task.run, **measured, evaluation=scored))
+        end = self.task.looks.get(-1)
+        if end is not None:
+            self._step_ended(client, *end)
+        if self.task.list_modules:
+            self.put(Imported(run=self.task.run, **client.ask("inspect.values.modules")))
+        rescore = self.task.rescore
+        if rescore is None:
+            return
+        self._bring_back(client, ("*",))
+        code = code_cells(self.notebook)
+        sources = [source_of(code[index]) for index in rescore.cells]
+        for version, file in rescore.models.items():
+            found = client.ask(
+                "inspect.values.rescore",
+                variable=rescore.variable,
+                path=file,
+                cells=sources,
+                **asked,
+            )
+            scored = {} if "error" in found else scoring.evaluation(
+                self.task, client, lambda _: None)  # fmt: skip
+            self.put(ChampionScored(
+                run=self.task.run, version=version, metrics=found.get("metrics", {}),
+                error=found.get("error", ""), slices=found.get("slices", {}), evaluation=scored,
+            ))  # fmt: skip
+
+    def save(self) -> None:
+        """Write the notebook as it stands, whole or not at all."""
+        if self.notebook is not None:
+            files.write_text(self.task.output, self._masked(document.written(self.notebook)))
+            self.saved = time.monotonic()
+
+    def _masked(self, text: str) -> str:
+        for secret in self.task.secrets:
+            for form in (secret, json.dumps(secret)[1:-1]):
+                text = text.replace(form, "•••")
+        return text

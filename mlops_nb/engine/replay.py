@@ -1,0 +1,90 @@
+"""Executes a notebook of which everything stands: no kernel is started, nothing is imported."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb.engine.task import Reuse, Source, Standing, Task
+from mlops_nb.events import Event, Measured, StepObserved, StepReused
+from mlops_nb.notebook import parameters as params
+from mlops_nb.notebook.cells import is_injected
+
+
+class Replay:
+    """Fills a notebook with the outputs of the runs that it stands by."""
+
+    def __init__(self, source: Source, reuse: Reuse) -> None:
+        self.source, self.reuse = source, reuse
+
+    def stands(self) -> bool:
+        """Say whether every cell that computes or shows something stands."""
+        cells = self.source.pipeline.cells
+        self.found: dict[int, Standing] = {}
+        for cell in cells:
+            if cell.kind in {"step", "scratch"}:
+                standing = self.reuse.standing(cell.index, kernel=False)
+                if standing is None:
+                    return False
+                self.found[cell.index] = standing
+        return bool(self.found)
+
+    def execute(self, task: Task) -> Iterator[Event]:
+        """Yield what stands, and write the notebook."""
+        cells: list[int] = []
+        metrics = _constants(self.source)
+        slices: dict[str, Any] = {}
+        for index, standing in sorted(self.found.items()):
+            cells.append(index)
+            if not standing.last:
+                continue
+            for name, value in standing.values.items():
+                metrics.pop(name, None)
+                if "number" in value:
+                    metrics[name] = value["number"]
+                if "slices" in value:
+                    slices[name] = value["slices"]
+            if standing.step:
+                yield StepReused(run=task.run, step=standing.step, because=standing.because,
+                                 saved=standing.saved, cells=tuple(cells))  # fmt: skip
+                yield StepObserved(run=task.run, step=standing.step, values=standing.values)
+            cells = []
+        self._write(task)
+        named = {n: v for n, v in metrics.items()
+                 if (n in task.metrics if task.metrics else n not in task.not_metrics)}  # fmt: skip
+        kept = {n: v for n, v in slices.items() if n.partition("_by_")[0] in named}
+        yield Measured(run=task.run, metrics=named, slices=kept)
+
+    def _write(self, task: Task) -> None:
+        document = json.loads(json.dumps(task.document))
+        document["metadata"]["papermill"] = {
+            "parameters": dict(task.parameters), "input_path": task.source,
+            "output_path": str(task.output), "exception": None,
+        }  # fmt: skip
+        index, ready = -1, []
+        for cell in document["cells"]:
+            if is_injected(cell):
+                continue
+            ready.append(cell)
+            if cell["cell_type"] != "code":
+                continue
+            index += 1
+            cell["execution_count"] = None
+            standing = self.found.get(index)
+            cell["outputs"] = list(standing.outputs) if standing else []
+            if standing:
+                cell["metadata"]["mlops_nb"] = {"reused": standing.because}
+        document["cells"] = ready
+        text = json.dumps(document, indent=1, ensure_ascii=False)
+        files.write_text(task.output, text + "\n")
+
+
+def _constants(source: Source) -> dict[str, float]:
+    """Numbers that set-up cells bind: they are there at the end of every run."""
+    found: dict[str, float] = {}
+    for cell in source.pipeline.cells:
+        if cell.kind == "setup":
+            for known in params.parameters(source.notebook.cells[cell.index].source):
+                if type(known.value) in (int, float) and not known.name.startswith("_"):
+                    found[known.name] = float(known.value)
+    return found

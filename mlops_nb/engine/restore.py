@@ -1,0 +1,166 @@
+"""Lets cells of a run stand by what was recorded: brings values back, and records what ran."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.engine.runner import Client
+from mlops_nb.engine.task import Restore, Reuse, Standing, Task
+from mlops_nb.errors import NotFound
+from mlops_nb.events import ArtifactDamaged, Event, ReuseAudited, StepReused
+
+
+class Damaged(Exception):
+    """What stands cannot be brought back: the run starts over without it."""
+
+
+class Reusing:
+    """Asks a task's `Reuse` before each cell, and tells it afterwards."""
+
+    def __init__(self, task: Task, reuse: Reuse, put: Callable[[Event], None]) -> None:
+        self.task, self.reuse, self.put = task, reuse, put
+        self.seconds: dict[int, float] = {}
+        self.numbers: dict[str, float] = {}
+        self.slices: dict[str, Mapping[str, float]] = {}
+        self.before: dict[str, str] = {}
+
+    def stands(self, index: int, cell: Any, nodes: Callable[[list[Any]], Any]) -> Standing | None:
+        """Return what stands for a cell, its outputs put in place; None where it is to run."""
+        try:
+            standing = self.reuse.standing(index)
+        except NotFound as error:  # its outputs are gone from the store
+            raise self._damaged(error.what) from None
+        if standing is None:
+            return None
+        if standing.left_out:
+            return standing
+        cell["outputs"] = nodes(standing.outputs)
+        cell["metadata"]["mlops_nb"] = {"reused": standing.because}
+        if standing.last:
+            self._stood(standing, self.reuse.cells(index))
+        return standing
+
+    def _stood(self, standing: Standing, cells: tuple[int, ...]) -> None:
+        if standing.step:
+            self.put(StepReused(run=self.task.run, step=standing.step, because=standing.because,
+                                saved=standing.saved, cells=cells))  # fmt: skip
+        for name, value in standing.values.items():
+            if "number" in value:
+                self.numbers[name] = value["number"]
+            if "slices" in value:
+                self.slices[name] = value["slices"]
+
+    def bring_back(self, client: Client, index: int | None, names: tuple[str, ...] = ()) -> None:
+        """Bring back what a cell, or somebody who wants some names, may need."""
+        try:
+            restore = self.reuse.restore(index, names=names)
+        except NotFound as error:
+            raise self._damaged(error.what) from None
+        self._restore(client, restore)
+
+    def _restore(self, client: Client, restore: Restore) -> None:
+        if restore.definitions:
+            said = client.ask("values.random_state.define", texts=restore.definitions)["error"]
+            if said:
+                raise self._damaged(f"a definition cannot be made again ({said})")
+        for part, entries in (
+            ("values.save_load", restore.entries),
+            ("values.random_state", restore.generators),
+        ):
+            if not entries:
+                continue
+            damaged = client.ask(f"{part}.load", entries=entries)["damaged"]
+            for entry in damaged:
+                spoilt = [e["sha256"] for e in entries if set(entry["names"]) & set(e["names"])]
+                raise self._damaged(f"{entry['names'][0]!r}: {entry['why']}", *spoilt)
+
+    def _damaged(self, what: str, *artifacts: str) -> Damaged:
+        for artifact in artifacts or ("",):
+            self.reuse.damaged(artifact)
+        self.put(ArtifactDamaged(run=self.task.run, artifact=(artifacts or ("",))[0], what=what))
+        return Damaged(what)
+
+    def ran(self, index: int, seen: Mapping[str, Any], seconds: float) -> None:
+        """Take in what a cell did."""
+        self.reuse.saw(index, seen)
+        self.seconds[index] = seconds
+        for name in (*seen.get("writes", ()), *seen.get("changes", ()), *seen.get("deletes", ())):
+            self.numbers.pop(name, None)
+            self.slices.pop(name, None)
+
+    def ended(
+        self, client: Client, index: int, outputs: Callable[[int], list[Any]], *, looked: bool
+    ) -> None:
+        """Record the unit that ends with this cell; `looked`: its values were just looked at."""
+        if not self.reuse.ends(index):
+            return
+        cells = self.reuse.cells(index)
+        made = list(self.reuse.made(index))
+        values = client.ask("inspect.values.look", names=made, dump="", step="", again=looked)
+        differs = self.reuse.differs(index, values)
+        kept = [n for n in self.reuse.kept(index) if values[n]["digest"] != "unknown"]
+        folder = str(self.reuse.folder)
+        entries = client.ask("values.save_load.save", names=kept, folder=folder)["entries"]
+        entries, values = self._without_secrets(entries, values)
+        after = client.ask("values.random_state.states")
+        drawn = [c for c, state in after.items() if state and state != self.before.get(c, "")]
+        if drawn:
+            entries += client.ask("values.random_state.save", channels=drawn, folder=folder)[
+                "entries"
+            ]
+        unknown = [
+            n for n, v in values.items() if v["digest"] == "unknown" and n in self.reuse.kept(index)
+        ]
+        entries += [{"names": [n], "error": "its content cannot be told"} for n in unknown]
+        self.before = after
+        event = self.reuse.record(index, {
+            "values": values, "entries": entries, "generators": after,
+            "outputs": [outputs(i) for i in cells],
+            "seconds": round(sum(self.seconds.get(i, 0.0) for i in cells), 3),
+        })  # fmt: skip
+        self.put(replace(event, run=self.task.run))
+        if differs is not None:
+            self.put(ReuseAudited(run=self.task.run, step=event.step, differs=differs))  # type: ignore[attr-defined]
+
+    def _without_secrets(
+        self, entries: list[dict[str, Any]], values: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Remove what was written with a secret in it; neither it nor its digest is kept."""
+        secrets = [s.encode() for s in (*self.task.secrets, *self.reuse.hidden) if s]
+        kept = []
+        for entry in entries:
+            if "file" in entry and _holds(Path(entry["file"]), secrets):
+                Path(entry["file"]).unlink()
+                values |= {n: {**values[n], "digest": "unknown"} for n in entry["names"]}
+                kept.append({"names": entry["names"], "error": "it holds a secret"})
+            else:
+                kept.append(entry)
+        return kept, values
+
+    def add_numbers(self, measured: dict[str, Any], task: Task) -> None:
+        """Add the numbers of steps that stand to those that were measured in the kernel."""
+        metrics = measured["metrics"]
+        for name, value in self.numbers.items():
+            wanted = name in task.metrics if task.metrics else name not in task.not_metrics
+            if wanted and not name.startswith("_") and math.isfinite(value):
+                metrics.setdefault(name, value)
+        for name, parts in self.slices.items():
+            if name.partition("_by_")[0] in metrics:
+                measured["slices"].setdefault(name, parts)
+
+
+def _holds(file: Path, secrets: list[bytes]) -> bool:
+    """Say whether a file holds one of some texts; they are looked for across blocks, too."""
+    if not secrets:
+        return False
+    longest = max(map(len, secrets))
+    before = b""
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 24):
+            window = before + block
+            if any(secret in window for secret in secrets):
+                return True
+            before = window[-longest:]
+    return False

@@ -1,0 +1,143 @@
+"""Run a notebook: yield what happens to its steps, as it happens."""
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_nb.engine.task import Executor, Limits, Reuse, Source, Task
+from mlops_nb.errors import MlopsError
+from mlops_nb.events import (
+    CellFailed,
+    CellFinished,
+    CellStarted,
+    Event,
+    RunFinished,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepReused,
+    StepStarted,
+)
+from mlops_nb.notebook.model import Pipeline, Value
+
+UNLIMITED = Limits()
+
+
+def run(  # noqa: PLR0913  what a run is told with
+    task: Task,
+    *,
+    executor: Executor,
+    notebook: str,
+    values: Mapping[str, Value] | None = None,
+    process: tuple[int, str] = (0, ""),
+    job: str = "",
+    sweep: str = "",
+    shared: bool = False,
+) -> Generator[Event, None, None]:
+    """Execute a task and yield its events, from RunStarted to RunFinished.
+
+    values: every parameter's value, defaults included; where None, those of the task
+    sweep:  the sweep that it is a point of, or, where `shared`, whose shared steps it runs
+
+    A failed cell, a dead kernel and an executor that gives up all end in a RunFinished that says
+    `failed`. Where the caller closes the generator, the executor is closed with it.
+    """
+    began = time.monotonic()
+    yield RunStarted(
+        run=task.run, job=job, notebook=notebook, output=str(task.output), process=process,
+        parameters=dict(task.parameters if values is None else values),
+        steps=tuple(task.steps), sweep=sweep, shared=shared,
+    )  # fmt: skip
+    failure = fix = ""
+    seen: set[type[Event]] = set()
+    try:
+        for event in told_by_step(executor.execute(task), task):
+            seen.add(type(event))
+            if isinstance(event, StepFailed) or (isinstance(event, CellFailed) and not failure):
+                failure = event.error
+            yield replace(event, job=job) if job else event
+    except MlopsError as error:
+        failure, fix = error.what, error.fix
+    except Exception as error:  # noqa: BLE001  whatever it is, the run must not seem to go on
+        failure = f"{type(error).__name__}: {error}"
+    yield RunFinished(
+        run=task.run, job=job, status="failed" if failure else "finished",
+        seconds=round(time.monotonic() - began, 3), error=failure, fix=fix,
+        stood=StepReused in seen and CellStarted not in seen,
+    )  # fmt: skip
+
+
+def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:
+    """Yield cell events, and between them the step events that they add up to."""
+    step_of = {cell: step for step, cells in task.steps.items() for cell in cells}
+    left = {step: set(cells) for step, cells in task.steps.items()}
+    spent = dict.fromkeys(task.steps, 0.0)
+    started: set[str] = set()
+    for event in events:
+        if isinstance(event, StepReused):
+            yield event
+            left[event.step] -= set(event.cells)
+            if event.step in started and not left[event.step]:  # its other cells ran
+                yield _finished(task, event.step, spent)
+            continue
+        step = step_of.get(getattr(event, "cell", -1))
+        if step is not None and isinstance(event, CellStarted) and step not in started:
+            started.add(step)
+            yield StepStarted(run=task.run, step=step)
+        yield event
+        if step is None or not isinstance(event, CellFinished | CellFailed):
+            continue
+        spent[step] += event.seconds
+        if isinstance(event, CellFailed):
+            yield StepFailed(
+                run=task.run,
+                step=step,
+                seconds=round(spent[step], 3),
+                error=f"step {step!r} failed in cell {event.cell}: {event.error}",
+                cell=event.cell,
+            )
+        else:
+            left[step].discard(event.cell)
+            if not left[step]:
+                yield _finished(task, step, spent)
+
+
+def _finished(task: Task, step: str, spent: Mapping[str, float]) -> StepFinished:
+    because = "" if task.reuse is None else task.reuse.because(task.steps[step][0])
+    return StepFinished(run=task.run, step=step, seconds=round(spent[step], 3), because=because)
+
+
+def task_of(  # noqa: PLR0913  what a run is made of
+    source: Source,
+    *,
+    run: str,
+    folder: Path,
+    output: Path,
+    parameters: Mapping[str, Value],
+    environment: Mapping[str, str],
+    limits: Limits = UNLIMITED,
+    reuse: Reuse | None = None,
+) -> Task:
+    """Return the task that runs a whole notebook and looks at what each step leaves behind."""
+    pipeline = source.pipeline
+    return Task(
+        run=run,
+        document=source.document,
+        folder=folder,
+        output=output,
+        source=str(source.path),
+        parameters=parameters,
+        steps={step.name: step.cells for step in pipeline.steps},
+        looks=looks(pipeline),
+        metrics=pipeline.metrics,
+        not_metrics=frozenset(p.name for p in pipeline.parameters),
+        environment=environment,
+        limits=limits,
+        reuse=reuse,
+    )
+
+
+def looks(pipeline: Pipeline) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Return where to look at what: each step's last cell, and the names that the step makes."""
+    return {step.cells[-1]: (step.name, step.makes) for step in pipeline.steps}

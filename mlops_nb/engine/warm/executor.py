@@ -1,0 +1,355 @@
+"""Executes a notebook in a fork of a warm process: its imports are there, nothing else is."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mlops_nb.engine.background import Background, unwritable
+from mlops_nb.engine.notebook_output import Outputs, Page
+from mlops_nb.engine.recorder import SAVE_EVERY, Watch
+from mlops_nb.engine.runner import CellError, Died, Stopped, Walker, Watcher, how, is_skipped
+from mlops_nb.engine.task import Task
+from mlops_nb.engine.warm.client import READ_AT_IMPORT, Child, Unwarm, Wanted, fork
+from mlops_nb.engine.warm.protocol import Reader, ready, send
+from mlops_nb.notebook import document
+from mlops_nb.notebook.cells import python_of
+from mlops_nb.notebook.model import Preload
+from mlops_nb.notebook.preload import preload
+
+GRACE = 3.0  # s that an interrupted cell has before its process is killed
+GOODBYE = 10.0  # s that a process has to end by itself after the last cell
+MARK = b"\x1e"
+
+
+class Pipe:
+    """One of the child's streams. What came is held back at the marks of messages to come."""
+
+    def __init__(self, name: str, fd: int) -> None:
+        self.name, self.fd = name, fd
+        self.data = b""
+        os.set_blocking(fd, False)
+
+    def fill(self) -> None:
+        """Read all that is there: a pipe holds a MiB at most."""
+        with contextlib.suppress(BlockingIOError):
+            self.data += os.read(self.fd, 1 << 20)
+
+    def until(self, mark: bytes | None) -> str:
+        """Return the text up to a mark, which is taken out; up to any mark where None is given."""
+        if mark is None:
+            found, self.data = self.data, b""
+        else:
+            found, there, rest = self.data.partition(mark)
+            if not there:  # a cell closed the stream, or another thread wrote the mark
+                return ""
+            self.data = rest
+        return found.decode("utf-8", "replace")
+
+    def loose(self, start: bytes) -> str:
+        """Return the text before the next mark of a message that has not come yet."""
+        place = self.data.find(start)
+        end = len(self.data) if place < 0 else place
+        held = 0 if place >= 0 else _half(self.data, start)
+        found, self.data = self.data[: end - held], self.data[end - held :]
+        text = found.decode("utf-8", "ignore")
+        missing = len(found) - len(text.encode("utf-8"))
+        if 0 < missing < 4:  # noqa: PLR2004  a character that is not whole yet: 3 bytes at most
+            self.data = found[-missing:] + self.data
+            return text
+        return found.decode("utf-8", "replace")
+
+
+def _half(data: bytes, start: bytes) -> int:
+    """Return how many bytes at the end may be the beginning of a mark."""
+    return next((n for n in range(min(len(start) - 1, len(data)), 0, -1)
+                 if data.endswith(start[:n])), 0)  # fmt: skip
+
+
+class Line:
+    """The three ways on which a child is heard: messages, and two streams; their order is kept."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        ours, self.theirs = socket.socketpair()
+        self.sock, self.outputs = ours, outputs
+        self.reader = Reader(ours)
+        read_out, self.write_out = os.pipe()
+        read_err, self.write_err = os.pipe()
+        self.pipes = (Pipe("stdout", read_out), Pipe("stderr", read_err))
+        self.mark = b""
+
+    def given(self) -> tuple[int, ...]:
+        """Return the file descriptors that are the child's."""
+        return self.write_out, self.write_err, self.theirs.fileno()
+
+    def handed_over(self) -> None:
+        """Close what is the child's now."""
+        os.close(self.write_out)
+        os.close(self.write_err)
+        self.theirs.close()
+
+    def message(self, child: Child, until: float | None) -> dict[str, Any] | None:
+        """Return the next message, None where the child has ended. Raises TimeoutError."""
+        while (found := self.reader.next()) is None:
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError
+            if self.reader.ended:
+                return None
+            watched: list[Any] = [self.sock, child.line.sock, *(p.fd for p in self.pipes)]
+            heard = ready(watched, left)
+            if self.sock in heard:
+                self.reader.feed()
+            elif child.line.sock in heard:
+                child.poll()
+                self.reader.ended = not ready([self.sock], 0.0)
+            for pipe in self.pipes:
+                if pipe.fd in heard or pipe.data:  # what came together with the last message, too
+                    self._loose(pipe)
+        for pipe in self.pipes:
+            pipe.fill()
+            if self.mark:
+                self.outputs.text(pipe.name, pipe.until(self._mark(found)))
+        return found
+
+    def begun(self, first: Mapping[str, Any]) -> None:
+        """Learn from the first message how the next ones are marked off."""
+        self.mark = first["content"]["mark"].encode()
+        for pipe in self.pipes:
+            pipe.until(self._mark(first))
+
+    def _mark(self, message: Mapping[str, Any]) -> bytes:
+        return MARK + self.mark + b"%d" % message["n"] + MARK
+
+    def _loose(self, pipe: Pipe) -> None:
+        pipe.fill()
+        if self.mark:
+            self.outputs.text(pipe.name, pipe.loose(MARK + self.mark))
+
+    def last_words(self) -> None:
+        """Take in what the streams still hold."""
+        for pipe in self.pipes:
+            pipe.fill()
+            text = pipe.until(None)
+            for piece in text.split(MARK.decode())[:: 2 if self.mark else 1]:
+                self.outputs.text(pipe.name, piece)
+
+    def close(self) -> None:
+        """Close our side."""
+        self.sock.close()
+        for pipe in self.pipes:
+            os.close(pipe.fd)
+
+
+class WarmClient(Walker):
+    """Runs the cells of one notebook in one forked child.
+
+    nb:     the notebook as plain JSON
+    nb_man: a page, or papermill's own manager
+    """
+
+    look_every = SAVE_EVERY  # s, while a cell runs: whether to save what it put out so far
+
+    def __init__(self, nb: Any, nb_man: Any, *, watcher: Watcher | None = None,
+                 cell_timeout: float | None = None) -> None:  # fmt: skip
+        self.nb, self.nb_man, self.watcher = nb, nb_man, watcher
+        self.cell_timeout = cell_timeout
+        self.outputs = Outputs()
+        self.line = Line(self.outputs)
+        self.child: Child | None = None
+        self.answered: dict[str, Any] | None = None  # what followed the last cell
+
+    def start(self, wanted: Wanted, request: Mapping[str, Any]) -> None:
+        """Have the child forked and wait until it is ready. Raises Unwarm."""
+        try:
+            self.child = fork(wanted, {"do": "cells", **request}, self.line.given())
+        finally:
+            self.line.handed_over()
+        first = self.line.message(self.child, None)
+        if first is None:
+            said = self.line.pipes[1].until(None).strip().splitlines()
+            raise Unwarm(f"the forked process ended at once: {(said or [''])[-1][:200]}")
+        self.line.begun(first)
+
+    @property
+    def pid(self) -> int:
+        """The child, which leads a process group."""
+        assert self.child is not None
+        return self.child.pid
+
+    def ask(self, question: str, **request: Any) -> dict[str, Any]:
+        """Put a question to the probe. Raises Died, Stopped."""
+        answer = self.answered if question == self.follow else None
+        if answer is None:
+            self._say(_question(question, request))
+            answer = self._answer()
+        self.answered = None
+        if "error" in answer:
+            raise Stopped(f"the values could not be looked at: {answer['error']}")
+        made: dict[str, Any] = json.loads(answer["text"])
+        return made
+
+    def _answer(self) -> dict[str, Any]:
+        while (found := self._next(None))["is"] != "answer":
+            self.outputs.message(found["is"], found["content"])
+        content: dict[str, Any] = found["content"]
+        return content
+
+    def run_cell(self, cell: Any, _: int) -> None:
+        """Run one cell. Raises CellError."""
+        self.answered = None
+        if is_skipped(cell):
+            return
+        self.outputs.begin(cell)
+        try:
+            self._say({"do": "run", "source": cell["source"]})
+            if self.follow:
+                self._say(_question(self.follow, {}))
+            reply = self._reply(cell)
+            if self.follow:
+                self.answered = self._answer()
+        finally:
+            self.outputs.settle()
+        allowed = "raises-exception" in cell["metadata"].get("tags", [])
+        if not reply["ok"] and not allowed:
+            trace = "\n".join(reply["traceback"])
+            raise CellError(reply["ename"], reply["evalue"], trace)
+
+    def _reply(self, cell: Any) -> dict[str, Any]:
+        end = None if self.cell_timeout is None else time.monotonic() + self.cell_timeout
+        interrupted = False
+        while True:
+            soon = time.monotonic() + self.look_every
+            try:
+                found = self._next(soon if end is None else min(soon, end))
+            except TimeoutError:
+                if end is None or time.monotonic() < end:
+                    self.outputs.settle()
+                    self.nb_man.autosave_cell()
+                    continue
+                assert self.child is not None
+                number = signal.SIGKILL if interrupted else signal.SIGINT
+                self.child.signal(number)
+                end, interrupted = time.monotonic() + GRACE, True
+                continue
+            except Died:
+                if interrupted:
+                    raise self._timed_out() from None
+                raise
+            content: dict[str, Any] = found["content"]
+            if "execution_count" in content:
+                cell["execution_count"] = content["execution_count"]
+            if found["is"] == "reply":
+                if interrupted:
+                    raise self._timed_out()
+                return content
+            self.outputs.message(found["is"], content)
+
+    def _timed_out(self) -> CellError:
+        self.dead = True
+        said = f"the cell's time-out of {self.cell_timeout:g} s has passed"
+        return CellError("CellTimeoutError", said, said, shown=False)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        try:
+            send(self.line.sock, message)
+        except OSError:
+            raise self._died() from None
+
+    def _next(self, until: float | None) -> dict[str, Any]:
+        assert self.child is not None
+        found = self.line.message(self.child, until)
+        if found is None:
+            raise self._died()
+        return found
+
+    def _died(self) -> Died:
+        assert self.child is not None
+        code = self.child.wait(GOODBYE)
+        self.line.last_words()
+        self.outputs.settle()
+        if (self.child.ended or {}).get("parent") == "gone":
+            return Died("the warm parent was killed, and its processes with it")
+        return Died(f"the process died{how(code)} while this cell ran")
+
+    def end(self) -> None:
+        """Let the child come to its end, and see that nothing of it stays."""
+        if self.child is None:
+            self.line.close()
+            return
+        gone = False
+        if not self.dead and self.child.poll() is None:
+            with contextlib.suppress(CellError):
+                self._say({"do": "end"})
+                self.outputs.cell = None
+                gone = self._drained()
+        self.child.signal(signal.SIGKILL)  # whatever it started and left behind, too
+        if not gone:
+            self.child.wait(GOODBYE)
+        self.child.close()
+        self.line.close()
+
+    def _drained(self) -> bool:
+        """Hear the child out: exit handlers may still print. Return whether it had a last word."""
+        assert self.child is not None
+        end = time.monotonic() + GOODBYE
+        with contextlib.suppress(TimeoutError):
+            while (found := self.line.message(self.child, end)) is not None:
+                if found["is"] == "gone":
+                    return True
+        self.child.wait(max(0.0, end - time.monotonic()))
+        return False
+
+
+def _question(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    part, _, function = question.rpartition(".")
+    return {"do": "ask", "part": part, "function": function, "request": json.dumps(request)}
+
+
+def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:
+    """Return what may be ready for a notebook; nothing of the files beside it, which are edited."""
+    cells = [python_of(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
+    try:
+        beside = {*os.listdir(folder)}
+    except OSError:  # what may be edited cannot be told
+        return Preload()
+    found = preload(cells, {name.removesuffix(".py") for name in beside})
+    return found if READ_AT_IMPORT.isdisjoint(beside) else replace(found, folder=folder)
+
+
+class Warm(Background):
+    """Runs a task in a fork of a warm process; its `Wanted` is told by `engines`."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+
+    def _execute(self, task: Task, watch: Watch) -> None:
+        nb = document.ready(task.document)
+        document.inject(nb, task.parameters)
+        page = Page(nb, task.source, str(task.output), save=watch.save)
+        watch.notebook = nb
+        client = WarmClient(nb, page, watcher=watch, cell_timeout=task.limits.cell_timeout)
+        request = {"environment": {**self.wanted.environment}, "folder": str(task.folder),
+                   "memory": task.limits.memory or 0, "umask": _umask()}  # fmt: skip
+        try:
+            client.start(self.wanted, request)
+            client.walk()
+        finally:
+            client.end()
+            page.complete()
+            try:
+                if client.child is not None:
+                    watch.save()
+            except OSError as error:
+                raise unwritable(task.output, error) from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,1 +1,0 @@
-"""Where notebooks are executed: one file a technology."""

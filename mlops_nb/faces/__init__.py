@@ -1,1 +1,0 @@
-"""The doors: magics, widgets, command line, Jupyter server; each calls only project."""

@@ -1,0 +1,68 @@
+"""Which artifacts must stay: told from the journal alone."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from mlops_nb.events import Event, ModelKept, Registered
+from mlops_nb.models import registry
+
+
+def reachable(events: Iterable[Event], now: datetime, keep: timedelta) -> set[str]:
+    """Return the artifacts that may still be asked for.
+
+    They are those of `champions`, and the models and step artifacts of what is younger than
+    `keep`. A run is as young as its last event.
+
+    >>> from datetime import UTC
+    >>> kept = ModelKept(run="r", at="2026-01-01T00:00:00+00:00", variable="m", digest="d",
+    ...                  artifact="a")
+    >>> reachable([kept], datetime(2026, 1, 31, tzinfo=UTC), timedelta(days=30))
+    {'a'}
+    >>> reachable([kept], datetime(2026, 2, 1, tzinfo=UTC), timedelta(days=30))
+    set()
+    """
+    told = list(events)
+    since = now - keep
+    seen = {event.run: _time(event) for event in told if event.run}  # the last one wins
+    kept = champions(told)
+    for event in told:
+        young = event.run in seen and seen[event.run] >= since
+        if isinstance(event, ModelKept | Registered) and (young or _time(event) >= since):
+            kept.add(event.artifact)
+    return kept | {digest for digest, at in steps(told).items() if at >= since}
+
+
+def champions(events: Iterable[Event]) -> set[str]:
+    """Return the artifacts of every champion, of what waits to be one, and of those before it.
+
+    A rollback takes one release after the other back, so all that are on that stack count.
+    """
+    return {
+        model.versions[version].artifact
+        for model in registry.models(events).values()
+        for version in (*model.releases, *model.waiting)
+        if version in model.versions
+    }
+
+
+def steps(events: Iterable[Event]) -> dict[str, datetime]:
+    """Return the artifacts that steps left, each with when one left it last."""
+    last: dict[str, datetime] = {}
+    for event in events:
+        for digest in _artifacts(event):
+            last[digest] = max(_time(event), last.get(digest, _time(event)))
+    return last
+
+
+def _artifacts(event: Event) -> Iterator[str]:
+    """Yield the digests in a step's record: {"artifacts": [{"sha256": …}, …]}."""
+    record = getattr(event, "record", None)
+    if not isinstance(record, Mapping):
+        return
+    for artifact in record.get("artifacts") or ():
+        if isinstance(artifact, Mapping) and "sha256" in artifact:
+            yield str(artifact["sha256"])
+
+
+def _time(event: Event) -> datetime:
+    return datetime.fromisoformat(event.at)

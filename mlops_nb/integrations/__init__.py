@@ -1,0 +1,1 @@
+"""Listeners that follow the journal: MLflow and OpenLineage."""

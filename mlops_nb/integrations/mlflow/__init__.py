@@ -1,0 +1,1 @@
+"""MLflow: runs, models, lineage and sweeps, written from the journal."""

@@ -1,0 +1,133 @@
+"""Tells MLflow what a run read and made: inputs by our digests, models, and lineage.json."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.lineage import graph
+from mlops_nb.lineage.trace import Trace, Work
+from mlops_nb.runs.history import Run
+
+CONTEXT = "mlflow.data.context"
+DIGEST_TAG = "mlops-nb.digest"
+MOST = 1000  # inputs that MLflow takes at once
+SHORT = 36  # letters of a digest that MLflow keeps; the whole one is a tag, and in the source
+LONGEST = {"name": 500, "schema": 1_048_575}
+TYPES = {"number": "double", "boolean": "boolean", "text": "string", "time": "datetime"}
+Input = dict[str, Any]
+
+
+def log_run(client: Any, mlflow_run: str, run: Run, trace: Trace, root: Path) -> None:
+    """Log a run's inputs, those that are not there yet, and lineage.json over what was there.
+
+    root: the project's folder, which file names are told from
+    """
+    _log_inputs(client, mlflow_run, inputs(run, trace, root))
+    told = {"version": 1, "run": run.id, "notebook": run.notebook, **graph.graph(trace).json()}
+    client.log_dict(mlflow_run, told, "lineage.json")
+
+
+def inputs(run: Run, trace: Trace, root: Path) -> list[Input]:
+    """Return the files that a run read, and the frames that one step made and another read."""
+    found: dict[tuple[str, str], Input] = {}
+    for place, work in enumerate(trace.works):
+        context = "training" if _trains(work, run) else "input"
+        for told in (*_files(run, work, root), *_frames(run, trace, work, place)):
+            key = told["name"], told["digest"]
+            if key not in found or context == "training":
+                found[key] = {**told, "context": context}
+    return list(found.values())
+
+
+def _trains(work: Work, run: Run) -> bool:
+    """Say whether a unit makes the run's model; where none was kept, what is named like one."""
+    return (run.model.variable if run.model else "model") in work.values
+
+
+def _files(run: Run, work: Work, root: Path) -> Iterator[Input]:
+    for path, told in work.files.items():
+        where = Path(os.path.normpath((root / run.notebook).parent / path))
+        size = told["stat"][0] if told.get("stat") else None
+        yield {
+            "name": str(where.relative_to(root) if where.is_relative_to(root) else where),
+            "digest": told["sha256"], "source_type": "local", "source": {"uri": str(where)},
+            "profile": {"bytes": size},
+        }  # fmt: skip
+
+
+def _frames(run: Run, trace: Trace, work: Work, place: int) -> Iterator[Input]:
+    of = run.job or run.notebook.removesuffix(".ipynb")
+    for name, digest in work.reads.items():
+        maker = trace.maker(name, digest, place)
+        seen = trace.works[maker].values[name] if maker is not None else {}
+        if maker is None or "schema" not in seen or seen.get("digest") in {None, "unknown"}:
+            continue
+        rows, columns = seen["schema"]["rows"], seen["schema"]["columns"]
+        yield {
+            "name": f"{of}.{name}", "digest": str(seen["digest"]), "source_type": "code",
+            "source": {"tags": {"mlflow.source.name": run.notebook,
+                                "mlops-nb.step": trace.works[maker].unit}},
+            "schema": {"mlflow_colspec": [_column(c, told) for c, told in columns.items()]},
+            "profile": {"num_rows": rows, "num_elements": rows * len(columns)},
+        }  # fmt: skip
+
+
+def _column(name: str, told: Mapping[str, Any]) -> Input:
+    dtype = str(told.get("dtype", ""))
+    kind = "long" if dtype.lower().startswith(("int", "uint")) else TYPES.get(told.get("kind", ""))
+    return {"type": kind or "string", "name": str(name), "required": not told.get("missing")}
+
+
+def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    known = client.get_run(mlflow_run).inputs
+    there = {(i.dataset.name, i.dataset.digest) for i in (known.dataset_inputs if known else ())}
+    fresh = []
+    for told in wanted:
+        schema = json.dumps(told["schema"]) if "schema" in told else None
+        dataset = Dataset(
+            name=told["name"][-LONGEST["name"] :],
+            digest=told["digest"][:SHORT],
+            source_type=told["source_type"],
+            source=json.dumps({**told["source"], DIGEST_TAG: told["digest"]}),
+            schema=schema if schema and len(schema) <= LONGEST["schema"] else None,
+            profile=json.dumps(told["profile"]),
+        )
+        tags = [InputTag(CONTEXT, told["context"]), InputTag(DIGEST_TAG, told["digest"])]
+        if (dataset.name, dataset.digest) not in there:
+            fresh.append(DatasetInput(dataset, tags))
+    for start in range(0, len(fresh), MOST):
+        client.log_inputs(mlflow_run, fresh[start : start + MOST])
+
+
+def log_model(client: Any, mlflow_run: str, model_id: str, run: Run, trace: Trace) -> None:
+    """Let a run list a logged model as its output, and its metrics name model and data.
+
+    MLflow itself copies a run's metrics to its models, but not the data that they are of. A metric
+    is one row a moment, so each is told once more, a millisecond later, with its data.
+    """
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    known = client.get_run(mlflow_run).outputs
+    if model_id not in {m.model_id for m in (known.model_outputs if known else ())}:
+        client.log_outputs(mlflow_run, [LoggedModelOutput(model_id, step=0)])
+    told = []
+    for name, value in run.metrics.items():
+        data = _of_data(run, trace, name)
+        before = client.get_metric_history(mlflow_run, name) if data else ()
+        if before:
+            told.append(Metric(name, float(value), min(m.timestamp for m in before) + 1, 0,
+                               model_id=model_id, run_id=mlflow_run, **data))  # fmt: skip
+    if told:
+        client.log_batch(mlflow_run, metrics=told)
+
+
+def _of_data(run: Run, trace: Trace, metric: str) -> dict[str, str]:
+    for place, work in enumerate(trace.works):
+        if metric in work.values:
+            for told in _frames(run, trace, work, place):
+                return {"dataset_name": told["name"], "dataset_digest": told["digest"][:SHORT]}
+    return {}

@@ -1,0 +1,283 @@
+"""Mirrors runs, versions and champions into MLflow; the journal decides, MLflow catches up."""
+
+import json
+import os
+import pickle
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.engine.task import Journal, Store
+from mlops_nb.errors import MlopsError, NotFound, Unreachable
+from mlops_nb.events import (
+    AliasMoved,
+    Event,
+    Mirrored,
+    Registered,
+    Released,
+    RunFinished,
+    SweepFinished,
+)
+from mlops_nb.integrations.mlflow import lineage
+from mlops_nb.integrations.mlflow.sweeps import PARENT_TAG, SWEEP_TAG, Parents
+from mlops_nb.lineage.read import traced
+from mlops_nb.models import registry
+from mlops_nb.runs import history
+
+PLACE = "mlflow"
+RUN_TAG = "mlops-nb.run"
+VERSION_TAG = "mlops-nb.version"
+STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+class MlflowMirror:
+    """Follows the journal from the place it keeps there."""
+
+    def __init__(
+        self, *, uri: str, experiment: str, artifacts: str, runs: Path, journal: Journal,
+        store: Store,
+    ) -> None:  # fmt: skip
+        self.uri, self.experiment, self.artifacts = uri, experiment, artifacts
+        self.runs, self.journal, self.store = runs, journal, store
+        self.root = runs.parent.parent  # runs/ lies in the project's .mlops/
+
+    def client(self) -> Any:
+        """Return MLflow's client for this project. MLflow is imported here and not before."""
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+        import logging
+
+        import mlflow
+
+        for name in ("mlflow", "alembic"):  # after the import, which sets levels of its own
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
+        return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    def experiment_id(self, client: Any) -> str:
+        """Return the experiment's id; make it where it is not there yet."""
+        found = client.get_experiment_by_name(self.experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self.uri.startswith(("sqlite:", "file:"))
+        location = self.artifacts if local else None
+        return str(client.create_experiment(self.experiment, artifact_location=location))
+
+    def prepare(self) -> None:
+        """Make the experiment, for cells that log to MLflow themselves.
+
+        Raises Unreachable where MLflow does not answer.
+        """
+        try:
+            self.experiment_id(self.client())
+        except Exception as error:  # noqa: BLE001  MLflow raises many kinds
+            raise unreachable(self.uri, error) from None
+
+    def catch_up(self, events: Iterable[Event] = ()) -> Iterator[Event]:
+        """Bring MLflow up to the journal's end; yield what the journal should know of it.
+
+        Raises Unreachable where MLflow does not answer; nothing is lost, the next call goes on.
+        """
+        place = int(self.journal.place(PLACE) or 0)
+        fresh = list(events) or list(self.journal.read(after=place))
+        if not any(isinstance(e, RunFinished | Registered | Released | SweepFinished)
+                   for e in fresh):  # fmt: skip
+            return
+        try:
+            client = self.client()
+            for event in fresh:
+                if event.id <= place:
+                    continue
+                yield from self._take(client, event)
+                self.journal.place(PLACE, str(event.id))
+        except MlopsError:
+            raise
+        except Exception as error:  # noqa: BLE001  MLflow raises many kinds
+            raise unreachable(self.uri, error) from None
+
+    def aliases(self) -> Iterator[Event]:
+        """Yield what the journal should know of aliases that somebody else moved.
+
+        Raises Unreachable where MLflow does not answer.
+        """
+        known = registry.models(self.journal.read(kinds=registry.KINDS))
+        if not known or self._is_behind():
+            return
+        try:
+            client = self.client()
+            for model in known.values():
+                found, expected = self._alias(client, model.name), str(model.champion or "none")
+                if found not in {expected, model.moved}:
+                    yield AliasMoved(job=model.job, model=model.name, found=found,
+                                     expected=expected)  # fmt: skip
+        except Exception as error:  # noqa: BLE001  MLflow raises many kinds
+            raise unreachable(self.uri, error) from None
+
+    def _is_behind(self) -> bool:
+        place = int(self.journal.place(PLACE) or 0)
+        return any(True for _ in self.journal.read(after=place, kinds=(Registered, Released)))
+
+    def _alias(self, client: Any, model: str) -> str:
+        """Return which of our versions MLflow calls champion, in words where it is none of ours."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = client.get_model_version_by_alias(model, "champion")
+        except MlflowException as error:
+            if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                raise
+            return "none"
+        return str(found.tags.get(VERSION_TAG) or f"MLflow's own {found.version}")
+
+    def _take(self, client: Any, event: Event) -> Iterator[Event]:
+        if isinstance(event, RunFinished):
+            if known := self._run(client, event.run):
+                yield Mirrored(run=event.run, job=event.job, mlflow_run=known)
+        elif isinstance(event, SweepFinished):
+            parents = Parents(client, self.experiment_id(client), self.journal)
+            parents.end(event)
+        elif isinstance(event, Registered):
+            self._register(client, event)
+        elif isinstance(event, Released):
+            number = self._number(client, event.model, event.version)
+            client.set_registered_model_alias(event.model, "champion", number)
+
+    # runs
+
+    def _find_run(self, client: Any, run: str) -> str:
+        found = client.search_runs(
+            [self.experiment_id(client)], f"tags.`{RUN_TAG}` = '{run}'", max_results=1
+        )
+        return str(found[0].info.run_id) if found else ""
+
+    def _run(self, client: Any, run_id: str) -> str:
+        from mlflow.entities import Metric, Param, RunTag
+
+        run = history.runs(self.journal.read(run=run_id))[run_id]
+        if run.shared:  # no point of its sweep: what it made is told of by the points
+            return ""
+        started, ended = _ms(run.started), _ms(run.finished)
+        known = self._find_run(client, run_id) or client.create_run(
+            self.experiment_id(client), start_time=started, tags={RUN_TAG: run_id},
+            run_name=f"{run.job or Path(run.notebook).stem} {run_id}",
+        ).info.run_id  # fmt: skip
+        seconds = {
+            f"seconds/{name}": step["seconds"]
+            for name, step in run.steps.items()
+            if step["seconds"] is not None
+        }
+        numbers = {**run.metrics, **seconds, "seconds/total": run.seconds or 0.0}
+        tags = {"notebook": run.notebook, "status": run.status, "job": run.job,
+                "error": run.error[:4900]}  # fmt: skip
+        if run.sweep:
+            parents = Parents(client, self.experiment_id(client), self.journal)
+            tags |= {PARENT_TAG: parents.of(run.sweep), SWEEP_TAG: run.sweep}
+        client.log_batch(
+            known,
+            metrics=[Metric(k, float(v), ended, 0) for k, v in numbers.items()],
+            params=[Param(k, str(v)[:6000]) for k, v in run.parameters.items()],
+            tags=[RunTag(k, str(v)) for k, v in tags.items() if v],
+        )
+        lineage.log_run(client, known, run, traced(self.journal, run), self.root)
+        for file in (Path(run.output), self.runs / run_id / "graph.json",
+                     self.runs / run_id / "graph.mmd"):  # fmt: skip
+            if file.is_file():
+                client.log_artifact(known, str(file))
+        if run.logged_run:
+            client.set_tag(run.logged_run, PARENT_TAG, known)
+        client.set_terminated(known, STATUS.get(run.status, "FINISHED"), end_time=ended)
+        return str(known)
+
+    # versions
+
+    def _number(self, client: Any, model: str, version: int) -> str:
+        for found in client.search_model_versions(f"name = '{model}'"):
+            if found.tags.get(VERSION_TAG) == str(version):
+                return str(found.version)
+        raise NotFound(
+            f"MLflow has no version {version} of {model!r}",
+            fix="delete the registered model's foreign versions, or choose another model name",
+        )
+
+    def _register(self, client: Any, event: Registered) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._number(client, event.model, event.version)
+        except NotFound:
+            pass  # not there yet: it is made now
+        else:
+            return
+        try:
+            client.create_registered_model(event.model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        run = self._find_run(client, event.run)
+        source = self._log_model(client, run, event)
+        made = client.create_model_version(event.model, source, run_id=run or None)
+        client.set_model_version_tag(event.model, made.version, VERSION_TAG, str(event.version))
+        client.set_model_version_tag(event.model, made.version, "digest", event.digest)
+
+    def _log_model(self, client: Any, run: str, event: Registered) -> str:
+        """Log the model to its run; an estimator as MLflow's own flavour, others as a file."""
+        file = self.store.path(event.artifact)
+        model = _loaded(file)
+        if not (hasattr(model, "predict") and hasattr(model, "get_params")):
+            client.log_artifact(run, str(file), "model")
+            return f"{client.get_run(run).info.artifact_uri}/model"
+        import mlflow
+
+        with mlflow.start_run(run_id=run):
+            logged = mlflow.sklearn.log_model(
+                model, name=event.model, serialization_format="cloudpickle",
+                pip_requirements=_requirements(),
+            )  # fmt: skip
+        of = history.runs(self.journal.read(run=event.run))[event.run]
+        lineage.log_model(client, run, logged.model_id, of, traced(self.journal, of))
+        client.set_terminated(run, "FINISHED")
+        return str(logged.model_uri)
+
+
+def _loaded(file: Path) -> Any:
+    """Return a model of this project's own store, None where this interpreter cannot."""
+    try:
+        with file.open("rb") as opened:
+            return pickle.load(opened)  # noqa: S301  its digest was verified
+    except Exception:  # noqa: BLE001  its classes may live in the job's environment only
+        return None
+
+
+def _requirements() -> list[str]:
+    from importlib.metadata import version
+
+    names = ("scikit-learn", "numpy", "pandas", "cloudpickle")
+    return [f"{name}=={version(name)}" for name in names]
+
+
+def _ms(at: str) -> int:
+    return int(datetime.fromisoformat(at).timestamp() * 1000) if at else 0
+
+
+def unreachable(uri: str, error: Exception) -> Unreachable:
+    """Return the error for an MLflow that cannot be had."""
+    return Unreachable(
+        f"MLflow does not answer: {str(error).splitlines()[0] if str(error) else error!r}",
+        fix="check MLFLOW_TRACKING_URI; the journal has everything, the next command catches up",
+        where=uri.rsplit("@", maxsplit=1)[-1],
+    )
+
+
+def as_artifact(graph: dict[str, Any]) -> str:
+    """Return a graph's JSON as it is logged."""
+    return json.dumps(graph, indent=1, ensure_ascii=False)

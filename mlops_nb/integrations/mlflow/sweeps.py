@@ -1,0 +1,66 @@
+"""What MLflow knows of sweeps: one run for each, the parent of its points' runs."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.engine.task import Journal
+from mlops_nb.events import SweepFinished, SweepStarted
+from mlops_nb.runs import sweep_history
+from mlops_nb.runs.sweep_history import Sweep
+
+PARENT_TAG = "mlflow.parentRunId"
+SWEEP_TAG = "mlops-nb.sweep"
+PARENT_OF = "mlops-nb.parent-of"
+STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
+
+
+class Parents:
+    """Finds a sweep's run, or makes it."""
+
+    def __init__(self, client: Any, experiment: str, journal: Journal) -> None:
+        self.client, self.experiment, self.journal = client, experiment, journal
+
+    def of(self, sweep: str) -> str:
+        """Return the MLflow run of a sweep; make it where it is not there yet."""
+        asked = f"tags.`{PARENT_OF}` = '{sweep}'"
+        found = self.client.search_runs([self.experiment], asked, max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        known = sweep_history.Fold(self.journal.read(kinds=(SweepStarted,)), only=sweep).sweeps[
+            sweep
+        ]
+        return self._made(known)
+
+    def _made(self, sweep: Sweep) -> str:
+        from mlflow.entities import Param
+
+        made = self.client.create_run(
+            self.experiment, start_time=_ms(sweep.started),
+            run_name=f"sweep {Path(sweep.notebook).stem} {sweep.id}",
+            tags={PARENT_OF: sweep.id, SWEEP_TAG: sweep.id, "notebook": sweep.notebook},
+        ).info.run_id  # fmt: skip
+        given = {**sweep.parameters, **{n: ",".join(map(str, v)) for n, v in sweep.grid.items()}}
+        self.client.log_batch(made, params=[Param(n, str(v)[:6000]) for n, v in given.items()])
+        return str(made)
+
+    def end(self, event: SweepFinished) -> None:
+        """Note how a sweep ended, and what its best point came to."""
+        from mlflow.entities import Metric, RunTag
+
+        known = self.of(event.sweep)
+        sweep = sweep_history.Fold(self.journal.read(), only=event.sweep).sweeps[event.sweep]
+        chosen = next((r for r in sweep.runs if r.id == event.best), None)
+        at = _ms(event.at)
+        metrics = {f"best/{n}": v for n, v in chosen.metrics.items()} if chosen else {}
+        tags = {"status": event.status, "best": event.best, "error": event.error[:4900]}
+        self.client.log_batch(
+            known,
+            metrics=[Metric(name, float(value), at, 0) for name, value in metrics.items()],
+            tags=[RunTag(name, value) for name, value in tags.items() if value],
+        )
+        self.client.set_terminated(known, STATUS.get(event.status, "FINISHED"), end_time=at)
+
+
+def _ms(at: str) -> int:
+    return int(datetime.fromisoformat(at).timestamp() * 1000) if at else 0

@@ -1,0 +1,1 @@
+"""OpenLineage: events and facets, written from the journal."""

@@ -1,0 +1,1 @@
+"""Jobs: their definition, bundle, promotion, triggers and runs."""

@@ -1,0 +1,115 @@
+"""Runs a job over past ticks of its schedule, side by side, through the pools that sweeps use."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import wait
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import takewhile
+from pathlib import Path
+
+from mlops_nb import git
+from mlops_nb.context import Workshop, real_time, silence
+from mlops_nb.errors import JobError
+from mlops_nb.jobs import agenda, execute, schedule, trigger
+from mlops_nb.jobs.bundle import job_yaml
+from mlops_nb.notebook.model import Job
+from mlops_nb.runs import history, process, resources
+from mlops_nb.runs.history import Run
+
+MOST = 10_000  # ticks: more is a slip of the pen
+DONE = {"finished", "refused"}
+Watch = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """One past tick of a job, as it goes to a pool."""
+
+    root: Path
+    settings: tuple[tuple[str, str], ...]
+    job: str
+    tick: datetime
+
+
+def backfill(
+    shop: Workshop, name: str, since: datetime, until: datetime, *,
+    workers: int | None = None, watch: Watch = lambda _: None,
+) -> list[Run]:  # fmt: skip
+    """Run a job for each tick from `since` to `until`, both included; return those runs.
+
+    Ticks that a run, of the schedule or of an earlier backfill, came to an end for are left out.
+    Nothing is released: the past says nothing of what is to answer now.
+
+    Raises JobError where there is no such tick, or the job has no schedule.
+    """
+    job = execute.live(shop, name)[1].job
+    ticks = _ticks(shop, job, since, until)
+    runs = history.runs(shop.journal.read(job=name, kinds=history.COURSE)).values()
+    done = {datetime.fromisoformat(r.scheduled_at) for r in runs
+            if r.trigger in {"schedule", "backfill"} and r.status in DONE}  # fmt: skip
+    left = [tick for tick in ticks if tick not in done]
+    watch(f"{name}: {len(ticks)} ticks, {len(ticks) - len(left)} of them done already")
+    settings = tuple((k, v) for k, v in shop.environment.items() if k.startswith(resources.OURS))
+    with resources.pool("processes")(min(workers or resources.cores(), max(1, len(left)))) as pool:
+        asked = [pool.submit(run_past, Past(root=shop.root, settings=settings, job=name, tick=t))
+                 for t in left]  # fmt: skip
+        try:
+            for number, future in enumerate(asked, 1):
+                run = shop.run_of(future.result())
+                watch(f"{name}: {number} of {len(left)}: {run.data_end} {run.status}")
+        except BaseException:
+            for future in asked:
+                future.cancel()
+            for run in history.runs(shop.journal.read(job=name, kinds=history.COURSE)).values():
+                if agenda.at_work(run) and run.trigger == "backfill":
+                    process.end(run.process)
+            wait(asked)
+            raise
+    return [shop.run_of(future.result()) for future in asked]
+
+
+def _ticks(shop: Workshop, job: Job, since: datetime, until: datetime) -> list[datetime]:
+    if job.schedule is None:
+        raise JobError(f"job {job.name!r} has no schedule: nobody can tell its past dates",
+                       fix="promote it with --schedule CRON --replace")  # fmt: skip
+    if until > shop.now():
+        raise JobError(f"{until.isoformat()} is yet to come", fix="give a past time for --until")
+    ticks = schedule.ticks(job.schedule, since - timedelta(seconds=1))
+    found: list[datetime] = []
+    for tick in takewhile(lambda t: t <= until, ticks):
+        found.append(tick)
+        if len(found) > MOST:
+            raise JobError(f"there are more than {MOST} ticks from {since} to {until}",
+                           fix="give a shorter stretch of time")  # fmt: skip
+    if not found:
+        raise JobError(
+            f"job {job.name!r} is never due from {since.isoformat()} to {until.isoformat()}",
+            fix=f"its schedule is {job.schedule.cron!r} in {job.schedule.timezone}",
+        )
+    return found
+
+
+def run_past(past: Past) -> str:
+    """Run one past tick through all its tries; return the last one's run id."""
+    shop = _shop(past.root, past.settings)
+    job = job_yaml.of_definition(dict(execute.state_of(shop, past.job).definition))
+    runs = history.runs(shop.journal.read(job=past.job, kinds=history.COURSE)).values()
+    earlier = [r for r in runs if r.trigger == "backfill"
+               and datetime.fromisoformat(r.scheduled_at) == past.tick]  # fmt: skip
+    waits = [r.id for r in earlier if agenda.is_open(r)]
+    if waits:  # another backfill is at it, or was killed before it could begin
+        return trigger.carry_through(shop, job, waits[-1], silence).id
+    queued = agenda.queued(job, "backfill", past.tick, because="a backfill of past dates")
+    queued = replace(queued, run=shop.new_run(), commit=git.of(shop.root))
+    once = f"backfill:{agenda.tick_key(past.job, past.tick)}:{len(earlier)}"
+    if shop.journal.append(queued, once=once) is None:
+        return run_past(past)  # somebody else was quicker: wait for that one
+    return trigger.carry_through(shop, job, queued.run, silence).id
+
+
+@lru_cache(maxsize=1)
+def _shop(root: Path, settings: tuple[tuple[str, str], ...]) -> Workshop:
+    """Return the project's adapters: a process keeps them from tick to tick."""
+    return Workshop(root, {**os.environ, **dict(settings)}, real_time)

@@ -1,0 +1,236 @@
+"""The pages of a bundle that people read: REVIEW.md, MODEL_CARD.md, and the Dockerfile."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_nb.evaluation import metrics as evaluation_metrics
+from mlops_nb.notebook.model import Job, Pipeline, Proof, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a bundle's pages tell of.
+
+    touches: files, hosts and environment variables that the cells name: kind → names
+    evaluation: scores with their intervals, as `evaluation.metrics` makes them
+    """
+
+    job: Job
+    pipeline: Pipeline
+    proof: Proof
+    metrics: Mapping[str, float]
+    verdicts: Sequence[Verdict]
+    left_out: Sequence[tuple[int, str]]
+    touches: Mapping[str, Sequence[str]]
+    schema: Mapping[str, Any]
+    model_type: str = ""
+    python: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines += [f"| {' | '.join(_cell(c) for c in row)} |" for row in rows]
+    return lines
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def review(facts: Facts) -> str:
+    """Return REVIEW.md: one page for whoever says yes to a job."""
+    job, pipeline = facts.job, facts.pipeline
+    when = job.schedule
+    lines = [f"# Review of the job `{job.name}`", ""]
+    lines += [
+        f"Frozen from `{job.source}`. Scheduled runs execute `pipeline.ipynb` in `{job.folder}/`; "
+        "`pipeline.py` is the same pipeline for reading and for running by hand.",
+        "",
+        f"- **Schedule**: {f'`{when.cron}` in {when.timezone}' if when else 'none, by hand only'}",
+        f"- **Parameters**: {_listed(f'{k} = {v!r}' for k, v in job.parameters.items())}",
+        f"- **Model**: {_model(job)}",
+        f"- **Proof**: {_proof(facts.proof)}",
+        f"- **Python**: {facts.python}, {len(facts.packages)} packages in `requirements.lock`",
+        f"- **Took**: {facts.seconds:.1f} s when it was proven",
+        f"- **Secrets**: {_listed(job.secrets)} (names; values are never stored)",
+        f"- **Files**: {_listed(facts.touches.get('files', ()))}",
+        f"- **Hosts**: {_listed(facts.touches.get('hosts', ()))}",
+        f"- **Environment**: {_listed(facts.touches.get('environment', ()))}",
+        "",
+        "## Steps",
+        "",
+        *_table(
+            ("step", "uses", "makes", "parameters"),
+            (
+                (s.name, ", ".join(s.uses), ", ".join(s.makes), ", ".join(s.parameters))
+                for s in pipeline.steps
+            ),
+        ),
+        "",
+        "## Data",
+        "",
+        "A run stops before training where the data is not as `schema.json` says; edit it where "
+        f"that asks too much or too little, then `mlops-nb apply {job.name}`.",
+        "",
+        *_data(facts.schema),
+        "## Gates",
+        "",
+        *_gates(facts.verdicts),
+        "",
+        "## Left out of the job",
+        "",
+    ]
+    lines += [f"- cell {index}: {why}" for index, why in facts.left_out] or ["nothing"]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _model(job: Job) -> str:
+    return f"`{job.model_variable}` as `{job.model_name}`" if job.model_variable else "none"
+
+
+def _proof(proof: Proof) -> str:
+    if proof.equal is None:
+        return "not asked for"
+    steps = len(proof.steps)
+    return f"{'equal' if proof.equal else 'NOT equal'} in {steps} steps. {proof.because}".strip()
+
+
+def _data(schema: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for step, frames in schema.get("frames", {}).items():
+        for name, frame in frames.items():
+            columns = frame["columns"]
+            seen = schema.get("profile", {}).get(step, {}).get(name, {})
+            lines.append(f"`{name}` of step `{step}`: {frame['rows']} rows, {len(columns)} columns")
+            lines.append("")
+            lines += _table(
+                ("column", "kind", "missing", "must be"),
+                (
+                    (c, told["kind"], _missing(told, seen.get(c, {})), _limits(told))
+                    for c, told in columns.items()
+                ),
+            )
+            lines.append("")
+    return lines or ["no data frame was seen", ""]
+
+
+def _missing(told: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
+    share = seen.get("missing", told.get("missing"))
+    return f"{share:.2%}" if isinstance(share, float | int) else "unknown"
+
+
+def _limits(told: Mapping[str, Any]) -> str:
+    """Return what schema.json asks of a column besides its kind, in words."""
+    low, high = told.get("min"), told.get("max")
+    said = []
+    if low is not None or high is not None:
+        said.append(f"{'' if low is None else f'{low:g} '}to{'' if high is None else f' {high:g}'}")
+    if told.get("new") == "refused":
+        said.append(f"one of {len(told['categories'])} categories")
+    if told.get("missing") == "never":
+        said.append("never missing")
+    return ", ".join(said)
+
+
+def _gates(verdicts: Sequence[Verdict]) -> list[str]:
+    if not verdicts:
+        return ["none: whatever is trained is released"]
+    rows = ((v.gate, "passed" if v.passed else "NOT met", v.because) for v in verdicts)
+    return _table(("gate", "verdict", "because"), rows)
+
+
+def card(facts: Facts) -> str:
+    """Return MODEL_CARD.md: what is known by itself, and what a person must still say."""
+    job = facts.job
+    lines = [f"# Model card: {job.model_name or job.name}", ""]
+    lines += ["## What it is", ""]
+    lines += [
+        f"- **Type**: {facts.model_type or 'not a model'}",
+        f"- **Made by**: job `{job.name}`, from `{job.source}`",
+        f"- **Parameters**: {_listed(f'{k} = {v!r}' for k, v in job.parameters.items())}",
+        "",
+        "## How well it did when it was promoted",
+        "",
+        *_scores(facts),
+        "",
+        "## What it was trained and judged on",
+        "",
+        *_data(facts.schema),
+        "## What it must hold to be released",
+        "",
+        *_gates(facts.verdicts),
+        "",
+        "## For a person to fill in",
+        "",
+        "- **Purpose, and uses it is not meant for**: ",
+        "- **People it affects, and how**: ",
+        "- **Known limits**: ",
+        "- **Who answers for it**: ",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(facts: Facts) -> list[str]:
+    """Return the metrics, whole and by slice, each with its interval where that is known."""
+    whole = facts.evaluation.get("whole", {})
+    if not facts.metrics and not whole:
+        return ["no metrics"]
+    if not whole:
+        return _table(("metric", "value"), facts.metrics.items())
+    values = {name: one["value"] for name, one in whole.items()} | dict(facts.metrics)
+    rows = []
+    for name, value in values.items():
+        told = whole.get(name)
+        known = told is not None and value is not None and evaluation_metrics.agreeing(told, value)
+        rows.append((name, _value(value), *(_known(told) if known else ("", ""))))
+    head = ("value", "95 % interval", "rows")
+    lines = _table(("metric", *head), rows)
+    sliced = [
+        (name.replace("_by_", " by "), part, _value(told["value"]), *_known(told))
+        for name, parts in facts.evaluation.get("by", {}).items()
+        for part, told in parts.items()
+    ]
+    if sliced:
+        least = facts.evaluation["least"]
+        lines += ["", *_table(("metric", "slice", *head), sliced), ""]
+        lines.append(f"Slices of fewer than {least} rows are shown and not judged.")
+    return lines
+
+
+def _value(value: float | None) -> float | str:
+    return "none" if value is None else value
+
+
+def _known(told: Mapping[str, Any]) -> tuple[str, object]:
+    if told["low"] is None:
+        return "", told["n"]
+    return f"{told['low']:.4g} to {told['high']:.4g}", told["n"]
+
+
+def dockerfile(job: Job, python: str) -> str:
+    """Return a Dockerfile that runs the job's `pipeline.py`; mount the project at /project."""
+    minor = ".".join(python.split(".")[:2]) or "3.11"
+    return "\n".join(
+        [
+            f"# The job {job.name}: mount the project's folder at /project.",
+            f"FROM python:{minor}-slim",
+            "RUN useradd --create-home job",
+            "WORKDIR /job",
+            "COPY requirements.lock ./",
+            "RUN pip install --no-cache-dir --require-hashes --requirement requirements.lock",
+            "COPY . ./",
+            f"ENV MLOPS_NB_FOLDER=/project/{job.folder}",
+            "USER job",
+            'ENTRYPOINT ["python", "/job/pipeline.py"]',
+            "",
+        ]
+    )

@@ -1,0 +1,209 @@
+"""`job.yaml`: what a job is, read and written; checked where it is read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from mlops_nb.errors import JobError
+from mlops_nb.evaluation import gates
+from mlops_nb.jobs import schedule
+from mlops_nb.jobs.bundle import json_schema
+from mlops_nb.notebook.model import Job
+
+TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+SECONDS = {"type": "number", "minimum": 0, "description": "s"}
+SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+FROM = {"type": "object", "required": ["env"], "additionalProperties": False,
+        "properties": {"env": {"type": "string"}}}  # fmt: skip
+
+
+def _trigger(
+    kind: str, schema: Mapping[str, Any], *, required: tuple[str, ...] = (), **more: Any
+) -> dict[str, Any]:
+    """Return the schema of one kind of trigger; `cooldown` is s from one run to the next."""
+    return {"type": "object", "required": [kind, *required], "additionalProperties": False,
+            "properties": {kind: schema, "cooldown": SECONDS, **more}}  # fmt: skip
+
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "job.yaml",
+    "description": "A notebook promoted to a job by mlops-nb.",
+    "type": "object",
+    "required": ["version", "name", "notebook"],
+    "additionalProperties": False,
+    "properties": {
+        "version": {"const": 1},
+        "name": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"},
+        "notebook": {"type": "string"},
+        "source": {"type": "string", "description": "the notebook that it was frozen from"},
+        "folder": {"type": "string", "description": "the working folder, from the project's"},
+        "parameters": {"type": "object"},
+        "schedule": {
+            "type": ["object", "null"],
+            "required": ["cron"],
+            "additionalProperties": False,
+            "properties": {
+                "cron": {"type": "string"},
+                "timezone": {"type": "string"},
+                "missed": {"enum": ["last", "all", "none"]},
+                "overlap": {"enum": ["skip", "queue"]},
+            },
+        },
+        "triggers": {
+            "type": "array",
+            "items": {
+                "oneOf": [
+                    _trigger(
+                        "data", {"type": "string", "description": "a glob, from the job's folder"}
+                    ),
+                    _trigger(
+                        "job",
+                        {"type": "string", "description": "a job whose runs this one follows"},
+                    ),
+                    _trigger(
+                        "drift",
+                        {**SHARE, "description": "share of columns whose values moved"},
+                        every=SECONDS,
+                    ),
+                    _trigger(
+                        "metric",
+                        {"type": "string"},
+                        required=("fall",),
+                        every=SECONDS,
+                        fall={
+                            "type": "number",
+                            "exclusiveMinimum": 0,
+                            "description": "how far it may be below its value at release",
+                        },
+                    ),
+                ]
+            },
+        },
+        "gates": {"type": "array", "items": {"type": "string"}},
+        "model": {
+            "type": ["object", "null"],
+            "required": ["name", "variable"],
+            "additionalProperties": False,
+            "properties": {"name": {"type": "string"}, "variable": {"type": "string"}},
+        },
+        "secrets": {"type": "object", "additionalProperties": TEXTS},
+        "retries": {"type": "integer", "minimum": 0},
+        "timeout": {"type": ["number", "null"], "exclusiveMinimum": 0},
+        "approval": {"enum": ["none", "required"]},
+        "notify": {
+            "type": "array",
+            "items": {
+                "oneOf": [
+                    {
+                        "type": "object",
+                        "required": [kind],
+                        "additionalProperties": False,
+                        "properties": {kind: {"oneOf": [{"type": "string"}, FROM]}},
+                    }
+                    for kind in ("webhook", "command")
+                ]
+            },
+        },
+    },
+}
+
+
+def read(text: str, where: str = "job.yaml") -> Job:
+    """Return the job that a job.yaml defines.
+
+    Raises JobError for what the schema does not allow, and for a gate, cron line or zone that
+    cannot be read.
+    """
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise JobError(
+            f"job.yaml is no YAML: {str(error).splitlines()[0]}", fix="correct it", where=where
+        ) from None
+    return of_definition(found, where)
+
+
+def of_definition(found: Any, where: str = "job.yaml") -> Job:
+    """Return the job that a definition, job.yaml as plain values, describes."""
+    problem = json_schema.objection(SCHEMA, found)
+    if problem is not None:
+        place, said = problem[0] or "job.yaml", problem[1]
+        raise JobError(f"{place}: {said}", fix=f"correct {place} in job.yaml", where=where)
+    when = found.get("schedule")
+    for text in found.get("gates", []):
+        gates.gate(text)
+    model = found.get("model") or {}
+    return Job(
+        name=found["name"],
+        notebook=found["notebook"],
+        source=found.get("source", found["notebook"]),
+        folder=found.get("folder", "."),
+        parameters=found.get("parameters") or {},
+        schedule=None if not when else schedule.schedule(
+            when["cron"], when.get("timezone", "UTC"), missed=when.get("missed", "last"),
+            overlap=when.get("overlap", "skip"),
+        ),
+        gates=tuple(found.get("gates") or ()),
+        model_name=model.get("name"),
+        model_variable=model.get("variable"),
+        secrets=found.get("secrets") or {},
+        retries=found.get("retries", 0),
+        timeout=found.get("timeout"),
+        triggers=tuple(found.get("triggers") or ()),
+        approval=found.get("approval", "none"),
+        notify=tuple(found.get("notify") or ()),
+    )  # fmt: skip
+
+
+def definition(job: Job) -> dict[str, Any]:
+    """Return a job as plain values, the way job.yaml holds it."""
+    when = job.schedule
+    model = None
+    if job.model_variable:
+        model = {"name": job.model_name or job.name, "variable": job.model_variable}
+    return {
+        "version": 1,
+        "name": job.name,
+        "notebook": job.notebook,
+        "source": job.source,
+        "folder": job.folder,
+        "parameters": dict(job.parameters),
+        "schedule": None if when is None else {
+            "cron": when.cron, "timezone": when.timezone,
+            "missed": when.missed, "overlap": when.overlap,
+        },
+        "triggers": [dict(t) for t in job.triggers],
+        "gates": list(job.gates),
+        "model": model,
+        "secrets": {name: dict(source) for name, source in job.secrets.items()},
+        "retries": job.retries,
+        "timeout": job.timeout,
+        "approval": job.approval,
+        "notify": [dict(n) for n in job.notify],
+    }  # fmt: skip
+
+
+def write(job: Job) -> str:
+    """Return the text of job.yaml.
+
+    >>> read(write(Job(name="a", notebook="n.ipynb", folder=".", source="a.ipynb"))).name
+    'a'
+    """
+    body = yaml.safe_dump(definition(job), sort_keys=False, allow_unicode=True, width=100)
+    return f"# Edit, then: mlops-nb apply {job.name}\n{body}"
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what a new definition changes, one line each.
+
+    >>> difference({"retries": 0}, {"retries": 2})
+    ['retries: 0 → 2']
+    """
+    keys = dict.fromkeys([*old, *new])
+    return [
+        f"{key}: {old.get(key)!r} → {new.get(key)!r}"
+        for key in keys
+        if old.get(key) != new.get(key)
+    ]

@@ -1,0 +1,42 @@
+"""The task that runs a bundle: keep its model, and score the champion on the same data."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.engine.task import Rescore, Task
+from mlops_nb.notebook import slicing
+from mlops_nb.notebook.model import Job, Pipeline
+
+
+def bundle_task(
+    job: Job,
+    pipeline: Pipeline,
+    document: Mapping[str, Any],
+    base: Task,
+    *,
+    champion: tuple[int, Path] | None,
+    model_file: Path,
+) -> Task:
+    """Return the task that runs a bundle, keeps its model, and scores the champion beside it."""
+    variable = job.model_variable
+    cut = slicing.cut(pipeline, variable=variable, wanted=pipeline.metrics)
+    rescore = None
+    if variable and champion is not None and cut.after:
+        members = [i for s in pipeline.steps if s.name in cut.after for i in s.cells]
+        rescore = Rescore(
+            variable=variable,
+            hold=slicing.held_names(pipeline, cut, variable),
+            after=cut.model_step,
+            cells=tuple(sorted(members)),
+            models={champion[0]: str(champion[1])},
+        )
+    return replace(
+        base,
+        document=document,
+        steps={s.name: s.cells for s in pipeline.steps},
+        keep={variable: (cut.model_step, model_file)} if variable else {},
+        rescore=rescore,
+        evaluation=pipeline.evaluation,
+    )

@@ -1,0 +1,84 @@
+"""What differs between a job and the notebook that it was made of, and between two bundles."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb.context import Workshop
+from mlops_nb.errors import MlopsError
+from mlops_nb.jobs.bundle import freeze, job_yaml
+from mlops_nb.jobs.promote.draft import cut_out
+from mlops_nb.jobs.registry import JobState
+from mlops_nb.notebook import cells, load
+
+SHOWN = 12  # changed lines of one step
+
+
+def differing_steps(shop: Workshop, state: JobState) -> list[str] | None:
+    """Return the steps whose code in the notebook is no longer the job's, None where it is gone."""
+    job = job_yaml.of_definition(dict(state.definition))
+    path = shop.root / job.source
+    folder = shop.bundle_folder(state.digest)
+    if not path.is_file() or not folder.is_dir():
+        return None
+    if files.sha256(path) == state.source_digest:
+        return []
+    try:
+        source = load.capture(path)
+        now = freeze.freeze(source.document, source.pipeline, cut_out(job, source).kept)
+    except MlopsError:
+        return ["the notebook cannot be promoted as it is"]
+    was = json.loads((folder / "pipeline.ipynb").read_text(encoding="utf-8"))
+    return [s for s, text in _code(now).items() if _code(was).get(s) != text] + [
+        s for s in _code(was) if s not in _code(now)
+    ]
+
+
+def _code(document: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for cell in document["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        tags = cell["metadata"].get("tags", [])
+        step = next((t[5:] for t in tags if t.startswith("step:")), "set-up")
+        found[step] = found.get(step, "") + cells.source_of(cell).strip() + "\n"
+    return found
+
+
+def between(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
+    """Return what a new bundle changes in cells and packages, one line each.
+
+    before, after: the bundles' files; one without its lock yet is not asked for packages
+    """
+    was, now = _steps(before), _steps(after)
+    found: list[str] = []
+    for step in dict.fromkeys([*was, *now]):
+        old, new = was.get(step, "").splitlines(), now.get(step, "").splitlines()
+        if old == new:
+            continue
+        kind = "new" if step not in was else "gone" if step not in now else "changed"
+        found.append(f"cells: step {step!r} is {kind}")
+        lines = list(difflib.unified_diff(old, new, lineterm="", n=0))[2:]
+        told = [line for line in lines if not line.startswith("@@")]
+        found += [f"  {line}" for line in told[:SHOWN]]
+        if len(told) > SHOWN:
+            found.append(f"  … and {len(told) - SHOWN} lines more")
+    old_lock, new_lock = _packages(before), _packages(after)
+    for name in sorted({*old_lock, *new_lock}) if old_lock and new_lock else ():
+        if old_lock.get(name) != new_lock.get(name):
+            versions = f"{old_lock.get(name, 'none')} → {new_lock.get(name, 'none')}"
+            found.append(f"lock: {name} {versions}")
+    return found
+
+
+def _steps(bundle: Mapping[str, bytes]) -> dict[str, str]:
+    return _code(json.loads(bundle["pipeline.ipynb"])) if "pipeline.ipynb" in bundle else {}
+
+
+def _packages(bundle: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the packages that a lock names, each with its version."""
+    lines = bundle.get("requirements.lock", b"").decode("utf-8", "replace").splitlines()
+    pins = (line.split("==", 1) for line in lines if "==" in line and line[:1].isalnum())
+    return {name.strip(): rest.split()[0].rstrip(";\\") for name, rest in pins}

@@ -1,0 +1,83 @@
+"""Holds a version that answers against data as it is now; nothing is trained."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+
+from mlops_nb import secrets as secret_values
+from mlops_nb.context import Workshop
+from mlops_nb.engine import run
+from mlops_nb.errors import JobError, MlopsError, NotFound
+from mlops_nb.events import DataChecked, Evaluated, Event, Measured, RunFinished
+from mlops_nb.jobs import execute, schedule
+from mlops_nb.notebook import slicing
+
+
+def evaluate(shop: Workshop, name: str) -> Evaluated:
+    """Hold a job's champion against the data as it is, record what came of it, and return that.
+
+    Where it cannot be done, the event says why.
+
+    Raises JobError where the job has no model, or none that answers.
+    """
+    job = execute.live(shop, name)[1].job
+    model = shop.models().get(job.model_name or "")
+    if model is None or model.champion is None:
+        raise JobError(f"no version of job {name!r} answers yet", fix=f"mlops-nb trigger {name}")
+    found = Evaluated(job=name, model=model.name, version=model.champion)
+    try:
+        events = _judged(shop, name, model.champion, shop.now())
+    except MlopsError as error:
+        found = replace(found, error=error.what)
+    else:
+        drift = [column for e in events if isinstance(e, DataChecked) for column in e.drift]
+        found = replace(found, metrics=_measured(events), drift=tuple(drift))
+    shop.record([found])
+    return found
+
+
+def score(shop: Workshop, name: str, version: int, at: datetime | None = None) -> dict[str, float]:
+    """Return what a version of a job's model scores on the data as of a time; nothing is trained.
+
+    Raises JobError where its cells fail.
+    """
+    return _measured(_judged(shop, name, version, at or shop.now()))
+
+
+def _judged(shop: Workshop, name: str, version: int, at: datetime) -> list[Event]:
+    """Run a job's cells with a version in the place of what the model's own step makes."""
+    _, bundle = execute.live(shop, name)
+    job = bundle.job
+    model = shop.models().get(job.model_name or "")
+    if model is None or version not in model.versions:
+        raise NotFound(f"{name!r} has no model version {version}", fix="mlops-nb models")
+    file = shop.store.path(model.versions[version].artifact)
+    values = execute.values_of(bundle, schedule.interval(job.schedule, at), {})
+    cut = slicing.cut(bundle.pipeline, variable=job.model_variable, wanted=bundle.pipeline.metrics)
+    left_out = bundle.pipeline.step(cut.model_step).cells
+    document = json.loads(json.dumps(bundle.document))
+    code = [c for c in document["cells"] if c["cell_type"] == "code"]
+    for index in left_out:
+        code[index]["source"] = ""
+    scratch = shop.scratch("score")
+    try:
+        secret = secret_values.fetch(job.secrets, shop.environment)
+        task = replace(
+            execute.checked(execute.base_task(shop, bundle, values, secret), bundle),
+            run=shop.new_run(),
+            document=document,
+            evaluation=bundle.pipeline.evaluation,
+            output=scratch / "scored.ipynb",
+            bind={left_out[-1]: (job.model_variable or "", file)},
+        )
+        events = list(run.run(task, executor=shop.executor, notebook=task.source))
+    finally:
+        shop.drop(scratch)
+    end = next(e for e in events if isinstance(e, RunFinished))
+    if end.status != "finished":
+        raise JobError(f"the version could not be scored: {end.error}", fix="run the job by hand")
+    return events
+
+
+def _measured(events: list[Event]) -> dict[str, float]:
+    return dict(next(e for e in events if isinstance(e, Measured)).metrics)

@@ -1,0 +1,218 @@
+"""Jobs at work: run a bundle, judge, release; what jobs, runs and models look like."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb import secrets as secret_values
+from mlops_nb.context import Tell, Workshop, silence
+from mlops_nb.engine import run as run_verb
+from mlops_nb.engine.task import Limits, Source, Task
+from mlops_nb.errors import JobError, MlopsError, NotFound
+from mlops_nb.events import RunFinished
+from mlops_nb.jobs import schedule
+from mlops_nb.jobs.bundle import job_yaml, manifest
+from mlops_nb.jobs.bundle.task import bundle_task
+from mlops_nb.jobs.registry import JobState
+from mlops_nb.models import release
+from mlops_nb.notebook import cells, parameters
+from mlops_nb.notebook import pipeline as notebook_pipeline
+from mlops_nb.notebook.model import Interval, Job, Notebook, Pipeline, Value
+from mlops_nb.reuse.ledger import Ledger, Rules
+from mlops_nb.runs import history, process
+from mlops_nb.runs.run import ledger_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A live bundle, read and verified."""
+
+    job: Job
+    folder: Path
+    document: Mapping[str, Any]
+    notebook: Notebook
+    pipeline: Pipeline
+    lock: str
+    schema: Mapping[str, Any]
+
+
+def readable(
+    states: Mapping[str, JobState], note: Callable[[str], None] = lambda _: None
+) -> dict[str, Job]:
+    """Return the live jobs whose definition can be read.
+
+    note: is told of the others, of an older version, say: they keep no job from running
+    """
+    found: dict[str, Job] = {}
+    for name, state in states.items():
+        try:
+            if state.digest:
+                found[name] = job_yaml.of_definition(dict(state.definition))
+        except MlopsError as error:
+            note(f"{name}: {error}")
+    return found
+
+
+def state_of(shop: Workshop, name: str) -> JobState:
+    """Return a job's state. Raises NotFound where there is no such job."""
+    known = shop.jobs()
+    if name not in known:
+        hint = f"the jobs are {', '.join(known)}" if known else "promote a notebook first"
+        raise NotFound(f"there is no job {name!r}", fix=hint)
+    return known[name]
+
+
+def live(shop: Workshop, name: str) -> tuple[JobState, Bundle]:
+    """Return a job's state and its live bundle.
+
+    Raises JobError for a draft, and for a kept bundle that is not what was applied.
+    """
+    state = state_of(shop, name)
+    if not state.digest:
+        raise JobError(f"{name!r} is a draft", fix=f"review it, then: mlops-nb apply {name}")
+    folder = shop.bundle_folder(state.digest)
+    found = files.read_folder(folder) if folder.is_dir() else {}
+    if not found or manifest.verify(found, name) != state.digest:
+        raise JobError(
+            f"the kept bundle of {name!r} is not what was applied",
+            fix=f"apply it again from jobs/{name}: mlops-nb apply {name}",
+            where=str(folder),
+        )
+    document = json.loads(found["pipeline.ipynb"])
+    notebook = cells.read(document, "pipeline.ipynb")
+    return state, Bundle(
+        job=job_yaml.of_definition(dict(state.definition)),
+        folder=folder,
+        document=document,
+        notebook=notebook,
+        pipeline=notebook_pipeline.pipeline(notebook),
+        lock=found["requirements.lock"].decode(),
+        schema=json.loads(found["schema.json"]),
+    )
+
+
+def values_of(bundle: Bundle, about: Interval, given: Mapping[str, Value]) -> dict[str, Value]:
+    """Return a run's parameters: the job's own, filled in, and those given by hand."""
+    known = {p.name: p for p in bundle.pipeline.parameters}
+    filled = schedule.filled({**bundle.job.parameters, **given}, about, known)
+    return parameters.checked(filled, known.values(), f"job {bundle.job.name}")
+
+
+def attempt(shop: Workshop, run: history.Run, tell: Tell = silence) -> history.Run:
+    """Run what a claimed run is for, judge it, and release what passes; return the run.
+
+    Raises MlopsError where it could not begin; the run is ended by then.
+    """
+    try:
+        bundle = live(shop, run.job)[1]
+        values = values_of(bundle, interval_of(run), run.given)
+        _execute(shop, bundle, run.id, values, tell)
+        if shop.run_of(run.id).status == "finished":
+            release.decide(shop, bundle.job, run.id, tell)
+    except MlopsError as error:
+        _end(shop, run, "failed", error.what)
+        raise
+    except KeyboardInterrupt:
+        _end(shop, run, "stopped", "stopped by hand")
+        raise
+    return shop.run_of(run.id)
+
+
+def interval_of(run: history.Run) -> Interval:
+    """Return what a queued run is about."""
+    start, end, at = map(datetime.fromisoformat, (run.data_start, run.data_end, run.scheduled_at))
+    return Interval(start=start, end=end, scheduled_at=at)
+
+
+def _execute(
+    shop: Workshop, bundle: Bundle, run_id: str, values: Mapping[str, Value], tell: Tell
+) -> None:
+    task = _task(shop, bundle, run_id, values)
+    shown = {p.name: p.value for p in bundle.pipeline.parameters} | dict(values)
+    scratch = shop.scratch("reuse")
+    try:
+        task = replace(task, reuse=_ledger(shop, bundle, task, shown, scratch))
+        name = bundle.job.name
+        events = run_verb.run(task, executor=shop.executor, process=process.mine(), values=shown,
+                              notebook=f"jobs/{name}/pipeline.ipynb", job=name)  # fmt: skip
+        shop.record(events, tell)
+    finally:
+        shop.drop(scratch)
+
+
+def _ledger(
+    shop: Workshop, bundle: Bundle, task: Task, values: Mapping[str, Value], scratch: Path
+) -> Ledger:
+    """Return what stands of a job's earlier runs; what comes from outside is read anew."""
+    name = bundle.job.name
+    source = Source(path=task.folder / "pipeline.ipynb", document=bundle.document,
+                    notebook=bundle.notebook, pipeline=bundle.pipeline)  # fmt: skip
+    found = ledger_of(shop, source, values, rules=Rules(snapshots=False), scratch=scratch,
+                      python=task.interpreter, notebook=f"jobs/{name}/pipeline.ipynb")  # fmt: skip
+    declared = dict.fromkeys(bundle.job.secrets, "declared")  # their values are told to nobody
+    found.variables = {**found.variables, **declared}
+    return found
+
+
+def _end(shop: Workshop, run: history.Run, status: str, error: str) -> None:
+    ended = RunFinished(run=run.id, job=run.job, status=status, seconds=0.0, error=error)
+    shop.record([ended])
+
+
+def _task(shop: Workshop, bundle: Bundle, run_id: str, values: Mapping[str, Value]) -> Task:
+    job = bundle.job
+    folder = shop.run_folder(run_id)
+    champion = release.champion_file(shop, job)
+    secret = secret_values.fetch(job.secrets, shop.environment)
+    base = base_task(shop, bundle, values, secret)
+    base = replace(
+        checked(base, bundle),
+        run=run_id,
+        output=folder / "pipeline.ipynb",
+    )
+    return bundle_task(
+        job, bundle.pipeline, bundle.document, base, champion=champion,
+        model_file=folder / "model.pickle",
+    )  # fmt: skip
+
+
+def checked(task: Task, bundle: Bundle) -> Task:
+    """Return a task whose steps are looked at, and whose data is held against the schema."""
+    looks = {s.cells[-1]: (s.name, s.makes) for s in bundle.pipeline.steps}
+    return replace(task, schema=bundle.schema, looks=looks)
+
+
+def base_task(
+    shop: Workshop, bundle: Bundle, values: Mapping[str, Value], secret: Mapping[str, str]
+) -> Task:
+    """Return the task that runs a bundle's cells, where its packages are what they are locked to.
+
+    Raises Refused where its folder is gone or an environment is missing.
+    """
+    job = bundle.job
+    kernel = shop.environments.interpreter(bundle.notebook.kernel)
+    folder = shop.root / job.folder
+    if not folder.is_dir():
+        raise JobError(
+            f"the working folder {job.folder!r} of job {job.name!r} is gone",
+            fix=f"bring {job.folder}/ back, or set `folder` in job.yaml and apply",
+        )
+    return Task(
+        run="",
+        document=bundle.document,
+        folder=folder,
+        output=Path(),
+        source=f"jobs/{job.name}/pipeline.ipynb",
+        parameters=values,
+        metrics=bundle.pipeline.metrics,
+        not_metrics=frozenset(p.name for p in bundle.pipeline.parameters),
+        modules=bundle.folder / "modules",
+        interpreter=shop.environments.python_for(kernel, bundle.lock, build=False),
+        environment={**shop.kernel_environment(), **secret},
+        secrets=tuple(secret.values()),
+        limits=Limits(timeout=job.timeout, engine="cold"),  # at three in the morning nobody waits
+    )

@@ -1,0 +1,153 @@
+"""What a bundle holds: its files, from a draft that was proven and judged."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mlops_nb.data import contract
+from mlops_nb.jobs.bundle import documents, job_yaml, manifest, pipeline_script, schema_json
+from mlops_nb.jobs.promote import compare
+from mlops_nb.jobs.promote.draft import END, Bench, Draft, possible_metrics
+from mlops_nb.notebook import hazards, render
+from mlops_nb.notebook.model import Pipeline, Proof, Verdict
+
+
+def code_files(draft: Draft) -> dict[str, bytes]:
+    """Return the files of a bundle that hold its code."""
+    text = pipeline_script.render(
+        draft.notebook,
+        draft.pipeline,
+        job=draft.job.name,
+        origin=draft.job.source,
+        folder=draft.job.folder,
+        metrics=_printed_metrics(draft),
+    )
+    found = {
+        "pipeline.ipynb": _json(draft.document),
+        "pipeline.py": text.encode(),
+        "graph.json": _json(render.as_json(draft.pipeline)),
+    }
+    return found | {f"modules/{name}": text.encode() for name, text in draft.carried.items()}
+
+
+def _printed_metrics(draft: Draft) -> tuple[str, ...]:
+    bundle = draft.sides.get("bundle")
+    if bundle is not None:
+        return tuple(bundle.metrics)
+    return tuple(dict.fromkeys(possible_metrics(draft.pipeline, draft.cut)))
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def schema_of(draft: Draft) -> dict[str, Any]:
+    """Return what the data looked like: the frames that steps with no source of their own made."""
+    frames: dict[str, dict[str, Any]] = {}
+    profile: dict[str, dict[str, Any]] = {}
+    for step, values in draft.sides["bundle"].values.items():
+        found = {n: v for n, v in values.items() if "schema" in v}
+        if step in sources(draft.pipeline) and found:
+            frames[step] = {n: _asked(v) for n, v in found.items()}
+            profile[step] = {n: v.get("profile", {}) for n, v in found.items()}
+    return {"version": 1, "about": schema_json.ABOUT, "frames": frames, "profile": profile}
+
+
+def sources(pipeline: Pipeline) -> frozenset[str]:
+    """Return the steps that no other step feeds: what they leave is the data."""
+    return frozenset(s.name for s in pipeline.steps) - {e.target for e in pipeline.edges}
+
+
+def _asked(seen: Mapping[str, Any]) -> dict[str, Any]:
+    asks = seen.get("asks", {})
+    columns = {c: asks.get(c, told) for c, told in seen["schema"]["columns"].items()}
+    return {"rows": seen["schema"]["rows"], "columns": columns}
+
+
+def finish(
+    draft: Draft,
+    bench: Bench,
+    *,
+    verdicts: Sequence[Verdict],
+    asked: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+) -> None:
+    """Fill in the bundle's files, manifest last.
+
+    asked: schema.json of the bundle before, as it was promoted and as it was applied: what a
+           person edited stays
+    """
+    lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
+    look = bench.environments.look(draft.interpreter)  # type: ignore[attr-defined]
+    asks = contract.carried(*asked, schema_of(draft))
+    facts = _facts(draft, asks, verdicts, lock, look.version)
+    found = code_files(draft)
+    found |= {
+        "job.yaml": job_yaml.write(draft.job).encode(),
+        "job.schema.json": _json(job_yaml.SCHEMA),
+        "requirements.lock": lock.encode(),
+        "schema.json": _json(asks),
+        "proof.json": _json(_proof_record(draft, bench)),
+        "REVIEW.md": documents.review(facts).encode(),
+        "MODEL_CARD.md": documents.card(facts).encode(),
+        "Dockerfile": documents.dockerfile(draft.job, look.version).encode(),
+    }
+    found[manifest.NAME] = manifest.write(found)
+    draft.files = found
+
+
+def _facts(
+    draft: Draft, asks: Mapping[str, Any], verdicts: Sequence[Verdict], lock: str, python: str
+) -> documents.Facts:
+    bundle = draft.sides["bundle"]
+    kept = bundle.values.get(draft.cut.model_step, {}).get(draft.job.model_variable or "", {})
+    return documents.Facts(
+        job=draft.job,
+        pipeline=draft.pipeline,
+        proof=draft.proof,
+        metrics=bundle.metrics,
+        evaluation=bundle.evaluation,
+        verdicts=verdicts,
+        left_out=draft.cut.left_out,
+        touches=_touches(draft),
+        schema=asks,
+        model_type=str(kept.get("type", "")),
+        python=python,
+        packages={p.split("==")[0]: p for p in lock.splitlines() if "==" in p},
+        seconds=bundle.seconds,
+    )
+
+
+def _proof_record(draft: Draft, bench: Bench) -> dict[str, Any]:
+    return {
+        "version": 1,
+        **proof_json(draft.proof),
+        "seed": bench.seed,
+        "rtol": compare.RTOL,
+        "parameters": dict(draft.parameters),
+        "metrics": {side: dict(seen.metrics) for side, seen in draft.sides.items()},
+        "digests": {
+            step: {name: seen["digest"] for name, seen in values.items()}
+            for step, values in draft.sides["bundle"].values.items()
+            if step != END
+        },
+    }
+
+
+def proof_json(found: Proof) -> dict[str, Any]:
+    """Return a proof as `promote --json` prints it."""
+    return {
+        "equal": found.equal,
+        "because": found.because,
+        "steps": [{k: v for k, v in asdict(d).items() if k != "close"} for d in found.steps],
+    }
+
+
+def _touches(draft: Draft) -> dict[str, list[str]]:
+    kinds = {"file": "files", "path": "files", "host": "hosts", "environment": "environment"}
+    found: dict[str, dict[str, None]] = {}
+    for cell in draft.notebook.cells:
+        for hazard in hazards.hazards(cell.source):
+            if hazard.kind in kinds:
+                found.setdefault(kinds[hazard.kind], {})[hazard.what] = None
+    return {kind: list(names) for kind, names in found.items()}

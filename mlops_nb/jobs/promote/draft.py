@@ -1,0 +1,133 @@
+"""A bundle in the making: the cells that a job carries, cut out of their notebook."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb.engine.task import Environments, Reuse, Source
+from mlops_nb.evaluation import gates
+from mlops_nb.evaluation import metrics as evaluation_metrics
+from mlops_nb.events import Event
+from mlops_nb.jobs import schedule
+from mlops_nb.jobs.bundle import freeze
+from mlops_nb.jobs.promote.compare import Side
+from mlops_nb.notebook import cells, local_modules, slicing
+from mlops_nb.notebook import pipeline as notebook_pipeline
+from mlops_nb.notebook.model import Gate, Job, Notebook, Pipeline, Proof, Value
+
+END = "(end)"  # where a run is looked at once more, after its last cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What a promotion works with.
+
+    execute: runs a task and returns its events; they are recorded where it is told to
+    run:     id of the bundle's run; `output` is where its notebook goes
+    scratch: a folder of its own
+    environment: what the kernel's environment adds; `secrets` are values to mask
+    note:    is told of progress in words
+    snapshots: knows the snapshots of what a notebook loads from outside, for both sides to use
+    """
+
+    root: Path
+    execute: Callable[..., list[Event]]
+    environments: Environments
+    run: str
+    output: Path
+    scratch: Path
+    environment: Mapping[str, str]
+    base_environment: Mapping[str, str]
+    secrets: tuple[str, ...]
+    note: Callable[[str], None]
+    seed: int
+    champion: tuple[int, Path] | None = None
+    snapshots: Callable[[Source], Reuse | None] = lambda _: None
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A bundle in the making."""
+
+    job: Job
+    source: Source
+    cut: slicing.Slice
+    document: dict[str, Any]
+    notebook: Notebook
+    pipeline: Pipeline
+    carried: Mapping[str, str]
+    interpreter: str
+    parameters: Mapping[str, Value]
+    metrics: tuple[str, ...]
+    proof: Proof = field(default_factory=lambda: Proof(equal=None))
+    sides: dict[str, Side] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    changes: list[str] = field(default_factory=list)  # of the job that was there before
+
+
+def cut_out(job: Job, source: Source) -> slicing.Slice:
+    """Return the cells that a job must carry: for its model, metrics, gates and evaluation.
+
+    Raises JobError for a gate on a metric that no cell makes.
+    """
+    pipeline = source.pipeline
+    read = [gates.gate(text) for text in job.gates]
+    evaluation = (n for v in pipeline.evaluation.values() for n in v.split(","))
+    wanted = (*pipeline.metrics, *(gate_name(g) for g in read), *evaluation)
+    found = slicing.cut(pipeline, variable=job.model_variable, wanted=wanted)
+    known = [*possible_metrics(pipeline, found), *evaluation_metrics.named(pipeline.evaluation)]
+    if (error := gates.unknown(read, known)) is not None:
+        raise error
+    return found
+
+
+def prepare(  # noqa: PLR0913  what a draft is cut out with
+    job: Job,
+    source: Source,
+    cut: slicing.Slice,
+    *,
+    root: Path,
+    interpreter: str,
+    stdlib: frozenset[str],
+    at: datetime,
+) -> Draft:
+    """Freeze the cells that a job carries, with the local modules that they import."""
+    pipeline = source.pipeline
+    document = freeze.freeze(source.document, pipeline, cut.kept)
+    notebook = cells.read(document, source.path.name)
+    folder = source.path.parent.resolve()
+    about = schedule.interval(job.schedule, at)
+    return Draft(
+        job=job,
+        source=source,
+        cut=cut,
+        document=document,
+        notebook=notebook,
+        pipeline=notebook_pipeline.pipeline(notebook),
+        carried=local_modules.carried(
+            [cells.python_of(c.source) for c in notebook.cells],
+            lambda name: None if name in stdlib else files.local_module(name, (folder, root)),
+        ),
+        interpreter=interpreter,
+        parameters=schedule.filled(job.parameters, about, {p.name: p for p in pipeline.parameters}),
+        metrics=pipeline.metrics,
+    )
+
+
+def gate_name(gate: Gate) -> str:
+    """Return the metric that a gate judges, by slice where it does."""
+    return f"{gate.metric}_by_{gate.by}" if gate.by else gate.metric
+
+
+def possible_metrics(pipeline: Pipeline, cut: slicing.Slice) -> list[str]:
+    """Names that may turn out to be metrics, the likely ones first: those of the last steps."""
+    named = [*pipeline.metrics, *pipeline.logged]
+    if named:
+        made = [n for s in pipeline.steps for n in s.makes]
+        return [*named, *(n for n in made if n.partition("_by_")[0] in named and n not in named)]
+    known = {p.name for p in pipeline.parameters}
+    late = [s for s in pipeline.steps if s.name in cut.after] or list(reversed(pipeline.steps))
+    return [n for s in late for n in s.makes if n not in known and not n.startswith("_")]

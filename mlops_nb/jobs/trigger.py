@@ -1,0 +1,82 @@
+"""Starts runs of jobs by hand, and carries a run through all its tries."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from mlops_nb import git
+from mlops_nb.context import Tell, Workshop, silence
+from mlops_nb.jobs import agenda, execute, schedule, worker
+from mlops_nb.notebook.model import Job, Value
+from mlops_nb.runs import reap
+from mlops_nb.runs.history import Run
+
+LOOK_EVERY = 0.2  # s
+LEFT: list[Any] = []  # processes that nobody waits for
+
+
+def trigger(
+    shop: Workshop,
+    name: str,
+    given: Mapping[str, Value],
+    *,
+    detach: bool = False,
+    tell: Tell = silence,
+) -> Run:
+    """Queue a run of a job and carry it through its tries; or leave it to a process of its own.
+
+    Raises Refused before anything is written.
+    """
+    bundle = execute.live(shop, name)[1]
+    job = bundle.job
+    values = execute.values_of(bundle, schedule.interval(job.schedule, shop.now()), given)
+    queued = replace(
+        agenda.queued(job, "hand", shop.now(), because="by hand"),
+        run=shop.new_run(), given={name: values[name] for name in given},
+        commit=git.of(shop.root),
+    )  # fmt: skip
+    shop.journal.append(queued)
+    if detach:
+        LEFT.append(worker.launch(shop, queued.run))
+        return shop.run_of(queued.run)
+    return carry_through(shop, job, queued.run, tell)
+
+
+def carry_through(shop: Workshop, job: Job, run_id: str, tell: Tell) -> Run:
+    """Work on a queued run until its last try is over; return that.
+
+    Where another process took it, or works for the same job, wait for that.
+    """
+    while True:
+        done = _finish(shop, run_id, tell)
+        again = queue_next(shop, job, done)
+        if again is None:
+            return done
+        run_id = again
+
+
+def _finish(shop: Workshop, run_id: str, tell: Tell) -> Run:
+    while True:
+        run = shop.run_of(run_id)
+        if not agenda.is_open(run):
+            return run
+        early = run.not_before and shop.now() < datetime.fromisoformat(run.not_before)
+        if run.status == "queued" and not early and worker.work(shop, run_id, tell) is not None:
+            continue
+        reap.bury(shop)
+        time.sleep(LOOK_EVERY)
+
+
+def queue_next(shop: Workshop, job: Job, done: Run) -> str | None:
+    """Queue the next try of a run that failed; return its id, None where there is to be none."""
+    again = agenda.next_try(job, done, shop.now())
+    if again is None:
+        return None
+    queued = replace(again, run=shop.new_run())
+    written = shop.journal.append(queued, once=f"try:{done.first}#{queued.attempt}")
+    if written is not None:
+        return queued.run
+    return next((run.id for run in worker.job_runs(shop, done.id).values()
+                 if run.first == done.first and run.attempt == queued.attempt), None)  # fmt: skip

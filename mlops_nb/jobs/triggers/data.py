@@ -1,0 +1,80 @@
+"""New data: files that match a glob, once they have stopped growing."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb.jobs.triggers.base import Signal, View
+
+SETTLE = 5.0  # s that a file must stay as it is before it counts
+SHOWN = 3  # files that are named, of many
+
+
+class Data:
+    """`{data: "flights-*.parquet"}`, from the job's folder."""
+
+    cooldown = 0.0
+
+    def signal(self, wish: Mapping[str, Any], view: View) -> Signal | None:
+        """Fire for files whose content is not known; notes keep what need not be read again."""
+        settled = look(view.folder, str(wish["data"]), view.notes)
+        contents = set(view.known.values())
+        new = {
+            path: digest
+            for path, digest in settled.items()
+            if (digest != view.known[path] if path in view.known else digest not in contents)
+        }
+        if not new:
+            return None
+        names = ", ".join(sorted(new)[:SHOWN])
+        more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
+        return Signal(because=f"new data: {names}{more}", seen={"files": new})
+
+
+def look(folder: Path, pattern: str, notes: dict[str, Any]) -> dict[str, str]:
+    """Return the files that match and have stopped growing, each with its sha256.
+
+    notes: {"files": {path: [size, mtime in ns, since, sha256]}, "settling": how many still grow}
+    """
+    before, now = notes.get("files", {}), time.time()
+    kept: dict[str, list[Any]] = {}
+    for path in sorted(folder.glob(pattern)):
+        try:
+            stat = path.stat()
+        except OSError:  # it was there a moment ago
+            continue
+        if not path.is_file():
+            continue
+        name = path.relative_to(folder).as_posix()
+        size, changed, since, digest = before.get(name, [-1, -1, now, ""])
+        if (size, changed) != (stat.st_size, stat.st_mtime_ns):
+            since, digest = now, ""
+        if not digest and now - min(since, stat.st_mtime) >= SETTLE:
+            digest = _digest(path)
+        kept[name] = [stat.st_size, stat.st_mtime_ns, since, digest]
+    notes["files"] = kept
+    notes["settling"] = sum(not entry[3] for entry in kept.values())
+    return {name: entry[3] for name, entry in kept.items() if entry[3]}
+
+
+def _digest(path: Path) -> str:
+    """Return a file's sha256, "" where it changed while it was read, or cannot be."""
+    try:
+        before = path.stat()
+        found = files.sha256(path)
+        after = path.stat()
+    except OSError:
+        return ""
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    return found if same else ""
+
+
+def present(folder: Path, pattern: str) -> dict[str, str]:
+    """Return every file that matches now, growing or not, with its sha256."""
+    found = (p for p in sorted(folder.glob(pattern)) if p.is_file())
+    return {p.relative_to(folder).as_posix(): files.sha256(p) for p in found}
+
+
+SENSOR = Data()

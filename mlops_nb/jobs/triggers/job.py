@@ -1,0 +1,28 @@
+"""Another job: its runs that finished."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from mlops_nb.jobs.triggers.base import Signal, View
+
+
+class Job:
+    """`{job: weather}`: runs after each run of that job that finished since it was promoted."""
+
+    cooldown = 0.0
+
+    def signal(self, wish: Mapping[str, Any], view: View) -> Signal | None:
+        """Fire for the latest run of the other job that finished, once."""
+        name = wish["job"]
+        done = [r for r in view.runs.values() if r.job == name and r.exit_status == 0]
+        if not done:
+            return None
+        latest = max(done, key=lambda r: (r.finished, r.id))
+        followed = [r.signal.get("run") for r in view.runs.values() if r.job == view.job.name]
+        if latest.id in followed or datetime.fromisoformat(latest.finished) < view.since:
+            return None
+        return Signal(because=f"job {name} finished run {latest.id}", seen={"run": latest.id})
+
+
+SENSOR = Job()

@@ -1,0 +1,31 @@
+"""A falling metric: the version that answers does worse than when it was released."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_nb.jobs.triggers.base import Signal, View
+
+DAY = 86_400.0  # s
+
+
+class Metric:
+    """`{metric: auc, fall: 0.05}`: held against the value at release, on data as it is."""
+
+    cooldown = DAY
+
+    def signal(self, wish: Mapping[str, Any], view: View) -> Signal | None:
+        """Fire where the latest evaluation is further below the value at release than `fall`."""
+        if view.champion is None or not view.evaluated:
+            return None
+        version, released = view.champion
+        latest = view.evaluated[-1]
+        name, fall = wish["metric"], float(wish["fall"])
+        then, now = released.get(name), latest.metrics.get(name)
+        if latest.version != version or then is None or now is None or not now < then - fall:
+            return None
+        because = (f"{name} of version {version} fell to {now:.4g}, more than {fall:g} below "
+                   f"{then:.4g} at its release")  # fmt: skip
+        return Signal(because=because, seen={"evaluated": latest.id, "metric": name, "value": now})
+
+
+SENSOR = Metric()

@@ -1,0 +1,113 @@
+"""What is answered of jobs, their history and models, as the public JSON."""
+
+from datetime import datetime
+from typing import Any
+
+from mlops_nb.context import Workshop
+from mlops_nb.jobs import changes, execute, schedule
+from mlops_nb.jobs.bundle import job_yaml, trigger_text
+from mlops_nb.jobs.registry import JobState
+from mlops_nb.models.registry import Model
+from mlops_nb.notebook.model import Schedule
+from mlops_nb.runs import history
+from mlops_nb.scheduler import loop
+
+GATE = ("gate", "passed", "value", "low", "high", "n", "champion", "because")
+
+
+def local(at: str, when: Schedule | None) -> str | None:
+    """Return a stored time in the job's zone, None where there is none."""
+    if not at:
+        return None
+    zone = schedule.zone(when.timezone if when else "UTC")
+    return datetime.fromisoformat(at).astimezone(zone).isoformat(timespec="seconds")
+
+
+def history_row(run: history.Run, when: Schedule | None) -> dict[str, Any]:
+    """Return one row of `history --json`."""
+    return {
+        "run": run.id,
+        "job": run.job,
+        "try": run.attempt,
+        "trigger": run.trigger,
+        "fired": run.fired,
+        "scheduled_at": local(run.scheduled_at, when),
+        "started": local(run.started, when),
+        "finished": local(run.finished, when),
+        "status": run.status,
+        "because": run.error or run.because,
+        "parameters": dict(run.parameters),
+        "metrics": run.metrics,
+        "gates": [{k: g.get(k) for k in GATE} for g in run.gates],
+        "model_version": run.model_version,
+    }  # fmt: skip
+
+
+def schedule_of(state: JobState) -> Schedule | None:
+    """Return a job's schedule, None where it has none."""
+    return job_yaml.of_definition(dict(state.definition)).schedule if state.definition else None
+
+
+def job_history(shop: Workshop, name: str) -> dict[str, Any]:
+    """Return what `history --json` prints, oldest first."""
+    when = schedule_of(execute.state_of(shop, name))
+    runs = history.runs(shop.journal.read(job=name)).values()
+    return {"version": 1, "job": name, "runs": [history_row(r, when) for r in runs]}
+
+
+def all_jobs(shop: Workshop) -> dict[str, Any]:
+    """Return what `jobs --json` prints."""
+    events = list(shop.journal.read()) if shop.knows_anything else []
+    runs = history.runs(events)
+    rows = []
+    for state in shop.jobs().values():
+        when = schedule_of(state)
+        last = [r for r in runs.values() if r.job == state.name]
+        job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
+        due = loop.next_due(shop, job, state) if job is not None else None
+        rows.append({
+            "job": state.name,
+            "status": state.status,
+            "schedule": None if when is None else {"cron": when.cron, "timezone": when.timezone},
+            "triggers": [trigger_text.told(t) for t in job.triggers] if job else [],
+            "next": None if due is None else due.isoformat(),
+            "last": history_row(last[-1], when) if last else None,
+            "differs_from_notebook": changes.differing_steps(shop, state) if job else None,
+        })  # fmt: skip
+    return {"version": 1, "scheduler": {"seen": loop.seen(shop)}, "jobs": rows}
+
+
+def one_job(shop: Workshop, name: str) -> dict[str, Any]:
+    """Return what `job --json` prints: the row of `jobs`, and the definition."""
+    state = execute.state_of(shop, name)
+    row = next(r for r in all_jobs(shop)["jobs"] if r["job"] == name)
+    return {"version": 1, **row, "digest": state.digest, "definition": dict(state.definition)}
+
+
+def all_models(shop: Workshop) -> dict[str, Any]:
+    """Return what `models --json` prints."""
+    found = shop.models()
+    return {"version": 1, "models": [model_row(m) for m in found.values()]}
+
+
+def model_row(model: Model) -> dict[str, Any]:
+    """Return one model of `models --json`."""
+    before = model.releases[-2] if len(model.releases) > 1 else None
+    status = {before: "previous", model.champion: "champion"}
+    return {
+        "name": model.name,
+        "champion": model.champion,
+        "moved": model.moved or None,
+        "versions": [
+            {
+                "version": v.version,
+                "run": v.run,
+                "created": v.created,
+                "metrics": dict(v.metrics),
+                "status": "waiting"
+                if v.version in model.waiting
+                else status.get(v.version, "retired"),
+            }
+            for v in model.versions.values()
+        ],
+    }

@@ -1,0 +1,139 @@
+"""The process of one run: it takes the run, beats while it is at work, and says how it ended."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from mlops_nb.context import Tell, Workshop, real_time, silence
+from mlops_nb.errors import MlopsError, NotFound
+from mlops_nb.events import RunClaimed
+from mlops_nb.integrations import catch_up
+from mlops_nb.jobs import agenda, evaluate, execute
+from mlops_nb.runs import history, process, reap
+from mlops_nb.runs.history import Run
+
+BEAT_EVERY = 5.0  # s
+LOG = "worker.log"
+MODULE = "mlops_nb.jobs.worker"  # this one
+
+
+def launch(shop: Workshop, run: str) -> "subprocess.Popen[bytes]":
+    """Start the process of a queued run; it outlives whoever starts it."""
+    return _launched(shop, {"run": run}, shop.run_folder(run) / LOG)
+
+
+def launch_evaluation(shop: Workshop, job: str) -> "subprocess.Popen[bytes]":
+    """Start the process that holds a job's champion against the data as it is."""
+    return _launched(shop, {"evaluate": job}, shop.settings.folder / "evaluations.log")
+
+
+def _launched(shop: Workshop, asked: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    words = {"root": str(shop.root), "late": shop.late.total_seconds(), **asked}
+    with log.open("ab") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", MODULE, json.dumps(words)], cwd=shop.root,
+            env=shop.environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def claim(shop: Workshop, run_id: str) -> Run | None:
+    """Take a queued run upon this process; None where it is not, or no longer, to be taken.
+
+    One run of a job is at work at a time, whoever asks.
+    """
+    reap.bury(shop)
+    with shop.deciding():
+        runs = job_runs(shop, run_id)
+        run = runs[run_id]
+        if run.status != "queued" or agenda.superseded(run, runs):
+            return None
+        others = (other for other in runs.values() if agenda.takes_turns(other))
+        if agenda.takes_turns(run) and any(agenda.at_work(other) for other in others):
+            return None
+        claimed = RunClaimed(run=run_id, job=run.job, process=process.mine())
+        if shop.journal.append(claimed, once=f"claim:{run_id}") is None:
+            return None
+    return run
+
+
+def job_runs(shop: Workshop, run_id: str) -> dict[str, Run]:
+    """Return the runs of a run's job. Raises NotFound where there is no such run."""
+    job = shop.run_of(run_id).job
+    if not job:
+        raise NotFound(f"run {run_id!r} is of no job", fix="mlops-nb runs")
+    return history.runs(shop.journal.read(job=job, kinds=history.COURSE))
+
+
+def work(shop: Workshop, run_id: str, tell: Tell = silence) -> Run | None:
+    """Take a queued run, run it, judge it, and say the last word; None where it was not taken."""
+    run = claim(shop, run_id)
+    if run is None:
+        return None
+    try:
+        with beating(shop, run):
+            execute.attempt(shop, run, tell)
+    finally:
+        shop.journal.append(reap.done(shop.run_of(run_id)), once=f"done:{run_id}")
+        catch_up.behind(shop)
+    return shop.run_of(run_id)
+
+
+@contextlib.contextmanager
+def beating(shop: Workshop, run: Run) -> Iterator[None]:
+    """Let the journal see every few seconds that this process is alive."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while True:
+            with contextlib.suppress(MlopsError):  # the database may be away for a moment
+                shop.journal.place(beat_of(run.job), f"{run.id} {real_time().isoformat()}")
+            if ended.wait(BEAT_EVERY):
+                return
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def beat_of(job: str) -> str:
+    """Return the place in the journal where the process at work on a job beats."""
+    return f"beat:{job}"
+
+
+def main(asked: str) -> int:
+    """Work on the run that a JSON object names; return its exit status."""
+    found = json.loads(asked)
+    shop = Workshop(Path(found["root"]), os.environ, real_time)
+    if found["late"]:
+        shop.set_time(real_time() + timedelta(seconds=found["late"]))
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        if "evaluate" in found:
+            return 1 if evaluate.evaluate(shop, found["evaluate"]).error else 0
+        done = work(shop, found["run"])
+    except MlopsError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    return 0 if done is None or done.status in reap.FINE else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Jupyter: magics, widgets, and the routes that the sidebar calls."""

@@ -1,0 +1,1 @@
+"""Handlers of the Jupyter server, one file a subject."""

@@ -1,0 +1,1 @@
+"""Lineage: what a value was made of, how two runs differ."""

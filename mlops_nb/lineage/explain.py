@@ -1,0 +1,94 @@
+"""Why a version of a model answered at some moment: who or what released it, and from what."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlops_nb.events import Event, JobApplied, Registered, Released
+from mlops_nb.runs.history import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What stood behind an answer at some moment.
+
+    released: the event that put the version in its place
+    made:     the event that registered it
+    applied:  the bundle that was live when its run began, None where that is not known
+    """
+
+    released: Released
+    made: Registered
+    applied: JobApplied | None
+
+
+def account(events: Iterable[Event], model: str, at: datetime) -> Account | None:
+    """Return what stood behind a model's answers at a moment, None where nothing answered yet."""
+    made: dict[int, Registered] = {}
+    applied: dict[str, list[JobApplied]] = {}
+    last: Released | None = None
+    for event in events:
+        if datetime.fromisoformat(event.at) > at:
+            break
+        if isinstance(event, Registered) and event.model == model:
+            made[event.version] = event
+        elif isinstance(event, Released) and event.model == model:
+            last = event
+        elif isinstance(event, JobApplied):
+            applied.setdefault(event.job, []).append(event)
+    if last is None or last.version not in made:
+        return None
+    found = made[last.version]
+    live = [a for a in applied.get(found.job, []) if a.id <= found.id]
+    first = applied.get(found.job, [None])[0]  # its first promotion: made live once it passed
+    return Account(released=last, made=found, applied=live[-1] if live else first)
+
+
+def as_json(found: Account, model: str, run: Run, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return what `why MODEL --at --json` prints.
+
+    data: what the run read from outside: path or name → digest
+    """
+    released, applied = found.released, found.applied
+    return {
+        "version": 1,
+        "model": model,
+        "model_version": released.version,
+        "released": {
+            "at": released.at,
+            "because": released.because,
+            "by": released.by or (f"job {released.job}" if not released.rollback else ""),
+            "rollback": released.rollback,
+            "previous": released.previous,
+        },
+        "run": run.id,
+        "job": run.job,
+        "trigger": run.trigger,
+        "fired": run.fired,
+        "scheduled_at": run.scheduled_at,
+        "parameters": dict(run.parameters),
+        "metrics": dict(found.made.metrics),
+        "gates": [dict(gate) for gate in run.gates],
+        "data": dict(data),
+        "model_digest": found.made.digest,
+        "bundle": applied.digest if applied else "",
+        "commit": run.commit or (applied.commit if applied else ""),
+    }
+
+
+def as_text(answer: Mapping[str, Any]) -> str:
+    """Return such an answer in words."""
+    released = answer["released"]
+    lines = [
+        f"{answer['model']}: version {answer['model_version']} answered",
+        f"released: {released['at'][:19]} UTC, by {released['by'] or 'hand'}: "
+        f"{released['because']}",
+        f"made by:  run {answer['run']} of job {answer['job']}, trigger: {answer['trigger']}"
+        f" ({answer['fired'] or 'as asked'})",
+    ]
+    lines += [f"gate:     {g['gate']}: {'passed' if g['passed'] else 'NOT met'} ({g['because']})"
+              for g in answer["gates"]]  # fmt: skip
+    lines += [f"data:     {name} {digest[:16]}" for name, digest in answer["data"].items()]
+    lines += [f"bundle:   {answer['bundle'][:16]}", f"commit:   {answer['commit'] or 'none'}"]
+    return "\n".join(lines)

@@ -1,0 +1,37 @@
+"""Reads back what a run's steps read and made: from the journal, and its executed notebook."""
+
+from pathlib import Path
+
+from mlops_nb.engine.task import Journal
+from mlops_nb.errors import MlopsError
+from mlops_nb.events import Event, StepRecorded, StepReused
+from mlops_nb.lineage.trace import Trace, trace
+from mlops_nb.notebook import cells
+from mlops_nb.notebook import pipeline as notebook_pipeline
+from mlops_nb.notebook.model import Notebook, Pipeline
+from mlops_nb.runs.history import Run
+
+
+def traced(journal: Journal, run: Run, records: list[Event] | None = None) -> Trace:
+    """Return what a run's units read and made, with its notebook where that is still there.
+
+    records: every StepRecorded of the journal; filled when it is first needed, for the next call
+    """
+    events: list[Event] = list(journal.read(run=run.id))
+    reused = any(isinstance(e, StepReused) for e in events)
+    if reused or not any(isinstance(e, StepRecorded) for e in events):
+        known = [] if records is None else records
+        known += [] if known else journal.read(kinds=(StepRecorded,))
+        events = sorted([*events, *(e for e in known if e.run != run.id)], key=lambda e: e.id)
+    notebook, pipeline = read_back(Path(run.output))
+    return trace(run.id, events, notebook=notebook, pipeline=pipeline)
+
+
+def read_back(path: Path) -> tuple[Notebook, Pipeline] | tuple[None, None]:
+    """Return an executed notebook and its pipeline; nothing where it was moved or damaged."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        notebook = cells.read(cells.load(text, path.name), path.name)
+        return notebook, notebook_pipeline.pipeline(notebook)
+    except (MlopsError, OSError, UnicodeDecodeError):
+        return None, None

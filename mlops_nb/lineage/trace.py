@@ -1,0 +1,239 @@
+"""What one run's steps read and made, told from its events and from the records they stand by."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_nb.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepObserved,
+    StepRecorded,
+    StepReused,
+    StepStarted,
+)
+from mlops_nb.notebook.model import Notebook, Pipeline
+from mlops_nb.notebook.static_names import names
+from mlops_nb.reuse import units as un
+
+Seen = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One unit of a run: what it read, and what it left behind.
+
+    step:     its step's name, "" for a cell of none
+    cells:    indexes of code cells; empty where the notebook is gone
+    reused:   it stood by an earlier run; `because` says why it stood or ran
+    reads:    name → digest of the value that it read, "" where that was not recorded
+    values:   name → what was seen of it afterwards, as `StepObserved` tells it
+    record:   what was recorded of it; empty where nothing was, as in the runs of jobs
+    """
+
+    unit: str
+    step: str
+    cells: tuple[int, ...] = ()
+    reused: bool = False
+    because: str = ""
+    reads: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    values: Seen = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def files(self) -> Mapping[str, Mapping[str, Any]]:
+        """Files that it read: path, from the notebook's folder → {"stat", "sha256"} or absent."""
+        return {p: t for p, t in self.record.get("files", {}).items() if not t.get("absent")}
+
+    @property
+    def written(self) -> Mapping[str, Mapping[str, Any]]:
+        """Files that it wrote."""
+        return {p: t for p, t in self.record.get("written", {}).items() if not t.get("absent")}
+
+    @property
+    def modules(self) -> Mapping[str, Mapping[str, Any]]:
+        """Files of local modules that were imported when it ran."""
+        return {p: t for p, t in self.record.get("modules", {}).items() if not t.get("absent")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """One run, as far as it is known: its units in the order of the notebook.
+
+    notebook, pipeline: the executed notebook as it was read back; None where it is gone
+    """
+
+    run: str
+    source: str
+    parameters: Mapping[str, Any]
+    works: tuple[Work, ...]
+    notebook: Notebook | None = None
+    pipeline: Pipeline | None = None
+
+    def maker(self, name: str, digest: str, before: int) -> int | None:
+        """Return which unit, of those before one, left a name behind as another read it."""
+        makers = [i for i, w in enumerate(self.works[:before]) if name in w.values]
+        same = [i for i in makers if self.works[i].values[name].get("digest") == digest]
+        return max(same or makers, default=None)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Told:
+    """What a run's own events say of its steps."""
+
+    started: int = 0
+    ended: float = float("inf")
+    source: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    steps: list[str] = field(default_factory=list)
+    observed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reused: dict[str, str] = field(default_factory=dict)
+    ran: dict[str, str] = field(default_factory=dict)
+
+
+def trace(
+    run: str,
+    events: Iterable[Event],
+    *,
+    notebook: Notebook | None = None,
+    pipeline: Pipeline | None = None,
+) -> Trace:
+    """Return what a run's units read and made.
+
+    events: its own, and every StepRecorded up to it, in the order they were written
+    """
+    kept = list(events)
+    told = _told(run, kept)
+    records = [
+        e for e in kept
+        if isinstance(e, StepRecorded) and e.record.get("notebook") == told.source
+        and e.id <= told.ended
+    ]  # fmt: skip
+    works: list[Work] = []
+    units = _units(told, records, pipeline)
+    parts = Counter(step for _, step, _ in units)
+    for unit, step, cells in units:
+        if step and step not in {*told.ran, *told.reused}:
+            continue
+        found = _record(unit, step, told, records, run)
+        if not step and not found:
+            continue
+        works.append(_work(unit, step, cells, told=told, record=found, pipeline=pipeline,
+                           works=works, several=parts[step] > 1))  # fmt: skip
+    return Trace(run=run, source=told.source, parameters=told.parameters, works=tuple(works),
+                 notebook=notebook, pipeline=pipeline)  # fmt: skip
+
+
+def _told(run: str, events: Iterable[Event]) -> _Told:
+    told = _Told()
+    for event in events:
+        if event.run != run:
+            continue
+        match event:
+            case RunStarted():
+                told.started, told.source = event.id, event.notebook
+                told.parameters, told.steps = event.parameters, list(event.steps)
+            case StepReused():
+                told.reused[event.step] = event.because
+            case StepStarted():
+                told.ran.setdefault(event.step, "")
+            case StepFinished():
+                told.ran[event.step] = event.because
+            case StepObserved() if event.step:
+                told.observed.setdefault(event.step, {}).update(event.values)
+            case RunFinished():
+                told.ended = event.id
+            case _:
+                pass
+    return told
+
+
+def _units(
+    told: _Told, records: Sequence[StepRecorded], pipeline: Pipeline | None
+) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Return (unit, step, cells) in notebook order; without the notebook, as was recorded."""
+    if pipeline is not None:
+        return [(u.name, u.step, u.cells) for u in un.units(pipeline)]
+    recorded = dict.fromkeys((e.unit, e.step) for e in records if e.id > told.started and e.step)
+    named = {step for _, step in recorded}
+    found = [*recorded, *((step, step) for step in told.steps if step not in named)]
+    found.sort(key=lambda pair: told.steps.index(pair[1]) if pair[1] in told.steps else 0)
+    return [(unit, step, ()) for unit, step in found]
+
+
+def _record(
+    unit: str, step: str, told: _Told, records: Sequence[StepRecorded], run: str
+) -> Mapping[str, Any]:
+    """Return the record that a unit wrote, or stood by: the newest that tells of these values."""
+    candidates = [e for e in reversed(records) if e.unit == unit and e.step == step]
+    own = [e for e in candidates if e.run == run or (not e.run and e.id > told.started)]
+    earlier = candidates if step in told.reused or not step else []
+    fitting = [e.record for e in (*own, *earlier) if _fits(e.record, step, told)]
+    return fitting[0] if fitting else {}
+
+
+def _fits(record: Mapping[str, Any], step: str, told: _Told) -> bool:
+    for name, value in record["parameters"].items():
+        if name not in told.parameters or told.parameters[name] != value:
+            return False
+    seen = told.observed.get(step, {})
+    if any(n in seen and seen[n].get("digest") != v["digest"]
+           for n, v in record["values"].items()):  # fmt: skip
+        return False
+    everything = {(n, v.get("digest")) for o in told.observed.values() for n, v in o.items()}
+    known = {name for name, _ in everything}
+    return all(n not in known or (n, d) in everything for n, d in record["inputs"].items())
+
+
+def _work(  # noqa: PLR0913  a unit, from all that is known of it
+    unit: str,
+    step: str,
+    cells: tuple[int, ...],
+    *,
+    told: _Told,
+    record: Mapping[str, Any],
+    pipeline: Pipeline | None,
+    works: Sequence[Work],
+    several: bool,
+) -> Work:
+    seen = told.observed.get(step, {}) if step else {}
+    values = {**record.get("values", {}), **({} if several and record else seen)}
+    if record:
+        reads, parameters = dict(record["inputs"]), dict(record["parameters"])
+    else:
+        reads, parameters = _by_text(step, told, pipeline, works)
+    return Work(
+        unit=unit, step=step, cells=cells,
+        reused=step in told.reused and step not in told.ran,
+        because=told.ran.get(step) or told.reused.get(step, ""),
+        reads=reads, parameters=parameters, values=values, record=record,
+    )  # fmt: skip
+
+
+def _by_text(
+    step: str, told: _Told, pipeline: Pipeline | None, works: Sequence[Work]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return what a step reads as its text tells, with the digests that were seen before it."""
+    known = next((s for s in pipeline.steps if s.name == step), None) if pipeline else None
+    if known is None:
+        return {}, {}
+    made = {n: str(v.get("digest", "")) for w in works for n, v in w.values.items()}
+    reads = {n: made[n] for n in known.uses if n in made}
+    return reads, {n: told.parameters[n] for n in known.parameters if n in told.parameters}
+
+
+def imports(notebook: Notebook) -> dict[str, str]:
+    """Return every name that a notebook binds by an import → its dotted path."""
+    found: dict[str, str] = {}
+    for cell in notebook.cells:
+        found |= names(cell.source).imports
+    return found
+
+
+def frames(works: Iterable[Work]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return (name, digest) → what was seen of it, for every frame that a unit made."""
+    return {(n, str(v["digest"])): v for w in works for n, v in w.values.items() if "schema" in v}

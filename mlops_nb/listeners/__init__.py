@@ -1,1 +1,0 @@
-"""Who folds events into a view of their own: one file a technology."""

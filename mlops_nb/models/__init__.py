@@ -1,0 +1,1 @@
+"""Models: versions, judgement, release, rollback."""

@@ -1,0 +1,112 @@
+"""Judge a run's model by its gates, and release it where they pass."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from mlops_nb.evaluation import gates
+from mlops_nb.events import ApprovalAsked, Event, Judged, Registered, Released
+from mlops_nb.models.registry import Model
+from mlops_nb.notebook.model import Gate, Job, Verdict
+from mlops_nb.runs.history import Run
+
+
+def gates_of(job: Job) -> tuple[Gate, ...]:
+    """Return a job's gates, read."""
+    return tuple(gates.gate(text) for text in job.gates)
+
+
+def verdicts(job: Job, run: Run, champion: int | None, champion_error: str) -> tuple[Verdict, ...]:
+    """Return what a job's gates say of a finished run.
+
+    champion: the version that the run was scored against, None where there is none
+    """
+    against = None if champion is None else _scored(run, champion)
+    if champion is not None and champion not in run.champion and not champion_error:
+        champion_error = (
+            f"version {champion} became champion while this run went on"
+            if run.champion
+            else "no step below the model's own judges it"
+        )
+    own = gates.Scored(metrics=run.metrics, slices=run.slices, evaluation=run.evaluation)
+    return gates.judge(gates_of(job), own, champion=against, champion_error=champion_error)
+
+
+def _scored(run: Run, version: int) -> gates.Scored:
+    """Return how a champion did on the run's own data."""
+    told = run.scored.get(version)
+    return gates.Scored(
+        metrics=run.champion.get(version, {}),
+        slices=told.slices if told else {},
+        evaluation=told.evaluation if told else {},
+    )
+
+
+def judge(job: Job, run: Run, model: Model | None, champion_error: str = "") -> Iterator[Event]:
+    """Yield the verdict on a finished run, and what follows from it.
+
+    A model that equals the champion is not registered again; one that a gate refuses leaves the
+    champion where it is; any other becomes a version, and the champion.
+    """
+    champion = None if model is None else model.champion
+    said = verdicts(job, run, champion, champion_error)
+    told = tuple(asdict(v) for v in said)
+    ended = _refused(said, champion) or _nothing_to_release(job, run, model)
+    if ended:
+        passed = all(v.passed for v in said)
+        yield Judged(run=run.id, job=run.job, verdicts=told, passed=passed, because=ended)
+        return
+    assert run.model is not None
+    number = max(model.versions, default=0) + 1 if model is not None else 1
+    name = job.model_name or job.name
+    because = _released_because(said, champion)
+    yield Judged(run=run.id, job=run.job, verdicts=told, passed=True, because=because)
+    yield Registered(
+        run=run.id,
+        job=run.job,
+        model=name,
+        version=number,
+        artifact=run.model.artifact,
+        digest=run.model.digest,
+        metrics=run.metrics,
+    )
+    if job.approval == "required":
+        yield ApprovalAsked(
+            run=run.id, job=run.job, model=name, version=number, champion=champion,
+            because=f"{because}; it waits for: mlops-nb approve {name} {number}",
+        )  # fmt: skip
+        return
+    yield Released(
+        run=run.id, job=run.job, model=name, version=number, previous=champion, because=because
+    )
+
+
+def _refused(said: Sequence[Verdict], champion: int | None) -> str:
+    """Return which gates refuse a model and why, "" where none does."""
+    refused = [f"gate {v.gate!r}: {v.because}" for v in said if not v.passed]
+    kept = f"; version {champion} stays champion" if champion is not None else ""
+    return "; ".join(refused) + kept if refused else ""
+
+
+def _nothing_to_release(job: Job, run: Run, model: Model | None) -> str:
+    """Return why nothing comes of a run whose gates passed, "" where its model is released."""
+    if run.trigger == "backfill":
+        return "gates passed; a run over the past releases nothing"
+    if job.model_variable is None or run.model is None:
+        return "gates passed"
+    champion = None if model is None else model.champion
+    if model is not None and champion is not None and _same(model, champion, run):
+        return f"the model equals the champion, version {champion}: nothing to register"
+    return ""
+
+
+def _same(model: Model, champion: int, run: Run) -> bool:
+    version = model.versions.get(champion)
+    digest = run.model.digest if run.model else ""
+    return version is not None and digest != "unknown" and version.digest == digest
+
+
+def _released_because(said: Sequence[Verdict], champion: int | None) -> str:
+    if not said:
+        return "no gate stands against it"
+    against = f", champion was version {champion}" if champion is not None else ""
+    return f"{len(said)} of {len(said)} gates passed{against}"

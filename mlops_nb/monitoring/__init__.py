@@ -1,0 +1,1 @@
+"""Monitoring: the health of jobs and models, and alerts."""

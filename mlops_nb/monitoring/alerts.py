@@ -1,0 +1,201 @@
+"""Alerts, told from what happened: which are open, what follows, and which messages are due."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlops_nb.events import AlertAcked, AlertEnded, AlertRaised, AlertSent, Event
+from mlops_nb.monitoring.health import Standing
+
+KINDS = (AlertRaised, AlertSent, AlertAcked, AlertEnded)
+TRIES = 5  # of one message to one channel
+# between tries; the first is longer than any delivery takes, so that one that is
+# under way in another process is never taken for one that was cut off
+PAUSES = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60))
+ENDED = "ended"
+STALE = timedelta(days=1)  # after which nobody is told any more that something is over
+
+
+@dataclass(slots=True, kw_only=True)
+class Alert:
+    """One alert, as far as it is known."""
+
+    name: str
+    job: str
+    kind: str
+    what: str
+    fix: str
+    urgent: bool
+    cause: str
+    since: str
+    run: str = ""
+    about: str = "raised"  # which message tells of it now
+    acked_until: str = ""
+    ended: str = ""
+    because: str = ""
+    tries: dict[tuple[str, str], AlertSent] = field(default_factory=dict)  # the last of (about, to)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what it tells of goes on."""
+        return not self.ended
+
+    @property
+    def sent(self) -> list[str]:
+        """The channels that took any message of it."""
+        return sorted({to for (_, to), last in self.tries.items() if not last.error})
+
+
+def alerts(events: Iterable[Event]) -> dict[str, Alert]:
+    """Return every alert by its name, oldest first."""
+    found: dict[str, Alert] = {}
+    for event in events:
+        take(found, event)
+    return found
+
+
+def take(found: dict[str, Alert], event: Event) -> None:
+    """Take one more event into what is known of alerts."""
+    if isinstance(event, AlertRaised) and event.alert not in found:
+        found[event.alert] = Alert(
+            name=event.alert, job=event.job, kind=event.kind, what=event.what, fix=event.fix,
+            urgent=event.urgent, cause=event.cause, since=event.at, run=event.run,
+        )  # fmt: skip
+    elif isinstance(event, KINDS) and event.alert in found:
+        _fold(found[event.alert], event)
+
+
+def _fold(alert: Alert, event: AlertRaised | AlertSent | AlertAcked | AlertEnded) -> None:
+    match event:
+        case AlertRaised():
+            alert.what, alert.fix, alert.urgent = event.what, event.fix, event.urgent
+            alert.about, alert.acked_until, alert.run = "urgent", "", event.run
+        case AlertSent():
+            alert.tries[event.about, event.channel] = event
+        case AlertAcked():
+            alert.about, alert.acked_until = f"again-{event.id}", event.until
+        case AlertEnded():
+            alert.ended, alert.because = event.at, event.because
+
+
+# what follows
+
+
+def changes(
+    standings: Iterable[Standing], known: Mapping[str, Alert]
+) -> Iterator[AlertRaised | AlertEnded]:
+    """Yield the alerts that are to be raised, or are over, by how things stand.
+
+    One of a job and kind is open at a time. One whose cause is no longer there is over; one that
+    turns out to hurt users is raised again, by its own name.
+    """
+    running = {(a.job, a.kind): a for a in known.values() if a.is_open}
+    for now in standings:
+        alert = running.get((now.job, now.kind))
+        if alert is not None and alert.cause != now.cause:
+            because = now.because or "it is over"
+            yield AlertEnded(run=now.run, job=now.job, alert=alert.name, because=because)
+            alert = None
+        if now.what and alert is None:
+            number = 1 + sum((a.job, a.kind) == (now.job, now.kind) for a in known.values())
+            yield _raised(now, f"{now.job}-{now.kind}-{number}")
+        elif now.what and alert is not None and now.urgent and not alert.urgent:
+            yield _raised(now, alert.name)
+
+
+def _raised(now: Standing, name: str) -> AlertRaised:
+    return AlertRaised(run=now.run, job=now.job, alert=name, kind=now.kind, what=now.what,
+                       fix=now.fix, urgent=now.urgent, cause=now.cause)  # fmt: skip
+
+
+def once(event: AlertRaised | AlertSent | AlertEnded, known: Mapping[str, Alert]) -> str:
+    """Return the key under which an event is written one time only, whoever writes it.
+
+    >>> once(AlertEnded(alert="a-failed-1", because="it ran"), {})[:10]
+    'alert:cd84'
+    """
+    words = [event.alert]
+    if isinstance(event, AlertSent):
+        words += [event.about, event.channel, str(event.attempt)]
+    elif isinstance(event, AlertRaised):
+        words.append("urgent" if event.alert in known else "raised")
+    else:
+        words.append(ENDED)
+    # a host's name may be longer than a key
+    return "alert:" + hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+# what is due
+
+
+def message(alert: Alert, now: datetime) -> str:
+    """Return which message is to be told of an alert now, "" for none.
+
+    There is none while somebody looks after it, and where it has been over for a day.
+    """
+    if alert.ended:
+        return ENDED if now - datetime.fromisoformat(alert.ended) < STALE else ""
+    if alert.acked_until and now < datetime.fromisoformat(alert.acked_until):
+        return ""
+    return alert.about
+
+
+def due(alert: Alert, channel: str, now: datetime) -> AlertSent | None:
+    """Return the try that is due of an alert to a channel, None where there is none.
+
+    That it is over is told to those only that were told that it began. What a channel did not
+    take is tried again with growing pauses, five times in all.
+    """
+    about = message(alert, now)
+    if not about or (about == ENDED and channel not in alert.sent):
+        return None
+    last = alert.tries.get((about, channel))
+    attempt = 1 if last is None else last.attempt + 1
+    if last is not None:
+        if not last.error or attempt > TRIES:
+            return None
+        if now < datetime.fromisoformat(last.at) + PAUSES[last.attempt - 1]:
+            return None
+    return AlertSent(run=alert.run, job=alert.job, alert=alert.name, channel=channel,
+                     about=about, attempt=attempt)  # fmt: skip
+
+
+def text(alert: Alert, about: str) -> str:
+    """Return a message in words: what, which version answers, whether users are hurt, and next."""
+    if about == ENDED:
+        return f"{alert.name} is over: {alert.because}"
+    urgent = "urgent: " if alert.urgent else ""
+    still = " (again)" if about.startswith("again") else ""
+    return f"{urgent}{alert.name}{still}: {alert.what}. Next: {alert.fix}"
+
+
+def payload(alert: Alert, about: str, at: str) -> dict[str, Any]:
+    """Return a message as JSON."""
+    return {
+        "version": 1,
+        "alert": alert.name,
+        "job": alert.job,
+        "kind": alert.kind,
+        "about": about.partition("-")[0],
+        "urgent": alert.urgent and about != ENDED,
+        "text": text(alert, about),
+        "fix": "" if about == ENDED else alert.fix,
+        "at": at,
+    }
+
+
+def row(alert: Alert) -> dict[str, Any]:
+    """Return an alert as `ack --json` prints it."""
+    return {
+        "alert": alert.name,
+        "job": alert.job,
+        "kind": alert.kind,
+        "what": alert.what,
+        "fix": alert.fix,
+        "urgent": alert.urgent,
+        "since": alert.since,
+        "sent": alert.sent,
+        "acked_until": alert.acked_until or None,
+    }

@@ -1,0 +1,326 @@
+"""How jobs and models stand: what is wrong now, why, and whether users are hurt, in plain words."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from mlops_nb.evaluation import gates
+from mlops_nb.events import (
+    AliasMoved,
+    ApprovalAsked,
+    ChampionScored,
+    DataChecked,
+    Evaluated,
+    Event,
+    Judged,
+    Released,
+    RunClaimed,
+    RunDone,
+    RunFinished,
+    RunLost,
+    RunQueued,
+    RunSkipped,
+)
+from mlops_nb.jobs import agenda
+from mlops_nb.jobs import registry as job_states
+from mlops_nb.jobs.registry import JobState
+from mlops_nb.models import registry as model_states
+from mlops_nb.models.registry import Model
+from mlops_nb.notebook.model import Job
+from mlops_nb.records import Noun, noun
+from mlops_nb.runs import history
+from mlops_nb.runs.history import Run
+
+# of runs: only what tells how they ended
+OF_RUNS = (RunQueued, RunClaimed, RunLost, RunDone, RunFinished, RunSkipped, Judged,
+           ChampionScored, DataChecked)  # fmt: skip
+OF_MODELS = (Released, ApprovalAsked)
+OF_THE_REST = (*job_states.KINDS, *OF_MODELS, Evaluated, AliasMoved)
+CLEARS = {"good": ("failed", "missed", "refused"), "refused": ("failed", "missed")}
+Last = tuple[datetime, timedelta]  # when something new came last, and its usual distance
+
+
+@noun
+class Standing(Noun):
+    """How a job stands in one respect; nothing is wrong where `what` is empty.
+
+    cause:   what it belongs to; whatever was wrong by another cause is over
+    because: why that is over
+    """
+
+    job: str
+    kind: str
+    cause: str = ""
+    because: str = ""
+    what: str = ""
+    fix: str = ""
+    urgent: bool = False
+    run: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Facts:
+    """What has to be known to say how things stand; events are taken in one by one."""
+
+    runs: dict[str, dict[str, Run]] = field(default_factory=dict)  # job → its runs
+    began: dict[str, tuple[str, int]] = field(default_factory=dict)  # run → job, first event
+    jobs: dict[str, JobState] = field(default_factory=dict)
+    models: dict[str, Model] = field(default_factory=dict)
+    scored: dict[tuple[str, int], ChampionScored | Evaluated] = field(default_factory=dict)
+    moved: dict[str, AliasMoved] = field(default_factory=dict)
+    of_jobs: list[Event] = field(default_factory=list)
+    of_models: list[Event] = field(default_factory=list)
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Take in events, in their order."""
+        jobs, models = len(self.of_jobs), len(self.of_models)
+        for event in events:
+            self._take_run(event)
+            if isinstance(event, job_states.KINDS):
+                self.of_jobs.append(event)
+            elif isinstance(event, OF_MODELS):
+                self.of_models.append(event)
+            self._take_model(event)
+        if len(self.of_jobs) > jobs:
+            self.jobs = job_states.jobs(self.of_jobs)
+        if len(self.of_models) > models:
+            self.models = model_states.models(self.of_models)
+
+    def _take_run(self, event: Event) -> None:
+        if isinstance(event, RunQueued | RunSkipped):
+            self.began.setdefault(event.run, (event.job, event.id))
+        if event.run in self.began:  # others are of no job, or long over
+            history.take(self.runs.setdefault(self.began[event.run][0], {}), event)
+
+    def _take_model(self, event: Event) -> None:
+        match event:
+            case ChampionScored() | Evaluated() if not event.error:
+                of = event.model if isinstance(event, Evaluated) else f"job {event.job}"
+                self.scored[of, event.version] = event
+            case AliasMoved() if event.found == event.expected:
+                self.moved.pop(event.model, None)
+            case AliasMoved():
+                self.moved.setdefault(event.model, event)
+            case Released():
+                self.moved.pop(event.model, None)
+            case _:
+                return
+
+    def course(self, job: Job, now: datetime) -> list[tuple[Run, str]]:
+        """Return a job's runs that are over, each with how, by the time of their end.
+
+        Of several tries only the last counts; one that is tried again is not over.
+        """
+        tries: dict[str, Run] = {}
+        for run in self.runs.get(job.name, {}).values():
+            first = run.first or run.id
+            if first not in tries or run.attempt > tries[first].attempt:
+                tries[first] = run
+        over = [(run, how) for run in tries.values() if (how := _outcome(run, job, now))]
+        return sorted(over, key=lambda pair: datetime.fromisoformat(pair[0].finished))
+
+    def forget(self, jobs: Mapping[str, Job], now: datetime) -> dict[str, int]:
+        """Forget what lies before each job's last good run; return the last event of that."""
+        for job in jobs.values():
+            course = self.course(job, now)
+            good = max((i for i, (_, how) in enumerate(course) if how == "good"), default=0)
+            gone = {run.first or run.id for run, _ in course[:good]}
+            runs = self.runs.get(job.name, {})
+            for run in [r for r in runs.values() if (r.first or r.id) in gone]:
+                del runs[run.id], self.began[run.id]
+        found: dict[str, int] = {}
+        for of, first in self.began.values():
+            found[of] = min(first - 1, found.get(of, first))
+        return found
+
+
+def _outcome(run: Run, job: Job, now: datetime) -> str:
+    """Return good, refused, failed, missed or stopped; "" for a run that is not over."""
+    if run.status == "skipped":
+        return "missed"
+    if run.status in history.OPEN or agenda.at_work(run):
+        return ""
+    if run.trigger == "promote":  # a person stood by, and was told
+        return "good" if run.judged and run.status != "refused" else "stopped"
+    if run.status == "failed":
+        return "" if agenda.next_try(job, run, now) else "failed"
+    if run.status in {"refused", "stopped"}:
+        return run.status
+    return "good" if run.judged else ""
+
+
+# how things stand
+
+
+def standings(
+    facts: Facts,
+    jobs: Mapping[str, Job],
+    now: datetime,
+    *,
+    missed: Iterable[tuple[str, datetime]] = (),
+    data: Mapping[str, Last] | None = None,
+    labels: Mapping[str, Last] | None = None,
+) -> list[Standing]:
+    """Return how each job stands in each respect: one of a job and kind.
+
+    missed: ticks that passed without a run, each with its job
+    data, labels: job → when new ones came last, and how far apart they usually are; None: not known
+    """
+    found: dict[tuple[str, str], Standing] = {}
+    ticks = list(missed)
+    for job in jobs.values():
+        told = list(_of_runs(facts, job, now, [t for of, t in ticks if of == job.name]))
+        for kind, seen in (("data", data), ("labels", labels)):
+            if seen is not None:
+                told.append(_stopped(facts, job, kind, seen.get(job.name), now))
+        for one in told:
+            found[one.job, one.kind] = one
+    for model in facts.models.values():
+        job = jobs.get(model.job) or Job(
+            name=model.job or model.name, notebook="", folder="", source="", model_name=model.name
+        )
+        for one in (_waiting(facts, job, model), _moved(facts, job, model)):
+            known = found.get((one.job, one.kind))
+            if known is None or not known.what:  # a job may have made two models in its time
+                found[one.job, one.kind] = one
+    return list(found.values())
+
+
+def _of_runs(facts: Facts, job: Job, now: datetime, ticks: list[datetime]) -> Iterator[Standing]:
+    bad: dict[str, Run] = {}
+    cleared: dict[str, Run] = {}
+    for run, how in facts.course(job, now):
+        for kind in CLEARS.get(how, ()):
+            cleared[kind] = run
+            bad.pop(kind, None)
+        if how in {"failed", "refused", "missed"}:
+            bad[how] = run
+    for kind in ("failed", "refused", "missed"):
+        by = cleared.get(kind)
+        none = Standing(job=job.name, kind=kind)
+        if by is not None:
+            none = replace(none, cause=by.id, run=by.id, because=_over(facts, job, by))
+        since = None if by is None else datetime.fromisoformat(by.finished)
+        late = [tick for tick in ticks if since is None or tick > since]
+        if kind == "missed" and late and not facts.jobs[job.name].paused:
+            yield _told(facts, job, none, f"job {job.name!r} did not run at {_said(late[-1])}",
+                        f"mlops-nb trigger {job.name}")  # fmt: skip
+        elif kind in bad:
+            yield _told(facts, job, replace(none, run=bad[kind].id), *_words(kind, bad[kind]))
+        else:
+            yield none
+
+
+def _words(kind: str, run: Run) -> tuple[str, str]:
+    """Return what is wrong with a run, and the next command."""
+    show = f"mlops-nb show {run.id}"
+    if kind == "missed":
+        at = _said(datetime.fromisoformat(run.scheduled_at))
+        return (f"job {run.job!r} did not run at {at}, as {run.because}",
+                f"mlops-nb trigger {run.job}")  # fmt: skip
+    if kind == "refused":
+        said = "; ".join(f"gate {g['gate']!r}: {g['because']}" for g in run.gates
+                         if not g["passed"])  # fmt: skip
+        return f"the new model of job {run.job!r} was refused by {said or run.because}", show
+    tried = f", try {run.attempt}" if run.attempt > 1 else ""
+    error = run.error or "it ended without a word"
+    return f"job {run.job!r} failed: {error} (run {run.id}{tried})", show
+
+
+def _over(facts: Facts, job: Job, run: Run) -> str:
+    how = {"refused": "ran to its end, and its model was refused",
+           "waiting": "finished, and its model waits for approval"}  # fmt: skip
+    answers, _ = answering(facts, job, "answers now")
+    return f"run {run.id} {how.get(run.status, 'finished')}; {answers}"
+
+
+def _told(facts: Facts, job: Job, none: Standing, what: str, fix: str) -> Standing:
+    """Return that something is wrong: what, which version answers, whether users are hurt."""
+    answers, hurt = answering(facts, job)
+    model = facts.models.get(job.model_name or "")
+    if hurt and model is not None and len(model.releases) > 1:
+        fix = f"mlops-nb rollback {model.name}"
+    return replace(none, what=f"{what}; {answers}", fix=fix, urgent=hurt)
+
+
+def answering(facts: Facts, job: Job, how: str = "still answers") -> tuple[str, bool]:
+    """Say which version of a job's model answers, and whether users are hurt: by what is known.
+
+    They are where none answers, and where what answers does not pass a gate that needs no
+    champion to compare with, on the data it was held against last.
+    """
+    if not job.model_name:
+        return "it makes no model that anybody is answered by; users are not hurt", False
+    model = facts.models.get(job.model_name)
+    if model is None or model.champion is None:
+        return f"no version of {job.model_name!r} answers; users are hurt", True
+    bad = _below(facts, job, model.champion)
+    if bad:
+        return f"version {model.champion} {how}, but {bad}; users are hurt", True
+    return f"version {model.champion} {how}; users are not hurt", False
+
+
+def _below(facts: Facts, job: Job, champion: int) -> str:
+    """Return why the champion is known to be bad, "" where it is not."""
+    told = [facts.scored.get((of, champion)) for of in (f"job {job.name}", job.model_name or "")]
+    latest = max((event for event in told if event), key=lambda e: e.id, default=None)
+    measured = {} if latest is None else latest.metrics
+    alone = [gate for text in job.gates if not (gate := gates.gate(text)).champion
+             and not gate.by and not math.isnan(measured.get(gate.metric, math.nan))]  # fmt: skip
+    said = [v.because for v in gates.judge(alone, measured) if not v.passed]
+    return " and ".join(said)
+
+
+def _stopped(facts: Facts, job: Job, kind: str, last: Last | None, now: datetime) -> Standing:
+    none = Standing(job=job.name, kind=f"stopped-{kind}", because=f"new {kind} came")
+    if facts.jobs[job.name].paused:
+        return replace(none, because="the job rests")
+    if last is None or now - last[0] <= 2 * last[1]:
+        return none
+    what = (f"job {job.name!r} has had no new {kind} since {_said(last[0])}, "
+            f"which usually come every {_long(last[1])}")  # fmt: skip
+    none = replace(none, cause=last[0].isoformat())
+    return _told(facts, job, none, what, f"mlops-nb job {job.name}")
+
+
+def _waiting(facts: Facts, job: Job, model: Model) -> Standing:
+    answers, _ = answering(facts, job, "answers now")
+    none = Standing(job=job.name, kind="waiting", because=f"it waits no longer; {answers}")
+    if not model.waiting:
+        return none
+    version, asked = next(iter(model.waiting.items()))
+    what = f"version {version} of {model.name!r} passed its gates and waits for approval"
+    answers, hurt = answering(facts, job)
+    return replace(none, cause=f"{model.name} {version}", run=asked.run, urgent=hurt,
+                   what=f"{what}; {answers}",
+                   fix=f"mlops-nb approve {model.name} {version}")  # fmt: skip
+
+
+def _moved(facts: Facts, job: Job, model: Model) -> Standing:
+    answers, _ = answering(facts, job, "answers now")
+    none = Standing(job=job.name, kind="moved", because=f"MLflow agrees again; {answers}")
+    event = facts.moved.get(model.name)
+    if event is None:
+        return none
+    what = (f"somebody moved MLflow's champion of {model.name!r} to version {event.found}; "
+            f"the journal says version {event.expected}")  # fmt: skip
+    return _told(facts, job, replace(none, cause=f"{model.name} {event.id}"), what,
+                 "mlops-nb models")  # fmt: skip
+
+
+def _said(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M %Z}"
+
+
+def _long(span: timedelta) -> str:
+    """Return a length of time as it is said.
+
+    >>> _long(timedelta(days=1)), _long(timedelta(hours=36)), _long(timedelta(minutes=5))
+    ('1 day', '36 hours', '5 minutes')
+    """
+    for unit, size in (("day", timedelta(days=1)), ("hour", timedelta(hours=1))):
+        if span >= size and span % size == timedelta(0):
+            return f"{span // size} {unit}{'' if span == size else 's'}"
+    minutes = max(1, round(span / timedelta(minutes=1)))
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"

@@ -1,0 +1,246 @@
+"""Tells people of alerts: by a log, by webhooks and by commands, each message once a channel."""
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from mlops_nb.engine.task import Clock, Journal
+from mlops_nb.events import AlertSent
+from mlops_nb.monitoring import alerts
+from mlops_nb.monitoring.alerts import Alert
+from mlops_nb.records import Noun, noun
+
+LOG = "log"
+HOOK_TIMEOUT = 10.0  # s
+COMMAND_TIMEOUT = 30.0  # s
+AT_ONCE = 8
+WAITING = 32  # deliveries, with those under way; the rest waits for the next look
+UNDER_WAY = "it was begun, and nothing was heard of it"
+Payload = Mapping[str, Any]
+
+
+@noun
+class Channel(Noun):
+    """Where people are told.
+
+    name:   what the journal calls it; it tells nothing that is a secret
+    kind:   webhook or command
+    target: a URL or a command, or {"env": the variable that holds it}
+    """
+
+    name: str
+    kind: str
+    target: Any
+
+
+@noun
+class Delivery(Noun):
+    """A message that is due to a channel."""
+
+    alert: Alert
+    channel: Channel
+    sent: AlertSent
+
+
+def channels(notify: Iterable[Mapping[str, Any]]) -> list[Channel]:
+    """Return the channels that a job's `notify` names, each once.
+
+    >>> [c.name for c in channels([{"webhook": {"env": "HOOK"}}, {"command": "mail ann"}])]
+    ['webhook:$HOOK', 'command:296a8e']
+    """
+    found: dict[str, Channel] = {}
+    for entry in notify:
+        for kind, target in entry.items():
+            name = f"{kind}:{_called(kind, target)}"
+            found.setdefault(name, Channel(name=name, kind=kind, target=target))
+    return list(found.values())
+
+
+def _called(kind: str, target: Any) -> str:
+    """Return what tells a target from others of its kind, without a word of what may be secret."""
+    if isinstance(target, Mapping):
+        return f"${target['env']}"
+    short = hashlib.sha256(target.encode()).hexdigest()[:6]
+    with contextlib.suppress(ValueError):
+        host = urlsplit(target).hostname if kind == "webhook" else ""
+        return f"{host}-{short}" if host else short
+    return short
+
+
+class Teller:
+    """Delivers what is due; whoever claims a try in the journal sends it, and nobody else.
+
+    log:         the alerts' own log, one JSON line a message
+    folder:      where commands run
+    environment: where `env` looks, and what commands see
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        clock: Clock,
+        log: Path,
+        folder: Path,
+        environment: Mapping[str, str],
+    ) -> None:
+        self.journal, self.clock, self.log, self.folder = journal, clock, log, folder
+        self.environment = dict(environment)
+        self.pool: ThreadPoolExecutor | None = None
+        self.flying: dict[AlertSent, Future[None]] = {}
+
+    @property
+    def channel(self) -> Channel:
+        """The log, which every alert goes to."""
+        return Channel(name=LOG, kind=LOG, target="")
+
+    def start(self, due: Iterable[Delivery]) -> None:
+        """Begin to deliver what is not under way already; the log has it when this returns."""
+        self.flying = {sent: told for sent, told in self.flying.items() if not told.done()}
+        for one in due:
+            if one.channel.kind == LOG:
+                self.deliver(one)
+            elif one.sent not in self.flying and len(self.flying) < WAITING:
+                # threads that stay, as each has a connection to the journal; the interpreter
+                # waits for them at its end
+                self.pool = self.pool or ThreadPoolExecutor(AT_ONCE, "mlops-nb-alerts")
+                self.flying[one.sent] = self.pool.submit(self.deliver, one)
+
+    def wait(self) -> None:
+        """Wait until nothing is under way. Raises what kept the journal from being written."""
+        for told in list(self.flying.values()):
+            told.result()
+
+    def close(self) -> None:
+        """Wait until nothing is under way, and let the threads go."""
+        if self.pool is not None:
+            self.pool.shutdown()
+            self.pool = None
+
+    def deliver(self, one: Delivery) -> None:
+        """Deliver one message, where nobody else has; the journal learns how that ended.
+
+        A process that is killed in the middle leaves its claim, which counts as a try that failed:
+        better told twice than never.
+        """
+        claim = replace(one.sent, error=UNDER_WAY)
+        if self.journal.append(claim, once=alerts.once(claim, {})) is None:
+            return
+        at = self.clock().astimezone(UTC).isoformat(timespec="seconds")
+        said = alerts.payload(one.alert, one.sent.about, at)
+        try:
+            error = SENDERS[one.channel.kind](self, one, said)
+        except Exception as failure:  # noqa: BLE001  one that cannot be told must not stop a job
+            error = _why(failure)
+        self.journal.append(replace(one.sent, error=error))
+
+    def target(self, channel: Channel) -> str:
+        """Return the URL or command of a channel. Raises LookupError where it is not set."""
+        target = channel.target
+        if isinstance(target, Mapping):
+            found = self.environment.get(target["env"])
+            if not found:
+                raise LookupError(f"{target['env']} is not set")
+            return found
+        return str(target)
+
+
+# each kind of channel: it returns what went wrong, "" where nothing did
+
+
+def _write(teller: Teller, _: Delivery, said: Payload) -> str:
+    teller.log.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(said, ensure_ascii=False) + "\n"
+    with teller.log.open("ab", buffering=0) as file:  # one write, so that lines stay whole
+        file.write(line.encode())
+    return ""
+
+
+class _Straight(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: it would turn the message into a question without it."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Go nowhere."""
+
+
+def _post(teller: Teller, one: Delivery, said: Payload) -> str:
+    url = teller.target(one.channel)
+    if urlsplit(url).scheme not in {"http", "https"}:
+        return "the webhook is no http or https address"
+    request = urllib.request.Request(  # noqa: S310  its scheme was looked at
+        url,
+        data=json.dumps(said, ensure_ascii=False).encode(),
+        headers={
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "mlops-nb",
+            "Idempotency-Key": f"{one.alert.name}/{one.sent.about}",
+        },
+        method="POST",
+    )
+    opener = urllib.request.build_opener(_Straight)
+    try:
+        with opener.open(request, timeout=HOOK_TIMEOUT):
+            return ""
+    except urllib.error.HTTPError as answer:
+        answer.close()
+        return f"it answered {answer.code}"
+
+
+def _run(teller: Teller, one: Delivery, said: Payload) -> str:
+    told = {f"MLOPS_NB_ALERT_{k.upper()}": _plain(v) for k, v in said.items() if k != "version"}
+    with subprocess.Popen(  # noqa: S602  the command that job.yaml names
+        teller.target(one.channel), shell=True, cwd=teller.folder, start_new_session=True,
+        env={**teller.environment, **told}, stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,  # either may say a secret
+    ) as process:  # fmt: skip
+        try:
+            process.communicate(f"{said['text']}\n".encode(), timeout=COMMAND_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it started, too
+            return f"it took longer than {COMMAND_TIMEOUT:g} s"
+    return f"it ended with exit status {process.returncode}" if process.returncode else ""
+
+
+SENDERS: dict[str, Callable[[Teller, Delivery, Payload], str]] = {
+    LOG: _write,
+    "webhook": _post,
+    "command": _run,
+}
+
+
+def _plain(value: Any) -> str:
+    return ("1" if value else "") if isinstance(value, bool) else str(value)
+
+
+def _why(error: Exception) -> str:
+    """Return what went wrong; never an error's own words, where those may hold the address.
+
+    >>> _why(urllib.error.URLError(ConnectionRefusedError(111, "Connection refused")))
+    'Connection refused'
+    >>> _why(http.client.InvalidURL("nonnumeric port: 'secret'"))
+    'the webhook is no address'
+    """
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(reason, TimeoutError):
+        return f"there was no answer within {HOOK_TIMEOUT:g} s"
+    if isinstance(reason, LookupError) and isinstance(error, LookupError):
+        return str(error.args[0])
+    if isinstance(reason, http.client.InvalidURL | ValueError):
+        return "the webhook is no address"
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    return type(reason).__name__

@@ -1,0 +1,81 @@
+"""From a notebook's file to its pipeline."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.engine.task import Executor, Source, Task
+from mlops_nb.errors import NotebookError
+from mlops_nb.events import CellFailed, CellObserved
+from mlops_nb.notebook import cells, pipeline, render
+from mlops_nb.notebook.model import Warned
+
+
+def read_text(path: Path) -> str:
+    """Return a notebook file's text.
+
+    Raises NotebookError where there is no such file, or it is no text.
+    """
+    if path.suffix == ".py":
+        raise NotebookError(
+            f"{path.name!r} is a script",
+            fix=f"jupytext --to ipynb {path.name}, then give the .ipynb file",
+            where=str(path),
+        )
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        near = (
+            sorted(p for p in path.parent.glob("*.ipynb") if p.is_file())
+            if path.parent.is_dir()
+            else []
+        )
+        fix = f"give one of {', '.join(p.name for p in near[:5])}" if near else "check the path"
+        raise NotebookError(f"no notebook {path.name!r}", fix=fix, where=str(path)) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise NotebookError(
+            f"{path.name!r} cannot be read: {error}", fix="check the file", where=str(path)
+        ) from None
+
+
+def capture(
+    path: Path,
+    content: Mapping[str, Any] | None = None,
+    seen: Mapping[int, Mapping[str, Any]] | None = None,
+) -> Source:
+    """Read a notebook and its pipeline.
+
+    content: the document as it stands in an editor, instead of the file
+    seen:    index of a cell → what a run showed of it
+    """
+    text = read_text(path) if content is None else json.dumps(content)
+    document = cells.load(text, path.name)
+    notebook = cells.read(document, path.name)
+    return Source(
+        path=path, document=document, notebook=notebook, pipeline=pipeline.pipeline(notebook, seen)
+    )
+
+
+def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, list[Warned]]:
+    """Run every cell, past errors too; return the notebook as it really works, and what failed.
+
+    Raises Unreachable where no kernel could be had.
+    """
+    seen: dict[int, Mapping[str, Any]] = {}
+    failed = []
+    for event in executor.execute(replace(task, observe=True, go_on=True)):
+        if isinstance(event, CellObserved):
+            seen[event.cell] = event.seen
+        elif isinstance(event, CellFailed):
+            what = f"cell {event.cell} failed when it was run: {event.error}"
+            failed.append(Warned(kind="failed", what=what, fix=f"correct cell {event.cell}",
+                                 cell=event.cell))  # fmt: skip
+    found = pipeline.pipeline(source.notebook, seen)
+    return replace(source, pipeline=found), failed
+
+
+def graph_json(path: Path, content: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what `graph --json` prints of a notebook."""
+    return render.as_json(capture(path, content).pipeline)

@@ -1,0 +1,149 @@
+"""Reads the marks that a person leaves in a cell: `%mlops …`, `# mlops: …`, and tags."""
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from mlops_nb.errors import NotebookError
+from mlops_nb.notebook.model import Cell, Mark
+
+LINE = re.compile(r"^(?:%%?mlops[ \t]+|#[ \t]*mlops:[ \t]*)(\w[\w-]*)[ \t]*(.*)$")
+NAME = re.compile(r"[A-Za-z_][\w-]*\Z")
+AGE = re.compile(r"\d+(\.\d+)?[smhd]")
+SWITCHES = {"--no-reuse"}
+OPTIONS = {
+    "step": {"--in", "--out", "--after", "--no-reuse", "--snapshot", "--retries", "--timeout"},
+    "model": {"--name", "--features"},
+    "metric": set[str](),
+    "evaluate": {"--truth", "--pred", "--score", "--by", "--min-n"},
+}
+
+
+def marks(cell: Cell) -> tuple[Mark, ...]:
+    """Return what a cell's marks say, its `step:NAME` tag among them.
+
+    Raises NotebookError for a mark that cannot be read.
+
+    >>> marks(Cell(index=0, position=0, id="a", source="%mlops step load --out raw"))[0].options
+    {'--out': 'raw'}
+    """
+    found = [m for line in cell.source.splitlines() if (m := _mark(line, cell)) is not None]
+    steps = [m for m in found if m.word == "step"]
+    for tag in sorted(cell.tags):
+        if tag.startswith("step:") and not steps:
+            found.append(_checked(Mark(word="step", args=(tag[5:],)), cell))
+    if sum(m.word == "step" for m in found) > 1:
+        raise NotebookError(
+            "a cell carries two step marks",
+            fix="keep one of them, or split the cell",
+            where=f"cell {cell.index}",
+        )
+    return tuple(found)
+
+
+def _mark(line: str, cell: Cell) -> Mark | None:
+    match = LINE.match(line)
+    if match is None or match[1] not in OPTIONS:
+        return None
+    try:
+        words = shlex.split(match[2], comments=True)
+    except ValueError as error:
+        raise NotebookError(
+            f"the mark {line!r} cannot be read: {error}",
+            fix="close the quotes",
+            where=f"cell {cell.index}",
+        ) from None
+    args: list[str] = []
+    options: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        if word.startswith("--"):
+            name, _, value = word.partition("=")
+            options[name] = value or ("" if name in SWITCHES else _value(rest, name, line, cell))
+        else:
+            args.append(word)
+    return _checked(Mark(word=match[1], args=tuple(args), options=options), cell)
+
+
+def _value(rest: Iterator[str], name: str, line: str, cell: Cell) -> str:
+    value = next(rest, None)
+    if value is None or value.startswith("--"):
+        raise NotebookError(
+            f"the mark {line!r} gives {name} no value",
+            fix=f"write it as {name} VALUE",
+            where=f"cell {cell.index}",
+        )
+    return value
+
+
+def _checked(mark: Mark, cell: Cell) -> Mark:
+    where = f"cell {cell.index}"
+    if mark.word == "step" and (len(mark.args) != 1 or not NAME.match(mark.args[0])):
+        raise NotebookError(
+            f"{' '.join(mark.args)!r} is no name for a step",
+            fix="name it with letters, digits, _ and -, such as `%mlops step train`",
+            where=where,
+        )
+    if mark.word == "model" and not (len(mark.args) == 1 and mark.args[0].isidentifier()):
+        raise NotebookError(
+            f"{' '.join(mark.args)!r} is no name of a variable that holds a model",
+            fix="name one, such as `%mlops model clf --name flights`",
+            where=where,
+        )
+    if unknown := sorted(set(mark.options) - OPTIONS[mark.word]):
+        known = ", ".join(sorted(OPTIONS[mark.word]))
+        raise NotebookError(
+            f"`%mlops {mark.word}` has no option {unknown[0]!r}",
+            fix=f"use one of {known}" if known else "leave it out",
+            where=where,
+        )
+    for option in ("--retries", "--timeout", "--min-n"):
+        value = mark.options.get(option, "0")
+        if not re.fullmatch(r"\d+(\.\d+)?" if option == "--timeout" else r"\d+", value):
+            raise NotebookError(
+                f"{option} takes a number, not {value!r}",
+                fix=f"write {option} 2",
+                where=where,
+            )
+    snapshot = mark.options.get("--snapshot")
+    if snapshot is not None and not AGE.fullmatch(snapshot):
+        raise NotebookError(
+            f"--snapshot takes an age, not {snapshot!r}", fix="write --snapshot 12h", where=where
+        )
+    return mark
+
+
+def age(text: str) -> float:
+    """Return an age in seconds.
+
+    >>> age("12h"), age("2d")
+    (43200.0, 172800.0)
+    """
+    number, unit = text[:-1], text[-1]
+    return float(number) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+
+
+def names_in(option: str | None) -> tuple[str, ...]:
+    """Split an option's comma-separated names.
+
+    >>> names_in("a, b")
+    ('a', 'b')
+    """
+    return tuple(part for part in re.split(r"[,\s]+", option or "") if part)
+
+
+def frozen(source: str) -> str:
+    """Return a cell's text with `%mlops` lines as comments that mean the same anywhere.
+
+    >>> frozen("%mlops step load\\nx = 1")
+    '# mlops: step load\\nx = 1'
+    """
+    lines = []
+    for line in source.splitlines():
+        if re.match(r"^%%?mlops\b", line):
+            lines.append(re.sub(r"^%%?mlops[ \t]*", "# mlops: ", line))
+        elif re.match(r"^%(?:load_ext|reload_ext)[ \t]+mlops_nb\s*$", line):
+            lines.append("# mlops: the extension is not needed in a job")
+        else:
+            lines.append(line)
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Fingerprints: digests of values by their content."""

@@ -1,0 +1,1 @@
+"""Answers questions about values in a kernel: columns, metrics, predictions."""

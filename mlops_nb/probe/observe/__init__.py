@@ -1,0 +1,1 @@
+"""Observes what each cell reads, binds and changes."""

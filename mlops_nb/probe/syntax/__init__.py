@@ -1,0 +1,1 @@
+"""Reads the syntax of cells: names, calls, branches."""

@@ -1,0 +1,1 @@
+"""Writes values to files and reads them back."""

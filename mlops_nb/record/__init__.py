@@ -1,1 +1,0 @@
-"""What happened, what is due, what a sentence means. Pure."""

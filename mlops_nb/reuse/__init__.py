@@ -1,0 +1,1 @@
+"""Reuse: which results of earlier runs still hold, and why others do not."""

@@ -1,0 +1,1 @@
+"""Runs and sweeps: their history, their start, their end."""

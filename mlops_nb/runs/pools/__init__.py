@@ -1,0 +1,1 @@
+"""Pools: where the points of a sweep run, one file a technology."""

@@ -1,0 +1,56 @@
+"""Records the end of runs whose process is gone: killed, or the machine went down."""
+
+from collections.abc import Mapping
+
+from mlops_nb.context import Workshop
+from mlops_nb.events import RunDone, RunFinished, RunLost
+from mlops_nb.jobs import agenda
+from mlops_nb.runs import history, process
+from mlops_nb.runs.history import Run
+
+FINE = {"finished", "waiting", "skipped"}
+
+
+def bury(
+    shop: Workshop, runs: Mapping[str, Run] | None = None, silent: Mapping[str, str] | None = None
+) -> list[str]:
+    """Record the end of runs whose process is gone, and return their ids.
+
+    runs:   what is known of runs; read where it is not given
+    silent: runs that have not been heard of for too long, each with what to say of it
+
+    A scheduled run that was judged was done: it has only not said its last word.
+    """
+    if not shop.knows_anything:
+        return []
+    known = history.runs(shop.journal.read(kinds=history.COURSE)) if runs is None else runs
+    said = silent or {}
+    dead = [run for run in known.values() if run.id in said or _is_dead(run)]
+    if not dead:
+        return []
+    with shop.deciding():  # nobody judges meanwhile
+        for run in dead:
+            _end(shop, shop.run_of(run.id), said.get(run.id, ""))
+    return [run.id for run in dead]
+
+
+def _is_dead(run: Run) -> bool:
+    goes_on = agenda.at_work(run) or run.status == "running"
+    return goes_on and process.is_gone(run.process)
+
+
+def _end(shop: Workshop, run: Run, said: str) -> None:
+    error = said or f"the process that ran it (pid {run.process[0]}) was killed"
+    if not run.claimed:
+        ended = RunFinished(run=run.id, job=run.job, status="failed", seconds=0.0, error=error)
+        shop.journal.append(ended, once=f"buried:{run.id}")
+    elif run.judged or run.status == "stopped":
+        shop.journal.append(done(run), once=f"done:{run.id}")
+    else:
+        lost = RunLost(run=run.id, job=run.job, error=error)
+        shop.journal.append(lost, once=f"lost:{run.id}")
+
+
+def done(run: Run) -> RunDone:
+    """Return the last word of a run's process."""
+    return RunDone(run=run.id, job=run.job, exit_status=0 if run.status in FINE else 1)

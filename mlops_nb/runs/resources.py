@@ -1,0 +1,57 @@
+"""What a machine has for sweeps: cores, GPUs, and pools by their names."""
+
+import importlib
+import os
+import pkgutil
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from importlib.metadata import entry_points
+
+import mlops_nb.runs.pools
+from mlops_nb.errors import Refused
+from mlops_nb.runs import sweep_history
+
+GROUP = "mlops_nb.runs.pools"
+OURS = ("MLOPS_NB_", "MLFLOW_TRACKING_URI")  # what settings come from
+ANSWER_WITHIN = 20.0  # s: a driver that hangs is as good as none
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the GPUs there are for the caller: those that are visible, or else all."""
+    if sweep_history.GPUS in environment:
+        return sweep_history.visible(environment[sweep_history.GPUS])
+    tool = shutil.which("nvidia-smi", path=environment.get("PATH"))
+    if tool is None:
+        return ()
+    try:
+        told = subprocess.run([tool, "-L"], capture_output=True, text=True, check=False,
+                              timeout=ANSWER_WITHIN)  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return sweep_history.listed(told.stdout) if told.returncode == 0 else ()
+
+
+def pool(name: str) -> Callable[[int], Executor]:
+    """Return what makes a pool of so many workers: a file of `pools/`, or an installed one.
+
+    Raises Refused where there is none of that name.
+    """
+    own = {found.name for found in pkgutil.iter_modules(mlops_nb.runs.pools.__path__)}
+    if name in own:
+        made: Callable[[int], Executor] = importlib.import_module(f"{GROUP}.{name}").pool
+        return made
+    foreign = {found.name: found for found in entry_points(group=GROUP)}
+    if name in foreign:
+        loaded: Callable[[int], Executor] = foreign[name].load()
+        return loaded
+    raise Refused(f"there is no pool {name!r} to run on",
+                  fix=f"give one of {', '.join(sorted({*own, *foreign}))}")  # fmt: skip

@@ -1,0 +1,304 @@
+"""Sweeps: runs a notebook once for each combination of some parameters' values."""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass, replace
+
+from mlops_nb.context import Workshop
+from mlops_nb.engine.task import Source
+from mlops_nb.errors import Failed, NotFound, Refused, Unreachable
+from mlops_nb.events import SweepFinished, SweepStarted
+from mlops_nb.integrations import catch_up
+from mlops_nb.notebook import parameters as params
+from mlops_nb.notebook.model import Value
+from mlops_nb.reuse.ledger import Rules
+from mlops_nb.runs import grid as grids
+from mlops_nb.runs import process, reap, resources, stop
+from mlops_nb.runs import run as run_run
+from mlops_nb.runs import sweep_history as record
+from mlops_nb.runs.history import Run
+from mlops_nb.runs.run import Part
+from mlops_nb.runs.sweep_history import Sweep
+from mlops_nb.runs.sweep_point import Desk, Done, Point, run_point
+
+Watch = Callable[[Sweep], None]
+LOOK_EVERY = 0.4  # s: how soon what happens to a point is told
+DIES_WITHIN = 10.0  # s: a process that was killed
+TRIES = 2  # of a point whose worker died before it began
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person asked of a sweep.
+
+    workers: how many points run at once; None: one for each GPU, or else each core
+    on:      the pool that they run in
+    best:    the metric that names the best point: NAME, or NAME:min
+    resume:  a sweep that is to go on, whose grid and parameters are taken
+    fresh:   nothing stands but what this sweep itself made
+    """
+
+    workers: int | None = None
+    on: str = "processes"
+    best: str = ""
+    resume: str = ""
+    fresh: bool = False
+
+
+def sweep(
+    shop: Workshop,
+    source: Source,
+    grid: grids.Grid,
+    parameters: Mapping[str, Value],
+    *,
+    wish: Wish,
+    watch: Watch,
+) -> Sweep:
+    """Run a notebook at every point of a grid, record each as a run, and return the sweep.
+
+    watch: is shown the sweep whenever something may have happened
+
+    Raises Refused before anything ran. Where `best` names a metric that no point has, the sweep
+    says so in its `error`.
+    """
+    make_pool = resources.pool(wish.on)
+    started, before = _started(shop, source, grid, parameters, wish)
+    shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
+    shop.prepare_folder()
+    if run_run.logs_to_mlflow(source):
+        catch_up.prepare(shop)
+    course = Course(shop, source, started, before, watch)
+    with make_pool(started.workers) as pool:
+        status = course.run(pool)
+    return course.end(status)
+
+
+def _started(
+    shop: Workshop, source: Source, grid: grids.Grid, parameters: Mapping[str, Value], wish: Wish
+) -> tuple[SweepStarted, Sweep | None]:
+    """Return the event that starts a sweep, and what is known of the one that it goes on with."""
+    known, where = source.pipeline.parameters, source.path.name
+    before = _resumed(shop, source, grid, parameters, wish) if wish.resume else None
+    if before is not None:
+        grid, parameters = before.grid, before.parameters
+    given = params.checked(parameters, known, where)
+    axes = grids.checked(grid, given, known, where)
+    count = len(grids.points(axes))
+    workers = wish.workers or len(resources.gpus(shop.environment)) or resources.cores()
+    return SweepStarted(
+        sweep=before.id if before else shop.new_run(),
+        notebook=shop.relative(source.path),
+        grid={name: list(values) for name, values in axes.items()},
+        parameters=given,
+        shared=grids.shared(source.pipeline, axes) if count > 1 else (),
+        workers=min(workers, count),
+        by=wish.best or (before.by if before else ""),
+        fresh=wish.fresh or (before is not None and before.fresh),
+        digest=_digest(source),
+        process=process.mine(),
+    ), before
+
+
+def _resumed(
+    shop: Workshop, source: Source, grid: grids.Grid, parameters: Mapping[str, Value], wish: Wish
+) -> Sweep:
+    """Return the sweep that is to go on. Raises Refused where it cannot."""
+    if grid or parameters:
+        raise Refused("--resume takes the grid and the parameters of the sweep",
+                      fix=f"mlops-nb sweep {source.path.name} --resume {wish.resume}")  # fmt: skip
+    found = stop.sweeps(shop).get(wish.resume)
+    if found is None:
+        fix = f"start one: mlops-nb sweep {source.path.name} -g NAME=V1,V2"
+        raise NotFound(f"there is no sweep {wish.resume!r}", fix=fix)
+    if found.notebook != shop.relative(source.path):
+        raise Refused(f"sweep {found.id!r} is of {found.notebook!r}, not of {source.path.name!r}",
+                      fix=f"mlops-nb sweep {found.notebook} --resume {found.id}")  # fmt: skip
+    if found.status == "running":
+        raise Refused(f"sweep {found.id!r} still goes on", fix=f"mlops-nb stop {found.id}")
+    return found
+
+
+def _digest(source: Source) -> str:
+    texts = "\0".join(cell.source for cell in source.notebook.cells)
+    return hashlib.sha256(texts.encode()).hexdigest()
+
+
+class Course:
+    """One sweep while it goes on."""
+
+    def __init__(
+        self, shop: Workshop, source: Source, started: SweepStarted, before: Sweep | None,
+        watch: Watch,
+    ) -> None:  # fmt: skip
+        self.shop, self.source, self.watch = shop, source, watch
+        self.began = time.monotonic()
+        earlier = () if before is None else shop.journal.read()
+        self.fold = record.Fold(earlier, only=started.sweep)
+        (event,) = shop.record([started])
+        self.fold.take(event)
+        self.last = event.id
+        self.sweep = self.fold.sweeps[started.sweep]
+        settings = tuple(
+            (n, v) for n, v in shop.environment.items() if n.startswith(resources.OURS)
+        )
+        self.desk = Desk(root=shop.root, notebook=source.path, document=source.document,
+                         settings=settings)  # fmt: skip
+        self.free = deque(record.places(
+            started.workers, resources.cores(), resources.gpus(shop.environment), shop.environment
+        ))  # fmt: skip
+        self.running: dict[Future[Done], tuple[int | None, dict[str, str]]] = {}
+        self.tries: dict[int, int] = {}
+        self.within = ""
+
+    def run(self, pool: Executor) -> str:
+        """Run what the points share, and then the points that are left; return how it ended."""
+        self.watch(self.sweep)
+        try:
+            self._share(pool)
+            waiting = deque(self.sweep.left)
+            while waiting or self.running:
+                while waiting and self.free:
+                    self._submit(pool, waiting.popleft())
+                waiting.extendleft(reversed(self._wait()))
+        except KeyboardInterrupt:
+            self._stop()
+            return "stopped"
+        except BaseException:
+            self._stop()
+            self._finish("failed", "it could not go on")
+            raise
+        return "failed" if self.sweep.left else "finished"
+
+    # one run after another
+
+    def _submit(self, pool: Executor, number: int | None) -> None:
+        """Give a point to the pool; None: what the points share."""
+        place = self.free.popleft()
+        sweep = self.sweep
+        rules = Rules(fresh=sweep.fresh, within=self.within)
+        if number is None:
+            rules = replace(rules, steps=sweep.shared)
+        point = Point(
+            desk=self.desk,
+            parameters={**sweep.parameters, **sweep.points[number or 0]},
+            rules=rules,
+            part=Part(sweep=sweep.id, shared=number is None, environment=place),
+        )
+        self.running[pool.submit(run_point, point)] = (number, place)
+
+    def _wait(self) -> list[int]:
+        """Wait until something may have happened; return the points that have to be run again."""
+        done, _ = wait(self.running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
+        again = []
+        for future in done:
+            number, place = self.running.pop(future)
+            self.free.append(place)
+            try:
+                came = future.result()
+            except BrokenExecutor:
+                again += self._died(number)
+            else:
+                self.shop.warnings.extend(came.warnings)
+        self._look()
+        return again
+
+    def _look(self) -> None:
+        """Take in what was written since, and show it."""
+        for event in self.shop.journal.read(after=self.last):
+            self.last = event.id
+            self.fold.take(event)
+        self.watch(self.sweep)
+
+    def _died(self, number: int | None) -> list[int]:
+        """Record the end of what a dead worker ran; it is run again where it had not begun."""
+        self._look()
+        run = self._run_of(number)
+        if run is not None:  # it may be dying still, when its pool knows already
+            process.has_gone(run.process, DIES_WITHIN)
+        reap.bury(self.shop)
+        self._look()
+        if number is None or self._run_of(number) is not None:
+            return []
+        self.tries[number] = self.tries.get(number, 1) + 1
+        if self.tries[number] > TRIES:
+            raise Unreachable("a worker died before it could begin, twice",
+                              fix="give it more memory, or fewer workers: --workers 1")  # fmt: skip
+        return [number]
+
+    def _share(self, pool: Executor) -> None:
+        """Run the steps that no swept parameter touches once, so that the points reuse them."""
+        sweep = self.sweep
+        if not sweep.shared or len(sweep.left) < 2 or (not sweep.fresh and self._stands()):  # noqa: PLR2004  two share
+            return
+        self._submit(pool, None)
+        while self.running:
+            self._wait()
+        helper = self._run_of(None)
+        if sweep.fresh and helper is not None and helper.status == "finished":
+            self.within = helper.id
+
+    def _run_of(self, number: int | None) -> Run | None:
+        """Return the latest run of a point, None: of what the points share, that is known of."""
+        if number is None:
+            return self.sweep.helpers[-1] if self.sweep.helpers else None
+        return self.sweep.latest.get(number)
+
+    def _stands(self) -> bool:
+        """Say whether what the points share stands by earlier runs."""
+        shop, source, sweep = self.shop, self.source, self.sweep
+        values = {p.name: p.value for p in source.pipeline.parameters}
+        scratch = shop.scratch("reuse")
+        try:
+            ledger = run_run.ledger_of(
+                shop, source, {**values, **sweep.parameters, **sweep.points[0]},
+                rules=Rules(steps=sweep.shared), scratch=scratch,
+                python=shop.environments.interpreter(source.notebook.kernel),
+                environment=self.free[0],
+            )  # fmt: skip
+            cells = [u.cells[0] for u in ledger.units if u.cells[0] in ledger.needed]
+            return all(ledger.standing(cell) is not None for cell in cells)
+        except NotFound:  # outputs that are gone or damaged
+            return False
+        finally:
+            shop.drop(scratch)
+
+    def _stop(self) -> None:
+        """Stop what runs, as `stop RUN` does, and wait until the journal says so."""
+        asked: set[str] = set()
+        for future in self.running:
+            future.cancel()
+        while any(not future.done() for future in self.running):
+            try:
+                for run in self.sweep.open:
+                    here = run.id not in asked and process.is_here(run.process)
+                    if here and process.end(run.process):
+                        asked.add(run.id)
+                wait(self.running, timeout=LOOK_EVERY)
+                self._look()
+            except KeyboardInterrupt:  # it is being stopped already
+                continue
+        self._look()
+
+    # the end
+
+    def _finish(self, status: str, error: str = "") -> None:
+        seconds = round(time.monotonic() - self.began, 3)
+        ended = SweepFinished(sweep=self.sweep.id, status=status, seconds=seconds, error=error,
+                              best=self.sweep.best)  # fmt: skip
+        self.shop.record([ended])
+
+    def end(self, status: str) -> Sweep:
+        """Name the best point, record the end, let the mirrors catch up, and return the sweep."""
+        error = ""
+        try:
+            chosen = record.best(self.sweep.runs, self.sweep.by)
+            self.sweep.best = chosen.id if chosen else ""
+        except Failed as failed:
+            error = failed.what  # whoever asked is told by `best` as well
+        self._finish(status, error)
+        catch_up.behind(self.shop)
+        self._look()
+        return self.sweep

@@ -1,0 +1,228 @@
+"""Folds of the journal: what sweeps are, how far they are, and which point is the best."""
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_nb.errors import Failed
+from mlops_nb.events import Event, RunStarted, SweepFinished, SweepStarted
+from mlops_nb.notebook.model import Value
+from mlops_nb.runs import grid as grids
+from mlops_nb.runs import history
+from mlops_nb.runs.history import Run
+
+THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS", "POLARS_MAX_THREADS", "LOKY_MAX_CPU_COUNT",
+)  # fmt: skip
+GPUS = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(slots=True, kw_only=True)
+class Sweep:
+    """One sweep, as far as it is known.
+
+    points:  each point's own parameters, in order
+    latest:  index of a point → the run that stands for it
+    helpers: the runs that made what the points share
+    """
+
+    id: str
+    notebook: str
+    points: tuple[Mapping[str, Value], ...]
+    grid: Mapping[str, Sequence[Value]]
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+    workers: int = 1
+    by: str = ""
+    best: str = ""
+    fresh: bool = False
+    digest: str = ""
+    status: str = "running"
+    error: str = ""
+    started: str = ""
+    seconds: float = 0.0
+    process: tuple[int, str] = (0, "")
+    latest: dict[int, Run] = field(default_factory=dict)
+    helpers: list[Run] = field(default_factory=list)
+
+    @property
+    def runs(self) -> list[Run]:
+        """The points' runs, in the points' order."""
+        return [self.latest[n] for n in sorted(self.latest)]
+
+    @property
+    def open(self) -> list[Run]:
+        """The runs that go on."""
+        return [r for r in (*self.helpers, *self.runs) if r.status in history.OPEN]
+
+    @property
+    def left(self) -> list[int]:
+        """The points that have not finished, by index; those that failed or were stopped, too."""
+        return [n for n in range(len(self.points))
+                if n not in self.latest or self.latest[n].status != "finished"]  # fmt: skip
+
+    def counted(self) -> dict[str, int]:
+        """Return how many points finished, failed, were stopped, run, and wait."""
+        found = dict.fromkeys(("finished", "failed", "stopped", "running"), 0)
+        for run in self.runs:
+            found[run.status] = found.get(run.status, 0) + 1
+        return {**found, "waiting": len(self.points) - len(self.latest)}
+
+    def seconds_left(self) -> float | None:
+        """Return how long it may still take: the points left x the median point / workers, s.
+
+        None as long as no point has come to its end.
+        """
+        ended = [r.seconds or 0.0 for r in self.runs if r.status in {"finished", "failed"}]
+        if not ended:
+            return None
+        return (len(self.points) - len(ended)) * statistics.median(ended) / max(1, self.workers)
+
+
+class Fold:
+    """Takes events in, one by one, into what is known of sweeps."""
+
+    def __init__(self, events: Iterable[Event] = (), *, only: str = "") -> None:
+        self.only = only
+        self.sweeps: dict[str, Sweep] = {}
+        self.known: dict[str, Run] = {}
+        for event in events:
+            self.take(event)
+
+    def take(self, event: Event) -> None:
+        """Take in one event."""
+        if isinstance(event, SweepStarted | SweepFinished | RunStarted):
+            if not event.sweep or (self.only and event.sweep != self.only):
+                return
+            if isinstance(event, SweepStarted):
+                self._start(event)
+            elif isinstance(event, SweepFinished):
+                _finish(self.sweeps.get(event.sweep), event)
+            else:
+                history.take(self.known, event)
+                self._join(event)
+        elif event.run in self.known:
+            history.take(self.known, event)
+
+    def _start(self, event: SweepStarted) -> None:
+        sweep = self.sweeps.get(event.sweep)
+        points = grids.points(event.grid)
+        if sweep is None:
+            sweep = Sweep(id=event.sweep, notebook=event.notebook, points=points, grid=event.grid,
+                          started=event.at)  # fmt: skip
+            self.sweeps[event.sweep] = sweep
+        changed = sweep.digest not in {"", event.digest}  # of another code: it shows nothing now
+        sweep.latest = {n: r for n, r in sweep.latest.items()
+                        if r.status == "finished" and not changed}  # fmt: skip
+        sweep.status, sweep.error, sweep.best = "running", "", ""
+        sweep.parameters, sweep.shared = event.parameters, tuple(event.shared)
+        sweep.workers, sweep.by, sweep.fresh = event.workers, event.by, event.fresh
+        sweep.digest = event.digest
+        sweep.process = (int(event.process[0]), str(event.process[1]))
+
+    def _join(self, event: RunStarted) -> None:
+        sweep, run = self.sweeps.get(event.sweep), self.known[event.run]
+        if sweep is None:
+            return
+        if event.shared:
+            sweep.helpers.append(run)
+            return
+        key = _key({n: event.parameters.get(n) for n in sweep.grid})
+        for number, point in enumerate(sweep.points):
+            if _key(point) == key:
+                sweep.latest[number] = run
+
+
+def _key(values: Mapping[str, Value]) -> str:
+    return json.dumps(values, sort_keys=True, default=str)
+
+
+def _finish(sweep: Sweep | None, event: SweepFinished) -> None:
+    if sweep is not None:
+        sweep.status, sweep.seconds = event.status, event.seconds
+        sweep.best, sweep.error = event.best, event.error
+
+
+def best(runs: Sequence[Run], by: str) -> Run | None:
+    """Return the finished run with the highest metric, or, for `NAME:min`, the lowest.
+
+    None where no run finished, or none was asked for. Raises Failed where finished runs have no
+    such metric.
+    """
+    finished = [r for r in runs if r.status == "finished"]
+    if not by or not finished:
+        return None
+    name, lowest = wish(by)
+    rated = [(r.metrics[name], r) for r in finished
+             if name in r.metrics and not math.isnan(r.metrics[name])]  # fmt: skip
+    if not rated:
+        known = sorted({m for r in finished for m in r.metrics})
+        raise Failed(
+            f"no point has a metric {name!r} to be the best by",
+            fix=f"the metrics are {', '.join(known)}" if known else "name one: %mlops metric NAME",
+        )
+    chosen = (min if lowest else max)(rated, key=lambda pair: pair[0])
+    return chosen[1]
+
+
+def wish(by: str) -> tuple[str, bool]:
+    """Return the metric that `--best` names, and whether its lowest value is the best.
+
+    >>> wish("auc"), wish("rmse:min"), wish("auc:max")
+    (('auc', False), ('rmse', True), ('auc', False))
+    """
+    name, _, way = by.rpartition(":")
+    return (name, way == "min") if name and way in {"min", "max"} else (by, False)
+
+
+def visible(given: str) -> tuple[str, ...]:
+    """Return the GPUs that a value of CUDA_VISIBLE_DEVICES shows: all up to the first it does not.
+
+    >>> visible("0,2"), visible(""), visible("-1"), visible("1,-1,0")
+    (('0', '2'), (), (), ('1',))
+    """
+    found: list[str] = []
+    for word in (part.strip() for part in given.split(",")):
+        if not word or word.startswith("-"):
+            break
+        found.append(word)
+    return tuple(found)
+
+
+def listed(told: str) -> tuple[str, ...]:
+    """Return the GPUs that `nvidia-smi -L` tells of.
+
+    >>> listed("GPU 0: NVIDIA A100 (UUID: GPU-1)\\nGPU 1: NVIDIA A100 (UUID: GPU-2)\\n")
+    ('0', '1')
+    """
+    lines = [line.split(":")[0].split() for line in told.splitlines() if line.startswith("GPU ")]
+    return tuple(words[1] for words in lines if len(words) > 1 and words[1].isdigit())
+
+
+def places(
+    workers: int, cores: int, gpus: Sequence[str], caller: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Return what each worker's environment adds to the caller's: its threads, and its GPU.
+
+    >>> places(2, 8, ["0", "1"], {"OMP_NUM_THREADS": "1"})[1]["CUDA_VISIBLE_DEVICES"]
+    '1'
+    >>> places(2, 8, [], dict.fromkeys(THREADS[1:], "2"))
+    [{'OMP_NUM_THREADS': '4'}, {'OMP_NUM_THREADS': '4'}]
+    """
+    threads = str(max(1, cores // workers))
+    caps = {name: threads for name in THREADS if not caller.get(name)}
+    return [caps | ({GPUS: gpus[n % len(gpus)]} if gpus else {}) for n in range(workers)]
+
+
+def sweep_json(sweep: Sweep) -> dict[str, Any]:
+    """Return the object that `sweep --json` prints of a sweep."""
+    return {
+        "version": 1,
+        "sweep": sweep.id,
+        "runs": [history.run_json(run) for run in sweep.runs],
+        "best": sweep.best or None,
+    }

@@ -1,0 +1,290 @@
+"""The scheduler: queues what is due, starts a process for each run, and looks after them."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from mlops_nb import git
+from mlops_nb.context import Tell, Workshop, real_time, silence
+from mlops_nb.errors import MlopsError
+from mlops_nb.events import Event, RunLost, RunQueued
+from mlops_nb.integrations import catch_up
+from mlops_nb.jobs import agenda, poll, registry, schedule, trigger, worker
+from mlops_nb.jobs import execute as wired
+from mlops_nb.jobs.registry import JobState
+from mlops_nb.monitoring import watch
+from mlops_nb.notebook.model import Job
+from mlops_nb.runs import history, process, reap, resources
+from mlops_nb.runs.history import Run
+
+SEEN = "scheduler.seen"
+LEAD = "scheduler"
+LOOK_EVERY = 1.0  # s: how soon a due run, a new job or a killed process is noticed
+FRESH = timedelta(minutes=2)
+ARRIVALS_EVERY = 60.0  # s: how soon it is seen that no data comes any more
+MIRROR_EVERY = 900.0  # s: how soon it is seen that somebody else moved an alias of MLflow's
+SILENT_AFTER = 120.0  # s without a beat, of a process that is there but does nothing
+STARTS = 3  # of a run whose process ends before it takes the run
+
+Note = Callable[[str], None]
+
+
+def seen(shop: Workshop) -> str | None:
+    """Return when a scheduler was last seen, None where none ever was."""
+    return (shop.journal.place(SEEN) or None) if shop.knows_anything else None
+
+
+def is_running(shop: Workshop) -> bool:
+    """Say whether a scheduler was seen within the last two minutes."""
+    last = seen(shop)
+    return last is not None and real_time() - datetime.fromisoformat(last) < FRESH
+
+
+def next_due(shop: Workshop, job: Job, state: JobState) -> datetime | None:
+    """Return when a job runs next, in its own zone, None where it has no schedule or rests."""
+    if job.schedule is None or state.status != "active":
+        return None
+    return next(schedule.ticks(job.schedule, shop.clock()))
+
+
+@dataclass(slots=True)
+class Started:
+    """A process that was started for a run."""
+
+    popen: "subprocess.Popen[bytes]"
+    times: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Leader:
+    """What leads: it holds nothing that the journal does not, but for its own children."""
+
+    shop: Workshop
+    tell: Tell = silence
+    note: Note = lambda _: None
+    slots: int = 0
+    board: agenda.Board = field(default_factory=agenda.Board)
+    last: int = 0
+    children: dict[str, Started] = field(default_factory=dict)
+    beats: dict[str, tuple[str, float]] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    states: dict[str, JobState] = field(default_factory=dict)
+    evaluations: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    complaints: set[str] = field(default_factory=set)
+    asked: float = 0.0
+    mirrored: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.slots = self.slots or resources.cores()
+
+    def look(self) -> None:
+        """Do all there is to do now: it takes no time but for what is due."""
+        shop = self.shop
+        shop.journal.place(SEEN, real_time().isoformat())
+        self.take_in()
+        if reap.bury(shop, self.board.open, self._silent()):
+            self.take_in()
+        self._queue_tries()
+        self._queue_due()
+        self._evaluate()
+        self._queue_signals()
+        self.take_in()
+        self._start()
+        watch.look(shop, shop.now(), data=self._arrivals())
+        if time.monotonic() - self.mirrored > MIRROR_EVERY:
+            self.mirrored = time.monotonic()
+            catch_up.behind(shop)
+        self._complain()
+
+    def _complain(self) -> None:
+        """Note what did not answer, once for as long as it stays the same."""
+        said = [str(error) for error in self.shop.warnings]
+        self.shop.warnings.clear()
+        for text in dict.fromkeys(said):
+            if text not in self.complaints:
+                self.note(text.replace("error:", "warning:", 1))
+        self.complaints = self.complaints | set(said) if said else set()
+
+    def take_in(self) -> None:
+        """Read what was written since."""
+        kinds = (*history.COURSE, *history.STEPS, *registry.KINDS, *agenda.SIGNALS)
+        changed = not self.last
+        for event in self.shop.journal.read(after=self.last, kinds=kinds):
+            self.last = event.id
+            self.board.take(event)
+            changed = changed or isinstance(event, registry.KINDS)
+            self._say(event)
+        if not changed:
+            return
+        self.states = self.shop.jobs()
+        self.jobs = wired.readable(self.states, self.note)
+
+    def _say(self, event: Event) -> None:
+        if event.run in self.children:
+            self.tell(event)
+
+    # what is due
+
+    def _queue_due(self) -> None:
+        now = self.shop.now()
+        for name, job in self.jobs.items():
+            if self.states[name].status != "active" or job.schedule is None:
+                continue
+            state = self.states[name]
+            applied = datetime.fromisoformat(state.applied)
+            rested = datetime.fromisoformat(state.unpaused) if state.unpaused else None
+            for event in agenda.due(job, applied, self.board, now, rested=rested):
+                tick = datetime.fromisoformat(event.scheduled_at)
+                self._queue(event, agenda.tick_key(name, tick))
+
+    def _queue(self, event: Event, once: str) -> None:
+        named = replace(event, run=self.shop.new_run())
+        if isinstance(named, RunQueued):
+            named = replace(named, commit=git.of(self.shop.root))
+        written = self.shop.journal.append(named, once=once)
+        if written is None:
+            return
+        self.take_in()
+        run = self.board.runs[written.run]
+        self.note(f"{run.job}: {'due' if run.status == 'queued' else 'skipped'} at "
+                  f"{run.scheduled_at}, {run.because}")  # fmt: skip
+
+    def _queue_tries(self) -> None:
+        for run in list(self.board.failed.values()):
+            job = self.jobs.get(run.job)
+            over = run.lost or run.exit_status is not None
+            if job is None or run.finished < self.states[run.job].applied:
+                continue  # more `retries` do not bring back what failed under an older definition
+            if over and trigger.queue_next(self.shop, job, run):
+                self.note(f"{run.job}: run {run.id} {run.error or run.status}; tried again")
+
+    def _queue_signals(self) -> None:
+        for event, once in poll.signals(self.shop, self.jobs, self.states, self.board):
+            self._queue(event, once)
+
+    def _evaluate(self) -> None:
+        """Start what holds the champions against the data, where a trigger asks for it."""
+        for name in [n for n, p in self.evaluations.items() if p.poll() is not None]:
+            del self.evaluations[name]
+        for name in poll.to_evaluate(self.shop, self.jobs, self.states, self.board):
+            if name not in self.evaluations:
+                self.note(f"{name}: its champion is held against the data as it is")
+                self.evaluations[name] = worker.launch_evaluation(self.shop, name)
+
+    # processes
+
+    def _start(self) -> None:
+        self._reap()
+        free = self.slots - sum(map(agenda.at_work, self.board.open.values())) - len(self.starting)
+        for run in agenda.ready(self.board, self.shop.now()):
+            if free <= 0 or run.id in self.children:
+                continue
+            self.children[run.id] = Started(worker.launch(self.shop, run.id))
+            free -= 1
+
+    def _arrivals(self) -> dict[str, tuple[datetime, timedelta]] | None:
+        """Return when data came last for whom, now and then; None in between."""
+        if self.asked and time.monotonic() - self.asked < ARRIVALS_EVERY:
+            return None
+        self.asked = time.monotonic()
+        found = {name: agenda.arrivals(job, self.board) for name, job in self.jobs.items()}
+        return {name: came for name, came in found.items() if came is not None}
+
+    @property
+    def starting(self) -> list[str]:
+        """Runs whose process was started and has not taken them yet."""
+        return [run for run in self.children if self.board.runs[run].status == "queued"]
+
+    def _reap(self) -> None:
+        """Look after children that ended; one that ended before it began is started again."""
+        for run_id in list(self.children):
+            child = self.children[run_id]
+            if child.popen.poll() is None:
+                continue
+            run = self.shop.run_of(run_id)
+            busy = any(agenda.at_work(r) for r in self.board.open.values() if r.job == run.job)
+            if run.status != "queued" or busy:
+                del self.children[run_id]
+            elif child.times < STARTS:
+                again = worker.launch(self.shop, run_id)
+                self.children[run_id] = Started(again, child.times + 1)
+            else:
+                del self.children[run_id]
+                log = self.shop.run_folder(run_id) / worker.LOG
+                error = f"its process ended before it began, {STARTS} times: see {log}"
+                self.shop.journal.append(RunLost(run=run_id, job=run.job, error=error),
+                                         once=f"lost:{run_id}")  # fmt: skip
+
+    def _silent(self) -> dict[str, str]:
+        """Return the runs that are at work and have not beaten for too long, and what to say.
+
+        Time is counted here and not by the clock, so that a machine that slept does no harm.
+        """
+        found: dict[str, str] = {}
+        for run in self.board.open.values():
+            if not agenda.at_work(run):
+                continue
+            beat = self.shop.journal.place(worker.beat_of(run.job))
+            known, since = self.beats.get(run.job, ("", 0.0))
+            if beat != known or not since:
+                self.beats[run.job] = (beat, time.monotonic())
+            elif time.monotonic() - since > SILENT_AFTER:
+                process.end(run.process, process.KILL)
+                found[run.id] = f"its process (pid {run.process[0]}) has not been heard of"
+        return found
+
+    # until
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is open that may still do something by itself."""
+        return any(run.trigger != "promote" for run in self.board.open.values())
+
+
+def once(shop: Workshop, tell: Tell = silence, note: Note = lambda _: None) -> list[Run]:
+    """Run what is due now, wait until all of it is over, tries included, and return those runs.
+
+    A job that cannot start is noted, with its mend, and does not keep the others from running.
+    """
+    with shop.journal.holding(LEAD, wait=False) as leads:
+        if not leads:
+            note("scheduler: another one leads, and runs what is due")
+            return []
+        leader = Leader(shop=shop, tell=tell, note=note)
+        leader.take_in()
+        before = {run.id: run.last_event for run in leader.board.runs.values()}
+        until = time.monotonic() + poll.SETTLE
+        while True:
+            leader.look()
+            settling = poll.settling(shop) and time.monotonic() < until
+            if not (leader.busy or leader.children or leader.evaluations or settling):
+                break
+            time.sleep(trigger.LOOK_EVERY)
+        watch.look(shop, shop.now(), wait=True)
+        shop.journal.place(SEEN, real_time().isoformat())
+    return [run for run in leader.board.runs.values()
+            if run.job and before.get(run.id) != run.last_event
+            and run.status != "skipped"]  # fmt: skip
+
+
+def serve(shop: Workshop, tell: Tell, note: Note, slots: int = 0) -> None:
+    """Run what is due until stopped; wait as a stand-by while another scheduler leads."""
+    shop.prepare_folder()
+    with shop.journal.holding(LEAD, wait=False) as leads:
+        if leads:
+            _lead(Leader(shop=shop, tell=tell, note=note, slots=slots))
+    note("scheduler: another one leads; standing by")
+    with shop.journal.holding(LEAD):
+        _lead(Leader(shop=shop, tell=tell, note=note, slots=slots))
+
+
+def _lead(leader: Leader) -> None:
+    leader.note("scheduler: leading; stop with Ctrl-C")
+    while True:
+        try:
+            leader.look()
+        except MlopsError as error:  # a full disk, a database that is away: it may come back
+            leader.note(f"scheduler: {error}")
+        time.sleep(LOOK_EVERY)

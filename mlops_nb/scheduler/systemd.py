@@ -1,0 +1,94 @@
+"""Installs the scheduler as a systemd service of the user, so that it starts with the machine."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+from mlops_nb.context import Workshop
+from mlops_nb.errors import Refused
+
+UNIT = """# Written by `mlops-nb scheduler --install`.
+[Unit]
+Description=mlops-nb scheduler of {root}
+After=network.target
+
+[Service]
+Type=exec
+WorkingDirectory={root}
+ExecStart={command}
+Environment={path}
+Restart=always
+RestartSec=5
+# what runs goes on while the scheduler is started anew
+KillMode=process
+
+[Install]
+WantedBy=default.target
+"""
+ANSWER_WITHIN = 60.0  # s
+
+
+def unit(root: Path, python: str, path: str, workers: int | None) -> str:
+    """Return the text of a service that runs a project's scheduler.
+
+    >>> "ExecStart=/usr/bin/python3 -m mlops_nb scheduler" in unit(Path("/a"), "/usr/bin/python3",
+    ...                                                            "/bin", None)
+    True
+    """
+    words = [python, "-m", "mlops_nb", "scheduler"]
+    words += [] if workers is None else ["--workers", str(workers)]
+    return UNIT.format(root=str(root).replace("%", "%%"), command=" ".join(map(_quoted, words)),
+                       path=_quoted(f"PATH={path}", always=True))  # fmt: skip
+
+
+def _quoted(word: str, *, always: bool = False) -> str:
+    """Quote a word for systemd, which knows % and $ besides quotes and backslashes.
+
+    >>> _quoted("/a b/100%")
+    '"/a b/100%%"'
+    """
+    found = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return found if re.fullmatch(r"[\w@%+=:,./-]+", found) and not always else f'"{found}"'
+
+
+def install(shop: Workshop, workers: int | None = None) -> dict[str, Any]:
+    """Write the service, have systemd verify it, and return what is left to type.
+
+    Raises Refused where systemd does not take it; nothing is left behind then.
+    """
+    home = shop.environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    mark = hashlib.sha256(str(shop.root).encode()).hexdigest()[:6]
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", shop.root.name) or "project"
+    file = Path(home) / "systemd" / "user" / f"mlops-nb-{name}-{mark}.service"
+    text = unit(shop.root, sys.executable, shop.environment.get("PATH", os.defpath), workers)
+    before = file.read_text(encoding="utf-8") if file.exists() else None
+    files.write_text(file, text)
+    verified, said = _verified(file)
+    if not verified and said:
+        file.unlink() if before is None else files.write_text(file, before)
+        raise Refused(f"systemd does not take the service: {said}",
+                      fix="start it by hand: mlops-nb scheduler", where=str(file))  # fmt: skip
+    commands = [f"systemctl --user enable --now {file.name}", "loginctl enable-linger"]
+    return {"version": 1, "unit": str(file), "verified": verified, "commands": commands}
+
+
+def _verified(file: Path) -> tuple[bool, str]:
+    """Say whether systemd takes a unit, and what it said where not; "" where it is not here."""
+    tool = shutil.which("systemd-analyze")
+    if tool is None:
+        return False, ""
+    with tempfile.TemporaryDirectory() as runtime:  # it wants one; a bare machine sets none
+        done = subprocess.run(
+            [tool, "verify", "--user", "--man=no", str(file)], capture_output=True, text=True,
+            check=False, timeout=ANSWER_WITHIN, env={"XDG_RUNTIME_DIR": runtime, **os.environ},
+        )  # fmt: skip
+    # what it does not know it only warns of
+    said = [line for line in done.stderr.splitlines() if file.name in line or done.returncode]
+    return (False, "; ".join(said)[:500] or "it failed") if said or done.returncode else (True, "")

@@ -1,1 +1,0 @@
-"""Sensors: one file for each kind of trigger that a job may have besides its schedule."""

@@ -1,0 +1,361 @@
+"""A live notebook: what its cells did in this kernel, what of it is stale, and bringing it back."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.context import Workshop
+from mlops_nb.engine.task import Source
+from mlops_nb.errors import MlopsError, NotFound
+from mlops_nb.notebook import load
+from mlops_nb.notebook.model import Pipeline, Value, Warned
+from mlops_nb.probe.fingerprint.digest import digest_or_unknown
+from mlops_nb.probe.inspect.values import look
+from mlops_nb.probe.observe.observer import Observer
+from mlops_nb.probe.values import random_state, save_load
+from mlops_nb.reuse import units as un
+from mlops_nb.reuse.ledger import Ledger, Rules
+from mlops_nb.reuse.units import Unit, meaning
+from mlops_nb.runs import run as run_run
+
+STORING = 150e6  # bytes a second, about, that writing and syncing takes
+WORTH = 0.5  # s that a step has to take before its values are kept
+
+
+@dataclass(slots=True)
+class Ran:
+    """One cell that ran here. `read`: name → its version then; `left`: the version afterwards."""
+
+    order: int
+    id: str
+    source: str
+    seen: Mapping[str, Any]
+    seconds: float
+    read: dict[str, int]
+    left: dict[str, int]
+    files: dict[str, int] = field(default_factory=dict)
+    makers: dict[str, str] = field(default_factory=dict)  # name → the cell that it came from
+
+
+class Session:
+    """Follows a shell from `%load_ext mlops_nb` on."""
+
+    def __init__(self, shell: Any, shop: Workshop, path_of: Callable[[], str]) -> None:
+        self.shell, self.shop, self.path_of = shell, shop, path_of
+        self.observer = Observer(shell)
+        self.observer.on_cell = self.saw
+        self.cells: dict[str, Ran] = {}  # id, or text where there is none → its last run
+        self.versions: dict[str, int] = {}
+        self.maker: dict[str, str] = {}  # name → the cell that made it last
+        self.prints: dict[str, bytes | None] = {}
+        self.restored: set[str] = set()
+        self.began = 0.0
+        self.order = 0
+        self.storing: threading.Thread | None = None
+        self.problems: list[str] = []
+
+    def install(self) -> None:
+        """Follow the shell from now on."""
+        self.shell.events.register("pre_run_cell", self._begins)
+        self.observer.install()
+
+    def _begins(self, _: Any) -> None:
+        if self.storing is not None:
+            self.storing.join()  # values may not change while they are written
+            self.storing = None
+        self.began = time.monotonic()
+
+    def saw(self, seen: Mapping[str, Any]) -> None:
+        """Take in what a cell did."""
+        seconds = time.monotonic() - self.began
+        self.order += 1
+        key = str(seen.get("id") or meaning(str(seen.get("source", ""))))
+        read = {n: self.versions.get(n, 0) for n in seen.get("reads", ())}
+        makers = {n: self.maker[n] for n in read if n in self.maker}
+        for name in (*seen.get("writes", ()), *seen.get("changes", ())):
+            self.maker[name] = key
+            now = self.observer.prints.get(name)
+            if now is None or now != self.prints.get(name):  # the same value again is no change
+                self.versions[name] = self.order
+            self.prints[name] = now
+        for name in seen.get("deletes", ()):
+            self.prints.pop(name, None)  # it may keep a list alive
+        left = {n: self.versions.get(n, 0) for n in read}
+        files = {p: _stamp(p) for p in seen.get("files_read", ())}
+        self.cells[key] = Ran(self.order, key, str(seen.get("source", "")), seen, seconds, read,
+                              left, files, makers)  # fmt: skip
+        self.restored.discard(key)
+        if not seen.get("failed") and "lost" not in seen:
+            self.storing = threading.Thread(target=self._record, args=(key,), daemon=True)
+            self.storing.start()
+
+    # what stands
+
+    def source(self) -> Source:
+        """Read the notebook as it is saved. Raises Refused where its path is not known."""
+        return load.capture(Path(self.path_of()))
+
+    def ran(self, source: Source, index: int) -> Ran | None:
+        """Return the last run of a cell of the notebook in this kernel."""
+        cell = source.notebook.cells[index]
+        return self.cells.get(cell.id) or self.cells.get(meaning(cell.source))
+
+    def status(self) -> list[dict[str, str]]:
+        """Return each step with fresh, stale or never run, and why."""
+        source = self.source()
+        stale: dict[int, str] = {}
+        for cell in source.pipeline.cells:
+            if why := self._stale(source, cell.index, stale):
+                stale[cell.index] = why
+        rows = []
+        for step in source.pipeline.steps:
+            told = [(i, stale[i]) for i in step.cells if i in stale]
+            never = [w for _, w in told if w.startswith("never")]
+            state = (
+                "fresh" if not told else "never run" if len(never) == len(step.cells) else "stale"
+            )
+            because = "" if not told else told[0][1]
+            rows.append({"step": step.name, "status": state, "because": because})
+        return rows
+
+    def _stale(self, source: Source, index: int, stale: Mapping[int, str]) -> str:
+        cell = source.notebook.cells[index]
+        if source.pipeline.cells[index].kind in {"empty", "scratch"}:
+            return ""
+        if cell.id in self.restored:
+            return ""
+        ran = self.ran(source, index)
+        if ran is None:
+            return f"never run: cell {index} has not run in this kernel"
+        if meaning(ran.source) != meaning(cell.source):
+            return f"cell {index} was edited since it ran"
+        if why := self._inputs(ran, index):
+            return why
+        for upstream in source.pipeline.cells[index].depends_on:
+            if upstream in stale:
+                step = source.pipeline.cells[upstream].step
+                return f"`{step}` is not fresh" if step else f"cell {upstream} is not fresh"
+        return ""
+
+    def _inputs(self, ran: Ran, index: int) -> str:
+        for name, version in ran.read.items():
+            if self.versions.get(name, 0) not in {version, ran.left.get(name)}:
+                return f"`{name}` was made anew since cell {index} read it"
+        for path, stamp in ran.files.items():
+            if _stamp(path) != stamp:
+                return f"file {os.path.basename(path)!r} changed since cell {index} read it"
+        return ""
+
+    def hazards(self) -> list[Warned]:
+        """Return what worked here only because of the order in which cells were run."""
+        source = self.source()
+        place = {c.id: c.index for c in source.notebook.cells}
+        place |= {meaning(c.source): c.index for c in source.notebook.cells}
+        found = []
+        for cell in source.notebook.cells:
+            ran = self.ran(source, cell.index)
+            for name in () if ran is None else ran.read:
+                maker = self.maker.get(name, "")
+                if maker and maker not in place:
+                    what = f"cell {cell.index} reads `{name}`, whose cell is no longer there"
+                    fix = f"put a cell that makes `{name}` above cell {cell.index}"
+                    found.append(Warned(kind="deleted-cell", what=what, fix=fix, cell=cell.index,
+                                        stops=True))  # fmt: skip
+                elif maker and place[maker] > cell.index:
+                    what = (
+                        f"cell {cell.index} read `{name}` of cell {place[maker]}, which is below it"
+                    )
+                    fix = f"move cell {place[maker]} above cell {cell.index}, and run both again"
+                    found.append(Warned(kind="out-of-order", what=what, fix=fix, cell=cell.index))
+        return found
+
+    # keeping
+
+    def _record(self, key: str) -> None:
+        """Record the unit that a cell ended, in the background; keep what is worth it."""
+        try:
+            self._record_unit(key)
+        except (MlopsError, OSError) as error:
+            self.problems.append(str(error))
+
+    def _record_unit(self, key: str) -> None:
+        source = self.source()
+        found = [c.index for c in source.notebook.cells if key in {c.id, meaning(c.source)}]
+        unit = next((u for u in un.units(source.pipeline) if found and found[0] in u.cells), None)
+        if unit is None or not unit.step or found[0] != _last_step_cell(source.pipeline, unit):
+            return
+        ran = [self.ran(source, i) for i in unit.cells]
+        done = [r for r in ran if r is not None]
+        current = all(meaning(r.source) == meaning(source.notebook.cells[i].source)
+                      for i, r in zip(unit.cells, ran, strict=True) if r is not None)  # fmt: skip
+        if (
+            len(done) != len(ran)
+            or not current
+            or [r.order for r in done] != sorted(r.order for r in done)
+        ):
+            return
+        self._write(source, unit, done)
+
+    def _write(self, source: Source, unit: Unit, done: list[Ran]) -> None:
+        scratch = self.shop.scratch("session")
+        try:
+            ledger = self._ledger(source, scratch)
+            for reader, ran in zip(unit.cells, done, strict=True):
+                ledger.saw(reader, ran.seen)
+            end = unit.cells[-1]
+            self._know_inputs(ledger, source, unit, done)
+            names = ledger.made(end)
+            seen = json.loads(look(json.dumps({"names": list(names)})))
+            kept = [n for n in ledger.kept(end) if seen[n]["digest"] != "unknown"]
+            seconds = sum(r.seconds for r in done)
+            entries = self._entries(kept, seconds, scratch)
+            event = ledger.record(end, {
+                "values": seen, "entries": entries, "outputs": [[] for _ in unit.cells],
+                "generators": json.loads(random_state.states()), "seconds": round(seconds, 3),
+            })  # fmt: skip
+            live = {**event.record, "live": True}  # its outputs are in the notebook itself
+            self.shop.record([replace(event, record=live)])
+        finally:
+            self.shop.drop(scratch)
+
+    def _entries(self, names: list[str], seconds: float, folder: Path) -> list[dict[str, Any]]:
+        """Write values where making them again would take longer than that."""
+        space = self.shell.user_ns
+        size = sum(_size(space[n]) for n in names)
+        if seconds < max(WORTH, size / STORING):
+            return [{"names": [n], "error": "it is made again sooner than read"} for n in names]
+        return save_load.write({n: space[n] for n in names}, str(folder))
+
+    def _know_inputs(self, ledger: Ledger, source: Source, unit: Unit, done: list[Ran]) -> None:
+        """Tell a ledger the digests of what other units made and this one reads."""
+        own = {n for r in done for n in (*r.seen.get("writes", ()), *r.seen.get("changes", ()))}
+        others = {n for c in source.pipeline.cells if c.kind == "step" and c.index not in unit.cells
+                  for n in (*c.writes, *c.changes)}  # fmt: skip
+        for name in {n for r in done for n in r.read} & others:
+            known = self.shell.user_ns.get(name)
+            ledger.state.values[name] = "unknown" if name in own else digest_or_unknown(known)
+
+    def _ledger(self, source: Source, scratch: Path) -> Ledger:
+        space = self.shell.user_ns
+        now: dict[str, Value] = {p.name: space.get(p.name, p.value)
+                                 for p in source.pipeline.parameters}  # fmt: skip
+        python = self.shop.environments.interpreter(source.notebook.kernel)
+        return run_run.ledger_of(self.shop, source, now, rules=Rules(live=True),
+                              scratch=scratch, python=python)  # fmt: skip
+
+    # bringing back
+
+    def restore(self, step: str = "") -> list[dict[str, Any]]:
+        """Bring back what stands of a notebook in a new kernel; tell of each step what was done."""
+        source = self.source()
+        known = [s.name for s in source.pipeline.steps]
+        if step and step not in known:
+            raise NotFound(f"there is no step {step!r}", fix=f"the steps are {', '.join(known)}")
+        scratch = self.shop.scratch("restore")
+        try:
+            ledger = self._ledger(source, scratch)
+            ledger.parameters = {p.name: p.value for p in source.pipeline.parameters}
+            self._run_set_up(source)
+            return [self._back(ledger, source, unit) for unit in ledger.units
+                    if unit.step and (not step or unit.step == step)]  # fmt: skip
+        finally:
+            self.shop.drop(scratch)
+
+    def restore_run(self, run: str) -> list[dict[str, Any]]:
+        """Bring back what a recorded run left behind, whatever the notebook has become since.
+
+        Raises NotFound where there is no such run, or its notebook is gone.
+        """
+        done = self.shop.run_of(run)
+        source = load.capture(Path(done.output))
+        self._run_set_up(source, all_of_it=True)
+        self.shell.user_ns.update(done.parameters)
+        records = run_run.records_behind(self.shop, done)
+        return [self._bring(source, unit, records.get(unit.name), f"as run {run} left it")
+                for unit in un.units(source.pipeline) if unit.step]  # fmt: skip
+
+    def _run_set_up(self, source: Source, *, all_of_it: bool = False) -> None:
+        for cell in source.pipeline.cells:
+            wanted = cell.kind in {"setup", "parameters"}
+            if wanted and (all_of_it or self.ran(source, cell.index) is None):
+                self._run(source, cell.index)
+
+    def _run(self, source: Source, index: int) -> None:
+        cell = source.notebook.cells[index]
+        self.shell.run_cell(cell.source, store_history=False, cell_id=cell.id)
+        self.restored.add(cell.id)
+
+    def _back(self, ledger: Ledger, source: Source, unit: Unit) -> dict[str, Any]:
+        standing = ledger.standing(unit.cells[0], kernel=False)
+        if standing is None:
+            return self._bring(source, unit, None, ledger.because(unit.cells[0]))
+        return self._bring(source, unit, ledger.answers[unit.name].record, standing.because)
+
+    def _bring(
+        self, source: Source, unit: Unit, record: Mapping[str, Any] | None, because: str
+    ) -> dict[str, Any]:
+        row: dict[str, Any] = {"step": unit.name, "restored": False, "saved": 0.0}
+        if record is None:
+            return row | {"because": because}
+        texts, bound = _definitions(source, unit)
+        kept = bound.union(*(artifact["names"] for artifact in record["artifacts"]))
+        if record["values"].keys() - kept:
+            for cell in unit.cells:
+                self._run(source, cell)
+            return row | {"restored": True, "because": "it ran again, which took no longer"}
+        failed = json.loads(random_state.define(json.dumps({"texts": texts})))
+        entries = [{**a, "file": str(self.shop.store.path(a["sha256"]))}
+                   for a in record["artifacts"]]  # fmt: skip
+        plain = [e for e in entries if not e["names"][0].startswith("rng:")]
+        states = [e for e in entries if e["names"][0].startswith("rng:")]
+        damaged = save_load.read(plain, self.shell.user_ns)["damaged"]
+        random_state.load(json.dumps({"entries": states}))
+        if failed["error"] or damaged:
+            return row | {"because": failed["error"] or damaged[0]["why"]}
+        self.restored |= {source.notebook.cells[i].id for i in unit.cells}
+        return row | {"restored": True, "saved": record["seconds"], "because": because}
+
+
+def _hazard(name: str, reader: int, maker: int | None) -> Warned | None:
+    """Return what is wrong with a cell's reading a name of another one; None where nothing is."""
+    if maker is None:
+        what = f"cell {reader} reads `{name}`, whose cell is no longer there"
+        fix = f"put a cell that makes `{name}` above cell {reader}"
+        return Warned(kind="deleted-cell", what=what, fix=fix, cell=reader, stops=True)
+    if maker > reader:
+        what = f"cell {reader} read `{name}` of cell {maker}, which stands below it"
+        fix = f"move cell {maker} above cell {reader}, and run both again"
+        return Warned(kind="out-of-order", what=what, fix=fix, cell=reader)
+    return None
+
+
+def _definitions(source: Source, unit: Unit) -> tuple[list[str], frozenset[str]]:
+    found = [un.definitions(source.notebook.cells[i].source) for i in unit.cells]
+    return [text for text, _ in found if text], frozenset().union(*(names for _, names in found))
+
+
+def _last_step_cell(pipeline: Pipeline, unit: Unit) -> int:
+    return max(i for i in unit.cells if pipeline.cells[i].kind == "step")
+
+
+def _stamp(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _size(value: Any) -> int:
+    for ask in ("nbytes", "memory_usage"):
+        found = getattr(value, ask, None)
+        if isinstance(found, int):
+            return found
+        if callable(found):
+            told = found(deep=False)
+            return int(told.sum()) if hasattr(told, "sum") else int(told)
+    return 0

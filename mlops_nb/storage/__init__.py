@@ -1,0 +1,1 @@
+"""Storage: the journal of events and the store of artifacts."""

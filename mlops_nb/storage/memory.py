@@ -1,0 +1,105 @@
+"""A journal and a store in memory: for tests, and for looking without writing."""
+
+import contextlib
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlops_nb import files
+from mlops_nb.engine.task import Clock
+from mlops_nb.errors import NotFound
+from mlops_nb.events import Event
+
+
+class MemoryJournal:
+    """Events in a list."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.events: list[Event] = []
+        self.used: set[str] = set()
+        self.places: dict[str, str] = {}
+        self.locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def append(self, event: Event, *, once: str = "") -> Event | None:
+        """Write an event; return it with its id and time, None where `once` was used before."""
+        if once and once in self.used:
+            return None
+        self.used.add(once)
+        at = event.at or self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        self.events.append(replace(event, id=len(self.events) + 1, at=at))
+        return self.events[-1]
+
+    def append_all(self, events: Iterable[Event]) -> list[Event]:
+        """Write some events, all of them or none."""
+        return [written for e in list(events) if (written := self.append(e)) is not None]
+
+    @contextlib.contextmanager
+    def holding(self, name: str, *, wait: bool = True) -> Iterator[bool]:
+        """Hold a lock by its name."""
+        held = self.locks[name].acquire(blocking=wait)
+        try:
+            yield held
+        finally:
+            if held:
+                self.locks[name].release()
+
+    def read(
+        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
+    ) -> Iterator[Event]:
+        """Yield events in the order they were written."""
+        for event in list(self.events):
+            wanted = run in {"", event.run} and job in {"", event.job}
+            if event.id > after and wanted and (not kinds or type(event) in kinds):
+                yield event
+
+    def place(self, listener: str, value: str | None = None) -> str:
+        """Return what was noted under a name; note `value` where one is given."""
+        if value is not None:
+            self.places[listener] = value
+        return self.places.get(listener, "")
+
+
+class MemoryStore:
+    """Knows files where they are, by their sha256."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Path] = {}
+        self.put_at: dict[str, datetime] = {}
+
+    def put(self, file: Path, *, move: bool = False, durable: bool = True) -> str:  # noqa: ARG002
+        """Take a file in; return the sha256 of its bytes."""
+        digest = files.sha256(file)
+        self.files[digest] = file
+        self.put_at[digest] = datetime.now(UTC)
+        return digest
+
+    def path(self, digest: str) -> Path:
+        """Return the file with these bytes, verified."""
+        place = self.files.get(digest)
+        if place is None or not place.is_file():
+            raise NotFound(f"artifact {digest[:12]} is not in the store", fix="run the job again")
+        if files.sha256(place) != digest:
+            raise NotFound(f"artifact {digest[:12]} is damaged", fix="run the job again")
+        return place
+
+    def holds(self, digest: str) -> bool:
+        """Say whether an artifact is there, without reading it."""
+        return digest in self.files and self.files[digest].is_file()
+
+    def contents(self) -> Iterator[tuple[str, int, datetime]]:
+        """Yield each artifact's digest, bytes, and when it was put here last."""
+        for digest in sorted(filter(self.holds, self.files)):
+            yield digest, self.files[digest].stat().st_size, self.put_at[digest]
+
+    def remove(self, digest: str) -> None:
+        """Forget an artifact, where it is known."""
+        self.files.pop(digest, None)
+        self.put_at.pop(digest, None)
+
+    def tidy(self) -> int:
+        """Do nothing: nothing is ever half-written."""
+        return 0

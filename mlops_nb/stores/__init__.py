@@ -1,1 +1,0 @@
-"""Where artifacts and events are kept: one file a technology."""

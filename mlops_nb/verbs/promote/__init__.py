@@ -1,1 +1,0 @@
-"""Promote a notebook to a job: define it, cut it out, prove it, write its bundle."""

@@ -1,1 +1,0 @@
-"""Adapters wired to verbs: what each door of a project opens on."""

@@ -1,0 +1,204 @@
+"""Everything behind a value: from records, from those stood by, and from the text alone."""
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from mlops_nb import events as ev
+from mlops_nb.errors import NotFound
+from mlops_nb.jupyter import svg
+from mlops_nb.lineage import graph as lineage_graph
+from mlops_nb.lineage.trace import trace
+from mlops_nb.notebook import cells, pipeline
+
+TEXTS = (
+    "import numpy as np\nimport json\nfrom own import load_it",
+    "rate = 2",
+    "def halved(x):\n    return np.asarray(x) / 2",
+    "%mlops step load\ndf = load_it('a.csv')",
+    "%mlops step clean\ndf = df + 1",
+    "%mlops step train\nmodel = halved(df) * rate + len(json.dumps(1))",
+    "%mlops step other\nelse_ = 1",
+)
+VALUES = {
+    "load": {"df": "1"},
+    "clean": {"df": "2"},
+    "train": {"model": "3"},
+    "other": {"else_": "4"},
+}
+NAMES = {
+    "load": ["load_it"],
+    "clean": ["df"],
+    "train": ["df", "halved", "json", "rate"],
+    "other": [],
+}
+READS = {"load": {}, "clean": {"df": "1"}, "train": {"df": "2"}, "other": {}}
+A_FILE = {"sha256": "9", "stat": [5]}
+
+
+def seen(step):
+    return {n: {"digest": d, "type": "a.B"} for n, d in VALUES[step].items()}
+
+
+def record(step, rate=2, **more):
+    return {
+        "notebook": "n.ipynb", "unit": step, "step": step, "names": NAMES[step],
+        "parameters": {"rate": rate} if step == "train" else {}, "inputs": READS[step],
+        "values": seen(step), "files": {"a.csv": A_FILE} if step == "load" else {},
+        "modules": {"own.py": A_FILE}, "written": {}, "never": "", **more,
+    }  # fmt: skip
+
+
+def happened(*found):
+    """Return events as the journal gives them, numbered."""
+    return [replace(event, id=number) for number, event in enumerate(found, 1)]
+
+
+def began(run, rate=2):
+    return ev.RunStarted(
+        run=run, notebook="n.ipynb", steps=tuple(VALUES), parameters={"rate": rate}
+    )
+
+
+def ran(run, step, **more):
+    told = record(step, **more)
+    return (
+        ev.StepStarted(run=run, step=step), ev.StepFinished(run=run, step=step, seconds=0.1),
+        ev.StepObserved(run=run, step=step, values=seen(step)),
+        ev.StepRecorded(run=run, step=step, unit=step, record=told),
+    )  # fmt: skip
+
+
+def stood(run, step):
+    return (ev.StepReused(run=run, step=step, because="it stands"),
+            ev.StepObserved(run=run, step=step, values=seen(step)))  # fmt: skip
+
+
+def whole(run):
+    return (began(run), *(e for s in VALUES for e in ran(run, s)),
+            ev.RunFinished(run=run, status="finished", seconds=1.0))  # fmt: skip
+
+
+def notebook():
+    found = [{"cell_type": "code", "source": text, "metadata": {}} for text in TEXTS]
+    found[1]["metadata"] = {"tags": ["parameters"]}
+    read = cells.read({"cells": found, "nbformat": 4, "metadata": {}}, "n.ipynb")
+    return {"notebook": read, "pipeline": pipeline.pipeline(read)}
+
+
+def behind(name, run, events, **read):
+    return lineage_graph.behind(lineage_graph.graph(trace(run, events, **read)), name, run)
+
+
+def test_a_model_comes_from_the_changed_frame_its_file_its_parameter_and_what_it_imports():
+    root, part = behind("model", "r", happened(*whole("r")), **notebook())
+    assert root == "value:model@train"
+    assert set(part.nodes) == {
+        "value:model@train", "step:train", "parameter:rate", "package:numpy", "value:df@clean",
+        "step:clean", "value:df@load", "step:load", "file:a.csv", "file:own.py", "step:cell 2",
+    }  # fmt: skip
+    assert ("value:df@load", "step:clean") in part.edges
+    assert ("value:df@load", "step:train") not in part.edges
+    assert ("package:numpy", "step:train") in part.edges
+    assert ("file:own.py", "step:load") in part.edges
+    assert part.nodes["file:a.csv"]["digest"] == "9"
+    assert part.nodes["step:train"]["cells"] == [5]
+
+
+def test_the_latest_value_of_a_name_is_meant():
+    assert behind("df", "r", happened(*whole("r")))[0] == "value:df@clean"
+
+
+def test_an_unknown_name_is_refused_and_the_known_ones_are_named():
+    with pytest.raises(NotFound, match="'modle'") as refused:
+        behind("modle", "r", happened(*whole("r")))
+    assert refused.value.fix == "give one of df, model, else_"
+
+
+def test_a_step_that_stood_has_the_files_of_the_record_it_stood_by():
+    events = happened(
+        *whole("a"), began("b"), *(e for s in VALUES for e in stood("b", s)),
+        ev.RunFinished(run="b", status="finished", seconds=0.1),
+    )  # fmt: skip
+    _, part = behind("model", "b", events, **notebook())
+    assert {"file:a.csv", "parameter:rate", "value:df@load"} <= set(part.nodes)
+    assert part.nodes["step:load"]["reused"] is True
+    assert part.nodes["step:load"]["because"] == "it stands"
+
+
+def test_the_record_of_another_parameter_or_another_value_is_not_the_one_stood_by():
+    other = record("train", rate=5)
+    changed = record("train") | {"values": {"model": {"digest": "0"}}}
+    later = record("train", never="it is of a later run")
+    events = happened(
+        *whole("a"), ev.StepRecorded(step="train", unit="train", record=other),
+        ev.StepRecorded(step="train", unit="train", record=changed), began("b"),
+        *(e for s in VALUES for e in stood("b", s)),
+        ev.RunFinished(run="b", status="finished", seconds=0.1),
+        ev.StepRecorded(run="c", step="train", unit="train", record=later),
+    )  # fmt: skip
+    work = next(w for w in trace("b", events).works if w.step == "train")
+    assert work.record == record("train")
+
+
+def test_a_record_without_a_run_belongs_to_the_run_that_was_on_then():
+    told = [replace(e, run="") if isinstance(e, ev.StepRecorded) else e for e in whole("r")]
+    assert all(w.record for w in trace("r", happened(*told)).works)
+
+
+def test_without_records_the_text_tells_what_was_read_and_observation_which_value():
+    told = [e for e in whole("r") if not isinstance(e, ev.StepRecorded)]
+    _, part = behind("model", "r", happened(*told), **notebook())
+    assert {"value:df@clean", "value:df@load", "parameter:rate"} <= set(part.nodes)
+
+
+def test_what_is_outside_is_told():
+    extra = {"variables": {"HOME": "x"}, "generators": {"rng:numpy": "s"},
+             "never": "it reads from outside: http://host/x"}  # fmt: skip
+    events = happened(began("r"), *ran("r", "load", **extra),
+                      ev.RunFinished(run="r", status="finished", seconds=1.0))  # fmt: skip
+    _, part = behind("df", "r", events)
+    labels = {n["label"] for n in part.nodes.values() if n["kind"] == "outside"}
+    assert labels == {"environment variable HOME", "random state of numpy", "http://host/x"}
+
+
+def test_a_file_that_is_read_and_written_is_no_endless_tree():
+    extra = {"written": {"a.csv": A_FILE}}
+    events = happened(began("r"), *ran("r", "load", **extra),
+                      ev.RunFinished(run="r", status="finished", seconds=1.0))  # fmt: skip
+    root, part = behind("df", "r", events)
+    assert lineage_graph.as_text(part, root).count("step load") == 2
+    assert svg.svg(**part.json()).startswith("<svg")
+
+
+def test_the_tree_tells_each_thing_once():
+    root, part = behind("model", "r", happened(*whole("r")), **notebook())
+    text = lineage_graph.as_text(part, root)
+    assert text.splitlines()[:2] == ["model  B  3", "└─ step train  cell 5"]
+    assert "file  a.csv  9" in text
+    assert "parameter  rate = 2" in text
+    assert "cell 2 (set-up)" in text
+
+
+def test_mermaid_and_json_hold_every_node_and_edge():
+    _, part = behind("model", "r", happened(*whole("r")), **notebook())
+    told = lineage_graph.as_json("model", "r", part)
+    lines = lineage_graph.as_mermaid(part).splitlines()
+    assert len(lines) == 1 + len(told["nodes"]) + len(told["edges"])
+    assert (told["version"], told["name"], told["run"]) == (1, "model", "r")
+    assert all(set(e) <= {n["id"] for n in told["nodes"]} for e in told["edges"])
+
+
+def test_a_drawing_goes_from_left_to_right_and_has_no_background():
+    _, part = behind("model", "r", happened(*whole("r")), **notebook())
+    told = part.json()
+    column = svg.columns([n["id"] for n in told["nodes"]], told["edges"])
+    assert all(column[a] < column[b] for a, b in told["edges"])
+    drawn = svg.svg(**told)
+    ElementTree.fromstring(drawn)
+    assert drawn.count("<rect") == len(told["nodes"])
+    assert drawn.count("<path") == len(told["edges"])
+    assert "currentColor" in drawn
+    assert "#fff" not in drawn
+    assert svg.svg([{"id": "a", "kind": "step", "label": "<b>&"}], []).count("&lt;b&gt;&amp;") == 2
