@@ -301,7 +301,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from mlops_nb.monitoring.notify import Delivery, Teller, channels
-from mlops_nb.lineage import alerts
+from mlops_nb.monitoring import alerts
 from mlops_nb.storage.journal import open_journal
 
 folder, url = Path(sys.argv[1]), sys.argv[2]
