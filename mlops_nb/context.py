@@ -238,8 +238,9 @@ class Workshop:
             for entry in record["artifacts"]:
                 found = self.store.put(Path(entry["file"]), move=True, durable=False)
                 if found != entry["sha256"]:
-                    raise Unreachable(f"the bytes of {entry['names'][0]!r} changed on their way",
-                                      fix="run again")  # fmt: skip
+                    raise Unreachable(
+                        f"the bytes of {entry['names'][0]!r} changed on their way", fix="run again"
+                    )
                 kept.append({k: v for k, v in entry.items() if k != "file"})
             record["shown"] = self.store.put(shown, move=True, durable=False)
         except MlopsError as error:

@@ -12,8 +12,9 @@ def of(root: Path) -> str:
         return ""
     words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
     try:
-        said = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False,
-                              timeout=ANSWER_WITHIN)  # fmt: skip
+        said = subprocess.run(
+            words, cwd=root, capture_output=True, text=True, check=False, timeout=ANSWER_WITHIN
+        )
     except (OSError, subprocess.TimeoutExpired):  # no git here, or a huge tree
         return ""
     return said.stdout.strip() if said.returncode == 0 else ""

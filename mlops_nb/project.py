@@ -96,8 +96,16 @@ class Project:
         """
         shop, source = self.workshop, self.capture(notebook)
         target = run_run.checked_output(self.here, output, source.path)
-        return run_run.run(shop, source, parameters or {}, output=target, limits=limits or Limits(),
-                        rules=rules or Rules(), resume=resume, tell=tell)  # fmt: skip
+        return run_run.run(
+            shop,
+            source,
+            parameters or {},
+            output=target,
+            limits=limits or Limits(),
+            rules=rules or Rules(),
+            resume=resume,
+            tell=tell,
+        )
 
     def sweep(  # noqa: PLR0913  what a person may ask of a sweep
         self,
@@ -272,9 +280,14 @@ class Project:
         loop.serve(self.workshop, tell, note, workers or 0)
 
     def backfill(
-        self, job: str, since: datetime, until: datetime, *,
-        workers: int | None = None, note: Note = lambda _: None,
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        job: str,
+        since: datetime,
+        until: datetime,
+        *,
+        workers: int | None = None,
+        note: Note = lambda _: None,
+    ) -> dict[str, Any]:
         """Run a job for past ticks; return {"version", "job", "runs": rows of `history --json`}."""
         from mlops_nb.jobs import backfill, execute, views
 

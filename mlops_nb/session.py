@@ -87,8 +87,9 @@ class Session:
             self.prints.pop(name, None)  # it may keep a list alive
         left = {n: self.versions.get(n, 0) for n in read}
         files = {p: _stamp(p) for p in seen.get("files_read", ())}
-        self.cells[key] = Ran(self.order, key, str(seen.get("source", "")), seen, seconds, read,
-                              left, files, makers)  # fmt: skip
+        self.cells[key] = Ran(
+            self.order, key, str(seen.get("source", "")), seen, seconds, read, left, files, makers
+        )
         self.restored.discard(key)
         if not seen.get("failed") and "lost" not in seen:
             self.storing = threading.Thread(target=self._record, args=(key,), daemon=True)
@@ -164,8 +165,9 @@ class Session:
                 if maker and maker not in place:
                     what = f"cell {cell.index} reads `{name}`, whose cell is no longer there"
                     fix = f"put a cell that makes `{name}` above cell {cell.index}"
-                    found.append(Warned(kind="deleted-cell", what=what, fix=fix, cell=cell.index,
-                                        stops=True))  # fmt: skip
+                    found.append(
+                        Warned(kind="deleted-cell", what=what, fix=fix, cell=cell.index, stops=True)
+                    )
                 elif maker and place[maker] > cell.index:
                     what = (
                         f"cell {cell.index} read `{name}` of cell {place[maker]}, which is below it"
@@ -191,8 +193,11 @@ class Session:
             return
         ran = [self.ran(source, i) for i in unit.cells]
         done = [r for r in ran if r is not None]
-        current = all(meaning(r.source) == meaning(source.notebook.cells[i].source)
-                      for i, r in zip(unit.cells, ran, strict=True) if r is not None)  # fmt: skip
+        current = all(
+            meaning(r.source) == meaning(source.notebook.cells[i].source)
+            for i, r in zip(unit.cells, ran, strict=True)
+            if r is not None
+        )
         if (
             len(done) != len(ran)
             or not current
@@ -214,10 +219,16 @@ class Session:
             kept = [n for n in ledger.kept(end) if seen[n]["digest"] != "unknown"]
             seconds = sum(r.seconds for r in done)
             entries = self._entries(kept, seconds, scratch)
-            event = ledger.record(end, {
-                "values": seen, "entries": entries, "outputs": [[] for _ in unit.cells],
-                "generators": json.loads(random_state.states()), "seconds": round(seconds, 3),
-            })  # fmt: skip
+            event = ledger.record(
+                end,
+                {
+                    "values": seen,
+                    "entries": entries,
+                    "outputs": [[] for _ in unit.cells],
+                    "generators": json.loads(random_state.states()),
+                    "seconds": round(seconds, 3),
+                },
+            )
             live = {**event.record, "live": True}  # its outputs are in the notebook itself
             self.shop.record([replace(event, record=live)])
         finally:
@@ -234,19 +245,25 @@ class Session:
     def _know_inputs(self, ledger: Ledger, source: Source, unit: Unit, done: list[Ran]) -> None:
         """Tell a ledger the digests of what other units made and this one reads."""
         own = {n for r in done for n in (*r.seen.get("writes", ()), *r.seen.get("changes", ()))}
-        others = {n for c in source.pipeline.cells if c.kind == "step" and c.index not in unit.cells
-                  for n in (*c.writes, *c.changes)}  # fmt: skip
+        others = {
+            n
+            for c in source.pipeline.cells
+            if c.kind == "step" and c.index not in unit.cells
+            for n in (*c.writes, *c.changes)
+        }
         for name in {n for r in done for n in r.read} & others:
             known = self.shell.user_ns.get(name)
             ledger.state.values[name] = "unknown" if name in own else digest_or_unknown(known)
 
     def _ledger(self, source: Source, scratch: Path) -> Ledger:
         space = self.shell.user_ns
-        now: dict[str, Value] = {p.name: space.get(p.name, p.value)
-                                 for p in source.pipeline.parameters}  # fmt: skip
+        now: dict[str, Value] = {
+            p.name: space.get(p.name, p.value) for p in source.pipeline.parameters
+        }
         python = self.shop.environments.interpreter(source.notebook.kernel)
-        return run_run.ledger_of(self.shop, source, now, rules=Rules(live=True),
-                              scratch=scratch, python=python)  # fmt: skip
+        return run_run.ledger_of(
+            self.shop, source, now, rules=Rules(live=True), scratch=scratch, python=python
+        )
 
     # bringing back
 
@@ -261,8 +278,11 @@ class Session:
             ledger = self._ledger(source, scratch)
             ledger.parameters = {p.name: p.value for p in source.pipeline.parameters}
             self._run_set_up(source)
-            return [self._back(ledger, source, unit) for unit in ledger.units
-                    if unit.step and (not step or unit.step == step)]  # fmt: skip
+            return [
+                self._back(ledger, source, unit)
+                for unit in ledger.units
+                if unit.step and (not step or unit.step == step)
+            ]
         finally:
             self.shop.drop(scratch)
 
@@ -276,8 +296,11 @@ class Session:
         self._run_set_up(source, all_of_it=True)
         self.shell.user_ns.update(done.parameters)
         records = run_run.records_behind(self.shop, done)
-        return [self._bring(source, unit, records.get(unit.name), f"as run {run} left it")
-                for unit in un.units(source.pipeline) if unit.step]  # fmt: skip
+        return [
+            self._bring(source, unit, records.get(unit.name), f"as run {run} left it")
+            for unit in un.units(source.pipeline)
+            if unit.step
+        ]
 
     def _run_set_up(self, source: Source, *, all_of_it: bool = False) -> None:
         for cell in source.pipeline.cells:
@@ -309,8 +332,9 @@ class Session:
                 self._run(source, cell)
             return row | {"restored": True, "because": "it ran again, which took no longer"}
         failed = json.loads(random_state.define(json.dumps({"texts": texts})))
-        entries = [{**a, "file": str(self.shop.store.path(a["sha256"]))}
-                   for a in record["artifacts"]]  # fmt: skip
+        entries = [
+            {**a, "file": str(self.shop.store.path(a["sha256"]))} for a in record["artifacts"]
+        ]
         plain = [e for e in entries if not e["names"][0].startswith("rng:")]
         states = [e for e in entries if e["names"][0].startswith("rng:")]
         damaged = save_load.read(plain, self.shell.user_ns)["damaged"]

@@ -18,9 +18,12 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     """Build a wheel from a copy of the tracked files, in an empty home."""
     copy, home = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("home")
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for name in filter(None, listed.stdout.split("\0")):
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -35,8 +38,12 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     assert shutil.which("node", path=str(tools)) is None
     done = subprocess.run(
         [str(UV), "build", "--wheel", "--python", sys.executable, "--out-dir", str(home / "dist")],
-        cwd=copy, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return zipfile.ZipFile(next((home / "dist").glob("*.whl")))
 

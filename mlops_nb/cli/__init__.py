@@ -16,14 +16,33 @@ class Verbs(click.Group):
     """The verbs; each file of them is imported when one of its verbs is asked for."""
 
     homes: ClassVar[dict[str, str]] = {
-        "graph": "notebooks", "check": "notebooks", "run": "notebooks", "sweep": "sweeps",
-        "runs": "notebooks", "show": "notebooks", "stop": "sweeps", "why": "notebooks",
-        "promote": "promote", "apply": "promote", "jobs": "jobs",
-        "job": "jobs", "pause": "jobs", "unpause": "jobs", "history": "jobs", "trigger": "jobs",
-        "scheduler": "jobs", "backfill": "backfill", "models": "models", "approve": "models",
-        "rollback": "models", "ack": "alerts",
-        "diff": "lineage", "lineage": "lineage", "store": "store", "demo": "demo",
-    }  # fmt: skip
+        "graph": "notebooks",
+        "check": "notebooks",
+        "run": "notebooks",
+        "sweep": "sweeps",
+        "runs": "notebooks",
+        "show": "notebooks",
+        "stop": "sweeps",
+        "why": "notebooks",
+        "promote": "promote",
+        "apply": "promote",
+        "jobs": "jobs",
+        "job": "jobs",
+        "pause": "jobs",
+        "unpause": "jobs",
+        "history": "jobs",
+        "trigger": "jobs",
+        "scheduler": "jobs",
+        "backfill": "backfill",
+        "models": "models",
+        "approve": "models",
+        "rollback": "models",
+        "ack": "alerts",
+        "diff": "lineage",
+        "lineage": "lineage",
+        "store": "store",
+        "demo": "demo",
+    }
 
     def list_commands(self, _: click.Context) -> list[str]:
         """Return the verbs in the order a newcomer meets them."""

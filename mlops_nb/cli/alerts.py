@@ -63,6 +63,9 @@ def _listed(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         urgent = "urgent: " if row["urgent"] else ""
         silent = f", silent until {row['acked_until']}" if row["acked_until"] else ""
-        told += [f"{urgent}{row['alert']}, since {row['since'][:16]} UTC{silent}",
-                 f"  {row['what']}", f"  next: {row['fix']}"]  # fmt: skip
+        told += [
+            f"{urgent}{row['alert']}, since {row['since'][:16]} UTC{silent}",
+            f"  {row['what']}",
+            f"  next: {row['fix']}",
+        ]
     return "\n".join(told) or "no alert is open"

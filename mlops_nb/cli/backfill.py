@@ -31,9 +31,15 @@ def backfill(
         workers=workers,
         note=output.note,
     )
-    rows = [(r["scheduled_at"][:16], r["run"], r["status"],
-             ", ".join(f"{k} {v:.4g}" for k, v in r["metrics"].items()))
-            for r in answer["runs"]]  # fmt: skip
+    rows = [
+        (
+            r["scheduled_at"][:16],
+            r["run"],
+            r["status"],
+            ", ".join(f"{k} {v:.4g}" for k, v in r["metrics"].items()),
+        )
+        for r in answer["runs"]
+    ]
     words = output.table(("date", "run", "status", "metrics"), rows) if rows else "nothing is left"
     output.emit(answer, "" if as_json else words, as_json=as_json)
     return 0 if all(r["status"] in {*FINE, "refused"} for r in answer["runs"]) else 1

@@ -10,8 +10,13 @@ from mlops_nb.cli.output import as_json_option
 
 
 @click.command()
-@click.option("--folder", type=click.Path(path_type=Path), default=Path("demo"),
-              show_default=True, help="Where to play; a new folder, or an old demo's.")  # fmt: skip
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Where to play; a new folder, or an old demo's.",
+)
 @click.option("--months", type=int, default=6, show_default=True, help="How much of 2013, 2 to 12.")
 @as_json_option
 def demo(folder: Path, *, months: int, as_json: bool) -> int:
@@ -22,6 +27,7 @@ def demo(folder: Path, *, months: int, as_json: bool) -> int:
     shown = Path(report.name)
     if shown.resolve() != report.resolve():
         shutil.copyfile(report, shown)
-    output.emit({"version": 1, "report": str(shown)}, "" if as_json else f"report: {shown}",
-                as_json=as_json)  # fmt: skip
+    output.emit(
+        {"version": 1, "report": str(shown)}, "" if as_json else f"report: {shown}", as_json=as_json
+    )
     return 0

@@ -120,8 +120,10 @@ def told(row: dict[str, Any]) -> str:
         lines.append(f"  {row['because']}")
     lines += [f"  {name} = {value:.6g}" for name, value in row["metrics"].items()]
     for gate in row["gates"]:
-        lines.append(f"  gate {gate['gate']}: {'passed' if gate['passed'] else 'NOT met'}"
-                     f" ({gate['because']})")  # fmt: skip
+        lines.append(
+            f"  gate {gate['gate']}: {'passed' if gate['passed'] else 'NOT met'}"
+            f" ({gate['because']})"
+        )
     if row["model_version"] is not None and row["status"] != "waiting":
         lines.append(f"  version {row['model_version']} is champion")
     if row["status"] == "refused":
@@ -172,8 +174,7 @@ def installed_told(answer: dict[str, Any]) -> str:
 def pause(name: str, *, as_json: bool) -> int:
     """Let the schedule of JOB rest; it can still be triggered by hand."""
     open_project().pause(name)
-    output.emit({"version": 1, "job": name, "status": "paused"}, f"{name}: paused",
-                as_json=as_json)  # fmt: skip
+    output.emit({"version": 1, "job": name, "status": "paused"}, f"{name}: paused", as_json=as_json)
     return 0
 
 
@@ -183,6 +184,5 @@ def pause(name: str, *, as_json: bool) -> int:
 def unpause(name: str, *, as_json: bool) -> int:
     """Let the schedule of JOB go on."""
     open_project().unpause(name)
-    output.emit({"version": 1, "job": name, "status": "active"}, f"{name}: active",
-                as_json=as_json)  # fmt: skip
+    output.emit({"version": 1, "job": name, "status": "active"}, f"{name}: active", as_json=as_json)
     return 0

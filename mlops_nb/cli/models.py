@@ -29,10 +29,12 @@ def models(*, as_json: bool) -> int:
     head = ("model", "version", "status", "metrics", "created (UTC)", "run")
     words = output.table(head, rows) if rows else "no models yet"
     for model in (m for m in answer["models"] if m["moved"]):
-        output.note(f"warning: MLflow calls another version of {model['name']} champion: "
-                    f"{model['moved']}; somebody else moved its alias, and what answers is still "
-                    f"version {model['champion']}\n  fix: mlops-nb rollback {model['name']} "
-                    "--to VERSION releases one everywhere")  # fmt: skip
+        output.note(
+            f"warning: MLflow calls another version of {model['name']} champion: "
+            f"{model['moved']}; somebody else moved its alias, and what answers is still "
+            f"version {model['champion']}\n  fix: mlops-nb rollback {model['name']} "
+            "--to VERSION releases one everywhere"
+        )
     output.emit(answer, "" if as_json else words, as_json=as_json)
     return 0
 

@@ -79,8 +79,13 @@ def graph(notebook: str, *, observe: bool, mermaid: bool, as_json: bool) -> int:
 @click.option("--from", "start", metavar="STEP", default="", help="Run everything from STEP on.")
 @click.option("--fresh", is_flag=True, help="Let nothing stand by earlier runs.")
 @click.option("--resume", metavar="RUN", default="", help="Go on with a RUN that did not finish.")
-@click.option("--audit", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE",
-              help="Run a share of what stands all the same, and compare.")  # fmt: skip
+@click.option(
+    "--audit",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="SHARE",
+    help="Run a share of what stands all the same, and compare.",
+)
 @as_json_option
 def run(  # noqa: PLR0913  one option each
     notebook: str,
@@ -105,13 +110,21 @@ def run(  # noqa: PLR0913  one option each
     project = project_of(notebook)
     rules = Rules(fresh=fresh, only=only, start=start, audit=audit)
     limits = Limits(
-        engine=engine or "", timeout=timeout, cell_timeout=cell_timeout, retries=retries,
+        engine=engine or "",
+        timeout=timeout,
+        cell_timeout=cell_timeout,
+        retries=retries,
         memory=None if memory is None else int(memory * 2**30),
-    )  # fmt: skip
+    )
     done = project.run(
-        notebook, typed(given), output=target, limits=limits, rules=rules, resume=resume,
+        notebook,
+        typed(given),
+        output=target,
+        limits=limits,
+        rules=rules,
+        resume=resume,
         tell=output.Progress(),
-    )  # fmt: skip
+    )
     output.warned(project)
     output.emit(history.run_json(done), _told(done), as_json=as_json)
     return 0 if done.status == "finished" else 1

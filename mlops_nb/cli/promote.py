@@ -46,15 +46,29 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     help="Tell a webhook (https://…, or env:NAME) or a command (command:TEXT).",
 )
 @parameter_option
-@click.option("--secret", "secrets", multiple=True, metavar="NAME",
-              help="An environment variable that the cells read.")  # fmt: skip
+@click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="NAME",
+    help="An environment variable that the cells read.",
+)
 @click.option("--draft", is_flag=True, help="Write the bundle for review; `apply` makes it live.")
 @click.option("--replace", is_flag=True, help="Replace the job; keeps what is not named.")
 @click.option("--dry-run", is_flag=True, help="Prove and judge, and write nothing.")
-@click.option("--proof", type=click.Choice(["full", "quick"]), default="full",
-              help="quick: leave pipeline.py out of the proof.")  # fmt: skip
-@click.option("--proof-tolerance", "tolerance", type=click.FloatRange(0, 1), metavar="RTOL",
-              help="Let metrics differ by RTOL.")  # fmt: skip
+@click.option(
+    "--proof",
+    type=click.Choice(["full", "quick"]),
+    default="full",
+    help="quick: leave pipeline.py out of the proof.",
+)
+@click.option(
+    "--proof-tolerance",
+    "tolerance",
+    type=click.FloatRange(0, 1),
+    metavar="RTOL",
+    help="Let metrics differ by RTOL.",
+)
 @at_option
 @as_json_option
 def promote(
@@ -95,21 +109,32 @@ def promote(
 
 def _told(answer: dict[str, Any], project: Project) -> str:
     proof = answer["proof"]
-    lines = [f"proof: {'equal' if proof['equal'] else 'not equal'}, {len(proof['steps'])} steps"
-             f" ({proof['because']})"]  # fmt: skip
+    lines = [
+        f"proof: {'equal' if proof['equal'] else 'not equal'}, {len(proof['steps'])} steps"
+        f" ({proof['because']})"
+    ]
     for gate in answer["gates"]:
-        lines.append(f"gate:  {gate['gate']}: {'passed' if gate['passed'] else 'NOT met'}"
-                     f" ({gate['because']})")  # fmt: skip
+        lines.append(
+            f"gate:  {gate['gate']}: {'passed' if gate['passed'] else 'NOT met'}"
+            f" ({gate['because']})"
+        )
     if not answer["passed"]:
-        return "\n".join([*lines, f"error: not promoted: {answer['because']}",
-                          "  fix: train a better model, or change the gate"])  # fmt: skip
+        return "\n".join(
+            [
+                *lines,
+                f"error: not promoted: {answer['because']}",
+                "  fix: train a better model, or change the gate",
+            ]
+        )
     lines += [f"change: {change}" for change in answer["changes"]]
     model = answer["model"]
     if model and model["version"] is not None and model["alias"]:
         lines.append(f"model: {model['name']} version {model['version']} is champion")
     elif model and model["version"] is not None:
-        lines.append(f"model: version {model['version']} waits for: "
-                     f"mlops-nb approve {model['name']} {model['version']}")  # fmt: skip
+        lines.append(
+            f"model: version {model['version']} waits for: "
+            f"mlops-nb approve {model['name']} {model['version']}"
+        )
     if answer["left_out"]:
         cells = ", ".join(str(c["cell"]) for c in answer["left_out"])
         why = f" (why: {answer['bundle']}/REVIEW.md)" if answer["bundle"] else ""

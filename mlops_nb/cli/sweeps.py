@@ -25,16 +25,33 @@ MOST_METRICS = 3  # of a point that a line of the live table shows
 
 @click.command()
 @click.argument("notebook")
-@click.option("-g", "grid", multiple=True, metavar="NAME=V1,V2,...",
-              help="Values of a parameter; with more -g, all combinations run.")  # fmt: skip
+@click.option(
+    "-g",
+    "grid",
+    multiple=True,
+    metavar="NAME=V1,V2,...",
+    help="Values of a parameter; with more -g, all combinations run.",
+)
 @parameter_option
-@click.option("--workers", type=click.IntRange(min=1), metavar="N",
-              help="Run N points at once; else one for each GPU, or each core.")  # fmt: skip
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run N points at once; else one for each GPU, or each core.",
+)
 @click.option("--on", default="processes", metavar="POOL", help="Where points run; processes.")
-@click.option("--best", default="", metavar="METRIC",
-              help="Name the best point: highest METRIC; METRIC:min: lowest.")  # fmt: skip
-@click.option("--resume", default="", metavar="SWEEP",
-              help="Go on with a SWEEP: the points that finished are not run again.")  # fmt: skip
+@click.option(
+    "--best",
+    default="",
+    metavar="METRIC",
+    help="Name the best point: highest METRIC; METRIC:min: lowest.",
+)
+@click.option(
+    "--resume",
+    default="",
+    metavar="SWEEP",
+    help="Go on with a SWEEP: the points that finished are not run again.",
+)
 @click.option("--fresh", is_flag=True, help="Let nothing stand but what this sweep itself makes.")
 @as_json_option
 def sweep(  # noqa: PLR0913  one option each
@@ -57,9 +74,16 @@ def sweep(  # noqa: PLR0913  one option each
     project = project_of(notebook)
     board = Board()
     found = project.sweep(
-        notebook, axes, typed(given), workers=workers, on=on, best=best, resume=resume,
-        fresh=fresh, watch=board,
-    )  # fmt: skip
+        notebook,
+        axes,
+        typed(given),
+        workers=workers,
+        on=on,
+        best=best,
+        resume=resume,
+        fresh=fresh,
+        watch=board,
+    )
     board.close()
     output.warned(project)
     answer = record.sweep_json(found)
@@ -89,12 +113,16 @@ def told(sweep: Sweep) -> str:
     if chosen is not None:
         name, lowest = record.wish(sweep.by)
         word = "lowest" if lowest else "highest"
-        lines.append(f"best: {_values(sweep, chosen)}  with the {word} {name}, "
-                     f"{chosen.metrics[name]:.6g}  (run {chosen.id})")  # fmt: skip
+        lines.append(
+            f"best: {_values(sweep, chosen)}  with the {word} {name}, "
+            f"{chosen.metrics[name]:.6g}  (run {chosen.id})"
+        )
     for run in sweep.runs:
         if run.status == "failed":
-            lines.append(f"error: {_values(sweep, run)}: {run.error}\n  fix: "
-                         f"{run.fix or f'mlops-nb show {run.id}'}")  # fmt: skip
+            lines.append(
+                f"error: {_values(sweep, run)}: {run.error}\n  fix: "
+                f"{run.fix or f'mlops-nb show {run.id}'}"
+            )
     if sweep.left:
         lines.append(f"  to go on: mlops-nb sweep {sweep.notebook} --resume {sweep.id}")
     return "\n".join(lines)
@@ -126,8 +154,9 @@ class Board:
             self.began = True
             self.told = {n: r.id for n, r in sweep.latest.items()}  # of before it was resumed
             known = f", {len(self.told)} of them finished before" if self.told else ""
-            output.note(f"sweep {sweep.id}: {len(sweep.points)} points{known}, "
-                        f"{sweep.workers} at once")  # fmt: skip
+            output.note(
+                f"sweep {sweep.id}: {len(sweep.points)} points{known}, {sweep.workers} at once"
+            )
         for number, run in sorted(sweep.latest.items()):
             if run.status in OVER and self.told.get(number) != run.id:
                 self.told[number] = run.id
@@ -153,13 +182,13 @@ def board(sweep: Sweep, size: os.terminal_size) -> list[str]:
     if any(run.status == "running" for run in sweep.helpers):
         head += f"; first what they share: {', '.join(sweep.shared)}"
     order = {"running": 0, "failed": 1, "stopped": 1}
-    numbers = sorted(range(len(sweep.points)),
-                     key=lambda n: (order.get(_status(sweep, n), 2), n))  # fmt: skip
+    numbers = sorted(range(len(sweep.points)), key=lambda n: (order.get(_status(sweep, n), 2), n))
     room = max(1, size.lines - 3)
     shown = sorted(numbers[:room])
     more = [f"  and {len(numbers) - room} more"] if len(numbers) > room else []
-    return [text[: size.columns - 1] for text in
-            (head, *(f"  {line(sweep, n)}" for n in shown), *more)]  # fmt: skip
+    return [
+        text[: size.columns - 1] for text in (head, *(f"  {line(sweep, n)}" for n in shown), *more)
+    ]
 
 
 def line(sweep: Sweep, number: int) -> str:
@@ -168,8 +197,11 @@ def line(sweep: Sweep, number: int) -> str:
     text = f"{_point(sweep.points[number]):<{widest}}  {_status(sweep, number):<8}"
     run = sweep.latest.get(number)
     if run is None or run.status not in OVER:
-        step = next((s["name"] for s in run.steps.values() if s["status"] == "running"), "") \
-            if run else ""  # fmt: skip
+        step = (
+            next((s["name"] for s in run.steps.values() if s["status"] == "running"), "")
+            if run
+            else ""
+        )
         return f"{text}  {step}".rstrip()
     metrics = [f"{n}={v:.4g}" for n, v in list(run.metrics.items())[:MOST_METRICS]]
     return "  ".join([text, f"{run.seconds or 0:7.1f} s", *metrics])

@@ -38,8 +38,13 @@ def misfit(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -> d
         found = _frame(name, step, expected, seen)
         if found:
             column, check, said = found
-            return {"name": name, "rows": seen["rows"] if seen else 0, "column": column,
-                    "check": check, "said": f"{STOPS}{said}"}  # fmt: skip
+            return {
+                "name": name,
+                "rows": seen["rows"] if seen else 0,
+                "column": column,
+                "check": check,
+                "said": f"{STOPS}{said}",
+            }
     return {}
 
 
@@ -151,8 +156,10 @@ def sentence(step: str, name: str, rows: int, failures: Sequence[Mapping[str, An
         at = "" if first is None else f", first at row {first['row']}"
         value = "" if first is None or first["value"] is None else f": {first['value']!r}"
         also = "".join(f", and {one['check']} in {one['rows']:,}" for one in others)
-        parts.append(f"column {column!r} of {name!r} (step {step!r}) {worst['check']} in "
-                     f"{worst['rows']:,} of {rows:,} rows{at}{value}{also}")  # fmt: skip
+        parts.append(
+            f"column {column!r} of {name!r} (step {step!r}) {worst['check']} in "
+            f"{worst['rows']:,} of {rows:,} rows{at}{value}{also}"
+        )
     more = [repr(column) for column in list(columns)[SHOWN:]]
     if more:
         parts.append(f"nor do {', '.join(more)}")

@@ -98,12 +98,20 @@ def drift(
     elif "shares" in was:
         found["tv"] = tv(was["shares"], now["shares"])
     wider = max(1.0, math.sqrt((1 + rows[0] / max(rows[1], 1)) / 2))  # a bound is of equal samples
-    bounds = {name: max(was["thresholds"].get(name, FLOORS[name]), LEAST)
-              * (wider**2 if name == "psi" else wider) for name in found}  # fmt: skip
+    bounds = {
+        name: max(was["thresholds"].get(name, FLOORS[name]), LEAST)
+        * (wider**2 if name == "psi" else wider)
+        for name in found
+    }
     unseen = list(now.get("unseen", ()))
     name = max(found, key=lambda one: found[one] / bounds[one])
-    told = {"column": column, "statistic": name, "value": round(found[name], 6),
-            "threshold": round(bounds[name], 6), "drifted": found[name] > bounds[name]}  # fmt: skip
+    told = {
+        "column": column,
+        "statistic": name,
+        "value": round(found[name], 6),
+        "threshold": round(bounds[name], 6),
+        "drifted": found[name] > bounds[name],
+    }
     if unseen and not told["drifted"]:
         told |= {"statistic": "unseen", "value": len(unseen), "threshold": 0, "drifted": True}
     return told | ({"unseen": unseen[:EXAMPLES]} if unseen else {})

@@ -41,8 +41,9 @@ def read(written: Mapping[str, Any]) -> Columns:
         with pyarrow.memory_map(str(path)) as mapped:
             table = pyarrow.ipc.open_file(mapped).read_all()
         arrays = {n: table.column(n) for n in table.column_names}
-        arrays = {n: c if written["kinds"][n] == "text" else c.to_numpy()
-                  for n, c in arrays.items()}  # fmt: skip
+        arrays = {
+            n: c if written["kinds"][n] == "text" else c.to_numpy() for n, c in arrays.items()
+        }
     return Columns(rows=written["rows"], kinds=written["kinds"], arrays=arrays)
 
 
@@ -244,8 +245,11 @@ def _column(told: Mapping[str, Any], kind: str) -> Any:
         checks.append(pa.Check.isin(told["categories"], **options))
     if "most_missing" in told:
         most = told["most_missing"]
-        checks.append(pa.Check(lambda values: values.isna().mean() <= most, name="most_missing",
-                               ignore_na=False))  # fmt: skip
+        checks.append(
+            pa.Check(
+                lambda values: values.isna().mean() <= most, name="most_missing", ignore_na=False
+            )
+        )
     return pa.Column(nullable=told.get("missing") != "never", checks=checks)
 
 
@@ -260,16 +264,20 @@ def _failure(columns: Columns, error: Any, told: Mapping[str, Any]) -> dict[str,
     else:
         fits = error.check_output  # by row; those without a value are left out
         wrong = fits.index.to_numpy()[~fits.to_numpy(dtype=bool)]
-        said = {"greater_than_or_equal_to": f"is below {told.get('min')}",
-                "less_than_or_equal_to": f"is above {told.get('max')}",
-                "isin": "is none of its categories"}[check]  # fmt: skip
+        said = {
+            "greater_than_or_equal_to": f"is below {told.get('min')}",
+            "less_than_or_equal_to": f"is above {told.get('max')}",
+            "isin": "is none of its categories",
+        }[check]
         if check != "isin" and len(wrong) <= told.get("outside", 0.0) * columns.rows:
             return None
     places = [int(i) for i in wrong[:EXAMPLES]]
     return {
-        "column": name, "check": said, "rows": len(wrong),
+        "column": name,
+        "check": said,
+        "rows": len(wrong),
         "examples": [{"row": i, "value": _value(columns, name, i)} for i in places],
-    }  # fmt: skip
+    }
 
 
 def _value(columns: Columns, name: str, place: int) -> Any:

@@ -81,8 +81,10 @@ def choose(task: Task) -> tuple[str, str]:
     """Return the engine for a task, and why it is not the warm one."""
     if task.limits.engine:
         if task.limits.engine not in NAMES:
-            raise Refused(f"there is no engine {task.limits.engine!r}",
-                          fix=f"choose one of {', '.join(NAMES)}")  # fmt: skip
+            raise Refused(
+                f"there is no engine {task.limits.engine!r}",
+                fix=f"choose one of {', '.join(NAMES)}",
+            )
         return task.limits.engine, "it was asked for"
     why = unsafe(task)
     return ("kernel", why) if why else ("warm", "")
@@ -111,8 +113,11 @@ def unsafe_notebook(spec: Mapping[str, Any], notebook: Mapping[str, Any]) -> str
 
 def _profile() -> str:
     home = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython") / "profile_default"
-    found = [*home.glob("ipython*_config.*"), *home.glob("startup/*.py"),
-             *home.glob("startup/*.ipy")]  # fmt: skip
+    found = [
+        *home.glob("ipython*_config.*"),
+        *home.glob("startup/*.py"),
+        *home.glob("startup/*.ipy"),
+    ]
     return f"IPython's profile starts with {found[0].name}" if found else ""
 
 

@@ -37,10 +37,21 @@ class DataChecks:
         """
         misfit = contract.misfit(self.task.schema, step, values)
         if misfit:
-            failure = {"column": misfit["column"], "check": misfit["check"],
-                       "rows": misfit["rows"], "examples": []}  # fmt: skip
-            self.put(DataChecked(run=self.task.run, step=step, name=misfit["name"],
-                                 rows=misfit["rows"], failures=(failure,)))  # fmt: skip
+            failure = {
+                "column": misfit["column"],
+                "check": misfit["check"],
+                "rows": misfit["rows"],
+                "examples": [],
+            }
+            self.put(
+                DataChecked(
+                    run=self.task.run,
+                    step=step,
+                    name=misfit["name"],
+                    rows=misfit["rows"],
+                    failures=(failure,),
+                )
+            )
             raise Stopped(misfit["said"])
         for name, expected in self.task.schema.get("frames", {}).get(step, {}).items():
             profiles = self.task.schema.get("profile", {}).get(step, {}).get(name, {})
@@ -66,8 +77,16 @@ class DataChecks:
             drift = data_profile.moved(found, profiles, int(expected.get("rows", found.rows)))
         self._label(client, name, wrong)
         wrong, drift = self._masked(wrong), self._masked(drift)
-        self.put(DataChecked(run=self.task.run, step=step, name=name, rows=told["rows"],
-                             failures=tuple(wrong), drift=tuple(drift)))  # fmt: skip
+        self.put(
+            DataChecked(
+                run=self.task.run,
+                step=step,
+                name=name,
+                rows=told["rows"],
+                failures=tuple(wrong),
+                drift=tuple(drift),
+            )
+        )
         if wrong:
             raise Stopped(contract.sentence(step, name, told["rows"], wrong))
         client.ask("inspect.columns.mark", digest=seen["digest"], mark=mark)
@@ -94,11 +113,16 @@ class DataChecks:
 
     def profiled(self, client: Client, step: str, values: Values) -> Values:
         """Add to what was seen of a step's frames what schema.json is to ask of them."""
-        return values if step not in self.task.profile else {
-            name: {**seen, **self._profile(client, name, seen["schema"]["columns"])}
-            if seen.get("schema", {}).get("columns") else seen
-            for name, seen in values.items()
-        }  # fmt: skip
+        return (
+            values
+            if step not in self.task.profile
+            else {
+                name: {**seen, **self._profile(client, name, seen["schema"]["columns"])}
+                if seen.get("schema", {}).get("columns")
+                else seen
+                for name, seen in values.items()
+            }
+        )
 
     def _profile(self, client: Client, name: str, kinds: Columns) -> dict[str, Any]:
         from mlops_nb.data import profile as data_profile
@@ -109,8 +133,10 @@ class DataChecks:
         except Stopped:  # then its kinds are all that a job is held to
             return {}
         kept = {c: one for c, one in found.items() if not self._tells(one)}
-        return {"asks": {c: one["asks"] for c, one in kept.items()},
-                "profile": {c: one["profile"] for c, one in kept.items()}}  # fmt: skip
+        return {
+            "asks": {c: one["asks"] for c, one in kept.items()},
+            "profile": {c: one["profile"] for c, one in kept.items()},
+        }
 
     def _tells(self, one: Mapping[str, Any]) -> bool:
         """Say whether what is known of a column would give a secret away."""

@@ -90,10 +90,20 @@ def packages_digest(python: str) -> str:
     prefix = str(Path(python).parent.parent)
     if os.path.realpath(python) != os.path.realpath(sys.executable) or prefix != sys.prefix:
         places = sorted(str(p) for p in Path(prefix).glob("lib/python*/site-packages"))
-    packages = sorted(n for p in places if os.path.isdir(p) for n in os.listdir(p)
-                      if n.endswith((".dist-info", ".egg-info", ".egg-link")))  # fmt: skip
-    parts = [os.path.realpath(python), sys.version if python == sys.executable else "",
-             platform.machine(), sys.platform, *packages]  # fmt: skip
+    packages = sorted(
+        n
+        for p in places
+        if os.path.isdir(p)
+        for n in os.listdir(p)
+        if n.endswith((".dist-info", ".egg-info", ".egg-link"))
+    )
+    parts = [
+        os.path.realpath(python),
+        sys.version if python == sys.executable else "",
+        platform.machine(),
+        sys.platform,
+        *packages,
+    ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -144,9 +154,18 @@ class Environments:
 
     def _compile(self, python: str, pins: Iterable[str]) -> str:
         done = _uv(
-            "pip", "compile", "--quiet", "--generate-hashes", "--no-deps", "--no-header",
-            "--no-annotate", "--python", python, "-", text="\n".join(pins) + "\n",
-        )  # fmt: skip
+            "pip",
+            "compile",
+            "--quiet",
+            "--generate-hashes",
+            "--no-deps",
+            "--no-header",
+            "--no-annotate",
+            "--python",
+            python,
+            "-",
+            text="\n".join(pins) + "\n",
+        )
         if done.returncode == 0:
             return done.stdout
         said = done.stderr.strip()
@@ -198,9 +217,17 @@ class Environments:
         files.write_text(listed, lock)
         for words in (
             ("venv", "--quiet", "--python", version, str(home)),
-            ("pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", "--python",
-             str(home / "bin/python"), str(listed)),
-        ):  # fmt: skip
+            (
+                "pip",
+                "sync",
+                "--quiet",
+                "--compile-bytecode",
+                "--require-hashes",
+                "--python",
+                str(home / "bin/python"),
+                str(listed),
+            ),
+        ):
             done = _uv(*words)
             if done.returncode:
                 shutil.rmtree(home, ignore_errors=True)
@@ -270,6 +297,10 @@ def _uv(*words: str, text: str | None = None) -> "subprocess.CompletedProcess[st
 
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     return subprocess.run(
-        [find_uv_bin(), *words], input=text, capture_output=True, text=True, check=False,
+        [find_uv_bin(), *words],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
         env=environment,
-    )  # fmt: skip
+    )

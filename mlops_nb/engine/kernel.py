@@ -30,8 +30,15 @@ QUIET = "__import__('logging').getLogger('tornado.general').setLevel('CRITICAL')
 class Client(Walker, PapermillNotebookClient):  # type: ignore[misc]
     """Executes cells one by one in a kernel; after a dead kernel the notebook says so."""
 
-    def __init__(self, nb_man: Any, *, watcher: Watcher | None = None, python: str = "",
-                 forked: bool = False, **options: Any) -> None:  # fmt: skip
+    def __init__(
+        self,
+        nb_man: Any,
+        *,
+        watcher: Watcher | None = None,
+        python: str = "",
+        forked: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(nb_man, **options)
         self.watcher = watcher
         self.python, self.forked = python, forked
@@ -43,11 +50,15 @@ class Client(Walker, PapermillNotebookClient):  # type: ignore[misc]
             manager.kernel_spec.argv = [self.python, *manager.kernel_spec.argv[1:]]
         if self.forked:
             ready = preload_of(self.nb, os.getcwd())
-            config = {"modules": list(ready.modules), "variables": dict(ready.variables),
-                      "folder": ready.folder}  # fmt: skip
+            config = {
+                "modules": list(ready.modules),
+                "variables": dict(ready.variables),
+                "folder": ready.folder,
+            }
             manager.kernel_spec.metadata["kernel_provisioner"] = {
-                "provisioner_name": "mlops-nb-warm", "config": config,
-            }  # fmt: skip
+                "provisioner_name": "mlops-nb-warm",
+                "config": config,
+            }
         return manager
 
     def execute(self, **options: Any) -> Any:

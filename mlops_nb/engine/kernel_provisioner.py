@@ -77,13 +77,19 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
             return await super().launch_kernel(cmd, **options)
         environment = dict(options.get("env") or os.environ)
         wanted = Wanted(
-            python=cmd[0], environment=environment, packages=packages_digest(cmd[0]),
-            modules=tuple(self.modules), variables=dict(self.variables), folder=self.folder,
-        )  # fmt: skip
+            python=cmd[0],
+            environment=environment,
+            packages=packages_digest(cmd[0]),
+            modules=tuple(self.modules),
+            variables=dict(self.variables),
+            folder=self.folder,
+        )
         request = {
-            "do": "kernel", "arguments": cmd[cmd.index(LAUNCHER) + 1 :], "environment": environment,
+            "do": "kernel",
+            "arguments": cmd[cmd.index(LAUNCHER) + 1 :],
+            "environment": environment,
             "folder": options.get("cwd") or os.getcwd(),
-        }  # fmt: skip
+        }
         try:
             child = await asyncio.to_thread(fork, wanted, request, (1, 2))
         except Unwarm as error:

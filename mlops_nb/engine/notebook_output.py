@@ -7,8 +7,13 @@ from typing import Any
 
 from mlops_nb.engine.runner import is_skipped
 
-PENDING = {"exception": None, "start_time": None, "end_time": None, "duration": None,
-           "status": "pending"}  # fmt: skip
+PENDING = {
+    "exception": None,
+    "start_time": None,
+    "end_time": None,
+    "duration": None,
+    "status": "pending",
+}
 
 
 class Page:
@@ -25,10 +30,15 @@ class Page:
         self.cell_began = self.began
         told = document["metadata"]["papermill"]
         told |= {
-            "default_parameters": {}, "environment_variables": {}, "input_path": source,
-            "output_path": output, "start_time": self.began.isoformat(), "end_time": None,
-            "duration": None, "exception": None,
-        }  # fmt: skip
+            "default_parameters": {},
+            "environment_variables": {},
+            "input_path": source,
+            "output_path": output,
+            "start_time": self.began.isoformat(),
+            "end_time": None,
+            "duration": None,
+            "exception": None,
+        }
         told.setdefault("parameters", {})
         for cell in document["cells"]:
             cell["metadata"]["papermill"] = dict(PENDING)

@@ -38,11 +38,18 @@ class Papermill(Background):
         try:
             with _told(task, watch):
                 execute_notebook(
-                    node, None, dict(task.parameters), engine_name=ENGINE, progress_bar=False,
-                    watcher=watch, python=task.interpreter, folder=str(task.folder),
-                    environment={**self.environment, **task.environment}, forked=self.forked,
+                    node,
+                    None,
+                    dict(task.parameters),
+                    engine_name=ENGINE,
+                    progress_bar=False,
+                    watcher=watch,
+                    python=task.interpreter,
+                    folder=str(task.folder),
+                    environment={**self.environment, **task.environment},
+                    forked=self.forked,
                     execution_timeout=task.limits.cell_timeout,
-                )  # fmt: skip
+                )
         finally:
             _close_loop()
             try:

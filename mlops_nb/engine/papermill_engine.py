@@ -54,9 +54,14 @@ class DoorEngine(KernelEngine):
         python = environments.program_of(spec)
         environment = {**os.environ, **spec.get("env", {})}
         ready = preload_of(nb_man.nb, os.getcwd())
-        wanted = Wanted(python=python, modules=ready.modules, variables=ready.variables,
-                        folder=ready.folder, environment=environment,
-                        packages=environments.packages_digest(python))  # fmt: skip
+        wanted = Wanted(
+            python=python,
+            modules=ready.modules,
+            variables=ready.variables,
+            folder=ready.folder,
+            environment=environment,
+            packages=environments.packages_digest(python),
+        )
         try:
             client.start(wanted, {"environment": environment, "folder": os.getcwd()})
             client.walk()

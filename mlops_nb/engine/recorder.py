@@ -155,8 +155,15 @@ class Watch:
         kept = client.ask("inspect.values.keep", name=name, path=str(path))
         if "error" in kept:
             raise Stopped(kept["error"])
-        self.put(ModelKept(run=self.task.run, variable=name, digest=kept["digest"],
-                           artifact=str(path), type=kept["type"]))  # fmt: skip
+        self.put(
+            ModelKept(
+                run=self.task.run,
+                variable=name,
+                digest=kept["digest"],
+                artifact=str(path),
+                type=kept["type"],
+            )
+        )
 
     def cell_failed(
         self, client: Client, index: int, seconds: float, error: str, traceback: str
@@ -166,8 +173,11 @@ class Watch:
         if self.killed:
             error = traceback = self.killed
         error, traceback = self._masked(error), self._masked(traceback)
-        self.put(CellFailed(run=self.task.run, cell=index, seconds=seconds, error=error,
-                            traceback=traceback))  # fmt: skip
+        self.put(
+            CellFailed(
+                run=self.task.run, cell=index, seconds=seconds, error=error, traceback=traceback
+            )
+        )
         if not self.task.go_on or client.dead or self.killed:
             return False
         self._observe(client, index)
@@ -207,12 +217,19 @@ class Watch:
                 cells=sources,
                 **asked,
             )
-            scored = {} if "error" in found else scoring.evaluation(
-                self.task, client, lambda _: None)  # fmt: skip
-            self.put(ChampionScored(
-                run=self.task.run, version=version, metrics=found.get("metrics", {}),
-                error=found.get("error", ""), slices=found.get("slices", {}), evaluation=scored,
-            ))  # fmt: skip
+            scored = (
+                {} if "error" in found else scoring.evaluation(self.task, client, lambda _: None)
+            )
+            self.put(
+                ChampionScored(
+                    run=self.task.run,
+                    version=version,
+                    metrics=found.get("metrics", {}),
+                    error=found.get("error", ""),
+                    slices=found.get("slices", {}),
+                    evaluation=scored,
+                )
+            )
 
     def save(self) -> None:
         """Write the notebook as it stands, whole or not at all."""

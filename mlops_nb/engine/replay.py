@@ -45,22 +45,32 @@ class Replay:
                 if "slices" in value:
                     slices[name] = value["slices"]
             if standing.step:
-                yield StepReused(run=task.run, step=standing.step, because=standing.because,
-                                 saved=standing.saved, cells=tuple(cells))  # fmt: skip
+                yield StepReused(
+                    run=task.run,
+                    step=standing.step,
+                    because=standing.because,
+                    saved=standing.saved,
+                    cells=tuple(cells),
+                )
                 yield StepObserved(run=task.run, step=standing.step, values=standing.values)
             cells = []
         self._write(task)
-        named = {n: v for n, v in metrics.items()
-                 if (n in task.metrics if task.metrics else n not in task.not_metrics)}  # fmt: skip
+        named = {
+            n: v
+            for n, v in metrics.items()
+            if (n in task.metrics if task.metrics else n not in task.not_metrics)
+        }
         kept = {n: v for n, v in slices.items() if n.partition("_by_")[0] in named}
         yield Measured(run=task.run, metrics=named, slices=kept)
 
     def _write(self, task: Task) -> None:
         document = json.loads(json.dumps(task.document))
         document["metadata"]["papermill"] = {
-            "parameters": dict(task.parameters), "input_path": task.source,
-            "output_path": str(task.output), "exception": None,
-        }  # fmt: skip
+            "parameters": dict(task.parameters),
+            "input_path": task.source,
+            "output_path": str(task.output),
+            "exception": None,
+        }
         index, ready = -1, []
         for cell in document["cells"]:
             if is_injected(cell):

@@ -44,8 +44,15 @@ class Reusing:
 
     def _stood(self, standing: Standing, cells: tuple[int, ...]) -> None:
         if standing.step:
-            self.put(StepReused(run=self.task.run, step=standing.step, because=standing.because,
-                                saved=standing.saved, cells=cells))  # fmt: skip
+            self.put(
+                StepReused(
+                    run=self.task.run,
+                    step=standing.step,
+                    because=standing.because,
+                    saved=standing.saved,
+                    cells=cells,
+                )
+            )
         for name, value in standing.values.items():
             if "number" in value:
                 self.numbers[name] = value["number"]
@@ -115,11 +122,16 @@ class Reusing:
         ]
         entries += [{"names": [n], "error": "its content cannot be told"} for n in unknown]
         self.before = after
-        event = self.reuse.record(index, {
-            "values": values, "entries": entries, "generators": after,
-            "outputs": [outputs(i) for i in cells],
-            "seconds": round(sum(self.seconds.get(i, 0.0) for i in cells), 3),
-        })  # fmt: skip
+        event = self.reuse.record(
+            index,
+            {
+                "values": values,
+                "entries": entries,
+                "generators": after,
+                "outputs": [outputs(i) for i in cells],
+                "seconds": round(sum(self.seconds.get(i, 0.0) for i in cells), 3),
+            },
+        )
         self.put(replace(event, run=self.task.run))
         if differs is not None:
             self.put(ReuseAudited(run=self.task.run, step=event.step, differs=differs))  # type: ignore[attr-defined]

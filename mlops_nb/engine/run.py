@@ -45,10 +45,16 @@ def run(  # noqa: PLR0913  what a run is told with
     """
     began = time.monotonic()
     yield RunStarted(
-        run=task.run, job=job, notebook=notebook, output=str(task.output), process=process,
+        run=task.run,
+        job=job,
+        notebook=notebook,
+        output=str(task.output),
+        process=process,
         parameters=dict(task.parameters if values is None else values),
-        steps=tuple(task.steps), sweep=sweep, shared=shared,
-    )  # fmt: skip
+        steps=tuple(task.steps),
+        sweep=sweep,
+        shared=shared,
+    )
     failure = fix = ""
     seen: set[type[Event]] = set()
     try:
@@ -62,10 +68,14 @@ def run(  # noqa: PLR0913  what a run is told with
     except Exception as error:  # noqa: BLE001  whatever it is, the run must not seem to go on
         failure = f"{type(error).__name__}: {error}"
     yield RunFinished(
-        run=task.run, job=job, status="failed" if failure else "finished",
-        seconds=round(time.monotonic() - began, 3), error=failure, fix=fix,
+        run=task.run,
+        job=job,
+        status="failed" if failure else "finished",
+        seconds=round(time.monotonic() - began, 3),
+        error=failure,
+        fix=fix,
         stood=StepReused in seen and CellStarted not in seen,
-    )  # fmt: skip
+    )
 
 
 def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:

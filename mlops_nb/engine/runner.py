@@ -157,8 +157,12 @@ class Walker:
 
 def error_output(error: CellError) -> dict[str, Any]:
     """Return an error as an output of a cell."""
-    return {"output_type": "error", "ename": error.ename, "evalue": error.evalue,
-            "traceback": [error.traceback]}  # fmt: skip
+    return {
+        "output_type": "error",
+        "ename": error.ename,
+        "evalue": error.evalue,
+        "traceback": [error.traceback],
+    }
 
 
 def is_skipped(cell: Mapping[str, Any]) -> bool:

@@ -124,8 +124,11 @@ def measure(one: Gate, scored: Scored) -> Measure:
     told = scored.evaluation.get("by", {}).get(name, {})
     made = scored.slices.get(name) or {part: score["value"] for part, score in told.items()}
     rows, least = scored.evaluation.get("rows", {}).get(one.by, {}), _least(scored)
-    parts = {p: _measured(v, told.get(p), rows.get(p)) for p, v in made.items()
-             if rows.get(p, least) >= least}  # fmt: skip
+    parts = {
+        p: _measured(v, told.get(p), rows.get(p))
+        for p, v in made.items()
+        if rows.get(p, least) >= least
+    }
     if made and not parts:
         return Measure(value=None, missing=f"has no slice of {least} rows")
     odd = [p for p, part in parts.items() if part.value is None or math.isnan(part.value)]
@@ -203,8 +206,9 @@ def _verdict(one: Gate, scored: Scored, champion: Scored | None, champion_error:
         return Verdict(gate=one.text, passed=False, value=None, because=f"{name}{where} {said}")
     against = None if champion is None else measure(one, champion).value
     bound = one.bound
-    judged = Verdict(gate=one.text, passed=False, value=value, low=found.low, high=found.high,
-                     n=found.n)  # fmt: skip
+    judged = Verdict(
+        gate=one.text, passed=False, value=value, low=found.low, high=found.high, n=found.n
+    )
     if one.champion:
         said = _no_champion(one, champion, against, champion_error)
         if said:

@@ -137,8 +137,9 @@ def regressed(truth: Any, pred: Any) -> dict[str, Score]:
 
     away = np.asarray(pred, dtype=float) - np.asarray(truth, dtype=float)
     squared = _mean(away * away)
-    root = {k: math.sqrt(max(0.0, v)) if k != "n" and v is not None else v
-            for k, v in squared.items()}  # fmt: skip
+    root = {
+        k: math.sqrt(max(0.0, v)) if k != "n" and v is not None else v for k, v in squared.items()
+    }
     absolute = _mean(np.abs(away))
     if absolute["low"] is not None:
         absolute["low"] = max(0.0, absolute["low"])

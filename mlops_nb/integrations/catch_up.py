@@ -83,13 +83,22 @@ def _handed_over(shop: Workshop) -> bool:
     if possible():
         return False
     start = {k: v for k, v in shop.environment.items() if k in START}  # one parent for all projects
-    wanted = Wanted(python=sys.executable, modules=MODULES, environment=start,
-                    packages=packages_digest(sys.executable))  # fmt: skip
+    wanted = Wanted(
+        python=sys.executable,
+        modules=MODULES,
+        environment=start,
+        packages=packages_digest(sys.executable),
+    )
     request = {
-        "do": "call", "module": __name__, "function": "catch_up", "arguments": [str(shop.root)],
-        "environment": shop.environment, "folder": str(shop.root), "umask": _umask(),
+        "do": "call",
+        "module": __name__,
+        "function": "catch_up",
+        "arguments": [str(shop.root)],
+        "environment": shop.environment,
+        "folder": str(shop.root),
+        "umask": _umask(),
         "path": str(Path(__file__).parents[2]),
-    }  # fmt: skip
+    }
     try:
         call(wanted, request)
     except Unwarm:

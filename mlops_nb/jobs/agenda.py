@@ -127,13 +127,16 @@ def due(
     taken, dropped = schedule.due(job.schedule, since, now)
     missed = [tick for tick in dropped if rested is None or tick > rested]
     if missed:
-        because = (f"{len(missed)} {'was' if len(missed) == 1 else 'were'} missed, from "
-                   f"{missed[0].isoformat()} on: no scheduler ran")  # fmt: skip
+        because = (
+            f"{len(missed)} {'was' if len(missed) == 1 else 'were'} missed, from "
+            f"{missed[0].isoformat()} on: no scheduler ran"
+        )
         yield RunSkipped(job=job.name, scheduled_at=missed[-1].isoformat(), because=because)
     for tick in taken:
         if busy is not None and job.schedule.overlap == "skip":
-            yield RunSkipped(job=job.name, scheduled_at=tick.isoformat(),
-                             because=f"run {busy.id} still went on")  # fmt: skip
+            yield RunSkipped(
+                job=job.name, scheduled_at=tick.isoformat(), because=f"run {busy.id} still went on"
+            )
         else:
             yield queued(job, "schedule", tick, because="its schedule")
 
@@ -142,9 +145,13 @@ def queued(job: Job, trigger: str, at: datetime, *, because: str) -> RunQueued:
     """Return the event that a run of a job is due at a time, about the interval before it."""
     about = schedule.interval(job.schedule, at)
     return RunQueued(
-        job=job.name, trigger=trigger, scheduled_at=about.scheduled_at.isoformat(),
-        data_start=about.start.isoformat(), data_end=about.end.isoformat(), because=because,
-    )  # fmt: skip
+        job=job.name,
+        trigger=trigger,
+        scheduled_at=about.scheduled_at.isoformat(),
+        data_start=about.start.isoformat(),
+        data_end=about.end.isoformat(),
+        because=because,
+    )
 
 
 def pause_after(attempt: int) -> float:
@@ -168,12 +175,19 @@ def next_try(job: Job, run: Run, now: datetime) -> RunQueued | None:
         return None
     pause = 0.0 if run.lost else pause_after(run.attempt)
     return RunQueued(
-        job=run.job, trigger=run.trigger, scheduled_at=run.scheduled_at,
-        data_start=run.data_start, data_end=run.data_end, attempt=run.attempt + 1, first=run.first,
+        job=run.job,
+        trigger=run.trigger,
+        scheduled_at=run.scheduled_at,
+        data_start=run.data_start,
+        data_end=run.data_end,
+        attempt=run.attempt + 1,
+        first=run.first,
         because=f"try {run.attempt + 1}, as {run.error or 'it failed'}",
         not_before=(now + timedelta(seconds=pause)).isoformat(),
-        given=run.given, signal=run.signal, commit=run.commit,
-    )  # fmt: skip
+        given=run.given,
+        signal=run.signal,
+        commit=run.commit,
+    )
 
 
 def superseded(run: Run, runs: Mapping[str, Run]) -> bool:
@@ -204,10 +218,13 @@ def ready(board: Board, now: datetime) -> list[Run]:
     """
     busy = {run.job for run in board.open.values() if at_work(run) and takes_turns(run)}
     waiting = sorted(
-        (r for r in board.open.values() if r.status == "queued" and r.trigger != "promote"
-         and (takes_turns(r) or r.attempt > 1)),
+        (
+            r
+            for r in board.open.values()
+            if r.status == "queued" and r.trigger != "promote" and (takes_turns(r) or r.attempt > 1)
+        ),
         key=lambda r: (r.attempt == 1, datetime.fromisoformat(r.scheduled_at), r.id),
-    )  # fmt: skip
+    )
     found: list[Run] = []
     for run in waiting:
         early = run.not_before and datetime.fromisoformat(run.not_before) > now

@@ -80,14 +80,20 @@ def refuse_triggers(shop: Workshop, job: Job) -> None:
         kind = poll.kind_of(wish)
         poll.sensor(kind)
         if kind == "job" and job.name in _behind(known, str(wish["job"])):
-            raise JobError(f"job {job.name!r} would follow itself, by way of {wish['job']!r}",
-                           fix="leave that trigger out")  # fmt: skip
+            raise JobError(
+                f"job {job.name!r} would follow itself, by way of {wish['job']!r}",
+                fix="leave that trigger out",
+            )
         if kind == "job" and wish["job"] not in known:
-            raise JobError(f"the trigger job:{wish['job']} names a job that there is not",
-                           fix=f"the jobs are {', '.join(known) or 'none'}")  # fmt: skip
+            raise JobError(
+                f"the trigger job:{wish['job']} names a job that there is not",
+                fix=f"the jobs are {', '.join(known) or 'none'}",
+            )
         if kind in poll.EVALUATED and not job.model_variable:
-            raise JobError(f"the trigger {kind} looks at a model, and job {job.name!r} makes none",
-                           fix="name one: --model VAR")  # fmt: skip
+            raise JobError(
+                f"the trigger {kind} looks at a model, and job {job.name!r} makes none",
+                fix="name one: --model VAR",
+            )
 
 
 def _behind(known: Mapping[str, JobState], job: str) -> set[str]:
@@ -115,16 +121,18 @@ def _definition(shop: Workshop, name: str, found: Mapping[str, bytes]) -> Job:
     if not folder.is_dir() or not folder.is_relative_to(shop.root):
         raise JobError(
             f"the working folder {job.folder!r} is no folder of this project",
-            fix="set folder to the notebook's own", where=where,
-        )  # fmt: skip
+            fix="set folder to the notebook's own",
+            where=where,
+        )
     notebook = cells.read(json.loads(found["pipeline.ipynb"]), "pipeline.ipynb")
     pipeline = notebook_pipeline.pipeline(notebook)
     source = Source(path=folder, document={}, notebook=notebook, pipeline=pipeline)
     if job.model_variable and not slicing.model_cells(pipeline, job.model_variable):
         raise JobError(
             f"no step makes {job.model_variable!r}, which is to be the model",
-            fix="correct model.variable", where=where,
-        )  # fmt: skip
+            fix="correct model.variable",
+            where=where,
+        )
     draft.cut_out(job, source)
     about = schedule.interval(job.schedule, shop.clock())
     known = {p.name: p for p in pipeline.parameters}
@@ -156,25 +164,38 @@ def apply(shop: Workshop, name: str, note: Callable[[str], None]) -> dict[str, A
         verdict = _judged(shop, job, state, manifest.promoted(found))
         if verdict and isinstance(verdict[0], Judged) and not verdict[0].passed:
             shop.journal.append_all(verdict)
-            return {"version": 1, "job": name, "applied": False, "because": verdict[0].because,
-                    "changes": changes, "digest": digest}  # fmt: skip
+            return {
+                "version": 1,
+                "job": name,
+                "applied": False,
+                "because": verdict[0].because,
+                "changes": changes,
+                "digest": digest,
+            }
         known = job_yaml.of_definition(before) if before and not verdict else None
         shop.journal.append_all([*verdict, *applied(shop, job, digest, before=known)])
     catch_up.behind(shop)
-    return {"version": 1, "job": name, "applied": True, "because": "", "changes": changes,
-            "digest": digest}  # fmt: skip
+    return {
+        "version": 1,
+        "job": name,
+        "applied": True,
+        "because": "",
+        "changes": changes,
+        "digest": digest,
+    }
 
 
 def _asked_otherwise(
     shop: Workshop, state: JobState | None, found: Mapping[str, bytes]
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Return what an edited schema.json asks of the data otherwise than the one before."""
     digest = (state.digest or (state.draft.digest if state.draft else "")) if state else ""
     before = shop.bundle_folder(digest) / schema_json.NAME if digest else None
     if before is None or not before.is_file():
         return []
-    return contract.changes(schema_json.read(before.read_bytes()),
-                          schema_json.read(found[schema_json.NAME]))  # fmt: skip
+    return contract.changes(
+        schema_json.read(before.read_bytes()), schema_json.read(found[schema_json.NAME])
+    )
 
 
 def _judged(shop: Workshop, job: Job, state: JobState | None, promoted: str) -> list[Event]:

@@ -34,9 +34,14 @@ class Past:
 
 
 def backfill(
-    shop: Workshop, name: str, since: datetime, until: datetime, *,
-    workers: int | None = None, watch: Watch = lambda _: None,
-) -> list[Run]:  # fmt: skip
+    shop: Workshop,
+    name: str,
+    since: datetime,
+    until: datetime,
+    *,
+    workers: int | None = None,
+    watch: Watch = lambda _: None,
+) -> list[Run]:
     """Run a job for each tick from `since` to `until`, both included; return those runs.
 
     Ticks that a run, of the schedule or of an earlier backfill, came to an end for are left out.
@@ -47,14 +52,19 @@ def backfill(
     job = execute.live(shop, name)[1].job
     ticks = _ticks(shop, job, since, until)
     runs = history.runs(shop.journal.read(job=name, kinds=history.COURSE)).values()
-    done = {datetime.fromisoformat(r.scheduled_at) for r in runs
-            if r.trigger in {"schedule", "backfill"} and r.status in DONE}  # fmt: skip
+    done = {
+        datetime.fromisoformat(r.scheduled_at)
+        for r in runs
+        if r.trigger in {"schedule", "backfill"} and r.status in DONE
+    }
     left = [tick for tick in ticks if tick not in done]
     watch(f"{name}: {len(ticks)} ticks, {len(ticks) - len(left)} of them done already")
     settings = tuple((k, v) for k, v in shop.environment.items() if k.startswith(resources.OURS))
     with resources.pool("processes")(min(workers or resources.cores(), max(1, len(left)))) as pool:
-        asked = [pool.submit(run_past, Past(root=shop.root, settings=settings, job=name, tick=t))
-                 for t in left]  # fmt: skip
+        asked = [
+            pool.submit(run_past, Past(root=shop.root, settings=settings, job=name, tick=t))
+            for t in left
+        ]
         try:
             for number, future in enumerate(asked, 1):
                 run = shop.run_of(future.result())
@@ -72,8 +82,10 @@ def backfill(
 
 def _ticks(shop: Workshop, job: Job, since: datetime, until: datetime) -> list[datetime]:
     if job.schedule is None:
-        raise JobError(f"job {job.name!r} has no schedule: nobody can tell its past dates",
-                       fix="promote it with --schedule CRON --replace")  # fmt: skip
+        raise JobError(
+            f"job {job.name!r} has no schedule: nobody can tell its past dates",
+            fix="promote it with --schedule CRON --replace",
+        )
     if until > shop.now():
         raise JobError(f"{until.isoformat()} is yet to come", fix="give a past time for --until")
     ticks = schedule.ticks(job.schedule, since - timedelta(seconds=1))
@@ -81,8 +93,10 @@ def _ticks(shop: Workshop, job: Job, since: datetime, until: datetime) -> list[d
     for tick in takewhile(lambda t: t <= until, ticks):
         found.append(tick)
         if len(found) > MOST:
-            raise JobError(f"there are more than {MOST} ticks from {since} to {until}",
-                           fix="give a shorter stretch of time")  # fmt: skip
+            raise JobError(
+                f"there are more than {MOST} ticks from {since} to {until}",
+                fix="give a shorter stretch of time",
+            )
     if not found:
         raise JobError(
             f"job {job.name!r} is never due from {since.isoformat()} to {until.isoformat()}",
@@ -96,8 +110,11 @@ def run_past(past: Past) -> str:
     shop = _shop(past.root, past.settings)
     job = job_yaml.of_definition(dict(execute.state_of(shop, past.job).definition))
     runs = history.runs(shop.journal.read(job=past.job, kinds=history.COURSE)).values()
-    earlier = [r for r in runs if r.trigger == "backfill"
-               and datetime.fromisoformat(r.scheduled_at) == past.tick]  # fmt: skip
+    earlier = [
+        r
+        for r in runs
+        if r.trigger == "backfill" and datetime.fromisoformat(r.scheduled_at) == past.tick
+    ]
     waits = [r.id for r in earlier if agenda.is_open(r)]
     if waits:  # another backfill is at it, or was killed before it could begin
         return trigger.carry_through(shop, job, waits[-1], silence).id

@@ -137,8 +137,14 @@ def _execute(
     try:
         task = replace(task, reuse=_ledger(shop, bundle, task, shown, scratch))
         name = bundle.job.name
-        events = run_verb.run(task, executor=shop.executor, process=process.mine(), values=shown,
-                              notebook=f"jobs/{name}/pipeline.ipynb", job=name)  # fmt: skip
+        events = run_verb.run(
+            task,
+            executor=shop.executor,
+            process=process.mine(),
+            values=shown,
+            notebook=f"jobs/{name}/pipeline.ipynb",
+            job=name,
+        )
         shop.record(events, tell)
     finally:
         shop.drop(scratch)
@@ -149,10 +155,21 @@ def _ledger(
 ) -> Ledger:
     """Return what stands of a job's earlier runs; what comes from outside is read anew."""
     name = bundle.job.name
-    source = Source(path=task.folder / "pipeline.ipynb", document=bundle.document,
-                    notebook=bundle.notebook, pipeline=bundle.pipeline)  # fmt: skip
-    found = ledger_of(shop, source, values, rules=Rules(snapshots=False), scratch=scratch,
-                      python=task.interpreter, notebook=f"jobs/{name}/pipeline.ipynb")  # fmt: skip
+    source = Source(
+        path=task.folder / "pipeline.ipynb",
+        document=bundle.document,
+        notebook=bundle.notebook,
+        pipeline=bundle.pipeline,
+    )
+    found = ledger_of(
+        shop,
+        source,
+        values,
+        rules=Rules(snapshots=False),
+        scratch=scratch,
+        python=task.interpreter,
+        notebook=f"jobs/{name}/pipeline.ipynb",
+    )
     declared = dict.fromkeys(bundle.job.secrets, "declared")  # their values are told to nobody
     found.variables = {**found.variables, **declared}
     return found
@@ -175,9 +192,13 @@ def _task(shop: Workshop, bundle: Bundle, run_id: str, values: Mapping[str, Valu
         output=folder / "pipeline.ipynb",
     )
     return bundle_task(
-        job, bundle.pipeline, bundle.document, base, champion=champion,
+        job,
+        bundle.pipeline,
+        bundle.document,
+        base,
+        champion=champion,
         model_file=folder / "model.pickle",
-    )  # fmt: skip
+    )
 
 
 def checked(task: Task, bundle: Bundle) -> Task:

@@ -41,8 +41,9 @@ def sensor(kind: str) -> Sensor:
         if found.name == kind:
             foreign: Sensor = found.load()
             return foreign
-    raise JobError(f"there is no sensor for the trigger {kind!r}",
-                   fix="use data, job, metric or drift")  # fmt: skip
+    raise JobError(
+        f"there is no sensor for the trigger {kind!r}", fix="use data, job, metric or drift"
+    )
 
 
 def kind_of(wish: Mapping[str, Any]) -> str:
@@ -52,7 +53,7 @@ def kind_of(wish: Mapping[str, Any]) -> str:
 
 def signals(
     shop: Workshop, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: agenda.Board
-) -> Iterator[tuple[RunQueued, str]]:  # fmt: skip
+) -> Iterator[tuple[RunQueued, str]]:
     """Yield a queued run for each job that a trigger wants to run, and the key that it has once.
 
     A job that has a run open, or rests, or ran for the same kind of trigger less than its
@@ -102,10 +103,16 @@ def _ask(
     before = shop.journal.place(place)
     champion = _champion(shop, job) if kind_of(wish) in EVALUATED else None
     view = View(
-        job=job, folder=shop.root / job.folder, now=shop.now(), since=since, runs=board.runs,
-        known=board.known.get(job.name, {}), evaluated=board.evaluated.get(job.name, ()),
-        champion=champion, notes=json.loads(before or "{}"),
-    )  # fmt: skip
+        job=job,
+        folder=shop.root / job.folder,
+        now=shop.now(),
+        since=since,
+        runs=board.runs,
+        known=board.known.get(job.name, {}),
+        evaluated=board.evaluated.get(job.name, ()),
+        champion=champion,
+        notes=json.loads(before or "{}"),
+    )
     found = sensor(kind_of(wish)).signal(wish, view)
     after = json.dumps(view.notes, sort_keys=True)
     if after != before and view.notes:
@@ -153,7 +160,7 @@ def settling(shop: Workshop) -> bool:
 
 def to_evaluate(
     shop: Workshop, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: agenda.Board
-) -> Iterator[str]:  # fmt: skip
+) -> Iterator[str]:
     """Yield the jobs whose champion is to be held against the data now, for their triggers."""
     for name, job in jobs.items():
         every = [float(t.get("every", DAY)) for t in job.triggers if kind_of(t) in EVALUATED]

@@ -50,8 +50,10 @@ def _fold_job(state: JobState, event: Event) -> None:
     match event:
         case JobApplied():
             state.digest, state.bundle, state.definition = (
-                event.digest, event.bundle, event.definition,
-            )  # fmt: skip
+                event.digest,
+                event.bundle,
+                event.definition,
+            )
             state.applied, state.source_digest = event.at, event.source_digest
             state.bundles.append(event.digest)
             if event.rollback and len(state.applications) > 1:

@@ -100,9 +100,7 @@ def last_tick(when: Schedule, at: datetime) -> datetime:
     return found
 
 
-def due(
-    when: Schedule, since: datetime, now: datetime
-) -> tuple[list[datetime], list[datetime]]:  # fmt: skip
+def due(when: Schedule, since: datetime, now: datetime) -> tuple[list[datetime], list[datetime]]:
     """Return the times in (since, now] at which a job is due, and those that were missed.
 
     `last` keeps the latest of several, `all` keeps each, `none` only one that is still fresh.

@@ -34,9 +34,10 @@ def trigger(
     values = execute.values_of(bundle, schedule.interval(job.schedule, shop.now()), given)
     queued = replace(
         agenda.queued(job, "hand", shop.now(), because="by hand"),
-        run=shop.new_run(), given={name: values[name] for name in given},
+        run=shop.new_run(),
+        given={name: values[name] for name in given},
         commit=git.of(shop.root),
-    )  # fmt: skip
+    )
     shop.journal.append(queued)
     if detach:
         LEFT.append(worker.launch(shop, queued.run))
@@ -78,5 +79,11 @@ def queue_next(shop: Workshop, job: Job, done: Run) -> str | None:
     written = shop.journal.append(queued, once=f"try:{done.first}#{queued.attempt}")
     if written is not None:
         return queued.run
-    return next((run.id for run in worker.job_runs(shop, done.id).values()
-                 if run.first == done.first and run.attempt == queued.attempt), None)  # fmt: skip
+    return next(
+        (
+            run.id
+            for run in worker.job_runs(shop, done.id).values()
+            if run.first == done.first and run.attempt == queued.attempt
+        ),
+        None,
+    )

@@ -40,7 +40,7 @@ def history_row(run: history.Run, when: Schedule | None) -> dict[str, Any]:
         "metrics": run.metrics,
         "gates": [{k: g.get(k) for k in GATE} for g in run.gates],
         "model_version": run.model_version,
-    }  # fmt: skip
+    }
 
 
 def schedule_of(state: JobState) -> Schedule | None:
@@ -65,15 +65,19 @@ def all_jobs(shop: Workshop) -> dict[str, Any]:
         last = [r for r in runs.values() if r.job == state.name]
         job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
         due = loop.next_due(shop, job, state) if job is not None else None
-        rows.append({
-            "job": state.name,
-            "status": state.status,
-            "schedule": None if when is None else {"cron": when.cron, "timezone": when.timezone},
-            "triggers": [trigger_text.told(t) for t in job.triggers] if job else [],
-            "next": None if due is None else due.isoformat(),
-            "last": history_row(last[-1], when) if last else None,
-            "differs_from_notebook": changes.differing_steps(shop, state) if job else None,
-        })  # fmt: skip
+        rows.append(
+            {
+                "job": state.name,
+                "status": state.status,
+                "schedule": None
+                if when is None
+                else {"cron": when.cron, "timezone": when.timezone},
+                "triggers": [trigger_text.told(t) for t in job.triggers] if job else [],
+                "next": None if due is None else due.isoformat(),
+                "last": history_row(last[-1], when) if last else None,
+                "differs_from_notebook": changes.differing_steps(shop, state) if job else None,
+            }
+        )
     return {"version": 1, "scheduler": {"seen": loop.seen(shop)}, "jobs": rows}
 
 

@@ -38,10 +38,14 @@ def _launched(shop: Workshop, asked: dict[str, str], log: Path) -> "subprocess.P
     words = {"root": str(shop.root), "late": shop.late.total_seconds(), **asked}
     with log.open("ab") as said:
         return subprocess.Popen(
-            [sys.executable, "-m", MODULE, json.dumps(words)], cwd=shop.root,
-            env=shop.environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            [sys.executable, "-m", MODULE, json.dumps(words)],
+            cwd=shop.root,
+            env=shop.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
 
 def claim(shop: Workshop, run_id: str) -> Run | None:

@@ -8,9 +8,13 @@ WIDE, HIGH, ACROSS, DOWN, EDGE = 205, 34, 56, 14, 10
 LONGEST = 24  # letters in a box
 # mid tones: each is told from white and from black, and only lines and dots are coloured
 TONES = {
-    "value": "#3182ce", "step": "#38a169", "file": "#b7791f", "parameter": "#9f7aea",
-    "package": "#718096", "outside": "#e53e3e",
-}  # fmt: skip
+    "value": "#3182ce",
+    "step": "#38a169",
+    "file": "#b7791f",
+    "parameter": "#9f7aea",
+    "package": "#718096",
+    "outside": "#e53e3e",
+}
 PLAIN = "#718096"
 Node = Mapping[str, Any]
 Place = tuple[int, int]
@@ -90,8 +94,10 @@ def _box(node: Node, place: Place) -> str:
     kind, label = str(node["kind"]), str(node["label"])
     tone = TONES.get(kind, PLAIN)
     shown = label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
-    told = [f"{kind}: {label}", *(f"{k}: {node[k]}" for k in ("digest", "type", "rows", "because")
-                                  if node.get(k))]  # fmt: skip
+    told = [
+        f"{kind}: {label}",
+        *(f"{k}: {node[k]}" for k in ("digest", "type", "rows", "because") if node.get(k)),
+    ]
     radius = HIGH // 2 if kind == "step" else 4
     return (
         f'<g data-kind="{html.escape(kind)}"><title>{html.escape(chr(10).join(told))}</title>'

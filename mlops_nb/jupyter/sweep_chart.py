@@ -38,11 +38,16 @@ def comparison(answer: Answer) -> tuple[list[str], list[list[str]]]:
     rows = []
     for run in runs:
         numbers = [f"{run['metrics'][m]:.6g}" if m in run["metrics"] else "" for m in metrics]
-        rows.append([
-            "*" if run["run"] == answer["best"] else "",
-            *(str(run["parameters"].get(n, "")) for n in names),
-            run["status"], *numbers, f"{run['seconds'] or 0:.1f} s", run["run"],
-        ])  # fmt: skip
+        rows.append(
+            [
+                "*" if run["run"] == answer["best"] else "",
+                *(str(run["parameters"].get(n, "")) for n in names),
+                run["status"],
+                *numbers,
+                f"{run['seconds'] or 0:.1f} s",
+                run["run"],
+            ]
+        )
     return head, rows
 
 
@@ -152,8 +157,12 @@ def _line(run: Answer, axes: Sequence[Axis], *, best: bool) -> str:
         path += f" C{x1 + bend:.1f},{y1:.1f} {x2 - bend:.1f},{y2:.1f} {x2:.1f},{y2:.1f}"
     good = run["status"] == "finished"
     tone = BEST if best else PLAIN if good else BAD
-    told = [run["run"], run["status"], *(f"{k} = {v}" for k, v in run["parameters"].items()),
-            *(f"{k} = {v:.6g}" for k, v in run["metrics"].items())]  # fmt: skip
+    told = [
+        run["run"],
+        run["status"],
+        *(f"{k} = {v}" for k, v in run["parameters"].items()),
+        *(f"{k} = {v:.6g}" for k, v in run["metrics"].items()),
+    ]
     x, y = points[-1]
     end = "" if good else f'<path d="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"/>'
     return (

@@ -59,8 +59,12 @@ def sweep(notebook: str, words: Sequence[str]) -> Any:
     path = Path(notebook)
     arguments = [sys.executable, "-m", "mlops_nb", "sweep", path.name, *words, "--json"]
     with subprocess.Popen(
-        arguments, cwd=path.parent, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+        arguments,
+        cwd=path.parent,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
         try:
             said, told = process.communicate()
         except KeyboardInterrupt:  # the cell was interrupted: the sweep ends as by Ctrl-C
@@ -131,8 +135,12 @@ def command_line(words: list[str], notebook: Callable[[], str]) -> None:
         arguments.insert(1, path.name)
     done = subprocess.run(
         [sys.executable, "-m", "mlops_nb", *arguments],
-        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     print(done.stdout.rstrip())  # noqa: T201  a person asked in a cell
 
 

@@ -38,8 +38,14 @@ def diff(a: Side, b: Side) -> dict[str, Any]:
     unknown = [f"code of {s.run.id}" for s in (a, b) if s.trace.notebook is None]
     unknown += [f"packages of {s.run.id}" for s in (a, b) if s.packages is None]
     same = not any(found.values()) and not any(u.startswith("code") for u in unknown)
-    return {"version": 1, "runs": [a.run.id, b.run.id], **found, "steps": steps(a.run, b.run),
-            "not_recorded": unknown, "same": same}  # fmt: skip
+    return {
+        "version": 1,
+        "runs": [a.run.id, b.run.id],
+        **found,
+        "steps": steps(a.run, b.run),
+        "not_recorded": unknown,
+        "same": same,
+    }
 
 
 def packages(a: Side, b: Side) -> list[Change]:
@@ -126,10 +132,15 @@ def code(a: Side, b: Side) -> list[Change]:
 
 
 def _unified(was: Cell | None, now: Cell | None) -> str:
-    return "\n".join(unified_diff(
-        was.source.splitlines() if was else [], now.source.splitlines() if now else [],
-        f"cell {was.index}" if was else "", f"cell {now.index}" if now else "", lineterm="",
-    ))  # fmt: skip
+    return "\n".join(
+        unified_diff(
+            was.source.splitlines() if was else [],
+            now.source.splitlines() if now else [],
+            f"cell {was.index}" if was else "",
+            f"cell {now.index}" if now else "",
+            lineterm="",
+        )
+    )
 
 
 def _pairs(old: Notebook, new: Notebook, a: Side, b: Side) -> list[tuple[Cell | None, Cell | None]]:
@@ -190,8 +201,14 @@ def values(a: Trace, b: Trace) -> list[Change]:
         digests = [None if v is None else v.get("digest") for v in (was, now)]
         if digests[0] == digests[1] != "unknown":
             continue
-        row: Change = {"kind": "value", "name": key[1], "step": key[0], "from": digests[0],
-                       "to": digests[1], "type": _of(was, now, "type")}  # fmt: skip
+        row: Change = {
+            "kind": "value",
+            "name": key[1],
+            "step": key[0],
+            "from": digests[0],
+            "to": digests[1],
+            "type": _of(was, now, "type"),
+        }
         numbers = _of(was, now, "number")
         if any(n is not None for n in numbers):
             row["number"] = numbers
@@ -248,8 +265,9 @@ def as_text(told: Mapping[str, Any]) -> str:
         lines += _section(title, [_arrow(row) for row in told[title]])
     lines += _section("data", [_data(row) for row in told["data"]])
     lines += _section("packages", [_arrow(row) for row in told["packages"]])
-    lines += _section("steps", [f"{r['name']}: {_status(r['from'])} → {_status(r['to'])}"
-                                for r in told["steps"]])  # fmt: skip
+    lines += _section(
+        "steps", [f"{r['name']}: {_status(r['from'])} → {_status(r['to'])}" for r in told["steps"]]
+    )
     lines += _section("not recorded", told["not_recorded"])
     return "\n".join(lines)
 
@@ -276,8 +294,9 @@ def _data(row: Mapping[str, Any]) -> str:
         words.append(f"rows {' → '.join(map(_told, row['rows']))}")
     words += [f"{word} {', '.join(row[word])}" for word in ("added", "removed") if row.get(word)]
     words += [f"{c['column']} {c['from']} → {c['to']}" for c in row.get("retyped", ())]
-    words += [f"missing in {c['column']} {c['from']:.2%} → {c['to']:.2%}"
-              for c in row.get("missing", ())]  # fmt: skip
+    words += [
+        f"missing in {c['column']} {c['from']:.2%} → {c['to']:.2%}" for c in row.get("missing", ())
+    ]
     return "; ".join(words)
 
 

@@ -87,8 +87,10 @@ def as_text(answer: Mapping[str, Any]) -> str:
         f"made by:  run {answer['run']} of job {answer['job']}, trigger: {answer['trigger']}"
         f" ({answer['fired'] or 'as asked'})",
     ]
-    lines += [f"gate:     {g['gate']}: {'passed' if g['passed'] else 'NOT met'} ({g['because']})"
-              for g in answer["gates"]]  # fmt: skip
+    lines += [
+        f"gate:     {g['gate']}: {'passed' if g['passed'] else 'NOT met'} ({g['because']})"
+        for g in answer["gates"]
+    ]
     lines += [f"data:     {name} {digest[:16]}" for name, digest in answer["data"].items()]
     lines += [f"bundle:   {answer['bundle'][:16]}", f"commit:   {answer['commit'] or 'none'}"]
     return "\n".join(lines)

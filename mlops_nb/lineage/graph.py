@@ -46,10 +46,15 @@ def graph(trace: Trace) -> Graph:
     imported = imports(trace.notebook) if trace.notebook else {}
     for place, work in enumerate(trace.works):
         step = made.node(
-            "step", work.unit, f"{'step ' if work.step else ''}{work.unit}",
-            cells=list(work.cells), reused=work.reused or None, because=work.because,
-            seconds=work.record.get("seconds"), never=work.record.get("never"),
-        )  # fmt: skip
+            "step",
+            work.unit,
+            f"{'step ' if work.step else ''}{work.unit}",
+            cells=list(work.cells),
+            reused=work.reused or None,
+            because=work.because,
+            seconds=work.record.get("seconds"),
+            never=work.record.get("never"),
+        )
         _inputs(made, trace, work, place, step)
         _from_text(made, trace, work, step, imported)
         for name, seen in work.values.items():
@@ -61,9 +66,14 @@ def graph(trace: Trace) -> Graph:
 
 def _value(made: Graph, name: str, work: Work, seen: Mapping[str, Any]) -> str:
     return made.node(
-        "value", f"{name}@{work.unit}", name, digest=seen.get("digest"), type=seen.get("type"),
-        rows=seen.get("schema", {}).get("rows"), number=seen.get("number"),
-    )  # fmt: skip
+        "value",
+        f"{name}@{work.unit}",
+        name,
+        digest=seen.get("digest"),
+        type=seen.get("type"),
+        rows=seen.get("schema", {}).get("rows"),
+        number=seen.get("number"),
+    )
 
 
 def _file(made: Graph, path: str, told: Mapping[str, Any]) -> str:
@@ -107,8 +117,13 @@ def _from_text(
     for setup in (c for c in facts if c.kind == "setup"):
         used = sorted((reads & set(setup.writes)) - set(imported))
         if used:
-            key = made.node("step", f"cell {setup.index}", f"cell {setup.index} (set-up)",
-                            cells=[setup.index], defines=used)  # fmt: skip
+            key = made.node(
+                "step",
+                f"cell {setup.index}",
+                f"cell {setup.index} (set-up)",
+                cells=[setup.index],
+                defines=used,
+            )
             made.edge(key, step)
             _packages(made, work, key, _roots(_reads_of(setup), imported))
     _packages(made, work, step, _roots(reads, imported))
@@ -210,9 +225,13 @@ def _line(node: Mapping[str, Any]) -> str:
 
 
 SHAPES = {
-    "value": ('["', '"]'), "step": ('(["', '"])'), "file": ('[("', '")]'),
-    "parameter": ('>"', '"]'), "package": ('{{"', '"}}'), "outside": ('(("', '"))'),
-}  # fmt: skip
+    "value": ('["', '"]'),
+    "step": ('(["', '"])'),
+    "file": ('[("', '")]'),
+    "parameter": ('>"', '"]'),
+    "package": ('{{"', '"}}'),
+    "outside": ('(("', '"))'),
+}
 
 
 def as_mermaid(part: Graph) -> str:

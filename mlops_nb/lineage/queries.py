@@ -44,8 +44,9 @@ def run_of(shop: Workshop, run: str) -> history.Run:
 def latest(shop: Workshop, notebook: str) -> history.Run:
     """Return the latest run that came to its end. Raises NotFound where there is none."""
     known = history.runs(shop.journal.read()).values() if shop.knows_anything else ()
-    ended = [r for r in known if r.status in {"finished", "refused"}
-             and notebook in {"", r.notebook}]  # fmt: skip
+    ended = [
+        r for r in known if r.status in {"finished", "refused"} and notebook in {"", r.notebook}
+    ]
     if not ended:
         what = f"no run of {notebook!r} has finished" if notebook else "no run has finished"
         raise NotFound(what, fix=f"mlops-nb run {notebook or 'NOTEBOOK'}")
@@ -74,8 +75,10 @@ def why_model(shop: Workshop, name: str, at: datetime) -> dict[str, Any]:
     kinds = (Registered, Released, JobApplied)
     found = explain.account(shop.journal.read(kinds=kinds), name, at)
     if found is None:
-        raise NotFound(f"no version of {name!r} answered at {at.isoformat()}",
-                       fix="give a later --at TIME; mlops-nb models")  # fmt: skip
+        raise NotFound(
+            f"no version of {name!r} answered at {at.isoformat()}",
+            fix="give a later --at TIME; mlops-nb models",
+        )
     run = shop.run_of(found.made.run)
     return explain.as_json(found, name, run, _read_from_outside(shop, run))
 

@@ -109,10 +109,12 @@ def trace(
     kept = list(events)
     told = _told(run, kept)
     records = [
-        e for e in kept
-        if isinstance(e, StepRecorded) and e.record.get("notebook") == told.source
+        e
+        for e in kept
+        if isinstance(e, StepRecorded)
+        and e.record.get("notebook") == told.source
         and e.id <= told.ended
-    ]  # fmt: skip
+    ]
     works: list[Work] = []
     units = _units(told, records, pipeline)
     parts = Counter(step for _, step, _ in units)
@@ -122,10 +124,26 @@ def trace(
         found = _record(unit, step, told, records, run)
         if not step and not found:
             continue
-        works.append(_work(unit, step, cells, told=told, record=found, pipeline=pipeline,
-                           works=works, several=parts[step] > 1))  # fmt: skip
-    return Trace(run=run, source=told.source, parameters=told.parameters, works=tuple(works),
-                 notebook=notebook, pipeline=pipeline)  # fmt: skip
+        works.append(
+            _work(
+                unit,
+                step,
+                cells,
+                told=told,
+                record=found,
+                pipeline=pipeline,
+                works=works,
+                several=parts[step] > 1,
+            )
+        )
+    return Trace(
+        run=run,
+        source=told.source,
+        parameters=told.parameters,
+        works=tuple(works),
+        notebook=notebook,
+        pipeline=pipeline,
+    )
 
 
 def _told(run: str, events: Iterable[Event]) -> _Told:
@@ -181,8 +199,7 @@ def _fits(record: Mapping[str, Any], step: str, told: _Told) -> bool:
         if name not in told.parameters or told.parameters[name] != value:
             return False
     seen = told.observed.get(step, {})
-    if any(n in seen and seen[n].get("digest") != v["digest"]
-           for n, v in record["values"].items()):  # fmt: skip
+    if any(n in seen and seen[n].get("digest") != v["digest"] for n, v in record["values"].items()):
         return False
     everything = {(n, v.get("digest")) for o in told.observed.values() for n, v in o.items()}
     known = {name for name, _ in everything}
@@ -207,11 +224,16 @@ def _work(  # noqa: PLR0913  a unit, from all that is known of it
     else:
         reads, parameters = _by_text(step, told, pipeline, works)
     return Work(
-        unit=unit, step=step, cells=cells,
+        unit=unit,
+        step=step,
+        cells=cells,
         reused=step in told.reused and step not in told.ran,
         because=told.ran.get(step) or told.reused.get(step, ""),
-        reads=reads, parameters=parameters, values=values, record=record,
-    )  # fmt: skip
+        reads=reads,
+        parameters=parameters,
+        values=values,
+        record=record,
+    )
 
 
 def _by_text(

@@ -71,9 +71,13 @@ def judge(job: Job, run: Run, model: Model | None, champion_error: str = "") -> 
     )
     if job.approval == "required":
         yield ApprovalAsked(
-            run=run.id, job=run.job, model=name, version=number, champion=champion,
+            run=run.id,
+            job=run.job,
+            model=name,
+            version=number,
+            champion=champion,
             because=f"{because}; it waits for: mlops-nb approve {name} {number}",
-        )  # fmt: skip
+        )
         return
     yield Released(
         run=run.id, job=run.job, model=name, version=number, previous=champion, because=because

@@ -92,15 +92,18 @@ def rollback_job(shop: Workshop, name: str) -> dict[str, Any]:
     with shop.deciding():
         known = shop.jobs()
         if name not in known:
-            raise NotFound(f"there is no job {name!r}",
-                           fix=f"the jobs are {', '.join(known) or 'none'}")  # fmt: skip
+            raise NotFound(
+                f"there is no job {name!r}", fix=f"the jobs are {', '.join(known) or 'none'}"
+            )
         state = known[name]
         if len(state.applications) < 2:  # noqa: PLR2004
             raise JobError(f"{name!r} has had no other bundle", fix="mlops-nb jobs")
         now, back = state.applications[-1], state.applications[-2]
         if not shop.bundle_folder(back.digest).is_dir():
-            raise JobError(f"the bundle before of {name!r} is no longer kept",
-                           fix=f"check it out from git, then: mlops-nb apply {name}")  # fmt: skip
+            raise JobError(
+                f"the bundle before of {name!r} is no longer kept",
+                fix=f"check it out from git, then: mlops-nb apply {name}",
+            )
         shop.journal.append(replace(back, id=0, at="", commit=git.of(shop.root), rollback=True))
     changes = job_yaml.difference(dict(now.definition), dict(back.definition))
     if now.digest != back.digest:

@@ -46,8 +46,10 @@ def approve(model: Model, version: int, *, by: str = "") -> Released:
     if asked is None:
         waits = ", ".join(map(str, model.waiting)) or "none"
         if version in model.versions:
-            raise JobError(f"version {version} of {model.name!r} does not wait for approval",
-                           fix=f"those that do: {waits}")  # fmt: skip
+            raise JobError(
+                f"version {version} of {model.name!r} does not wait for approval",
+                fix=f"those that do: {waits}",
+            )
         known = ", ".join(map(str, model.versions)) or "none"
         raise NotFound(f"{model.name!r} has no version {version}", fix=f"the versions are {known}")
     if asked.champion != model.champion:

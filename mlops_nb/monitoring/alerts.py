@@ -60,9 +60,16 @@ def take(found: dict[str, Alert], event: Event) -> None:
     """Take one more event into what is known of alerts."""
     if isinstance(event, AlertRaised) and event.alert not in found:
         found[event.alert] = Alert(
-            name=event.alert, job=event.job, kind=event.kind, what=event.what, fix=event.fix,
-            urgent=event.urgent, cause=event.cause, since=event.at, run=event.run,
-        )  # fmt: skip
+            name=event.alert,
+            job=event.job,
+            kind=event.kind,
+            what=event.what,
+            fix=event.fix,
+            urgent=event.urgent,
+            cause=event.cause,
+            since=event.at,
+            run=event.run,
+        )
     elif isinstance(event, KINDS) and event.alert in found:
         _fold(found[event.alert], event)
 
@@ -106,8 +113,16 @@ def changes(
 
 
 def _raised(now: Standing, name: str) -> AlertRaised:
-    return AlertRaised(run=now.run, job=now.job, alert=name, kind=now.kind, what=now.what,
-                       fix=now.fix, urgent=now.urgent, cause=now.cause)  # fmt: skip
+    return AlertRaised(
+        run=now.run,
+        job=now.job,
+        alert=name,
+        kind=now.kind,
+        what=now.what,
+        fix=now.fix,
+        urgent=now.urgent,
+        cause=now.cause,
+    )
 
 
 def once(event: AlertRaised | AlertSent | AlertEnded, known: Mapping[str, Alert]) -> str:
@@ -158,8 +173,14 @@ def due(alert: Alert, channel: str, now: datetime) -> AlertSent | None:
             return None
         if now < datetime.fromisoformat(last.at) + PAUSES[last.attempt - 1]:
             return None
-    return AlertSent(run=alert.run, job=alert.job, alert=alert.name, channel=channel,
-                     about=about, attempt=attempt)  # fmt: skip
+    return AlertSent(
+        run=alert.run,
+        job=alert.job,
+        alert=alert.name,
+        channel=channel,
+        about=about,
+        attempt=attempt,
+    )
 
 
 def text(alert: Alert, about: str) -> str:

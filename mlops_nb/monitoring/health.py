@@ -33,8 +33,17 @@ from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
 
 # of runs: only what tells how they ended
-OF_RUNS = (RunQueued, RunClaimed, RunLost, RunDone, RunFinished, RunSkipped, Judged,
-           ChampionScored, DataChecked)  # fmt: skip
+OF_RUNS = (
+    RunQueued,
+    RunClaimed,
+    RunLost,
+    RunDone,
+    RunFinished,
+    RunSkipped,
+    Judged,
+    ChampionScored,
+    DataChecked,
+)
 OF_MODELS = (Released, ApprovalAsked)
 OF_THE_REST = (*job_states.KINDS, *OF_MODELS, Evaluated, AliasMoved)
 CLEARS = {"good": ("failed", "missed", "refused"), "refused": ("failed", "missed")}
@@ -204,8 +213,13 @@ def _of_runs(facts: Facts, job: Job, now: datetime, ticks: list[datetime]) -> It
         since = None if by is None else datetime.fromisoformat(by.finished)
         late = [tick for tick in ticks if since is None or tick > since]
         if kind == "missed" and late and not facts.jobs[job.name].paused:
-            yield _told(facts, job, none, f"job {job.name!r} did not run at {_said(late[-1])}",
-                        f"mlops-nb trigger {job.name}")  # fmt: skip
+            yield _told(
+                facts,
+                job,
+                none,
+                f"job {job.name!r} did not run at {_said(late[-1])}",
+                f"mlops-nb trigger {job.name}",
+            )
         elif kind in bad:
             yield _told(facts, job, replace(none, run=bad[kind].id), *_words(kind, bad[kind]))
         else:
@@ -217,11 +231,14 @@ def _words(kind: str, run: Run) -> tuple[str, str]:
     show = f"mlops-nb show {run.id}"
     if kind == "missed":
         at = _said(datetime.fromisoformat(run.scheduled_at))
-        return (f"job {run.job!r} did not run at {at}, as {run.because}",
-                f"mlops-nb trigger {run.job}")  # fmt: skip
+        return (
+            f"job {run.job!r} did not run at {at}, as {run.because}",
+            f"mlops-nb trigger {run.job}",
+        )
     if kind == "refused":
-        said = "; ".join(f"gate {g['gate']!r}: {g['because']}" for g in run.gates
-                         if not g["passed"])  # fmt: skip
+        said = "; ".join(
+            f"gate {g['gate']!r}: {g['because']}" for g in run.gates if not g["passed"]
+        )
         return f"the new model of job {run.job!r} was refused by {said or run.because}", show
     tried = f", try {run.attempt}" if run.attempt > 1 else ""
     error = run.error or "it ended without a word"
@@ -229,8 +246,10 @@ def _words(kind: str, run: Run) -> tuple[str, str]:
 
 
 def _over(facts: Facts, job: Job, run: Run) -> str:
-    how = {"refused": "ran to its end, and its model was refused",
-           "waiting": "finished, and its model waits for approval"}  # fmt: skip
+    how = {
+        "refused": "ran to its end, and its model was refused",
+        "waiting": "finished, and its model waits for approval",
+    }
     answers, _ = answering(facts, job, "answers now")
     return f"run {run.id} {how.get(run.status, 'finished')}; {answers}"
 
@@ -266,8 +285,13 @@ def _below(facts: Facts, job: Job, champion: int) -> str:
     told = [facts.scored.get((of, champion)) for of in (f"job {job.name}", job.model_name or "")]
     latest = max((event for event in told if event), key=lambda e: e.id, default=None)
     measured = {} if latest is None else latest.metrics
-    alone = [gate for text in job.gates if not (gate := gates.gate(text)).champion
-             and not gate.by and not math.isnan(measured.get(gate.metric, math.nan))]  # fmt: skip
+    alone = [
+        gate
+        for text in job.gates
+        if not (gate := gates.gate(text)).champion
+        and not gate.by
+        and not math.isnan(measured.get(gate.metric, math.nan))
+    ]
     said = [v.because for v in gates.judge(alone, measured) if not v.passed]
     return " and ".join(said)
 
@@ -278,8 +302,10 @@ def _stopped(facts: Facts, job: Job, kind: str, last: Last | None, now: datetime
         return replace(none, because="the job rests")
     if last is None or now - last[0] <= 2 * last[1]:
         return none
-    what = (f"job {job.name!r} has had no new {kind} since {_said(last[0])}, "
-            f"which usually come every {_long(last[1])}")  # fmt: skip
+    what = (
+        f"job {job.name!r} has had no new {kind} since {_said(last[0])}, "
+        f"which usually come every {_long(last[1])}"
+    )
     none = replace(none, cause=last[0].isoformat())
     return _told(facts, job, none, what, f"mlops-nb job {job.name}")
 
@@ -292,9 +318,14 @@ def _waiting(facts: Facts, job: Job, model: Model) -> Standing:
     version, asked = next(iter(model.waiting.items()))
     what = f"version {version} of {model.name!r} passed its gates and waits for approval"
     answers, hurt = answering(facts, job)
-    return replace(none, cause=f"{model.name} {version}", run=asked.run, urgent=hurt,
-                   what=f"{what}; {answers}",
-                   fix=f"mlops-nb approve {model.name} {version}")  # fmt: skip
+    return replace(
+        none,
+        cause=f"{model.name} {version}",
+        run=asked.run,
+        urgent=hurt,
+        what=f"{what}; {answers}",
+        fix=f"mlops-nb approve {model.name} {version}",
+    )
 
 
 def _moved(facts: Facts, job: Job, model: Model) -> Standing:
@@ -303,10 +334,13 @@ def _moved(facts: Facts, job: Job, model: Model) -> Standing:
     event = facts.moved.get(model.name)
     if event is None:
         return none
-    what = (f"somebody moved MLflow's champion of {model.name!r} to version {event.found}; "
-            f"the journal says version {event.expected}")  # fmt: skip
-    return _told(facts, job, replace(none, cause=f"{model.name} {event.id}"), what,
-                 "mlops-nb models")  # fmt: skip
+    what = (
+        f"somebody moved MLflow's champion of {model.name!r} to version {event.found}; "
+        f"the journal says version {event.expected}"
+    )
+    return _told(
+        facts, job, replace(none, cause=f"{model.name} {event.id}"), what, "mlops-nb models"
+    )
 
 
 def _said(at: datetime) -> str:

@@ -202,10 +202,15 @@ def _post(teller: Teller, one: Delivery, said: Payload) -> str:
 def _run(teller: Teller, one: Delivery, said: Payload) -> str:
     told = {f"MLOPS_NB_ALERT_{k.upper()}": _plain(v) for k, v in said.items() if k != "version"}
     with subprocess.Popen(  # noqa: S602  the command that job.yaml names
-        teller.target(one.channel), shell=True, cwd=teller.folder, start_new_session=True,
-        env={**teller.environment, **told}, stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,  # either may say a secret
-    ) as process:  # fmt: skip
+        teller.target(one.channel),
+        shell=True,
+        cwd=teller.folder,
+        start_new_session=True,
+        env={**teller.environment, **told},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # either may say a secret
+    ) as process:
         try:
             process.communicate(f"{said['text']}\n".encode(), timeout=COMMAND_TIMEOUT)
         except subprocess.TimeoutExpired:

@@ -95,9 +95,12 @@ def watch(shop: Workshop) -> Watch:
     found = vars(shop).get(PLACE)
     if not isinstance(found, Watch):
         teller = Teller(
-            journal=shop.journal, clock=shop.now, log=shop.settings.folder / LOG,
-            folder=shop.root, environment=shop.environment,
-        )  # fmt: skip
+            journal=shop.journal,
+            clock=shop.now,
+            log=shop.settings.folder / LOG,
+            folder=shop.root,
+            environment=shop.environment,
+        )
         found = vars(shop)[PLACE] = Watch(teller=teller)
     return found
 

@@ -55,8 +55,11 @@ def check(  # noqa: PLR0913  each option is one thing that may stop a promotion
 def _out_of_order(source: Source) -> list[Warned]:
     """Cells whose saved outputs are from before something that they read was run again."""
     code = [c for c in source.document["cells"] if c["cell_type"] == "code" and not is_injected(c)]
-    ran = {i: c["execution_count"] for i, c in enumerate(code)
-           if isinstance(c.get("execution_count"), int)}  # fmt: skip
+    ran = {
+        i: c["execution_count"]
+        for i, c in enumerate(code)
+        if isinstance(c.get("execution_count"), int)
+    }
     found = []
     for cell in source.pipeline.cells:
         late = [d for d in cell.depends_on if ran.get(d, 0) > ran.get(cell.index, 10**9)]
@@ -161,8 +164,9 @@ def _no_extension(source: Source) -> list[Warned]:
     loaded = False
     for cell in source.notebook.cells:
         loaded = loaded or "%load_ext mlops_nb" in cell.source
-        if not loaded and any(line.startswith(("%mlops", "%%mlops"))
-                              for line in cell.source.splitlines()):  # fmt: skip
+        if not loaded and any(
+            line.startswith(("%mlops", "%%mlops")) for line in cell.source.splitlines()
+        ):
             return [
                 Warned(
                     kind="no-extension",

@@ -135,9 +135,10 @@ def _more(one: Flow, other: Flow, imports: Sequence[Collection[str]]) -> str:
     for writer in sorted(set(one.depends_on) - set(other.depends_on)):
         known = imports[writer] if writer < len(imports) else ()
         names = [
-            name for name, writers in one.sources.items()
+            name
+            for name, writers in one.sources.items()
             if writer in writers and name not in known and name.partition(":")[0] not in AMBIENT
-        ]  # fmt: skip
+        ]
         if names:
             said.append(f"cell {writer} ({', '.join(names)})")
     return " and ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)

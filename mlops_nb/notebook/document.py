@@ -45,9 +45,13 @@ def inject(document: dict[str, Any], parameters: Mapping[str, Any]) -> None:
         return
     lines = [f"{name} = {literal(value)}" for name, value in parameters.items()]
     cell: dict[str, Any] = {
-        "cell_type": "code", "execution_count": None, "id": "injected-parameters", "outputs": [],
-        "metadata": {"tags": [INJECTED]}, "source": "\n".join(["# Parameters", *lines, ""]),
-    }  # fmt: skip
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "injected-parameters",
+        "outputs": [],
+        "metadata": {"tags": [INJECTED]},
+        "source": "\n".join(["# Parameters", *lines, ""]),
+    }
     cells = document["cells"]
     place = next((i + 1 for i, c in enumerate(cells) if "parameters" in tags_of(c)), 0)
     document["cells"] = [*cells[:place], cell, *cells[place:]]

@@ -70,8 +70,9 @@ def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, lis
             seen[event.cell] = event.seen
         elif isinstance(event, CellFailed):
             what = f"cell {event.cell} failed when it was run: {event.error}"
-            failed.append(Warned(kind="failed", what=what, fix=f"correct cell {event.cell}",
-                                 cell=event.cell))  # fmt: skip
+            failed.append(
+                Warned(kind="failed", what=what, fix=f"correct cell {event.cell}", cell=event.cell)
+            )
     found = pipeline.pipeline(source.notebook, seen)
     return replace(source, pipeline=found), failed
 

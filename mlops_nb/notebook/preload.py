@@ -11,8 +11,21 @@ from mlops_nb.notebook.model import Preload
 
 ENVIRONMENT = frozenset({"environ", "environb"})
 SEARCH = frozenset({"path", "meta_path", "path_hooks", "modules"})  # of `sys`
-METHODS = frozenset({"setdefault", "update", "pop", "popitem", "clear", "insert", "remove",
-                     "reverse", "sort", "__setitem__", "__delitem__"})  # fmt: skip
+METHODS = frozenset(
+    {
+        "setdefault",
+        "update",
+        "pop",
+        "popitem",
+        "clear",
+        "insert",
+        "remove",
+        "reverse",
+        "sort",
+        "__setitem__",
+        "__delitem__",
+    }
+)
 FUNCTIONS = frozenset({"putenv", "unsetenv", "load_dotenv"})
 MAGICS = frozenset({"env", "set_env", "dotenv", "pip", "conda", "mamba", "uv", "run"})
 INSTALL = re.compile(r"\b(pip3?|conda|mamba|uv)\s([^\n;&|]*\s)?(install|add|sync)\b")
@@ -78,9 +91,12 @@ def _variable(statement: ast.stmt) -> tuple[str, str] | None:
             value=ast.Constant(value=str(value)),
         ) if _named(held) in ENVIRONMENT:
             return name, value
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_line_magic"), args=[
-            ast.Constant(value="env" | "set_env"), ast.Constant(value=str(text))
-        ])):  # fmt: skip
+        case ast.Expr(
+            value=ast.Call(
+                func=ast.Attribute(attr="run_line_magic"),
+                args=[ast.Constant(value="env" | "set_env"), ast.Constant(value=str(text))],
+            )
+        ):
             name, equals, value = (part.strip() for part in text.partition("="))
             if equals and not set("${ ") & set(name + value):
                 return name, value

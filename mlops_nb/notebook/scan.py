@@ -307,8 +307,10 @@ class Scan(ast.NodeVisitor):
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for decorator in node.decorator_list:
             self.visit(decorator)
-        for annotation in (node.returns, *(a.annotation for a in ast.walk(node.args)
-                                           if isinstance(a, ast.arg))):  # fmt: skip
+        for annotation in (
+            node.returns,
+            *(a.annotation for a in ast.walk(node.args) if isinstance(a, ast.arg)),
+        ):
             if annotation is not None:
                 self.visit(annotation)
         self._define(node, [node.name])
@@ -329,8 +331,9 @@ class Scan(ast.NodeVisitor):
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._define(node, [])
-        self.scopes.append(("function", {a.arg for a in ast.walk(node.args)
-                                         if isinstance(a, ast.arg)}))  # fmt: skip
+        self.scopes.append(
+            ("function", {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)})
+        )
         self.visit(node.body)
         self.scopes.pop()
 

@@ -13,10 +13,28 @@ from mlops_nb.notebook.scan import Scan
 from mlops_nb.probe.syntax.known_calls import USUAL_ALIASES
 
 BUILTINS = frozenset(dir(builtins)) | {
-    "get_ipython", "display", "In", "Out", "_", "__", "___", "_i", "_ii", "_iii", "exit", "quit",
-    "__name__", "__doc__", "__file__", "__builtins__", "__annotations__", "__class__",
-    "_ih", "_oh", "_dh",
-}  # fmt: skip
+    "get_ipython",
+    "display",
+    "In",
+    "Out",
+    "_",
+    "__",
+    "___",
+    "_i",
+    "_ii",
+    "_iii",
+    "exit",
+    "quit",
+    "__name__",
+    "__doc__",
+    "__file__",
+    "__builtins__",
+    "__annotations__",
+    "__class__",
+    "_ih",
+    "_oh",
+    "_dh",
+}
 HISTORY = re.compile(r"_i?\d+\Z")  # what was typed or shown: `_i3`, `_3`
 
 

@@ -126,8 +126,9 @@ def _outside(record: Record, now: Now) -> str:
 
 def _is_snapshot(record: Record, now: Now) -> bool:
     age = record.get("snapshot")
-    return bool(now.snapshots and age is not None and record["external"]
-                and _age(record, now) <= float(age))  # fmt: skip
+    return bool(
+        now.snapshots and age is not None and record["external"] and _age(record, now) <= float(age)
+    )
 
 
 def _age(record: Record, now: Now) -> float:

@@ -91,8 +91,9 @@ class Ledger:
         self.of_cell = {i: unit for unit in self.units for i in unit.cells}
         self.outside = Outside(self.source.path.parent, self.variables)
         self.banned: set[str] = set()  # artifacts that turned out to be damaged
-        self.hidden = tuple(v for n, v in self.variables.items()
-                            if SECRET.search(n) and len(v) >= SHORTEST)  # fmt: skip
+        self.hidden = tuple(
+            v for n, v in self.variables.items() if SECRET.search(n) and len(v) >= SHORTEST
+        )
         self.needed = self._needed()
         self.reset()
 
@@ -132,8 +133,16 @@ class Ledger:
         if unit is None:
             return None
         if unit.cells[0] not in self.needed:
-            return Standing(unit=unit.name, step=unit.step, because="", last=False, saved=0.0,
-                            values={}, outputs=[], left_out=True)  # fmt: skip
+            return Standing(
+                unit=unit.name,
+                step=unit.step,
+                because="",
+                last=False,
+                saved=0.0,
+                values={},
+                outputs=[],
+                left_out=True,
+            )
         if unit.name not in self.answers:
             self.answers[unit.name] = self._decide(unit, kernel=kernel)
             if self.answers[unit.name].stands:
@@ -142,10 +151,14 @@ class Ledger:
         if not answer.stands:
             return None
         return Standing(
-            unit=unit.name, step=unit.step, because=answer.because, last=cell == unit.cells[-1],
-            saved=float(answer.record["seconds"]), values=answer.record["values"],
+            unit=unit.name,
+            step=unit.step,
+            because=answer.because,
+            last=cell == unit.cells[-1],
+            saved=float(answer.record["seconds"]),
+            values=answer.record["values"],
             outputs=self._outputs(answer.record, unit.cells.index(cell)),
-        )  # fmt: skip
+        )
 
     def because(self, cell: int) -> str:
         """Return why a cell's unit runs."""
@@ -244,8 +257,11 @@ class Ledger:
         if cell is not None and (state.pending or state.defined):
             facts = self.source.pipeline.cells[cell]
             texts = [self.source.notebook.cells[cell].source]
-            texts += [self.source.notebook.cells[c.index].source
-                      for c in self.source.pipeline.cells if c.kind == "setup"]  # fmt: skip
+            texts += [
+                self.source.notebook.cells[c.index].source
+                for c in self.source.pipeline.cells
+                if c.kind == "setup"
+            ]
             unsure = facts.assumed or "%" in texts[0].replace("%mlops", "")
             named = {w for t in (*texts, *state.defined.values()) for w in _words(t)}
             wanted |= {*state.pending, *state.defined} if unsure else named
@@ -278,8 +294,11 @@ class Ledger:
                 found.setdefault(unit.step, []).extend(
                     self.entry(a) for a in answer.record["artifacts"]
                 )
-        ran = {u.step for u in self.units
-               if u.name not in self.answers or not self.answers[u.name].stands}  # fmt: skip
+        ran = {
+            u.step
+            for u in self.units
+            if u.name not in self.answers or not self.answers[u.name].stands
+        }
         return {step: entries for step, entries in found.items() if step not in ran}
 
     def damaged(self, artifact: str) -> None:
@@ -362,8 +381,11 @@ class Ledger:
         record = self.audited.get(self.of_cell[cell].name)
         if record is None:
             return None
-        return tuple(n for n, v in record["values"].items()
-                     if n in values and values[n]["digest"] != v["digest"])  # fmt: skip
+        return tuple(
+            n
+            for n, v in record["values"].items()
+            if n in values and values[n]["digest"] != v["digest"]
+        )
 
 
 @lru_cache(maxsize=4096)

@@ -26,8 +26,10 @@ def record_of(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], ended: Seen) -
     parameters = {p.name for p in source.pipeline.parameters}
     made_by_units = {n: d for n, d in ledger.state.values.items() if n in reads}
     entries = [e for e in ended["entries"] if "error" not in e]
-    lost = sorted({n for e in ended["entries"] if "error" in e for n in e["names"]}
-                  & _read_elsewhere(ledger, unit))  # fmt: skip
+    lost = sorted(
+        {n for e in ended["entries"] if "error" in e for n in e["names"]}
+        & _read_elsewhere(ledger, unit)
+    )
     generators = _generators(ledger, seen, ended["generators"])
     record: dict[str, Any] = {
         "version": 1,
@@ -38,8 +40,11 @@ def record_of(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], ended: Seen) -
         "names": sorted(reads),
         "code": un.code(source.notebook, source.pipeline, unit, reads),
         "environment": ledger.environment,
-        "parameters": {n: ledger.parameters[n] for n in sorted(reads & parameters)
-                       if n not in made_by_units and n in ledger.parameters},
+        "parameters": {
+            n: ledger.parameters[n]
+            for n in sorted(reads & parameters)
+            if n not in made_by_units and n in ledger.parameters
+        },
         "inputs": made_by_units,
         "channels": _channels(ledger, seen),
         "generators": {c: was for c, (was, _) in generators.items() if _reads_first(c, seen)},
@@ -53,7 +58,7 @@ def record_of(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], ended: Seen) -
         "shown": "",
         "seconds": ended["seconds"],
         "snapshot": unit.snapshot,
-    }  # fmt: skip
+    }
     record["never"], record["external"] = _never(ledger, unit, seen, record)
     return record
 
@@ -109,8 +114,9 @@ def _changed(ledger: "Ledger", seen: Iterable[Seen]) -> list[str]:
     """Settings that the unit changed, but for those that a library changes when it is imported."""
     text = " ".join(cell.source for cell in ledger.source.notebook.cells).lower()
     found = {c for c in _all(seen, "channels_changed") if not c.startswith(UNTRACKED)}
-    by_import = {c for c in found for channel, word in TOLD_BY if c.startswith(channel)
-                 if word not in text}  # fmt: skip
+    by_import = {
+        c for c in found for channel, word in TOLD_BY if c.startswith(channel) if word not in text
+    }
     return sorted(found - by_import)
 
 
@@ -134,19 +140,22 @@ def _never(
 
 
 def _unsafe(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], record: Mapping[str, Any]) -> str:
-    unknown = sorted({n for n, v in record["values"].items() if v["digest"] == "unknown"}
-                     & _read_elsewhere(ledger, unit))  # fmt: skip
+    unknown = sorted(
+        {n for n, v in record["values"].items() if v["digest"] == "unknown"}
+        & _read_elsewhere(ledger, unit)
+    )
     cells = [i for i in unit.cells if ledger.source.notebook.cells[i].source.strip()]
     found = {
         "not all of it could be watched": len(seen) != len(cells),
         f"the content of `{(unknown or [''])[0]}` cannot be told": bool(unknown),
-        "it reads environment variables by computed names":
-            "env:*" in _all(seen, "channels_read"),
-        "it reads what was typed, or stored, elsewhere":
-            any(c.startswith(("In[", "store:")) for c in _all(seen, "channels_read")),
+        "it reads environment variables by computed names": "env:*" in _all(seen, "channels_read"),
+        "it reads what was typed, or stored, elsewhere": any(
+            c.startswith(("In[", "store:")) for c in _all(seen, "channels_read")
+        ),
         "it logs to MLflow": "mlflow" in _all(seen, "tops"),
-        "it changes a file that it reads":
-            bool(_all(seen, "files_read") & _all(seen, "files_written")),
-    }  # fmt: skip
+        "it changes a file that it reads": bool(
+            _all(seen, "files_read") & _all(seen, "files_written")
+        ),
+    }
     lost = [s["lost"] for s in seen if "lost" in s]
     return next((why for why, holds in found.items() if holds), lost[0] if lost else "")

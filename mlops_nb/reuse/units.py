@@ -9,8 +9,16 @@ from functools import lru_cache
 from mlops_nb.notebook.markers import frozen
 from mlops_nb.notebook.model import Notebook, Pipeline
 
-MAKERS = {"namedtuple", "NamedTuple", "TypedDict", "Enum", "IntEnum", "make_dataclass", "NewType",
-          "TypeVar"}  # fmt: skip
+MAKERS = {
+    "namedtuple",
+    "NamedTuple",
+    "TypedDict",
+    "Enum",
+    "IntEnum",
+    "make_dataclass",
+    "NewType",
+    "TypeVar",
+}
 DEFINES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -61,8 +69,9 @@ def _named(pipeline: Pipeline, groups: Sequence[tuple[str, list[int]]]) -> tuple
         count[step] = count.get(step, 0) + 1
         told = pipeline.step(step)
         name = step if count[step] == 1 else f"{step}#{count[step]}"
-        found.append(Unit(name=name, step=step, cells=tuple(cells), reuse=told.reuse,
-                          snapshot=told.snapshot))  # fmt: skip
+        found.append(
+            Unit(name=name, step=step, cells=tuple(cells), reuse=told.reuse, snapshot=told.snapshot)
+        )
     return tuple(found)
 
 
@@ -104,8 +113,11 @@ def code(notebook: Notebook, pipeline: Pipeline, unit: Unit, names: Iterable[str
     parts = [meaning(notebook.cells[i].source) for i in indexes]
     computed = {p.name for p in pipeline.parameters if p.type == "any"}
     if computed & set(names):
-        parts += [meaning(notebook.cells[c.index].source)
-                  for c in pipeline.cells if c.kind == "parameters"]  # fmt: skip
+        parts += [
+            meaning(notebook.cells[c.index].source)
+            for c in pipeline.cells
+            if c.kind == "parameters"
+        ]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -49,15 +49,19 @@ def checked(
     named, found = list(known), {}
     for name, values in grid.items():
         if name in fixed:
-            raise ParameterError(f"{name!r} is given twice: by -g and by -p",
-                                 fix="give it once", where=where)  # fmt: skip
+            raise ParameterError(
+                f"{name!r} is given twice: by -g and by -p", fix="give it once", where=where
+            )
         if not values:
             raise ParameterError(f"{name!r} has no values", fix=EXAMPLE, where=where)
         fitted = [parameters.checked({name: value}, named, where)[name] for value in values]
         for place, value in enumerate(fitted):
             if any(_same(value, other) for other in fitted[:place]):
-                raise ParameterError(f"{name!r} has the value {value!r} twice",
-                                     fix="give each value once", where=where)  # fmt: skip
+                raise ParameterError(
+                    f"{name!r} has the value {value!r} twice",
+                    fix="give each value once",
+                    where=where,
+                )
         found[name] = tuple(fitted)
     return found
 
@@ -90,8 +94,12 @@ def shared(pipeline: Pipeline, names: Iterable[str]) -> tuple[str, ...]:
     while True:
         more = {c.index for c in pipeline.cells if touched & set(c.depends_on)}
         more |= {i for s in pipeline.steps if touched & set(s.cells) for i in s.cells}
-        more |= {i for e in pipeline.edges for i in pipeline.step(e.target).cells
-                 if touched & set(pipeline.step(e.source).cells)}  # fmt: skip
+        more |= {
+            i
+            for e in pipeline.edges
+            for i in pipeline.step(e.target).cells
+            if touched & set(pipeline.step(e.source).cells)
+        }
         if more <= touched:
             break
         touched |= more

@@ -32,8 +32,22 @@ from mlops_nb.notebook.model import Value
 
 OPEN = {"queued", "running"}
 # what tells how far runs have come; the rest tells of their cells and steps
-COURSE = (RunQueued, RunClaimed, RunStarted, RunLost, RunDone, RunFinished, RunSkipped, Measured,
-          Judged, ApprovalAsked, Registered, Released, DataChecked, ChampionScored)  # fmt: skip
+COURSE = (
+    RunQueued,
+    RunClaimed,
+    RunStarted,
+    RunLost,
+    RunDone,
+    RunFinished,
+    RunSkipped,
+    Measured,
+    Judged,
+    ApprovalAsked,
+    Registered,
+    Released,
+    DataChecked,
+    ChampionScored,
+)
 STEPS = (StepStarted, StepFinished, StepFailed, StepReused)
 AS_RUN = {
     "queued": "stopped",
@@ -124,8 +138,10 @@ def _fold_run(run: Run, event: Event) -> None:
             run.parameters, run.output = event.parameters, event.output
             run.process = (int(event.process[0]), str(event.process[1]))
             run.sweep, run.shared = event.sweep, event.shared
-            run.steps = {s: {"name": s, "status": "not-run", "seconds": None, "because": ""}
-                         for s in event.steps}  # fmt: skip
+            run.steps = {
+                s: {"name": s, "status": "not-run", "seconds": None, "because": ""}
+                for s in event.steps
+            }
         case Measured():
             run.metrics, run.slices = dict(event.metrics), dict(event.slices)
             run.logged_run, run.evaluation = event.logged_run, event.evaluation
@@ -145,9 +161,7 @@ def _fold_run(run: Run, event: Event) -> None:
             return
 
 
-def _fold_course(
-    run: Run, event: RunQueued | RunClaimed | RunLost | RunDone | RunSkipped
-) -> None:  # fmt: skip
+def _fold_course(run: Run, event: RunQueued | RunClaimed | RunLost | RunDone | RunSkipped) -> None:
     match event:
         case RunQueued():
             run.trigger, run.scheduled_at = event.trigger, event.scheduled_at

@@ -33,8 +33,9 @@ def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
     if tool is None:
         return ()
     try:
-        told = subprocess.run([tool, "-L"], capture_output=True, text=True, check=False,
-                              timeout=ANSWER_WITHIN)  # fmt: skip
+        told = subprocess.run(
+            [tool, "-L"], capture_output=True, text=True, check=False, timeout=ANSWER_WITHIN
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ()
     return sweep_history.listed(told.stdout) if told.returncode == 0 else ()
@@ -53,5 +54,7 @@ def pool(name: str) -> Callable[[int], Executor]:
     if name in foreign:
         loaded: Callable[[int], Executor] = foreign[name].load()
         return loaded
-    raise Refused(f"there is no pool {name!r} to run on",
-                  fix=f"give one of {', '.join(sorted({*own, *foreign}))}")  # fmt: skip
+    raise Refused(
+        f"there is no pool {name!r} to run on",
+        fix=f"give one of {', '.join(sorted({*own, *foreign}))}",
+    )

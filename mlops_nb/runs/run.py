@@ -104,15 +104,26 @@ def _once(shop: Workshop, source: Source, wish: Wish, tell: Tell) -> tuple[str, 
     shop.prepare_folder()
     scratch = shop.scratch("reuse")
     try:
-        ledger = ledger_of(shop, source, values, rules=wish.rules, scratch=scratch, python=python,
-                           environment=wish.part.environment)  # fmt: skip
+        ledger = ledger_of(
+            shop,
+            source,
+            values,
+            rules=wish.rules,
+            scratch=scratch,
+            python=python,
+            environment=wish.part.environment,
+        )
         packages.note(shop, name, python)
         task = run_verb.task_of(
-            source, run=name, folder=source.path.parent,
-            output=wish.output or shop.run_folder(name) / source.path.name, parameters=wish.given,
+            source,
+            run=name,
+            folder=source.path.parent,
+            output=wish.output or shop.run_folder(name) / source.path.name,
+            parameters=wish.given,
             environment={**shop.kernel_environment(), **wish.part.environment},
-            limits=wish.limits, reuse=ledger,
-        )  # fmt: skip
+            limits=wish.limits,
+            reuse=ledger,
+        )
         return name, _execute(shop, source, task, ledger, wish.part, tell)
     finally:
         shop.drop(scratch)
@@ -128,9 +139,14 @@ def _execute(
     graph, mermaid = render.as_json(source.pipeline), render.as_mermaid(source.pipeline)
     shop.write_graph(task.run, graph, mermaid)
     events = run_verb.run(
-        task, executor=executor, notebook=shop.relative(source.path), values=ledger.parameters,
-        process=process.mine(), sweep=part.sweep, shared=part.shared,
-    )  # fmt: skip
+        task,
+        executor=executor,
+        notebook=shop.relative(source.path),
+        values=ledger.parameters,
+        process=process.mine(),
+        sweep=part.sweep,
+        shared=part.shared,
+    )
     shop.record_until_stopped(events, task.run, tell)
     return stands
 
@@ -221,8 +237,13 @@ def why(shop: Workshop, source: Source, step: str) -> dict[str, Any]:
             above = [s for s in runs_before if s in makers]
             if standing is None and above and "its input" in because:
                 because = f"`{step}` may run: its input comes from `{above[0]}`, which runs"
-            return {"version": 1, "notebook": source.path.name, "step": step,
-                    "stands": standing is not None, "because": because}  # fmt: skip
+            return {
+                "version": 1,
+                "notebook": source.path.name,
+                "step": step,
+                "stands": standing is not None,
+                "because": because,
+            }
         if standing is None:
             runs_before.append(unit.step)
     raise NotFound(f"step {step!r} computes nothing", fix="give one that does")
@@ -295,10 +316,14 @@ def _parameters_of(shop: Workshop, source: Source, resume: str) -> dict[str, Val
     """Return the parameters of a run that is to be resumed."""
     done = shop.run_of(resume)
     if done.status == "finished":
-        raise Refused(f"run {resume!r} finished: there is nothing to resume",
-                      fix=f"mlops-nb run {source.path.name}")  # fmt: skip
+        raise Refused(
+            f"run {resume!r} finished: there is nothing to resume",
+            fix=f"mlops-nb run {source.path.name}",
+        )
     if done.notebook != shop.relative(source.path):
-        raise Refused(f"run {resume!r} is of {done.notebook!r}, not of {source.path.name!r}",
-                      fix=f"mlops-nb run {done.notebook} --resume {resume}")  # fmt: skip
+        raise Refused(
+            f"run {resume!r} is of {done.notebook!r}, not of {source.path.name!r}",
+            fix=f"mlops-nb run {done.notebook} --resume {resume}",
+        )
     names = {p.name for p in source.pipeline.parameters}
     return {n: v for n, v in done.parameters.items() if n in names}

@@ -43,8 +43,10 @@ def stop(shop: Workshop, name: str, patience: float = PATIENCE) -> Run | Sweep:
         time.sleep(LOOK_EVERY)
         found = _find(shop, name)
     if found.status in history.OPEN:
-        raise Unreachable(f"{name!r} was asked to stop and has not in {patience:.0f} s",
-                          fix=f"kill -9 {found.process[0]}")  # fmt: skip
+        raise Unreachable(
+            f"{name!r} was asked to stop and has not in {patience:.0f} s",
+            fix=f"kill -9 {found.process[0]}",
+        )
     return found
 
 
@@ -65,8 +67,9 @@ def _refuse(name: str, found: Run | Sweep) -> None:
         raise Refused(f"{name!r} has not begun yet", fix=f"wait, then: mlops-nb stop {name}")
     if not process.is_here(found.process):
         host = found.process[1].partition(" ")[0]
-        raise Refused(f"{name!r} runs on another machine, {host}",
-                      fix=f"there: mlops-nb stop {name}")  # fmt: skip
+        raise Refused(
+            f"{name!r} runs on another machine, {host}", fix=f"there: mlops-nb stop {name}"
+        )
     if found.process[0] == os.getpid():
         raise Refused(f"{name!r} runs in this very process", fix="interrupt it: Ctrl-C")
 

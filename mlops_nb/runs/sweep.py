@@ -107,15 +107,19 @@ def _resumed(
 ) -> Sweep:
     """Return the sweep that is to go on. Raises Refused where it cannot."""
     if grid or parameters:
-        raise Refused("--resume takes the grid and the parameters of the sweep",
-                      fix=f"mlops-nb sweep {source.path.name} --resume {wish.resume}")  # fmt: skip
+        raise Refused(
+            "--resume takes the grid and the parameters of the sweep",
+            fix=f"mlops-nb sweep {source.path.name} --resume {wish.resume}",
+        )
     found = stop.sweeps(shop).get(wish.resume)
     if found is None:
         fix = f"start one: mlops-nb sweep {source.path.name} -g NAME=V1,V2"
         raise NotFound(f"there is no sweep {wish.resume!r}", fix=fix)
     if found.notebook != shop.relative(source.path):
-        raise Refused(f"sweep {found.id!r} is of {found.notebook!r}, not of {source.path.name!r}",
-                      fix=f"mlops-nb sweep {found.notebook} --resume {found.id}")  # fmt: skip
+        raise Refused(
+            f"sweep {found.id!r} is of {found.notebook!r}, not of {source.path.name!r}",
+            fix=f"mlops-nb sweep {found.notebook} --resume {found.id}",
+        )
     if found.status == "running":
         raise Refused(f"sweep {found.id!r} still goes on", fix=f"mlops-nb stop {found.id}")
     return found
@@ -130,9 +134,13 @@ class Course:
     """One sweep while it goes on."""
 
     def __init__(
-        self, shop: Workshop, source: Source, started: SweepStarted, before: Sweep | None,
+        self,
+        shop: Workshop,
+        source: Source,
+        started: SweepStarted,
+        before: Sweep | None,
         watch: Watch,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.shop, self.source, self.watch = shop, source, watch
         self.began = time.monotonic()
         earlier = () if before is None else shop.journal.read()
@@ -144,11 +152,17 @@ class Course:
         settings = tuple(
             (n, v) for n, v in shop.environment.items() if n.startswith(resources.OURS)
         )
-        self.desk = Desk(root=shop.root, notebook=source.path, document=source.document,
-                         settings=settings)  # fmt: skip
-        self.free = deque(record.places(
-            started.workers, resources.cores(), resources.gpus(shop.environment), shop.environment
-        ))  # fmt: skip
+        self.desk = Desk(
+            root=shop.root, notebook=source.path, document=source.document, settings=settings
+        )
+        self.free = deque(
+            record.places(
+                started.workers,
+                resources.cores(),
+                resources.gpus(shop.environment),
+                shop.environment,
+            )
+        )
         self.running: dict[Future[Done], tuple[int | None, dict[str, str]]] = {}
         self.tries: dict[int, int] = {}
         self.within = ""
@@ -224,8 +238,10 @@ class Course:
             return []
         self.tries[number] = self.tries.get(number, 1) + 1
         if self.tries[number] > TRIES:
-            raise Unreachable("a worker died before it could begin, twice",
-                              fix="give it more memory, or fewer workers: --workers 1")  # fmt: skip
+            raise Unreachable(
+                "a worker died before it could begin, twice",
+                fix="give it more memory, or fewer workers: --workers 1",
+            )
         return [number]
 
     def _share(self, pool: Executor) -> None:
@@ -253,11 +269,14 @@ class Course:
         scratch = shop.scratch("reuse")
         try:
             ledger = run_run.ledger_of(
-                shop, source, {**values, **sweep.parameters, **sweep.points[0]},
-                rules=Rules(steps=sweep.shared), scratch=scratch,
+                shop,
+                source,
+                {**values, **sweep.parameters, **sweep.points[0]},
+                rules=Rules(steps=sweep.shared),
+                scratch=scratch,
                 python=shop.environments.interpreter(source.notebook.kernel),
                 environment=self.free[0],
-            )  # fmt: skip
+            )
             cells = [u.cells[0] for u in ledger.units if u.cells[0] in ledger.needed]
             return all(ledger.standing(cell) is not None for cell in cells)
         except NotFound:  # outputs that are gone or damaged
@@ -286,8 +305,9 @@ class Course:
 
     def _finish(self, status: str, error: str = "") -> None:
         seconds = round(time.monotonic() - self.began, 3)
-        ended = SweepFinished(sweep=self.sweep.id, status=status, seconds=seconds, error=error,
-                              best=self.sweep.best)  # fmt: skip
+        ended = SweepFinished(
+            sweep=self.sweep.id, status=status, seconds=seconds, error=error, best=self.sweep.best
+        )
         self.shop.record([ended])
 
     def end(self, status: str) -> Sweep:

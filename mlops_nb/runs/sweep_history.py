@@ -15,9 +15,14 @@ from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
 
 THREADS = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS", "POLARS_MAX_THREADS", "LOKY_MAX_CPU_COUNT",
-)  # fmt: skip
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+)
 GPUS = "CUDA_VISIBLE_DEVICES"
 
 
@@ -62,8 +67,11 @@ class Sweep:
     @property
     def left(self) -> list[int]:
         """The points that have not finished, by index; those that failed or were stopped, too."""
-        return [n for n in range(len(self.points))
-                if n not in self.latest or self.latest[n].status != "finished"]  # fmt: skip
+        return [
+            n
+            for n in range(len(self.points))
+            if n not in self.latest or self.latest[n].status != "finished"
+        ]
 
     def counted(self) -> dict[str, int]:
         """Return how many points finished, failed, were stopped, run, and wait."""
@@ -112,12 +120,18 @@ class Fold:
         sweep = self.sweeps.get(event.sweep)
         points = grids.points(event.grid)
         if sweep is None:
-            sweep = Sweep(id=event.sweep, notebook=event.notebook, points=points, grid=event.grid,
-                          started=event.at)  # fmt: skip
+            sweep = Sweep(
+                id=event.sweep,
+                notebook=event.notebook,
+                points=points,
+                grid=event.grid,
+                started=event.at,
+            )
             self.sweeps[event.sweep] = sweep
         changed = sweep.digest not in {"", event.digest}  # of another code: it shows nothing now
-        sweep.latest = {n: r for n, r in sweep.latest.items()
-                        if r.status == "finished" and not changed}  # fmt: skip
+        sweep.latest = {
+            n: r for n, r in sweep.latest.items() if r.status == "finished" and not changed
+        }
         sweep.status, sweep.error, sweep.best = "running", "", ""
         sweep.parameters, sweep.shared = event.parameters, tuple(event.shared)
         sweep.workers, sweep.by, sweep.fresh = event.workers, event.by, event.fresh
@@ -157,8 +171,11 @@ def best(runs: Sequence[Run], by: str) -> Run | None:
     if not by or not finished:
         return None
     name, lowest = wish(by)
-    rated = [(r.metrics[name], r) for r in finished
-             if name in r.metrics and not math.isnan(r.metrics[name])]  # fmt: skip
+    rated = [
+        (r.metrics[name], r)
+        for r in finished
+        if name in r.metrics and not math.isnan(r.metrics[name])
+    ]
     if not rated:
         known = sorted({m for r in finished for m in r.metrics})
         raise Failed(

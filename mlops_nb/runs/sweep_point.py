@@ -60,9 +60,14 @@ def run_point(point: Point) -> Done:
         try:
             shop = _shop(point.desk.root, point.desk.settings)
             done = run_run.run(
-                shop, _source(point.desk), point.parameters, output=None,
-                rules=point.rules, part=point.part, tell=silence,
-            )  # fmt: skip
+                shop,
+                _source(point.desk),
+                point.parameters,
+                output=None,
+                rules=point.rules,
+                part=point.part,
+                tell=silence,
+            )
         except KeyboardInterrupt:
             return Done(run="")
         warned = tuple(shop.warnings)

@@ -148,8 +148,10 @@ class Leader:
             return
         self.take_in()
         run = self.board.runs[written.run]
-        self.note(f"{run.job}: {'due' if run.status == 'queued' else 'skipped'} at "
-                  f"{run.scheduled_at}, {run.because}")  # fmt: skip
+        self.note(
+            f"{run.job}: {'due' if run.status == 'queued' else 'skipped'} at "
+            f"{run.scheduled_at}, {run.because}"
+        )
 
     def _queue_tries(self) -> None:
         for run in list(self.board.failed.values()):
@@ -214,8 +216,9 @@ class Leader:
                 del self.children[run_id]
                 log = self.shop.run_folder(run_id) / worker.LOG
                 error = f"its process ended before it began, {STARTS} times: see {log}"
-                self.shop.journal.append(RunLost(run=run_id, job=run.job, error=error),
-                                         once=f"lost:{run_id}")  # fmt: skip
+                self.shop.journal.append(
+                    RunLost(run=run_id, job=run.job, error=error), once=f"lost:{run_id}"
+                )
 
     def _silent(self) -> dict[str, str]:
         """Return the runs that are at work and have not beaten for too long, and what to say.
@@ -264,9 +267,11 @@ def once(shop: Workshop, tell: Tell = silence, note: Note = lambda _: None) -> l
             time.sleep(trigger.LOOK_EVERY)
         watch.look(shop, shop.now(), wait=True)
         shop.journal.place(SEEN, real_time().isoformat())
-    return [run for run in leader.board.runs.values()
-            if run.job and before.get(run.id) != run.last_event
-            and run.status != "skipped"]  # fmt: skip
+    return [
+        run
+        for run in leader.board.runs.values()
+        if run.job and before.get(run.id) != run.last_event and run.status != "skipped"
+    ]
 
 
 def serve(shop: Workshop, tell: Tell, note: Note, slots: int = 0) -> None:

@@ -44,8 +44,11 @@ def unit(root: Path, python: str, path: str, workers: int | None) -> str:
     """
     words = [python, "-m", "mlops_nb", "scheduler"]
     words += [] if workers is None else ["--workers", str(workers)]
-    return UNIT.format(root=str(root).replace("%", "%%"), command=" ".join(map(_quoted, words)),
-                       path=_quoted(f"PATH={path}", always=True))  # fmt: skip
+    return UNIT.format(
+        root=str(root).replace("%", "%%"),
+        command=" ".join(map(_quoted, words)),
+        path=_quoted(f"PATH={path}", always=True),
+    )
 
 
 def _quoted(word: str, *, always: bool = False) -> str:
@@ -73,8 +76,11 @@ def install(shop: Workshop, workers: int | None = None) -> dict[str, Any]:
     verified, said = _verified(file)
     if not verified and said:
         file.unlink() if before is None else files.write_text(file, before)
-        raise Refused(f"systemd does not take the service: {said}",
-                      fix="start it by hand: mlops-nb scheduler", where=str(file))  # fmt: skip
+        raise Refused(
+            f"systemd does not take the service: {said}",
+            fix="start it by hand: mlops-nb scheduler",
+            where=str(file),
+        )
     commands = [f"systemctl --user enable --now {file.name}", "loginctl enable-linger"]
     return {"version": 1, "unit": str(file), "verified": verified, "commands": commands}
 
@@ -86,9 +92,13 @@ def _verified(file: Path) -> tuple[bool, str]:
         return False, ""
     with tempfile.TemporaryDirectory() as runtime:  # it wants one; a bare machine sets none
         done = subprocess.run(
-            [tool, "verify", "--user", "--man=no", str(file)], capture_output=True, text=True,
-            check=False, timeout=ANSWER_WITHIN, env={"XDG_RUNTIME_DIR": runtime, **os.environ},
-        )  # fmt: skip
+            [tool, "verify", "--user", "--man=no", str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=ANSWER_WITHIN,
+            env={"XDG_RUNTIME_DIR": runtime, **os.environ},
+        )
     # what it does not know it only warns of
     said = [line for line in done.stderr.splitlines() if file.name in line or done.returncode]
     return (False, "; ".join(said)[:500] or "it failed") if said or done.returncode else (True, "")

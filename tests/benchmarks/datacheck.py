@@ -61,8 +61,10 @@ def main(rows: int) -> None:
             checked = time.perf_counter()
             moved = [d["column"] for d in profile.moved(found, profiles, rows) if d["drifted"]]
             ended = time.perf_counter()
-            print(f"{what}: written and read {wrote - began:.1f} s, "
-                  f"checked {checked - wrote:.1f} s, compared {ended - checked:.1f} s")  # fmt: skip
+            print(
+                f"{what}: written and read {wrote - began:.1f} s, "
+                f"checked {checked - wrote:.1f} s, compared {ended - checked:.1f} s"
+            )
             print(f"  fails: {[(one['column'], one['check'], one['rows']) for one in wrong]}")
             print(f"  moved: {sorted(set(moved))}")
 

@@ -49,18 +49,23 @@ def notebooks(seconds: float) -> dict[str, tuple[str, ...]]:
         "imports": TRAIN[:1],
         "train": TRAIN,
         "200 cells": tuple(f"x{i} = {i}" for i in range(200)),
-        "heavy output": ("for i in range(20000): print('line', i)",
-                         "import pandas as pd\npd.DataFrame({'a': range(5000)}).to_html()"),
+        "heavy output": (
+            "for i in range(20000): print('line', i)",
+            "import pandas as pd\npd.DataFrame({'a': range(5000)}).to_html()",
+        ),
         f"{seconds:g} s of compute": (compute + "while time.process_time() < end: n += 1",),
-    }  # fmt: skip
+    }
 
 
 def write(folder: Path, cells: tuple[str, ...]) -> None:
     """Write the notebook n.ipynb."""
     made = [code("depth = 3", metadata={"tags": ["parameters"]}), *map(code, cells)]
     book = new_notebook(cells=made)
-    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3",
-                                   "language": "python"}  # fmt: skip
+    book.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     nbformat.write(book, folder / "n.ipynb")
 
 
@@ -76,14 +81,30 @@ def timed(words: list[str], folder: Path) -> tuple[float, float]:
 
 def ours(depth: int) -> list[str]:
     """Return our command; every round has another parameter."""
-    return [str(BIN / "mlops-nb"), "run", "n.ipynb", "-p", "depth", str(depth), "-o", "a.ipynb",
-            "--fresh"]  # fmt: skip
+    return [
+        str(BIN / "mlops-nb"),
+        "run",
+        "n.ipynb",
+        "-p",
+        "depth",
+        str(depth),
+        "-o",
+        "a.ipynb",
+        "--fresh",
+    ]
 
 
 def theirs(depth: int) -> list[str]:
     """Return papermill's command."""
-    return [str(BIN / "papermill"), "n.ipynb", "b.ipynb", "-p", "depth", str(depth),
-            "--no-progress-bar"]  # fmt: skip
+    return [
+        str(BIN / "papermill"),
+        "n.ipynb",
+        "b.ipynb",
+        "-p",
+        "depth",
+        str(depth),
+        "--no-progress-bar",
+    ]
 
 
 def compared(folder: Path, cells: tuple[str, ...], rounds: int) -> dict[str, list[float]]:
@@ -116,8 +137,13 @@ def cold_start(folder: Path, rounds: int) -> tuple[float, float]:
 
 def idle_child(folder: Path) -> float:
     """Return MiB of memory that a child has to itself after its imports, before it works."""
-    write(folder, (TRAIN[0], "open('pid', 'w').write(str(__import__('os').getpid()))\n"
-                   "import time; time.sleep(4)"))  # fmt: skip
+    write(
+        folder,
+        (
+            TRAIN[0],
+            "open('pid', 'w').write(str(__import__('os').getpid()))\nimport time; time.sleep(4)",
+        ),
+    )
     with subprocess.Popen(ours(99), cwd=folder, stdout=-3, stderr=-3) as process:
         while not (folder / "pid").exists() or not (folder / "pid").read_text():
             time.sleep(0.05)
@@ -134,8 +160,9 @@ def cell_cost(folder: Path) -> float:
         write(folder, tuple(f"x{i} = {i}" for i in range(cells)))
         seconds = []
         for number in range(8):
-            said = subprocess.run([*ours(50 + number), "--json"], cwd=folder, check=True,
-                                  capture_output=True).stdout  # fmt: skip
+            said = subprocess.run(
+                [*ours(50 + number), "--json"], cwd=folder, check=True, capture_output=True
+            ).stdout
             seconds.append(json.loads(said)["seconds"])
             time.sleep(BEHIND)
         found.append(statistics.median(seconds[1:]))
@@ -150,8 +177,10 @@ def verdict(good: bool, bar: str) -> str:
 def main(rounds: int, seconds: float) -> None:
     """Print a line for each notebook, and the bars."""
     server = importlib.util.find_spec("jupyter_server") is not None
-    print(f"jupyter_server is {'' if server else 'not '}installed; {os.cpu_count()} cores; "
-          f"{rounds} rounds, medians")  # fmt: skip
+    print(
+        f"jupyter_server is {'' if server else 'not '}installed; {os.cpu_count()} cores; "
+        f"{rounds} rounds, medians"
+    )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # mirrors may be at work
         folder = Path(name)
         (folder / ".git").mkdir()
@@ -160,18 +189,25 @@ def main(rounds: int, seconds: float) -> None:
             m = compared(folder, cells, few)
             ratio = m["papermill"][0] / m["ours"][0]
             bar = verdict(ratio >= BARS[what], f"{BARS[what]:g}x") if what in BARS else ""
-            print(f"{what:<18} ours {m['ours'][0]:6.2f} s wall {m['ours'][1]:5.2f} s CPU   "
-                  f"papermill {m['papermill'][0]:6.2f} s {m['papermill'][1]:5.2f} s   "
-                  f"{ratio:5.1f}x  {bar}", flush=True)  # fmt: skip
+            print(
+                f"{what:<18} ours {m['ours'][0]:6.2f} s wall {m['ours'][1]:5.2f} s CPU   "
+                f"papermill {m['papermill'][0]:6.2f} s {m['papermill'][1]:5.2f} s   "
+                f"{ratio:5.1f}x  {bar}",
+                flush=True,
+            )
         mine, papermills = cold_start(folder, 2)
-        print(f"train, the parent's start counted in: ours {mine:.2f} s, papermill "
-              f"{papermills:.2f} s: {papermills / mine:.2f}x  "
-              f"{verdict(papermills >= 1.2 * mine, '1.2x')}")  # fmt: skip
+        print(
+            f"train, the parent's start counted in: ours {mine:.2f} s, papermill "
+            f"{papermills:.2f} s: {papermills / mine:.2f}x  "
+            f"{verdict(papermills >= 1.2 * mine, '1.2x')}"
+        )
         cost, size = cell_cost(folder), idle_child(folder)
         print(f"a cell: {cost:.2f} ms  {verdict(cost < CELL, f'{CELL:g} ms')}")
         print(f"an idle child: {size:.0f} MiB of its own  {verdict(size <= CHILD, f'{CHILD:g}')}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4,
-         float(sys.argv[2]) if len(sys.argv) > 2 else 60.0)  # fmt: skip
+    main(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 4,
+        float(sys.argv[2]) if len(sys.argv) > 2 else 60.0,
+    )

@@ -89,10 +89,15 @@ def small(rounds: int) -> None:
     """Print the microseconds of `quick` for small values."""
     line = LogisticRegression().fit(np.arange(20.0).reshape(-1, 1), np.arange(20) % 2)
     kept = {
-        "an int": 5, "a text": "spam", "a list": [1, 2, 3], "a dict": {"a": 1, "b": [1.5]},
-        "a function": lambda a, b=1: a + b, "an array": np.arange(10.0), "an estimator": line,
+        "an int": 5,
+        "a text": "spam",
+        "a list": [1, 2, 3],
+        "a dict": {"a": 1, "b": [1.5]},
+        "a function": lambda a, b=1: a + b,
+        "an array": np.arange(10.0),
+        "an estimator": line,
         "a frame": pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [0.5, 1]}),
-    }  # fmt: skip
+    }
     for name, value in kept.items():
         each = [timed(functools.partial(quick, value)) for _ in range(rounds * 100)]
         print(f"{name:18}{'quick':>8}{statistics.median(each) * 1e6:8.1f} µs")

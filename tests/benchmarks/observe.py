@@ -98,8 +98,14 @@ def rounds_of(work: str, ways: list[str], rounds: int) -> dict[str, dict[str, fl
         for _ in range(rounds):
             for way in ways:
                 words = [sys.executable, "-W", "ignore", __file__, "--measure", way, work]
-                done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=folder,
-                                  env={**os.environ, "PYTHONPATH": HERE})  # fmt: skip
+                done = subprocess.run(
+                    words,
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                    cwd=folder,
+                    env={**os.environ, "PYTHONPATH": HERE},
+                )
                 found[way].append(json.loads(done.stdout.splitlines()[-1]))
     return {
         way: {key: statistics.median(one[key] for one in got) for key in got[0]}

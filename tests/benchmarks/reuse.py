@@ -37,8 +37,12 @@ def lay_out_dvc(folder: Path, dvc: str) -> None:
     lines = ["stages:"]
     for before, name in zip(("", *STEPS), STEPS, strict=False):
         source = f"{before}.pickle" if before else "data"
-        lines += [f"  {name}:", f"    cmd: {sys.executable} step.py {name} {source} {name}.pickle",
-                  f"    deps: [step.py, {source}]", f"    outs: [{name}.pickle]"]  # fmt: skip
+        lines += [
+            f"  {name}:",
+            f"    cmd: {sys.executable} step.py {name} {source} {name}.pickle",
+            f"    deps: [step.py, {source}]",
+            f"    outs: [{name}.pickle]",
+        ]
     (folder / "dvc.yaml").write_text("\n".join(lines) + "\n")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     for words in (["init", "-q"], ["config", "core.analytics", "false"], ["repro", "-q"]):

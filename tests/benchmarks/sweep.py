@@ -45,8 +45,15 @@ def timed(folder: Path, points: int, rounds: int) -> tuple[float, float]:
     notebook = new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, folder / f"work-{rounds}.ipynb")
-    words = [str(BIN / "mlops-nb"), "sweep", f"work-{rounds}.ipynb", "--json", "--fresh",
-             "-g", f"point={','.join(map(str, range(points)))}"]  # fmt: skip
+    words = [
+        str(BIN / "mlops-nb"),
+        "sweep",
+        f"work-{rounds}.ipynb",
+        "--json",
+        "--fresh",
+        "-g",
+        f"point={','.join(map(str, range(points)))}",
+    ]
     began = time.perf_counter()
     done = subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True)
     wall = time.perf_counter() - began

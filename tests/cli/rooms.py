@@ -15,8 +15,11 @@ def room(folder, home):
 
 def notebook(terminal, *cells):
     book = new_notebook(cells=[new_code_cell(text) for text in cells])
-    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3",
-                                   "language": "python"}  # fmt: skip
+    book.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     nbformat.write(book, terminal.folder / "n.ipynb")
 
 

@@ -24,14 +24,25 @@ accuracy = float(accuracy_score(y_test, predicted))"""
 
 def notebook(folder: Path, name: str = "rows.ipynb") -> Path:
     """Write the notebook."""
-    return wine(folder / name, load=LOAD, split=SPLIT, judge=EVALUATE, look="df.head()",
-                parameters="depth = 3\nseed = 7")  # fmt: skip
+    return wine(
+        folder / name,
+        load=LOAD,
+        split=SPLIT,
+        judge=EVALUATE,
+        look="df.head()",
+        parameters="depth = 3\nseed = 7",
+    )
 
 
 def rows(
-    folder: Path, name: str, *, flipped: bool = False, moved: float = 0.0, seed: int = 1,
+    folder: Path,
+    name: str,
+    *,
+    flipped: bool = False,
+    moved: float = 0.0,
+    seed: int = 1,
     count: int = 400,
-) -> Path:  # fmt: skip
+) -> Path:
     """Write a file of rows that has stopped growing a while ago.
 
     flipped: the labels mean the opposite

@@ -115,8 +115,11 @@ def alias(terminal: Terminal) -> str:
 
 def test_an_alias_that_somebody_else_moved_is_reported_and_not_obeyed(cellar):
     now = champion(cellar)
-    other = next(v for v in client(cellar).search_model_versions("name = 'wine'")
-                 if v.tags["mlops-nb.version"] != str(now))  # fmt: skip
+    other = next(
+        v
+        for v in client(cellar).search_model_versions("name = 'wine'")
+        if v.tags["mlops-nb.version"] != str(now)
+    )
     client(cellar).set_registered_model_alias("wine", "champion", other.version)
     project = open_project(cellar.folder)
     project.workshop.mirror_now()  # as the scheduler does now and then
@@ -136,21 +139,26 @@ def test_past_dates_are_run_side_by_side_once_each_and_release_nothing(cellar):
     answer = cellar.type(*words, "--workers", "2")
     assert answer.status == 0, answer.stderr
     assert [r["scheduled_at"][:10] for r in answer.json["runs"]] == [
-        "2026-01-05", "2026-01-12", "2026-01-19",
-    ]  # fmt: skip
+        "2026-01-05",
+        "2026-01-12",
+        "2026-01-19",
+    ]
     assert {r["status"] for r in answer.json["runs"]} == {"finished"}
     assert {r["trigger"] for r in answer.json["runs"]} == {"backfill"}
     assert champion(cellar) == before
     assert cellar.type(*words).json["runs"] == []
-    assert "yet to come" in cellar.refused("backfill", "wine", "--since", "2026-01-05",
-                                           "--until", "2999-01-01")  # fmt: skip
-    assert "is never due" in cellar.refused("backfill", "wine", "--since", "2026-01-06",
-                                            "--until", "2026-01-07")  # fmt: skip
+    assert "yet to come" in cellar.refused(
+        "backfill", "wine", "--since", "2026-01-05", "--until", "2999-01-01"
+    )
+    assert "is never due" in cellar.refused(
+        "backfill", "wine", "--since", "2026-01-06", "--until", "2026-01-07"
+    )
 
 
 def test_a_draft_is_edited_in_review_and_its_model_released_with_it(cellar):
-    answer = cellar.type("promote", "wine.ipynb", "--name", "reviewed", "--model", "model",
-                         "--draft")  # fmt: skip
+    answer = cellar.type(
+        "promote", "wine.ipynb", "--name", "reviewed", "--model", "model", "--draft"
+    )
     assert answer.status == 0, answer.stderr
     assert "reviewed" not in {m["name"] for m in cellar.type("models").json["models"]}
     assert "is a draft" in cellar.refused("trigger", "reviewed")

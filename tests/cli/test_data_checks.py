@@ -22,11 +22,14 @@ JUDGE = "# mlops: step judge\nr2 = float(model.score(orders[['weight']], orders[
 def orders(terminal: Terminal, rows: int = 400, **other) -> pd.DataFrame:
     """Let orders arrive; any of their columns may be another."""
     chance = np.random.default_rng(1)
-    table = pd.DataFrame({
-        "weight": chance.uniform(1, 9, rows).round(2),
-        "price": chance.uniform(10, 90, rows).round(2),
-        "city": chance.choice(["Busan", "Seoul"], rows),
-    }, index=pd.Index(range(5000, 5000 + rows), name="order"))  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "weight": chance.uniform(1, 9, rows).round(2),
+            "price": chance.uniform(10, 90, rows).round(2),
+            "city": chance.choice(["Busan", "Seoul"], rows),
+        },
+        index=pd.Index(range(5000, 5000 + rows), name="order"),
+    )
     table = table.assign(**other)
     table.to_csv(terminal.folder / "orders.csv")
     return table
@@ -41,13 +44,16 @@ def shop(tmp_path_factory) -> Terminal:
     cells = [new_code_cell(text) for text in (imports, LOAD, MODEL, JUDGE)]
     notebook = new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {
-        "name": "python3", "display_name": "Python 3", "language": "python",
-    }  # fmt: skip
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     nbformat.write(notebook, folder / "prices.ipynb")
     terminal = Terminal(folder)
     orders(terminal)
-    answer = terminal.type("promote", "prices.ipynb", "--name", "prices", "--model", "model",
-                           "--proof", "quick")  # fmt: skip
+    answer = terminal.type(
+        "promote", "prices.ipynb", "--name", "prices", "--model", "model", "--proof", "quick"
+    )
     assert answer.status == 0, answer.stderr
     return terminal
 
@@ -107,8 +113,10 @@ def test_the_same_bad_file_is_refused_twice_with_column_rows_and_value(shop):
         ) in answer.json["because"]
         steps = shop.type("show", answer.json["run"]).json["steps"]
         assert {s["name"]: s["status"] for s in steps} == {
-            "load": "failed", "train": "not-run", "judge": "not-run",
-        }  # fmt: skip
+            "load": "failed",
+            "train": "not-run",
+            "judge": "not-run",
+        }
     assert len([e for e in events(shop, "DataChecked") if e["failures"]]) == 2
     assert not list((shop.folder / ".mlops").rglob("columns-*"))
 
@@ -141,8 +149,11 @@ def test_a_schema_that_was_edited_counts_once_it_is_applied(shop):
 
 def test_a_schema_that_cannot_be_read_is_refused_with_its_mend(shop):
     good = json.dumps(schema_of(shop))
-    for text, said in (("{", "no JSON"), (good.replace('"refused"', '"burnt"'), "'burnt'"),
-                       (good.replace('"min"', '"mim"'), "'mim'")):  # fmt: skip
+    for text, said in (
+        ("{", "no JSON"),
+        (good.replace('"refused"', '"burnt"'), "'burnt'"),
+        (good.replace('"min"', '"mim"'), "'mim'"),
+    ):
         edit(shop, text)
         error = shop.refused("apply", "prices")
         assert said in error
@@ -190,10 +201,22 @@ def hangar(tmp_path_factory, lay_out) -> Terminal:
     terminal = Terminal(folder)
     arrive(terminal, lay_out, 1)
     promoted = terminal.type(
-        "promote", "notebooks/flights.ipynb", "--name", "flights", "--model", "model",
-        "-p", "until", "{data_end:%Y-%m-%d}", "--schedule", "0 3 1 * *", "--proof", "quick",
-        "--at", "2013-02-01T09:00",
-    )  # fmt: skip
+        "promote",
+        "notebooks/flights.ipynb",
+        "--name",
+        "flights",
+        "--model",
+        "model",
+        "-p",
+        "until",
+        "{data_end:%Y-%m-%d}",
+        "--schedule",
+        "0 3 1 * *",
+        "--proof",
+        "quick",
+        "--at",
+        "2013-02-01T09:00",
+    )
     assert promoted.status == 0, promoted.stderr
     return terminal
 

@@ -66,9 +66,12 @@ def wait_for(path: Path, seconds=60, holding=""):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_process_that_is_killed_is_a_failed_run_with_its_outputs(terminal, engine):
-    notebook(terminal, "x = 1\nprint('one')",
-             "import os, signal\nprint('two', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)",
-             "print('never')")  # fmt: skip
+    notebook(
+        terminal,
+        "x = 1\nprint('one')",
+        "import os, signal\nprint('two', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)",
+        "print('never')",
+    )
     answer = terminal.type("run", "n.ipynb", "--engine", engine, "-o", "o.ipynb")
     assert answer.status == 1
     assert answer.json["status"] == "failed"
@@ -103,8 +106,11 @@ def test_a_cell_that_takes_too_long(terminal, engine):
 
 
 def test_a_cell_that_will_not_be_interrupted_is_killed(terminal):
-    notebook(terminal, "import time\nfor _ in range(60):\n    try: time.sleep(60)\n"
-             "    except KeyboardInterrupt: print('no', flush=True)")  # fmt: skip
+    notebook(
+        terminal,
+        "import time\nfor _ in range(60):\n    try: time.sleep(60)\n"
+        "    except KeyboardInterrupt: print('no', flush=True)",
+    )
     answer = terminal.type("run", "n.ipynb", "--cell-timeout", "1")
     assert answer.status == 1
     assert "CellTimeoutError" in answer.json["error"]
@@ -172,10 +178,13 @@ def test_a_long_cell_can_be_read_while_it_runs_even_where_its_runner_is_killed(t
 
 def test_what_is_printed_right_after_something_shown_can_be_read_while_its_cell_runs(terminal):
     # the cell waits for the halt, then goes on and says nothing more until it is killed
-    notebook(terminal, "import os, time\nopen('begun', 'w').write('x')\n"
-             "while not os.path.exists('halted'): time.sleep(0.05)\n"
-             "display(1)\nprint('afterwards', flush=True)\nopen('printed', 'w').write('x')\n"
-             "time.sleep(120)")  # fmt: skip
+    notebook(
+        terminal,
+        "import os, time\nopen('begun', 'w').write('x')\n"
+        "while not os.path.exists('halted'): time.sleep(0.05)\n"
+        "display(1)\nprint('afterwards', flush=True)\nopen('printed', 'w').write('x')\n"
+        "time.sleep(120)",
+    )
     with terminal.start("run", "n.ipynb", "--engine", "warm", "-o", "o.ipynb") as process:
         wait_for(terminal.folder / "begun")
         process.send_signal(signal.SIGSTOP)  # so that both reach it at once
@@ -195,13 +204,22 @@ def test_another_environment_needs_nothing_of_ours(terminal, tmp_path):
     (packages / "shared.pth").write_text(f"{ours}\n")
     spec = terminal.home / ".local/share/jupyter/kernels/other/kernel.json"
     spec.parent.mkdir(parents=True)
-    spec.write_text(json.dumps({
-        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "Other", "language": "python", "env": {"OF_THE_SPEC": "yes"},
-    }))  # fmt: skip
-    notebook(terminal, "import sys, os, importlib.util as u\n"
-             "ours = u.find_spec('mlops_nb.engine.warm')\n"
-             "print(sys.prefix, ours, os.environ['OF_THE_SPEC'])")  # fmt: skip
+    spec.write_text(
+        json.dumps(
+            {
+                "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                "display_name": "Other",
+                "language": "python",
+                "env": {"OF_THE_SPEC": "yes"},
+            }
+        )
+    )
+    notebook(
+        terminal,
+        "import sys, os, importlib.util as u\n"
+        "ours = u.find_spec('mlops_nb.engine.warm')\n"
+        "print(sys.prefix, ours, os.environ['OF_THE_SPEC'])",
+    )
     book = json.loads((terminal.folder / "n.ipynb").read_text())
     book["metadata"]["kernelspec"]["name"] = "other"
     (terminal.folder / "n.ipynb").write_text(json.dumps(book))
@@ -211,9 +229,12 @@ def test_another_environment_needs_nothing_of_ours(terminal, tmp_path):
 
 
 def test_the_warm_parent_is_killed_while_a_run_is_under_way(terminal):
-    notebook(terminal, "print('one')",
-             "import os\nwith open('part', 'w') as f: f.write(str(os.getppid()))\n"
-             "os.rename('part', 'parent')\n" + SLOW)  # fmt: skip
+    notebook(
+        terminal,
+        "print('one')",
+        "import os\nwith open('part', 'w') as f: f.write(str(os.getppid()))\n"
+        "os.rename('part', 'parent')\n" + SLOW,
+    )
     with terminal.start("run", "n.ipynb", "--engine", "warm", "--json") as process:
         parent = wait_for(terminal.folder / "parent")
         os.kill(int(parent), signal.SIGKILL)
@@ -228,10 +249,13 @@ def test_the_warm_parent_is_killed_while_a_run_is_under_way(terminal):
 
 
 def test_a_failed_run_is_tried_again_from_the_step_that_failed(terminal):
-    notebook(terminal, "# mlops: step a\nopen('a', 'a').write('x')\na = 1",
-             "# mlops: step b\nimport os\nos.makedirs('tries', exist_ok=True)\n"
-             "n = len(os.listdir('tries'))\n"
-             "os.makedirs(f'tries/{n}')\nassert n == 2, n\nb = a")  # fmt: skip
+    notebook(
+        terminal,
+        "# mlops: step a\nopen('a', 'a').write('x')\na = 1",
+        "# mlops: step b\nimport os\nos.makedirs('tries', exist_ok=True)\n"
+        "n = len(os.listdir('tries'))\n"
+        "os.makedirs(f'tries/{n}')\nassert n == 2, n\nb = a",
+    )
     answer = terminal.type("run", "n.ipynb", "--retries", "3")
     assert answer.status == 0, answer.stderr
     assert (terminal.folder / "a").read_text() == "x"
@@ -244,11 +268,14 @@ def test_a_failed_run_is_tried_again_from_the_step_that_failed(terminal):
 
 def test_nothing_of_one_run_reaches_another(terminal):
     (terminal.folder / "helper.py").write_text("value = 1\n")
-    notebook(terminal, "import os, json, random, decimal, helper\nleft = os.environ.get('LEFT')\n"
-             "was = json.__dict__.get('mark'), decimal.getcontext().prec, helper.value\n"
-             "os.environ['LEFT'] = 'x'; json.mark = 1\n"
-             "decimal.getcontext().prec = 5; os.chdir('/')\n"
-             "print(left, *was, random.random())")  # fmt: skip
+    notebook(
+        terminal,
+        "import os, json, random, decimal, helper\nleft = os.environ.get('LEFT')\n"
+        "was = json.__dict__.get('mark'), decimal.getcontext().prec, helper.value\n"
+        "os.environ['LEFT'] = 'x'; json.mark = 1\n"
+        "decimal.getcontext().prec = 5; os.chdir('/')\n"
+        "print(left, *was, random.random())",
+    )
     first = executed(terminal.type("run", "n.ipynb", "--fresh", "--engine", "warm").json)
     (terminal.folder / "helper.py").write_text("value = 22\n")
     second = executed(terminal.type("run", "n.ipynb", "--fresh", "--engine", "warm").json)
@@ -289,10 +316,13 @@ def test_a_folder_that_others_can_write_to_is_not_used(terminal, short):
     assert "not private" in asked.json["error"]
 
 
-@pytest.mark.parametrize(("cell", "why"), [
-    ("import ipywidgets\nipywidgets.IntSlider()", "widgets"),
-    ("from tqdm.auto import tqdm\nlist(tqdm(range(2)))", "widgets"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("import ipywidgets\nipywidgets.IntSlider()", "widgets"),
+        ("from tqdm.auto import tqdm\nlist(tqdm(range(2)))", "widgets"),
+    ],
+)
 def test_what_needs_a_kernel_gets_one_and_the_reason_is_said(terminal, cell, why):
     notebook(terminal, cell)
     answer = terminal.type("run", "n.ipynb")

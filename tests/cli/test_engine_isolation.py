@@ -56,9 +56,12 @@ def test_a_file_under_work_that_an_installed_package_imports_is_never_stale(term
 
 
 def test_limits_and_priority_are_those_of_whoever_runs_it(terminal):
-    notebook(terminal, "import os, resource as r",
-             "print(r.getrlimit(r.RLIMIT_CORE)[0], r.getrlimit(r.RLIMIT_NOFILE)[0], os.nice(0),\n"
-             "      len(os.sched_getaffinity(0)))")  # fmt: skip
+    notebook(
+        terminal,
+        "import os, resource as r",
+        "print(r.getrlimit(r.RLIMIT_CORE)[0], r.getrlimit(r.RLIMIT_NOFILE)[0], os.nice(0),\n"
+        "      len(os.sched_getaffinity(0)))",
+    )
     plain = run(terminal).split()
     words = [str(MLOPS_NB), "run", "n.ipynb", "--fresh", "--engine", "warm", "-o", "o.ipynb"]
     core = min(os.sched_getaffinity(0))
@@ -69,8 +72,14 @@ def test_limits_and_priority_are_those_of_whoever_runs_it(terminal):
         os.nice(3)
         os.sched_setaffinity(0, {core})
 
-    subprocess.run(words, cwd=terminal.folder, env=terminal.environment(), check=True,
-                   capture_output=True, preexec_fn=narrowed)  # fmt: skip
+    subprocess.run(
+        words,
+        cwd=terminal.folder,
+        env=terminal.environment(),
+        check=True,
+        capture_output=True,
+        preexec_fn=narrowed,
+    )
     found = texts(executed({"output": terminal.folder / "o.ipynb"}))[-1].split()
     assert found == ["0", "333", str(int(plain[2]) + 3), "1"]
     assert run(terminal).split() == plain
@@ -88,9 +97,12 @@ def test_a_bound_that_is_no_size_is_told_and_not_only_behind_a_run(terminal):
 
 
 def test_what_a_step_drops_ends_at_once(terminal):
-    notebook(terminal, "class O:\n    def __del__(self): print('bye')\no = O()\n"
-             "f = open('a.txt', 'w'); n = f.write('written')",
-             "del o; f = None\nprint('after', open('a.txt').read())")  # fmt: skip
+    notebook(
+        terminal,
+        "class O:\n    def __del__(self): print('bye')\no = O()\n"
+        "f = open('a.txt', 'w'); n = f.write('written')",
+        "del o; f = None\nprint('after', open('a.txt').read())",
+    )
     assert run(terminal) == "bye\nafter written\n"
 
 

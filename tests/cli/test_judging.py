@@ -38,8 +38,9 @@ def visits(terminal: Terminal, skill: dict[str, float], n: int = 900, seed: int 
     bought = chance.random(n) < 0.5
     lift = np.array([skill.get(name, 0.0) for name in town])
     pages = np.where(bought, lift, 0) + chance.normal(size=n)
-    table = pd.DataFrame({"pages": pages, "noise": chance.normal(size=n), "town": town,
-                          "bought": bought.astype(int)})  # fmt: skip
+    table = pd.DataFrame(
+        {"pages": pages, "noise": chance.normal(size=n), "town": town, "bought": bought.astype(int)}
+    )
     table.to_csv(terminal.folder / "visits.csv", index=False)
 
 
@@ -50,8 +51,10 @@ def shop(tmp_path_factory) -> Terminal:
     (folder / ".git").mkdir()
     notebook = new_notebook(cells=[new_code_cell(text) for text in CELLS])
     notebook.metadata["kernelspec"] = {
-        "name": "python3", "display_name": "Python 3", "language": "python",
-    }  # fmt: skip
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     nbformat.write(notebook, folder / "visits.ipynb")
     terminal = Terminal(folder)
     visits(terminal, {"Busan": 1.5, "Seoul": 1.5})

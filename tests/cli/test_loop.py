@@ -164,7 +164,7 @@ def test_in_the_end_nothing_was_doubled(airport):
     runs = airport.runs()
     assert [r["status"] for r in runs] == [
         *("finished", "finished", "failed", "failed", "finished", "refused")
-    ]  # fmt: skip
+    ]
     (model,) = airport.terminal.type("models").json["models"]
     assert [v["version"] for v in model["versions"]] == [1, 2, 3]
     log = (airport.folder / ".mlops" / "alerts.log").read_text().splitlines()

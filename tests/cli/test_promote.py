@@ -18,10 +18,19 @@ PROMOTE = (
     *("--gate", "accuracy >= 0.5", "--gate", "accuracy >= champion - 0.05"),
 )
 FILES = {
-    "job.yaml", "job.schema.json", "pipeline.ipynb", "pipeline.py", "graph.json", "proof.json",
-    "requirements.lock", "schema.json", "MODEL_CARD.md", "REVIEW.md", "Dockerfile",
+    "job.yaml",
+    "job.schema.json",
+    "pipeline.ipynb",
+    "pipeline.py",
+    "graph.json",
+    "proof.json",
+    "requirements.lock",
+    "schema.json",
+    "MODEL_CARD.md",
+    "REVIEW.md",
+    "Dockerfile",
     "MANIFEST.json",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +84,12 @@ def test_mlflow_has_the_version_under_the_alias_and_can_load_it(terminal, promot
     )
     url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
     done = subprocess.run(
-        [sys.executable, "-c", ask, url], env=terminal.environment(), capture_output=True,
-        text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", ask, url],
+        env=terminal.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == "DecisionTreeClassifier"
 
 
@@ -86,9 +98,13 @@ def test_pipeline_py_runs_by_itself_from_anywhere_with_the_same_metrics(
 ):
     script = terminal.folder / promoted["bundle"] / "pipeline.py"
     done = subprocess.run(
-        [sys.executable, str(script), "--json"], cwd=tmp_path, env=terminal.environment(),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, str(script), "--json"],
+        cwd=tmp_path,
+        env=terminal.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert json.loads(done.stdout)["metrics"] == promoted["metrics"]
 
 
@@ -97,8 +113,9 @@ def test_an_existing_job_is_refused_without_replace(terminal, promoted):
 
 
 def test_replace_keeps_what_is_not_named_and_says_what_changes(terminal, promoted):
-    answer = terminal.type("promote", "wine.ipynb", "--name", "wine", "--replace",
-                           "--gate", "accuracy >= 0.4")  # fmt: skip
+    answer = terminal.type(
+        "promote", "wine.ipynb", "--name", "wine", "--replace", "--gate", "accuracy >= 0.4"
+    )
     assert answer.status == 0, answer.stderr
     assert answer.json["schedule"]["cron"] == "0 3 * * 1"
     assert answer.json["changes"] == [
@@ -137,8 +154,9 @@ def test_jobs_says_which_step_of_the_notebook_is_no_longer_the_jobs(terminal, pr
 
 
 def test_a_gate_that_is_not_met_writes_no_job(terminal):
-    answer = terminal.type("promote", "wine.ipynb", "--name", "strict", "--model", "model",
-                           "--gate", "accuracy >= 1.1")  # fmt: skip
+    answer = terminal.type(
+        "promote", "wine.ipynb", "--name", "strict", "--model", "model", "--gate", "accuracy >= 1.1"
+    )
     assert answer.status == 1
     assert answer.json["gates"][0]["passed"] is False
     assert not (terminal.folder / "jobs" / "strict").exists()
@@ -146,8 +164,17 @@ def test_a_gate_that_is_not_met_writes_no_job(terminal):
 
 
 def test_a_dry_run_judges_and_writes_nothing(terminal):
-    answer = terminal.type("promote", "wine.ipynb", "--name", "dry", "--model", "model",
-                           "--gate", "accuracy >= 0.1", "--dry-run")  # fmt: skip
+    answer = terminal.type(
+        "promote",
+        "wine.ipynb",
+        "--name",
+        "dry",
+        "--model",
+        "model",
+        "--gate",
+        "accuracy >= 0.1",
+        "--dry-run",
+    )
     assert (answer.status, answer.json["passed"], answer.json["bundle"]) == (0, True, None)
     assert not (terminal.folder / "jobs" / "dry").exists()
 
@@ -160,8 +187,9 @@ def test_a_left_out_cell_that_matters_is_found_by_the_proof(terminal):
         train=TRAIN.replace("depth,", "depth + getattr(builtins, 'EXTRA', 0),"),
         imports=IMPORTS + "\nimport builtins",
     )
-    answer = terminal.type("promote", "sly.ipynb", "--name", "sly", "--model", "model",
-                           "--gate", "accuracy >= 0.1")  # fmt: skip
+    answer = terminal.type(
+        "promote", "sly.ipynb", "--name", "sly", "--model", "model", "--gate", "accuracy >= 0.1"
+    )
     assert answer.status == 1
     assert "step 'train' first, name 'model'" in answer.stderr
     assert not (terminal.folder / "jobs" / "sly").exists()
@@ -171,8 +199,17 @@ def test_a_left_out_cell_that_matters_is_found_by_the_proof(terminal):
 
 def test_a_draft_waits_for_apply(terminal):
     wine(terminal.folder / "plain.ipynb")
-    answer = terminal.type("promote", "plain.ipynb", "--name", "plain", "--model", "model",
-                           "--gate", "accuracy >= 0.5", "--draft")  # fmt: skip
+    answer = terminal.type(
+        "promote",
+        "plain.ipynb",
+        "--name",
+        "plain",
+        "--model",
+        "model",
+        "--gate",
+        "accuracy >= 0.5",
+        "--draft",
+    )
     assert answer.status == 0
     assert (terminal.folder / "jobs" / "plain" / "job.yaml").is_file()
     jobs = {j["job"]: j["status"] for j in terminal.type("jobs").json["jobs"]}
@@ -192,9 +229,18 @@ def test_a_declared_secret_is_used_and_shown_nowhere(terminal):
         load=LOAD + "\nkey_length = len(os.environ['WINE_KEY'])\nprint(os.environ['WINE_KEY'])",
     )
     answer = terminal.type(
-        "promote", "hidden.ipynb", "--name", "hidden", "--model", "model", "--secret", "WINE_KEY",
-        "--gate", "accuracy >= 0.1", WINE_KEY=secret,
-    )  # fmt: skip
+        "promote",
+        "hidden.ipynb",
+        "--name",
+        "hidden",
+        "--model",
+        "model",
+        "--secret",
+        "WINE_KEY",
+        "--gate",
+        "accuracy >= 0.1",
+        WINE_KEY=secret,
+    )
     assert answer.status == 0, answer.stderr
     for file in terminal.folder.rglob("*"):
         if file.is_file():
@@ -232,9 +278,18 @@ def test_text_that_looks_like_a_number_stays_text_in_the_notebook_the_bundle_and
         train=TRAIN.replace("depth,", "depth + age - age,"),
     )
     answer = terminal.type(
-        "promote", "texts.ipynb", "--name", "texts", "--model", "model", "-p", "year", "007",
-        "--gate", "accuracy >= 0.5",
-    )  # fmt: skip
+        "promote",
+        "texts.ipynb",
+        "--name",
+        "texts",
+        "--model",
+        "model",
+        "-p",
+        "year",
+        "007",
+        "--gate",
+        "accuracy >= 0.5",
+    )
     assert answer.status == 0, answer.stderr
     assert answer.json["proof"]["equal"] is True
     run = terminal.type("trigger", "texts", "-p", "year", "2014")

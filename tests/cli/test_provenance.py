@@ -40,11 +40,17 @@ def runs(terminal: Terminal) -> list[str]:
     folder = terminal.folder
     (folder / "more.csv").write_text("more\n0\n")
     wine(folder / "wine.ipynb", imports=IMPORTS, load=READ)
-    answers = [terminal.type("run", "wine.ipynb"),
-               terminal.type("run", "wine.ipynb", "-p", "depth", "3")]  # fmt: skip
+    answers = [
+        terminal.type("run", "wine.ipynb"),
+        terminal.type("run", "wine.ipynb", "-p", "depth", "3"),
+    ]
     (folder / "more.csv").write_text("more\n1\n")
-    wine(folder / "wine.ipynb", imports=IMPORTS, load=READ + "\ndf['one'] = 1",
-         train=TRAIN.replace("model =", "model  ="))  # fmt: skip
+    wine(
+        folder / "wine.ipynb",
+        imports=IMPORTS,
+        load=READ + "\ndf['one'] = 1",
+        train=TRAIN.replace("model =", "model  ="),
+    )
     answers.append(terminal.type("run", "wine.ipynb"))
     for answer in answers:
         assert answer.status == 0, answer.stderr
@@ -115,8 +121,14 @@ def test_the_model_of_the_latest_run_is_traced_to_its_file(runs, project, capsys
     kinds = {n["id"]: n for n in told["nodes"]}
     file = kinds["file:more.csv"]
     assert len(file["digest"]) == 64
-    assert {"step:load", "step:split", "step:train", "parameter:depth", "package:sklearn",
-            "package:pandas"} <= set(kinds)  # fmt: skip
+    assert {
+        "step:load",
+        "step:split",
+        "step:train",
+        "parameter:depth",
+        "package:sklearn",
+        "package:pandas",
+    } <= set(kinds)
     assert "step:judge" not in kinds
     assert ["file:more.csv", "step:load"] in told["edges"]
 
@@ -136,11 +148,14 @@ def test_lineage_is_a_tree_in_the_terminal_and_a_flowchart_on_demand(runs, proje
     assert typed(verbs.lineage, capsys, "model", "--mermaid").startswith("flowchart LR\n")
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (("modle",), "nothing behind that is named 'modle'"),
-    (("model", "--run", "never"), "no run 'never'"),
-    (("model", "--notebook", "vine.ipynb"), "no run of 'vine.ipynb' has finished"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("modle",), "nothing behind that is named 'modle'"),
+        (("model", "--run", "never"), "no run 'never'"),
+        (("model", "--notebook", "vine.ipynb"), "no run of 'vine.ipynb' has finished"),
+    ],
+)
 def test_what_is_unknown_is_refused(runs, project, words, said):
     with pytest.raises(NotFound, match=said) as refused:
         verbs.lineage.main(list(words), standalone_mode=False)
@@ -184,7 +199,10 @@ def test_real_runs_are_told_to_openlineage_once(runs, project):
         for step in ("", "load", "split", "train", "judge"):
             own = [e["eventType"] for e in events if e["run"]["runId"] == run_id(run, step)]
             assert own == ["START", "COMPLETE"]
-    load = next(e for e in events if e["run"]["runId"] == run_id(runs[1], "load")
-                and e["eventType"] == "COMPLETE")  # fmt: skip
+    load = next(
+        e
+        for e in events
+        if e["run"]["runId"] == run_id(runs[1], "load") and e["eventType"] == "COMPLETE"
+    )
     assert load["run"]["facets"]["mlopsNb_step"]["reuse"]["reused"]
     assert str(shop.root / "more.csv") in {d["name"] for d in load["inputs"]}

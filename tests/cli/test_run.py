@@ -41,8 +41,11 @@ def mlflow_run(terminal: Terminal, run: str) -> dict:
     url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
     done = subprocess.run(
         [str(Path(os.sys.executable)), "-c", ask, url, run],
-        env=terminal.environment(), capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env=terminal.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout)
 
 
@@ -163,9 +166,13 @@ def test_papermill_runs_a_notebook_through_this_engine(terminal):
     papermill = Path(os.sys.executable).with_name("papermill")
     words = [str(papermill), "wine.ipynb", "pm.ipynb", "--engine", "mlops-nb", "-p", "depth", "2"]
     done = subprocess.run(
-        words, cwd=terminal.folder, env=terminal.environment(), capture_output=True, text=True,
+        words,
+        cwd=terminal.folder,
+        env=terminal.environment(),
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     executed = nbformat.read(terminal.folder / "pm.ipynb", 4)
     states = {c.metadata.papermill.status for c in executed.cells if c.cell_type == "code"}
@@ -208,8 +215,13 @@ def test_metrics_that_cells_log_to_mlflow_are_the_runs_and_their_run_is_adopted(
         "print(json.dumps([r.data.tags.get('mlflow.parentRunId') for r in c.search_runs(e)]))"
     )
     url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
-    done = subprocess.run([os.sys.executable, "-c", runs, url], env=terminal.environment(),
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [os.sys.executable, "-c", runs, url],
+        env=terminal.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert answer.json["mlflow_run"] in json.loads(done.stdout)
     assert not (terminal.folder / "mlruns").exists()
 

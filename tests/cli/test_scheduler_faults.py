@@ -72,8 +72,9 @@ def queue(project: Project) -> Run:
     shop = project.workshop
     job = execute.live(shop, "wine")[1].job
     tick = datetime(2026, 1, 1, 3, tzinfo=UTC) + timedelta(days=next(days))
-    event = replace(agenda.queued(job, "schedule", tick, because="its schedule"),
-                    run=shop.new_run())  # fmt: skip
+    event = replace(
+        agenda.queued(job, "schedule", tick, because="its schedule"), run=shop.new_run()
+    )
     written = shop.journal.append(event, once=agenda.tick_key("wine", tick))
     assert written is not None
     return shop.run_of(written.run)
@@ -187,13 +188,18 @@ def test_a_process_killed_after_its_release_is_not_tried_again(cellar, project):
     code = (
         "import os, sys\n"
         "from mlops_nb.project import open_project\n"
-        "from mlops_nb.runs import jobs, worker\n"
+        "from mlops_nb.jobs import execute, worker\n"
         "shop = open_project('.').workshop\n"
-        "jobs.attempt(shop, worker.claim(shop, sys.argv[1]))\n"
+        "execute.attempt(shop, worker.claim(shop, sys.argv[1]))\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, run.id], cwd=cellar.folder, check=False,
-                          env=cellar.environment(), capture_output=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, run.id],
+        cwd=cellar.folder,
+        check=False,
+        env=cellar.environment(),
+        capture_output=True,
+    )
     assert done.returncode == -signal.SIGKILL
     assert agenda.at_work(tries(project, run)[0])
     schedule(cellar)

@@ -17,7 +17,7 @@ REST = (
     "# mlops: step train\nmodel = {'mean': sum(rows) / len(rows)}",
     "# mlops: step judge\nshare = sum(r <= model['mean'] for r in rows)\ntotal = sum(rows)",
     "# mlops: metric share\n# mlops: metric total",
-)  # fmt: skip
+)
 
 
 @pytest.fixture

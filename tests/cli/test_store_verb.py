@@ -44,8 +44,11 @@ def model(shop, version, *, days=100.0, release=True):
     digest = put(shop, f"model {version}")
     run = f"r{version}"
     tell(shop, ev.ModelKept(run=run, variable="m", digest="d", artifact=digest), days=days)
-    tell(shop, ev.Registered(run=run, model="wine", version=version, artifact=digest, digest="d"),
-         days=days)  # fmt: skip
+    tell(
+        shop,
+        ev.Registered(run=run, model="wine", version=version, artifact=digest, digest="d"),
+        days=days,
+    )
     if release:
         last = tell(shop, ev.Released(model="wine", version=version), days=days)
         shop.journal.place(PLACE, str(last.id))
@@ -58,8 +61,11 @@ def held(shop):
 
 def test_a_project_that_did_nothing_holds_nothing_and_looking_writes_nothing(shop):
     assert prune.size(shop) == {
-        "version": 1, "files": 0, "bytes": 0, "limit": 20 * 2**30,
-    }  # fmt: skip
+        "version": 1,
+        "files": 0,
+        "bytes": 0,
+        "limit": 20 * 2**30,
+    }
     assert prune.verify(shop) == {"version": 1, "checked": 0, "damaged": []}
     assert prune.prune(shop, MONTH) == EMPTY
     assert prune.bounded(shop) == EMPTY
@@ -95,8 +101,11 @@ def test_pruning_keeps_champions_young_models_and_what_is_being_made(shop):
     young = model(shop, 4, days=10, release=False)
     orphan, fresh = put(shop, "orphan"), put(shop, "fresh", hours=0.5)
     assert prune.prune(shop, MONTH) == {
-        "version": 1, "removed": 2, "bytes": len("model 3" + "orphan"), "kept": 4,
-    }  # fmt: skip
+        "version": 1,
+        "removed": 2,
+        "bytes": len("model 3" + "orphan"),
+        "kept": 4,
+    }
     assert held(shop) == {first, second, young, fresh}
     assert {lost, orphan}.isdisjoint(held(shop))
     assert prune.prune(shop, MONTH)["removed"] == 0
@@ -140,9 +149,13 @@ def test_over_its_bound_the_oldest_step_artifacts_go_first_and_champions_never(s
     three, one, two = steps
     bytes_ = prune.size(shop)["bytes"]
     for over, gone in (
-        (0, set()), (1, {three}), (9, {three}), (10, {three, two}),
-        (28, {three, two, one, orphan}), (10**6, {three, two, one, orphan}),
-    ):  # fmt: skip
+        (0, set()),
+        (1, {three}),
+        (9, {three}),
+        (10, {three, two}),
+        (28, {three, two, one, orphan}),
+        (10**6, {three, two, one, orphan}),
+    ):
         shop.environment["MLOPS_NB_STORE_LIMIT"] = repr(max(bytes_ - over, 1) / 2**30)
         prune.bounded(shop)
         assert held(shop) == {champion, orphan, fresh, *steps} - gone, over
@@ -156,8 +169,11 @@ def test_what_is_no_length_of_time_is_refused(text):
 
 def test_lengths_of_time_are_days_hours_and_minutes():
     assert [span(t) for t in ("30d", "12h", "45m", "0d")] == [
-        MONTH, timedelta(hours=12), timedelta(minutes=45), timedelta(0),
-    ]  # fmt: skip
+        MONTH,
+        timedelta(hours=12),
+        timedelta(minutes=45),
+        timedelta(0),
+    ]
 
 
 def test_the_verb_wants_one_of_three(terminal):
@@ -172,13 +188,15 @@ def test_a_model_that_a_run_kept_is_counted_verified_and_outlives_pruning(tmp_pa
     orphan = put(shop, "orphan")
     size = terminal.type("store", "--size", MLOPS_NB_STORE_LIMIT="1")
     assert (size.status, size.json) == (
-        0, {"version": 1, "files": 2, "bytes": 13, "limit": 2**30},
-    )  # fmt: skip
+        0,
+        {"version": 1, "files": 2, "bytes": 13, "limit": 2**30},
+    )
     assert terminal.type("store", "--verify").json == {"version": 1, "checked": 2, "damaged": []}
     pruned = terminal.type("store", "--prune", "--keep", "12h")
     assert (pruned.status, pruned.json) == (
-        0, {"version": 1, "removed": 1, "bytes": len("orphan"), "kept": 1},
-    )  # fmt: skip
+        0,
+        {"version": 1, "removed": 1, "bytes": len("orphan"), "kept": 1},
+    )
     assert not shop.store.holds(orphan)
     shop.store.path(digest).write_text("model ?")
     damaged = terminal.type("store", "--verify")

@@ -38,8 +38,13 @@ def mlflow_runs(terminal: Terminal) -> list[dict]:
         "'metrics': r.data.metrics, 'params': r.data.params} for r in c.search_runs(e)]))"
     )
     url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
-    done = subprocess.run([sys.executable, "-c", ask, url], env=terminal.environment(),
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", ask, url],
+        env=terminal.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout)
 
 
@@ -56,8 +61,19 @@ def of_points(terminal):
 
 
 def test_a_sweep_compares_its_points_and_names_the_best(terminal):
-    answer = terminal.type("sweep", "wine.ipynb", "-g", "depth=1,2,3", "-g", "seed=7,8",
-                           "-p", "share", "0.4", "--best", "accuracy")  # fmt: skip
+    answer = terminal.type(
+        "sweep",
+        "wine.ipynb",
+        "-g",
+        "depth=1,2,3",
+        "-g",
+        "seed=7,8",
+        "-p",
+        "share",
+        "0.4",
+        "--best",
+        "accuracy",
+    )
     assert answer.status == 0, answer.stderr
     found = answer.json
     assert set(found) == {"version", "sweep", "runs", "best"}
@@ -78,8 +94,9 @@ def test_a_sweep_compares_its_points_and_names_the_best(terminal):
 
 
 def test_mlflow_has_one_parent_and_a_child_for_each_point(cellar):
-    found = cellar.type("sweep", "wine.ipynb", "-g", "depth=1,2", "--best", "accuracy:min",
-                        MLOPS_NB_MIRROR="wait").json  # fmt: skip
+    found = cellar.type(
+        "sweep", "wine.ipynb", "-g", "depth=1,2", "--best", "accuracy:min", MLOPS_NB_MIRROR="wait"
+    ).json
     known = mlflow_runs(cellar)
     children = [r for r in known if "mlflow.parentRunId" in r["tags"]]
     (parent,) = [r for r in known if r not in children]
@@ -95,8 +112,9 @@ def test_mlflow_has_one_parent_and_a_child_for_each_point(cellar):
 
 def test_a_point_that_fails_is_reported_and_the_others_finish(cellar):
     wine(cellar.folder / "fail.ipynb", train=TRAIN + "\nassert depth != 2, 'not two'")
-    answer = cellar.type("sweep", "fail.ipynb", "-g", "depth=1,2,3", "--best", "accuracy",
-                         MLOPS_NB_MIRROR="wait")  # fmt: skip
+    answer = cellar.type(
+        "sweep", "fail.ipynb", "-g", "depth=1,2,3", "--best", "accuracy", MLOPS_NB_MIRROR="wait"
+    )
     assert answer.status == 1
     assert [r["status"] for r in answer.json["runs"]] == ["finished", "failed", "finished"]
     assert answer.json["best"] in {answer.json["runs"][0]["run"], answer.json["runs"][2]["run"]}
@@ -127,8 +145,15 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(cellar, number):
     assert found["runs"][2]["error"] == "stopped by hand"
     assert f"to go on: mlops-nb sweep wine.ipynb --resume {found['sweep']}" in stderr
     (cellar.folder / "wait").unlink()
-    again = cellar.type("sweep", "wine.ipynb", "--resume", found["sweep"], "--best", "accuracy",
-                        MLOPS_NB_MIRROR="wait")  # fmt: skip
+    again = cellar.type(
+        "sweep",
+        "wine.ipynb",
+        "--resume",
+        found["sweep"],
+        "--best",
+        "accuracy",
+        MLOPS_NB_MIRROR="wait",
+    )
     assert again.status == 0, again.stderr
     assert again.json["sweep"] == found["sweep"]
     assert {r["status"] for r in again.json["runs"]} == {"finished"}
@@ -205,8 +230,14 @@ threads = int(os.environ['OMP_NUM_THREADS'])
 blas = int(os.environ['OPENBLAS_NUM_THREADS'])
 gpu = int(os.environ['CUDA_VISIBLE_DEVICES'])"""
     wine(cellar.folder / "look.ipynb", judge=look)
-    seen = cellar.type("sweep", "look.ipynb", "-g", "depth=1,2,3,4", CUDA_VISIBLE_DEVICES="4,6",
-                       OPENBLAS_NUM_THREADS="3")  # fmt: skip
+    seen = cellar.type(
+        "sweep",
+        "look.ipynb",
+        "-g",
+        "depth=1,2,3,4",
+        CUDA_VISIBLE_DEVICES="4,6",
+        OPENBLAS_NUM_THREADS="3",
+    )
     assert seen.status == 0, seen.stderr
     told = [r["metrics"] for r in seen.json["runs"]]
     assert {m["gpu"] for m in told} == {4.0, 6.0}
@@ -246,8 +277,9 @@ def test_a_live_table_is_redrawn_on_a_terminal_alone(cellar):
     leader, follower = pty.openpty()
     words = [str(MLOPS_NB), "sweep", "wine.ipynb", "-g", "depth=1,2"]
     environment = cellar.environment(COLUMNS="80", LINES="24")
-    with subprocess.Popen(words, cwd=cellar.folder, env=environment, stdout=subprocess.PIPE,
-                          stderr=follower) as process:  # fmt: skip
+    with subprocess.Popen(
+        words, cwd=cellar.folder, env=environment, stdout=subprocess.PIPE, stderr=follower
+    ) as process:
         os.close(follower)
         told = b""
         try:

@@ -38,10 +38,14 @@ class Terminal:
 
     def start(self, *words: str, **extra: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [str(MLOPS_NB), *words], cwd=self.folder, env=self.environment(**extra), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [str(MLOPS_NB), *words],
+            cwd=self.folder,
+            env=self.environment(**extra),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-        )  # fmt: skip
+        )
 
     def type(self, *words: str, **extra: str) -> Answer:
         """Type `mlops-nb WORDS --json` and return what it came to."""

@@ -147,11 +147,13 @@ def test_categories_are_noted_and_new_ones_only_reported():
 
 def test_only_columns_with_limits_are_looked_at():
     columns = {
-        "a": {"kind": "number", "min": 0}, "b": {"kind": "number", "missing": 0.1},
+        "a": {"kind": "number", "min": 0},
+        "b": {"kind": "number", "missing": 0.1},
         "c": {"kind": "text", "categories": ["x"], "new": "reported"},
         "d": {"kind": "text", "categories": ["x"], "new": "refused"},
-        "e": {"kind": "any", "missing": "never"}, "f": {"kind": "any", "most_missing": 0.5},
-    }  # fmt: skip
+        "e": {"kind": "any", "missing": "never"},
+        "f": {"kind": "any", "most_missing": 0.5},
+    }
     assert [*held({"columns": columns})] == ["a", "d", "e", "f"]
 
 
@@ -161,11 +163,17 @@ def failure(column, check, rows, row=None, value=None):
 
 
 def test_every_column_that_fails_is_named_the_worst_first():
-    found = sentence("load", "df", 1000, [
-        failure("a", "is below 0", 2, 7, -1), failure("a", "is above 9", 1100, 8, 10.5),
-        failure("b", "has no value", 900, "x7"),
-        *(failure(name, "has no value", 1) for name in "cde"),
-    ])  # fmt: skip
+    found = sentence(
+        "load",
+        "df",
+        1000,
+        [
+            failure("a", "is below 0", 2, 7, -1),
+            failure("a", "is above 9", 1100, 8, 10.5),
+            failure("b", "has no value", 900, "x7"),
+            *(failure(name, "has no value", 1) for name in "cde"),
+        ],
+    )
     assert found == (
         "the data does not fit schema.json: "
         "column 'a' of 'df' (step 'load') is above 9 in 1,100 of 1,000 rows, first at row 8: 10.5, "
@@ -195,8 +203,12 @@ def of(**columns):
 
 def test_what_a_person_edited_is_carried_over_and_the_rest_is_inferred_anew():
     promoted = of(x={"kind": "number", "min": 0, "max": 3, "outside": 0.1}, y=NUMBER, z=NUMBER)
-    edited = of(x={"kind": "number", "min": 0, "max": 9}, y={**NUMBER, "max": 1},
-                z={**NUMBER, "max": 1}, other=NUMBER)  # fmt: skip
+    edited = of(
+        x={"kind": "number", "min": 0, "max": 9},
+        y={**NUMBER, "max": 1},
+        z={**NUMBER, "max": 1},
+        other=NUMBER,
+    )
     fresh = of(x={"kind": "number", "min": -5, "max": 4, "outside": 0.1}, z=TEXT, new=TEXT)
     found = carried(promoted, edited, fresh)
     assert found == of(x={"kind": "number", "min": -5, "max": 9}, z=TEXT, new=TEXT)

@@ -50,15 +50,23 @@ def numbers(n=100, **other):
 def test_what_a_frame_looks_like_fits_the_frame_itself(written):
     n = 100
     frame = numbers(
-        whole=np.arange(n) % 17, small=np.arange(n, dtype="uint8"), half=np.float16(np.arange(n)),
-        maybe=pd.array([1, None] * (n // 2), dtype="Int64"), truth=np.arange(n) % 3 == 0,
+        whole=np.arange(n) % 17,
+        small=np.arange(n, dtype="uint8"),
+        half=np.float16(np.arange(n)),
+        maybe=pd.array([1, None] * (n // 2), dtype="Int64"),
+        truth=np.arange(n) % 3 == 0,
         unsure=pd.array([True, None] * (n // 2), dtype="boolean"),
-        text=["a", "b"] * (n // 2), kind=pd.Categorical(["u", None] * (n // 2)),
-        odd=[decimal.Decimal(i % 4) for i in range(n)], lists=[[1]] * n,
-        when=pd.date_range("2020", periods=n), there=pd.date_range("2020", periods=n, tz="UTC"),
-        apart=pd.to_timedelta(np.arange(n), unit="s"), turn=np.arange(n) * 1j,
-        nothing=[None] * n, gaps=[1.5, np.nan] * (n // 2),
-    )  # fmt: skip
+        text=["a", "b"] * (n // 2),
+        kind=pd.Categorical(["u", None] * (n // 2)),
+        odd=[decimal.Decimal(i % 4) for i in range(n)],
+        lists=[[1]] * n,
+        when=pd.date_range("2020", periods=n),
+        there=pd.date_range("2020", periods=n, tz="UTC"),
+        apart=pd.to_timedelta(np.arange(n), unit="s"),
+        turn=np.arange(n) * 1j,
+        nothing=[None] * n,
+        gaps=[1.5, np.nan] * (n // 2),
+    )
     found = profile.profile(written(frame), kinds(frame))
     assert found.keys() == set(frame.columns)
     json.dumps(found, allow_nan=False)
@@ -110,8 +118,10 @@ def test_a_value_that_is_missing_where_none_may_be_is_told(written):
     never = {"missing": "never"}
     found = failures(written, frame, x=never, t=never, w=never)
     assert [(column, check, rows) for column, check, rows, _ in found] == [
-        ("x", "has no value", 1), ("t", "has no value", 2), ("w", "has no value", 3),
-    ]  # fmt: skip
+        ("x", "has no value", 1),
+        ("t", "has no value", 2),
+        ("w", "has no value", 3),
+    ]
     assert found[1][3] == [{"row": 1, "value": None}, {"row": 2, "value": None}]
 
 
@@ -150,8 +160,9 @@ def test_rows_are_told_by_their_labels(monkeypatch):
     assert labels(pd.RangeIndex(5, 8)) == [5, 7]
     assert labels(["a", "b", "c"]) == ["a", "c"]
     assert labels(pd.date_range("2020-01-01", periods=3)) == [
-        "2020-01-01 00:00:00", "2020-01-03 00:00:00",
-    ]  # fmt: skip
+        "2020-01-01 00:00:00",
+        "2020-01-03 00:00:00",
+    ]
     assert labels(pd.MultiIndex.from_tuples([("a", 1), ("b", 2), ("c", 3)]))[1] == "('c', 3)"
 
 

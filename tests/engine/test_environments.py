@@ -44,8 +44,12 @@ def test_another_lock_gets_an_environment_of_its_own_and_never_at_run_time(envir
         environments.python_for(sys.executable, lock, build=False)
     built = environments.python_for(sys.executable, lock, build=True)
     assert built != sys.executable
-    said = subprocess.run([built, "-c", "import six; print(six.__version__)"],
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    said = subprocess.run(
+        [built, "-c", "import six; print(six.__version__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert said.stdout.strip() == other
     assert environments.python_for(sys.executable, lock, build=False) == built
 

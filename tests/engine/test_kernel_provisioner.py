@@ -17,8 +17,9 @@ ASK = (
 def manager(tmp_path):
     made = KernelManager(kernel_name="python3")
     made.kernel_spec.metadata["kernel_provisioner"] = {
-        "provisioner_name": "mlops-nb-warm", "config": {"modules": ["pandas"]},
-    }  # fmt: skip
+        "provisioner_name": "mlops-nb-warm",
+        "config": {"modules": ["pandas"]},
+    }
     made.start_kernel(cwd=str(tmp_path))
     client = made.client()
     client.start_channels()
@@ -75,9 +76,13 @@ def test_it_can_be_interrupted_restarted_and_shut_down(manager, tmp_path):
 def test_a_kernel_of_another_kind_starts_as_before(tmp_path):
     made = KernelManager(kernel_name="python3")
     made.kernel_spec.metadata["kernel_provisioner"] = {"provisioner_name": "mlops-nb-warm"}
-    made.kernel_spec.argv = [made.kernel_spec.argv[0], "-c",
-                             "from ipykernel.kernelapp import launch_new_instance as l; l()",
-                             "-f", "{connection_file}"]  # fmt: skip
+    made.kernel_spec.argv = [
+        made.kernel_spec.argv[0],
+        "-c",
+        "from ipykernel.kernelapp import launch_new_instance as l; l()",
+        "-f",
+        "{connection_file}",
+    ]
     made.start_kernel(cwd=str(tmp_path))
     client = made.client()
     client.start_channels()

@@ -17,12 +17,24 @@ LEFT_OUT = {
 
 def test_papermills_tests_pass_with_this_engine(tmp_path):
     left_out = " and ".join(f"not {name}" for name in LEFT_OUT)
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "ours_by_default", "-k", left_out,
-             "-p", "no:cacheprovider", "--pyargs",
-             *(f"papermill.tests.test_{m}" for m in MODULES)]  # fmt: skip
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "ours_by_default",
+        "-k",
+        left_out,
+        "-p",
+        "no:cacheprovider",
+        "--pyargs",
+        *(f"papermill.tests.test_{m}" for m in MODULES),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True,
-                          check=False)  # fmt: skip
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed

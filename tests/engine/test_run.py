@@ -26,16 +26,22 @@ def source(*texts: str, **tags: list[str]) -> Source:
     document = {"cells": raw, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     notebook = cells.read(document, "a.ipynb")
     return Source(
-        path=Path("a.ipynb"), document=document, notebook=notebook,
+        path=Path("a.ipynb"),
+        document=document,
+        notebook=notebook,
         pipeline=pipeline.pipeline(notebook),
-    )  # fmt: skip
+    )
 
 
 def task(*texts: str) -> Task:
     return task_of(
-        source(*texts), run="r1", folder=Path(), output=Path("out.ipynb"), parameters={},
+        source(*texts),
+        run="r1",
+        folder=Path(),
+        output=Path("out.ipynb"),
+        parameters={},
         environment={},
-    )  # fmt: skip
+    )
 
 
 def events(*texts: str) -> list[Event]:
@@ -60,8 +66,11 @@ def test_a_run_starts_first_and_finishes_last():
 def test_steps_start_and_finish_in_order_with_their_cells_between():
     found = events("# mlops: step a\nx = 1", "z = x", "# mlops: step b\ny = z")
     assert kinds(found, *STEPS) == [
-        ("StepStarted", "a"), ("StepFinished", "a"), ("StepStarted", "b"), ("StepFinished", "b"),
-    ]  # fmt: skip
+        ("StepStarted", "a"),
+        ("StepFinished", "a"),
+        ("StepStarted", "b"),
+        ("StepFinished", "b"),
+    ]
     assert [e.cell for e in found if isinstance(e, CellStarted)] == [0, 1, 2]
 
 
@@ -100,6 +109,12 @@ def test_an_executor_that_gives_up_is_a_failed_run():
 
 
 def test_every_event_of_a_jobs_run_carries_the_job():
-    found = list(run(task("# mlops: step a\nx = 1"), executor=MemoryExecutor(),
-                     notebook="a.ipynb", job="wine"))  # fmt: skip
+    found = list(
+        run(
+            task("# mlops: step a\nx = 1"),
+            executor=MemoryExecutor(),
+            notebook="a.ipynb",
+            job="wine",
+        )
+    )
     assert {e.job for e in found} == {"wine"}

@@ -60,8 +60,14 @@ def by_papermill(source: Path, output: Path) -> list[dict]:
 
 def by_us(source: Path, output: Path, engine: str) -> list[dict]:
     document = json.loads(source.read_text(encoding="utf-8"))
-    task = Task(run="r", document=document, folder=source.parent, output=output,
-                source=str(source), limits=Limits(engine=engine))  # fmt: skip
+    task = Task(
+        run="r",
+        document=document,
+        folder=source.parent,
+        output=output,
+        source=str(source),
+        limits=Limits(engine=engine),
+    )
     events = list(Engines(os.environ).execute(task))
     assert [e.error for e in events if isinstance(e, CellFailed)] == []
     assert [e.engine for e in events if isinstance(e, EngineChosen)] == [engine]
@@ -76,8 +82,11 @@ def written(folder: Path, cells: tuple[str, ...]) -> Path:
         tags = {"tags": ["raises-exception"]} if text.startswith(ERROR) else {}
         made.append(new_code_cell(text, metadata=tags))
     book = new_notebook(cells=made)
-    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3",
-                                   "language": "python"}  # fmt: skip
+    book.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     folder.mkdir()
     path = folder / "zoo.ipynb"
     nbformat.write(book, path)

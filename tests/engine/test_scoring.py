@@ -40,8 +40,13 @@ def scored(tmp_path, monkeypatch):
         for name, value in names.items():
             monkeypatch.setitem(inspect_values._namespace(), name, value)
         brought = []
-        task = Task(run="r", document={}, folder=tmp_path, output=tmp_path / "run" / "n.ipynb",
-                    evaluation=mark)  # fmt: skip
+        task = Task(
+            run="r",
+            document={},
+            folder=tmp_path,
+            output=tmp_path / "run" / "n.ipynb",
+            evaluation=mark,
+        )
         found = scoring.evaluation(task, Here(without, monkeypatch), brought.extend)
         assert not list(Path(tmp_path).rglob("columns-*"))
         return found, brought
@@ -55,9 +60,13 @@ def values(found, metric="auc"):
 
 def test_what_the_mark_names_is_scored_whole_and_by_each_slicing(scored):
     found, brought = scored(
-        MARK, y=pd.Series(Y), p=np.array(Y), s=np.c_[1 - np.array(Y), Y].astype(float),
-        place=["a", "b", "b", "b"] * 25, kind=pd.Categorical([1, 1, 2, 2] * 25),
-    )  # fmt: skip
+        MARK,
+        y=pd.Series(Y),
+        p=np.array(Y),
+        s=np.c_[1 - np.array(Y), Y].astype(float),
+        place=["a", "b", "b", "b"] * 25,
+        kind=pd.Categorical([1, 1, 2, 2] * 25),
+    )
     assert brought == ["y", "p", "s", "place", "kind"]
     assert found["whole"]["auc"]["value"] == found["whole"]["f1"]["value"] == 1.0
     assert found["rows"] == {"place": {"a": 25, "b": 75}, "kind": {"1": 50, "2": 50}}

@@ -43,11 +43,29 @@ def test_a_sentence_is_read(text, metric, op, bound, champion, by, gap):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "auc", "auc >= ", ">= 0.6", "auc = 0.6", "auc => 0.6", "auc >= 0.6 and f1 >= 0.5",
-     "auc >= champion * 2", "auc >= champion - x", "0.6 <= auc", "auc >= nan", "auc >= 0,6",
-     "recall gap >= 0.1", "auc by >= 0.6", "a b >= 1", "auc >= 0.6\nx", "auc != 1", "auc >= 1 2",
-     "auc >= inf", "a-b >= 1"],
-)  # fmt: skip
+    [
+        "",
+        "auc",
+        "auc >= ",
+        ">= 0.6",
+        "auc = 0.6",
+        "auc => 0.6",
+        "auc >= 0.6 and f1 >= 0.5",
+        "auc >= champion * 2",
+        "auc >= champion - x",
+        "0.6 <= auc",
+        "auc >= nan",
+        "auc >= 0,6",
+        "recall gap >= 0.1",
+        "auc by >= 0.6",
+        "a b >= 1",
+        "auc >= 0.6\nx",
+        "auc != 1",
+        "auc >= 1 2",
+        "auc >= inf",
+        "a-b >= 1",
+    ],
+)
 def test_what_is_no_sentence_is_refused_with_the_forms(text):
     with pytest.raises(JobError) as refused:
         gate(text)
@@ -57,9 +75,14 @@ def test_what_is_no_sentence_is_refused_with_the_forms(text):
 
 @pytest.mark.parametrize(
     ("op", "holds"),
-    [(">=", (False, True, True)), (">", (False, False, True)), ("==", (False, True, False)),
-     ("<=", (True, True, False)), ("<", (True, False, False))],
-)  # fmt: skip
+    [
+        (">=", (False, True, True)),
+        (">", (False, False, True)),
+        ("==", (False, True, False)),
+        ("<=", (True, True, False)),
+        ("<", (True, False, False)),
+    ],
+)
 def test_each_comparison_holds_where_it_should(op, holds):
     for value, expected in zip((0.5, 0.6, 0.7), holds, strict=True):
         assert verdict(f"auc {op} 0.6", {"auc": value}).passed is expected
@@ -68,12 +91,16 @@ def test_each_comparison_holds_where_it_should(op, holds):
 @pytest.mark.parametrize(
     ("text", "challenger", "champion", "passed"),
     [
-        ("auc >= champion", 0.7, 0.7, True), ("auc > champion", 0.7, 0.7, False),
-        ("auc >= champion - 0.01", 0.695, 0.7, True), ("auc >= champion - 0.01", 0.68, 0.7, False),
-        ("auc >= champion + 0.01", 0.705, 0.7, False), ("auc >= champion + 0.01", 0.72, 0.7, True),
-        ("loss <= champion + 0.1", -0.95, -1.0, True), ("loss <= champion", -0.95, -1.0, False),
+        ("auc >= champion", 0.7, 0.7, True),
+        ("auc > champion", 0.7, 0.7, False),
+        ("auc >= champion - 0.01", 0.695, 0.7, True),
+        ("auc >= champion - 0.01", 0.68, 0.7, False),
+        ("auc >= champion + 0.01", 0.705, 0.7, False),
+        ("auc >= champion + 0.01", 0.72, 0.7, True),
+        ("loss <= champion + 0.1", -0.95, -1.0, True),
+        ("loss <= champion", -0.95, -1.0, False),
     ],
-)  # fmt: skip
+)
 def test_a_champion_s_value_is_the_bound_with_its_distance(text, challenger, champion, passed):
     metric = text.split()[0]
     found = verdict(text, {metric: challenger}, champion={metric: champion})
@@ -103,9 +130,13 @@ def test_a_champion_that_is_no_number_lets_nothing_through():
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("accuracy by origin >= 0.7", 0.6), ("accuracy by origin <= 0.7", 0.8),
-     ("accuracy by origin > 0", 0.6), ("accuracy by origin < 1", 0.8)],
-)  # fmt: skip
+    [
+        ("accuracy by origin >= 0.7", 0.6),
+        ("accuracy by origin <= 0.7", 0.8),
+        ("accuracy by origin > 0", 0.6),
+        ("accuracy by origin < 1", 0.8),
+    ],
+)
 def test_a_gate_by_slice_judges_the_worst_slice(text, value):
     assert measure(gate(text), Scored(slices=SLICES)).value == value
 
@@ -122,8 +153,11 @@ def test_a_slice_that_is_no_number_is_never_passed_over():
         parts = [0.9, 0.9, 0.9]
         parts[place] = math.nan
         slices = {"accuracy_by_origin": dict(zip("abc", parts, strict=True))}
-        for text in ("accuracy by origin >= 0.1", "accuracy gap by origin <= 0.9",
-                     "accuracy by origin <= 1"):  # fmt: skip
+        for text in (
+            "accuracy by origin >= 0.1",
+            "accuracy gap by origin <= 0.9",
+            "accuracy by origin <= 1",
+        ):
             assert not verdict(text, {}, slices=slices).passed
 
 
@@ -214,8 +248,9 @@ def test_where_every_slice_has_too_few_rows_nothing_passes():
 
 def test_a_champion_is_judged_by_its_own_slices():
     own, other = ({"auc_by_origin": {"EWR": 0.9, "LGA": low}} for low in (0.6, 0.7))
-    found = verdict("auc by origin >= champion - 0.05", {}, slices=own,
-                    champion=Scored(slices=other))  # fmt: skip
+    found = verdict(
+        "auc by origin >= champion - 0.05", {}, slices=own, champion=Scored(slices=other)
+    )
     assert not found.passed
     assert (found.value, found.champion) == (0.6, 0.7)
     assert found.because == ("auc by origin: worst LGA 0.6 is not >= 0.65 (champion 0.7 - 0.05)")

@@ -34,11 +34,15 @@ def test_each_value_is_what_scikit_learn_says():
     found = {
         name: one["value"] for name, one in evaluation_metrics.scores(truth, pred, score).items()
     }
-    assert found == pytest.approx({
-        "accuracy": sk.accuracy_score(truth, pred), "precision": sk.precision_score(truth, pred),
-        "recall": sk.recall_score(truth, pred), "f1": sk.f1_score(truth, pred),
-        "auc": sk.roc_auc_score(truth, score),
-    })  # fmt: skip
+    assert found == pytest.approx(
+        {
+            "accuracy": sk.accuracy_score(truth, pred),
+            "precision": sk.precision_score(truth, pred),
+            "recall": sk.recall_score(truth, pred),
+            "f1": sk.f1_score(truth, pred),
+            "auc": sk.roc_auc_score(truth, score),
+        }
+    )
 
 
 def test_errors_of_amounts_are_what_scikit_learn_says():
@@ -149,8 +153,9 @@ def test_what_there_is_none_of_has_no_value():
     ],
 )
 def test_what_is_scored_follows_from_what_the_arrays_hold(truth, pred, metrics):
-    made = [np.array(list(x), dtype=object if isinstance(x[0], str) else None)
-            for x in (truth, pred)]  # fmt: skip
+    made = [
+        np.array(list(x), dtype=object if isinstance(x[0], str) else None) for x in (truth, pred)
+    ]
     assert evaluation_metrics.scores(*made).keys() == metrics
 
 

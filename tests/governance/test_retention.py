@@ -23,9 +23,13 @@ def kept(run, days, artifact):
 
 def registered(version, days=100, model="wine"):
     return ev.Registered(
-        run=f"r{version}", at=at(days), model=model, version=version, artifact=f"{model}{version}",
+        run=f"r{version}",
+        at=at(days),
+        model=model,
+        version=version,
+        artifact=f"{model}{version}",
         digest="d",
-    )  # fmt: skip
+    )
 
 
 def released(version, *, model="wine", rollback=False):
@@ -85,8 +89,9 @@ def test_a_run_is_as_young_as_its_last_event():
 def test_what_young_steps_left_stays():
     assert reachable(step(31, "a", "b"), step(29, "b", "c")) == {"b", "c"}
     assert retention.steps([step(31, "a", "b"), step(29, "b")]) == {
-        "a": NOW - timedelta(days=31), "b": NOW - timedelta(days=29),
-    }  # fmt: skip
+        "a": NOW - timedelta(days=31),
+        "b": NOW - timedelta(days=29),
+    }
 
 
 def test_a_record_of_another_form_holds_no_artifacts():

@@ -57,16 +57,34 @@ CSV = {"stat": [120, 1, 1, 1], "sha256": "a" * 64, "at": 1}
 def record(step: str, parameters: dict) -> dict:
     """Return what is recorded of a step."""
     return {
-        "version": 1, "notebook": "wine.ipynb", "unit": step, "step": step, "names": ["pd"],
-        "code": "c" * 64, "environment": "b" * 64, "channels": {}, "generators": {}, "drawn": {},
-        "parameters": parameters if step == "train" else {}, "inputs": READ[step],
-        "files": {"data.csv": CSV} if step == "load" else {}, "modules": {}, "folders": {},
-        "written": {"model.bin": CSV} if step == "train" else {}, "variables": {},
-        "values": MADE[step], "changed": [], "deletes": [], "unstored": [], "seconds": 0.1,
-        "artifacts": [{"names": [n], "format": "pickle", "bytes": 7, "sha256": "0" * 64}
-                      for n in MADE[step]],
-        "never": "", "external": False,
-    }  # fmt: skip
+        "version": 1,
+        "notebook": "wine.ipynb",
+        "unit": step,
+        "step": step,
+        "names": ["pd"],
+        "code": "c" * 64,
+        "environment": "b" * 64,
+        "channels": {},
+        "generators": {},
+        "drawn": {},
+        "parameters": parameters if step == "train" else {},
+        "inputs": READ[step],
+        "files": {"data.csv": CSV} if step == "load" else {},
+        "modules": {},
+        "folders": {},
+        "written": {"model.bin": CSV} if step == "train" else {},
+        "variables": {},
+        "values": MADE[step],
+        "changed": [],
+        "deletes": [],
+        "unstored": [],
+        "seconds": 0.1,
+        "artifacts": [
+            {"names": [n], "format": "pickle", "bytes": 7, "sha256": "0" * 64} for n in MADE[step]
+        ],
+        "never": "",
+        "external": False,
+    }
 
 
 class Story:
@@ -90,13 +108,22 @@ class Story:
         output = self.root / ".mlops" / "runs" / run / "wine.ipynb"
         output.parent.mkdir(parents=True)
         cells = [
-            nbformat.v4.new_code_cell(text, id=f"c{i}",
-                                      metadata={"tags": ["parameters"]} if i == 1 else {})
+            nbformat.v4.new_code_cell(
+                text, id=f"c{i}", metadata={"tags": ["parameters"]} if i == 1 else {}
+            )
             for i, text in enumerate(CELLS)
-        ]  # fmt: skip
+        ]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), output)
-        self.tell(ev.RunStarted(run=run, job=job, notebook="wine.ipynb", output=str(output),
-                                parameters=self.parameters, steps=tuple(MADE)))  # fmt: skip
+        self.tell(
+            ev.RunStarted(
+                run=run,
+                job=job,
+                notebook="wine.ipynb",
+                output=str(output),
+                parameters=self.parameters,
+                steps=tuple(MADE),
+            )
+        )
 
     def step(self, run: str, step: str, job: str = "") -> None:
         self.tell(
@@ -109,16 +136,23 @@ class Story:
             self.tell(ev.StepRecorded(run=run, step=step, unit=step, record=told))
 
     def reuse(self, run: str, step: str) -> None:
-        self.tell(ev.StepReused(run=run, step=step, because=f"`{step}` stands", cells=(1,)),
-                  ev.StepObserved(run=run, step=step, values=MADE[step]))  # fmt: skip
+        self.tell(
+            ev.StepReused(run=run, step=step, because=f"`{step}` stands", cells=(1,)),
+            ev.StepObserved(run=run, step=step, values=MADE[step]),
+        )
 
     def fail(self, run: str, step: str) -> None:
         self.tell(
             ev.StepStarted(run=run, step=step),
-            ev.CellFailed(run=run, cell=4, seconds=0.1, error="1/0",
-                          traceback="\x1b[31mZeroDivisionError\x1b[0m"),
+            ev.CellFailed(
+                run=run,
+                cell=4,
+                seconds=0.1,
+                error="1/0",
+                traceback="\x1b[31mZeroDivisionError\x1b[0m",
+            ),
             ev.StepFailed(run=run, step=step, seconds=0.1, error=f"step {step!r} failed", cell=4),
-        )  # fmt: skip
+        )
 
     def end(self, run: str, status: str = "finished", job: str = "", error: str = "") -> None:
         if status == "finished":

@@ -27,9 +27,13 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
 def mirror(story, database: str) -> MlflowMirror:
     """Return a mirror with an experiment of its own."""
     return MlflowMirror(
-        uri=database, experiment=story.root.name, artifacts=(story.root / "artifacts").as_uri(),
-        runs=story.root / ".mlops" / "runs", journal=story.journal, store=MemoryStore(),
-    )  # fmt: skip
+        uri=database,
+        experiment=story.root.name,
+        artifacts=(story.root / "artifacts").as_uri(),
+        runs=story.root / ".mlops" / "runs",
+        journal=story.journal,
+        store=MemoryStore(),
+    )
 
 
 def caught_up(made: MlflowMirror, story) -> object:
@@ -54,14 +58,16 @@ def test_a_run_lists_the_files_and_frames_it_read_by_our_digests(story, database
     csv, df = found["data.csv"], found["wine.df"]
     assert (csv.dataset.digest, csv.dataset.source_type) == ("a" * 36, "local")
     assert json.loads(csv.dataset.source) == {
-        "uri": str(story.root / "data.csv"), "mlops-nb.digest": "a" * 64,
-    }  # fmt: skip
+        "uri": str(story.root / "data.csv"),
+        "mlops-nb.digest": "a" * 64,
+    }
     assert json.loads(df.dataset.profile) == {"num_rows": 3, "num_elements": 6}
     columns = json.loads(df.dataset.schema)["mlflow_colspec"]
     assert [c["type"] for c in columns] == ["double", "datetime"]
     assert {t.key: t.value for t in df.tags} == {
-        "mlflow.data.context": "training", "mlops-nb.digest": "d" * 64,
-    }  # fmt: skip
+        "mlflow.data.context": "training",
+        "mlops-nb.digest": "d" * 64,
+    }
     assert {t.key: t.value for t in csv.tags}["mlflow.data.context"] == "input"
 
 
@@ -96,11 +102,19 @@ def test_a_registered_model_is_the_runs_output_and_carries_its_metrics(story, da
     story.start("r", "j")
     for step in ("load", "train", "judge"):
         story.step("r", step, "j")
-    story.tell(ev.ModelKept(run="r", job="j", variable="model", digest="e" * 64,
-                            artifact=artifact))  # fmt: skip
+    story.tell(ev.ModelKept(run="r", job="j", variable="model", digest="e" * 64, artifact=artifact))
     story.end("r", job="j")
-    story.tell(ev.Registered(run="r", job="j", model="wine", version=1, artifact=artifact,
-                             digest="e" * 64, metrics={"accuracy": 2.0}))  # fmt: skip
+    story.tell(
+        ev.Registered(
+            run="r",
+            job="j",
+            model="wine",
+            version=1,
+            artifact=artifact,
+            digest="e" * 64,
+            metrics={"accuracy": 2.0},
+        )
+    )
     run = caught_up(made, story)
     assert len(run.outputs.model_outputs) == 1
     client = made.client()
@@ -120,5 +134,6 @@ def test_the_frames_behind_a_metric_are_named_with_it(story):
     story.whole("r")
     told = lineage.inputs(*told_of(story, "r"), story.root)
     assert [(t["name"], t["context"]) for t in told] == [
-        ("data.csv", "input"), ("wine.df", "training"),
-    ]  # fmt: skip
+        ("data.csv", "input"),
+        ("wine.df", "training"),
+    ]

@@ -27,9 +27,16 @@ REGISTRY = Registry().with_resources(
     (schema["$id"], Resource.from_contents(schema)) for schema in (STANDARD, OWN)
 )
 ENDS = {"COMPLETE", "FAIL", "ABORT"}
-GATES = ({"gate": "accuracy >= 1", "passed": True, "value": 2.0, "champion": None, "because": ""},
-         {"gate": "rmse < 1", "passed": False, "value": None, "champion": None,
-          "because": "not measured"})  # fmt: skip
+GATES = (
+    {"gate": "accuracy >= 1", "passed": True, "value": 2.0, "champion": None, "because": ""},
+    {
+        "gate": "rmse < 1",
+        "passed": False,
+        "value": None,
+        "champion": None,
+        "because": "not measured",
+    },
+)
 
 
 def validate(schema: str, value: dict) -> None:
@@ -180,9 +187,16 @@ def test_a_run_that_ended_before_it_began_is_told_all_the_same(story):
 
 
 def test_a_scheduled_job_tells_its_interval_its_owner_and_its_gates(story):
-    story.tell(ev.RunQueued(run="r", job="j", trigger="schedule", scheduled_at="2026-01-02T00:00Z",
-                            data_start="2026-01-01T00:00:00+00:00",
-                            data_end="2026-01-02T00:00:00+00:00"))  # fmt: skip
+    story.tell(
+        ev.RunQueued(
+            run="r",
+            job="j",
+            trigger="schedule",
+            scheduled_at="2026-01-02T00:00Z",
+            data_start="2026-01-01T00:00:00+00:00",
+            data_end="2026-01-02T00:00:00+00:00",
+        )
+    )
     story.start("r", "j")
     for step in ("load", "train", "judge"):
         story.step("r", step, "j")
@@ -305,7 +319,9 @@ def test_the_standards_own_client_can_make_every_event(story):
             if facet["_schemaURL"] != OWN["$id"]:
                 assert known[name](**told)._get_schema() == facet["_schemaURL"]
         event_v2.RunEvent(
-            eventType=event_v2.RunState[event["eventType"]], eventTime=event["eventTime"],
-            producer=event["producer"], run=event_v2.Run(event["run"]["runId"]),
+            eventType=event_v2.RunState[event["eventType"]],
+            eventTime=event["eventTime"],
+            producer=event["producer"],
+            run=event_v2.Run(event["run"]["runId"]),
             job=event_v2.Job(event["job"]["namespace"], event["job"]["name"]),
-        )  # fmt: skip
+        )

@@ -23,32 +23,29 @@ OURS = json.loads((Path(__file__).parent / "schemas/openlineage-2-0-2.json").rea
 OWN = json.loads((Path(facets.__file__).parent / "schemas/StepRunFacet.json").read_text())
 EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
 # sha256 of each file, as released
-PUBLISHED = {
-    "ColumnLineageDatasetFacet": "04d96b4985ca32470c7f9d73163da76678fb160bc8d80cbbc5abf312e9537466",
-    "DataQualityAssertionsDatasetFacet":
-        "65c785790728ccf3f1fe326a0a064a91934b242807a015c2c3e99bde913abc56",
-    "DatasetVersionDatasetFacet":
-        "91f57b67bc6d639bb6d600e26b827dac551e3520a233d1785d65870da263dc34",
-    "ErrorMessageRunFacet": "b11b4ee8b0f99f6846264f87cad48390255c7ef142ce623216660c7097be0ea6",
-    "ExecutionParametersRunFacet":
-        "6e24e4869116c2a2e4cb56ae8cd7702f4dce1609e87c3e83b196b985f46c5717",
-    "InputStatisticsInputDatasetFacet":
-        "39229ddd334bea16e35942e01cd59b7acb178d50688d4227894e01f39da8a669",
-    "JobTypeJobFacet": "11c12cab95a411ca31066c80d2bb4aefd37bbcadbda5e4d343d2069853b907d5",
-    "NominalTimeRunFacet": "d9520e5731c7d1d25e1372730859b4efc986a9d4bd2315fe63c946957fe343b6",
-    "OpenLineage": "69f68bee00b9beac88a87059c0102410e7bb05f3f43c46d02a0409831eceb0d2",
-    "OutputStatisticsOutputDatasetFacet":
-        "d89f01440d08e10bb6e4a95c437f736e70034058f97d4955a35e1cda70c9d37e",
-    "OwnershipJobFacet": "c54ae771b1183efbe007a778eb5bf05e9e3f39f3d48f22a4beceea00950abdad",
-    "ParentRunFacet": "efdd06ef87537849f1ec7984cc2e36cbdcea40083635c20fd9af1934ba601d57",
-    "ProcessingEngineRunFacet": "7cc28d9996802685f484dcd5d4be48517f5a23a4c9ab00837e9936b769f68e10",
-    "SchemaDatasetFacet": "50236a779aa64baa0bad0055391838bd22fcb36ce667c41d60ada80915e899b6",
-    "SourceCodeJobFacet": "e54592aadd32e740b659fb59de59120b43e4a8bde13a0ff7099ccef3c0db48e6",
-    "SourceCodeLocationJobFacet":
-        "9fa4e9c251613ea4218f22aef0be914dfcd19da55b4ed7210480ba60362073b6",
-    "TagsRunFacet": "87c2bce2b8325c3788416ed99f98171e35c4f1a692be878c73e65fa7915ca2fb",
-    "TestRunFacet": "7f3bc75dcd91da63d0abc7dbcf94fe79195bc42808632db9322ef66c5a638c6b",
-}  # fmt: skip
+PUBLISHED = dict(
+    line.split()
+    for line in """\
+ColumnLineageDatasetFacet 04d96b4985ca32470c7f9d73163da76678fb160bc8d80cbbc5abf312e9537466
+DataQualityAssertionsDatasetFacet 65c785790728ccf3f1fe326a0a064a91934b242807a015c2c3e99bde913abc56
+DatasetVersionDatasetFacet 91f57b67bc6d639bb6d600e26b827dac551e3520a233d1785d65870da263dc34
+ErrorMessageRunFacet b11b4ee8b0f99f6846264f87cad48390255c7ef142ce623216660c7097be0ea6
+ExecutionParametersRunFacet 6e24e4869116c2a2e4cb56ae8cd7702f4dce1609e87c3e83b196b985f46c5717
+InputStatisticsInputDatasetFacet 39229ddd334bea16e35942e01cd59b7acb178d50688d4227894e01f39da8a669
+JobTypeJobFacet 11c12cab95a411ca31066c80d2bb4aefd37bbcadbda5e4d343d2069853b907d5
+NominalTimeRunFacet d9520e5731c7d1d25e1372730859b4efc986a9d4bd2315fe63c946957fe343b6
+OpenLineage 69f68bee00b9beac88a87059c0102410e7bb05f3f43c46d02a0409831eceb0d2
+OutputStatisticsOutputDatasetFacet d89f01440d08e10bb6e4a95c437f736e70034058f97d4955a35e1cda70c9d37e
+OwnershipJobFacet c54ae771b1183efbe007a778eb5bf05e9e3f39f3d48f22a4beceea00950abdad
+ParentRunFacet efdd06ef87537849f1ec7984cc2e36cbdcea40083635c20fd9af1934ba601d57
+ProcessingEngineRunFacet 7cc28d9996802685f484dcd5d4be48517f5a23a4c9ab00837e9936b769f68e10
+SchemaDatasetFacet 50236a779aa64baa0bad0055391838bd22fcb36ce667c41d60ada80915e899b6
+SourceCodeJobFacet e54592aadd32e740b659fb59de59120b43e4a8bde13a0ff7099ccef3c0db48e6
+SourceCodeLocationJobFacet 9fa4e9c251613ea4218f22aef0be914dfcd19da55b4ed7210480ba60362073b6
+TagsRunFacet 87c2bce2b8325c3788416ed99f98171e35c4f1a692be878c73e65fa7915ca2fb
+TestRunFacet 7f3bc75dcd91da63d0abc7dbcf94fe79195bc42808632db9322ef66c5a638c6b
+""".splitlines()
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +71,16 @@ def told(story) -> list[dict]:
     for step in ("load", "train", "judge"):
         story.reuse("again", step)
     story.end("again")
-    story.tell(ev.RunQueued(run="j", job="j", trigger="schedule", scheduled_at="2026-01-02T00:00Z",
-                            data_start="2026-01-01T00:00:00+00:00",
-                            data_end="2026-01-02T00:00:00+00:00"))  # fmt: skip
+    story.tell(
+        ev.RunQueued(
+            run="j",
+            job="j",
+            trigger="schedule",
+            scheduled_at="2026-01-02T00:00Z",
+            data_start="2026-01-01T00:00:00+00:00",
+            data_end="2026-01-02T00:00:00+00:00",
+        )
+    )
     story.start("j", "j")
     for step in ("load", "train", "judge"):
         story.step("j", step, "j")

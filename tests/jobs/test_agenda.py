@@ -23,8 +23,14 @@ BERLIN = "Europe/Berlin"
 
 
 def job(line: str = "30 2 * * *", zone: str = BERLIN, *, retries: int = 0, **policy: str) -> Job:
-    return Job(name="j", notebook="n", folder=".", source="n", retries=retries,
-               schedule=schedule.schedule(line, zone, **policy))  # fmt: skip
+    return Job(
+        name="j",
+        notebook="n",
+        folder=".",
+        source="n",
+        retries=retries,
+        schedule=schedule.schedule(line, zone, **policy),
+    )
 
 
 class World:
@@ -50,9 +56,11 @@ class World:
         return found
 
     def end(self, run: str, status: str = "finished") -> None:
-        self.take(RunClaimed(run=run, job="j", process=(1, "host 1")),
-                  RunFinished(run=run, job="j", status=status, seconds=1.0, error="no"),
-                  RunDone(run=run, job="j", exit_status=int(status != "finished")))  # fmt: skip
+        self.take(
+            RunClaimed(run=run, job="j", process=(1, "host 1")),
+            RunFinished(run=run, job="j", status=status, seconds=1.0, error="no"),
+            RunDone(run=run, job="j", exit_status=int(status != "finished")),
+        )
 
 
 def moments(since: str, until: str, step: timedelta) -> Iterator[datetime]:
@@ -201,10 +209,12 @@ def test_a_try_waits_for_its_time_and_makes_those_before_it_void():
 def test_what_a_lost_process_says_later_is_void():
     world = World(job(), "2026-01-01T00:00:00+00:00")
     *_, event = world.look(datetime(2026, 1, 2, 12, tzinfo=UTC))
-    world.take(RunClaimed(run=event.run, job="j", process=(1, "h 1")),
-               RunLost(run=event.run, error="killed"),
-               RunFinished(run=event.run, status="finished", seconds=1.0),
-               Judged(run=event.run, verdicts=(), passed=True))  # fmt: skip
+    world.take(
+        RunClaimed(run=event.run, job="j", process=(1, "h 1")),
+        RunLost(run=event.run, error="killed"),
+        RunFinished(run=event.run, status="finished", seconds=1.0),
+        Judged(run=event.run, verdicts=(), passed=True),
+    )
     run = world.runs[event.run]
     assert (run.status, run.error, run.judged) == ("failed", "killed", False)
     assert not agenda.at_work(run)
@@ -213,8 +223,10 @@ def test_what_a_lost_process_says_later_is_void():
 def test_a_run_between_its_end_and_its_verdict_is_still_at_work():
     world = World(job(), "2026-01-01T00:00:00+00:00")
     *_, event = world.look(datetime(2026, 1, 2, 12, tzinfo=UTC))
-    world.take(RunClaimed(run=event.run, job="j", process=(1, "h 1")),
-               RunFinished(run=event.run, status="finished", seconds=1.0))  # fmt: skip
+    world.take(
+        RunClaimed(run=event.run, job="j", process=(1, "h 1")),
+        RunFinished(run=event.run, status="finished", seconds=1.0),
+    )
     assert agenda.at_work(world.runs[event.run])
     world.take(RunDone(run=event.run, exit_status=0))
     assert not agenda.is_open(world.runs[event.run])

@@ -51,10 +51,18 @@ def test_where_no_clock_changes_a_day_is_a_day():
 
 @pytest.mark.parametrize(
     ("macro", "line"),
-    [("@hourly", "0 * * * *"), ("@daily", "0 0 * * *"), ("@midnight", "0 0 * * *"),
-     ("@weekly", "0 0 * * 0"), ("@monthly", "0 0 1 * *"), ("@yearly", "0 0 1 1 *"),
-     ("@annually", "0 0 1 1 *"), (" @DAILY ", "0 0 * * *"), ("0  3 * * 1 ", "0 3 * * 1")],
-)  # fmt: skip
+    [
+        ("@hourly", "0 * * * *"),
+        ("@daily", "0 0 * * *"),
+        ("@midnight", "0 0 * * *"),
+        ("@weekly", "0 0 * * 0"),
+        ("@monthly", "0 0 1 * *"),
+        ("@yearly", "0 0 1 1 *"),
+        ("@annually", "0 0 1 1 *"),
+        (" @DAILY ", "0 0 * * *"),
+        ("0  3 * * 1 ", "0 3 * * 1"),
+    ],
+)
 def test_a_macro_is_the_line_it_stands_for(macro, line):
     assert schedule.schedule(macro, "UTC").cron == line
 
@@ -78,13 +86,20 @@ def test_a_day_of_the_month_or_of_the_week_is_enough():
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("0 0 0 * * *", "five fields"), ("0 0 * *", "five fields"), ("", "five fields"),
-        ("@reboot", "five fields"), ("@every 5m", "five fields"), ("61 * * * *", "no cron line"),
-        ("* * * * MOO", "no cron line"), ("0 24 * * *", "no cron line"),
-        ("*/0 * * * *", "no cron line"), ("0 0 30 2 *", "never comes due"),
-        ("0 0 31 4 *", "never comes due"), ("a b c d e", "no cron line"),
+        ("0 0 0 * * *", "five fields"),
+        ("0 0 * *", "five fields"),
+        ("", "five fields"),
+        ("@reboot", "five fields"),
+        ("@every 5m", "five fields"),
+        ("61 * * * *", "no cron line"),
+        ("* * * * MOO", "no cron line"),
+        ("0 24 * * *", "no cron line"),
+        ("*/0 * * * *", "no cron line"),
+        ("0 0 30 2 *", "never comes due"),
+        ("0 0 31 4 *", "never comes due"),
+        ("a b c d e", "no cron line"),
     ],
-)  # fmt: skip
+)
 def test_a_line_that_is_none_is_refused(line, says):
     with pytest.raises(JobError) as refused:
         schedule.schedule(line, "UTC")
@@ -95,9 +110,16 @@ def test_a_line_that_is_none_is_refused(line, says):
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("Seoul", "Asia/Seoul"), ("europe/berlin", "Europe/Berlin"), ("Mars/Base", "UTC"), ("", "UTC"),
-     ("../etc/passwd", "UTC"), ("/etc/localtime", "UTC"), ("Europe", "Europe/")],
-)  # fmt: skip
+    [
+        ("Seoul", "Asia/Seoul"),
+        ("europe/berlin", "Europe/Berlin"),
+        ("Mars/Base", "UTC"),
+        ("", "UTC"),
+        ("../etc/passwd", "UTC"),
+        ("/etc/localtime", "UTC"),
+        ("Europe", "Europe/"),
+    ],
+)
 def test_a_zone_that_is_none_is_refused_with_one_that_is(name, near):
     with pytest.raises(JobError) as refused:
         schedule.schedule("@daily", name)
@@ -193,9 +215,15 @@ def test_a_template_is_filled_in_and_cast_to_the_type_of_the_default(value, kind
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [("{data_end:%Y-%m-%d}", "int"), ("{data_end:%B}", "float"), ("{data_end:%d}", "bool"),
-     ("{data_end}{x}", "str"), ("{data_end}{0}", "str"), ("{data_end!z}", "str")],
-)  # fmt: skip
+    [
+        ("{data_end:%Y-%m-%d}", "int"),
+        ("{data_end:%B}", "float"),
+        ("{data_end:%d}", "bool"),
+        ("{data_end}{x}", "str"),
+        ("{data_end}{0}", "str"),
+        ("{data_end!z}", "str"),
+    ],
+)
 def test_a_template_that_cannot_be_filled_in_is_refused(value, kind):
     known = {"p": Parameter(name="p", value=None, type=kind)}
     with pytest.raises(ParameterError) as refused:

@@ -10,10 +10,13 @@ LOAD, TRAIN = "%mlops step load\ndf = 1", "%mlops step train\nmodel = df"
 
 
 def notebook(*texts, ids=None):
-    return Notebook(name="n", cells=tuple(
-        Cell(index=i, position=i, id=(ids or range(99))[i], source=text)
-        for i, text in enumerate(texts)
-    ))  # fmt: skip
+    return Notebook(
+        name="n",
+        cells=tuple(
+            Cell(index=i, position=i, id=(ids or range(99))[i], source=text)
+            for i, text in enumerate(texts)
+        ),
+    )
 
 
 def frame(digest, rows, **columns):
@@ -32,8 +35,9 @@ def side(name="a", *, code=(LOAD, TRAIN), works=(), packages=None, ids=None, ran
     return Side(
         run=Run(id=name, steps=ran or {}, **run),
         trace=Trace(run=name, source="n", parameters={}, works=tuple(works), notebook=texts),
-        packages=packages, steps=steps,
-    )  # fmt: skip
+        packages=packages,
+        steps=steps,
+    )
 
 
 def diff(a, b):
@@ -41,8 +45,12 @@ def diff(a, b):
 
 
 def test_a_run_differs_in_nothing_from_itself():
-    one = side(works=[work({"df": frame("1", 2)})], packages={"numpy": "1"}, metrics={"r": 1.0},
-               parameters={"x": float("nan")})  # fmt: skip
+    one = side(
+        works=[work({"df": frame("1", 2)})],
+        packages={"numpy": "1"},
+        metrics={"r": 1.0},
+        parameters={"x": float("nan")},
+    )
     told = diff(one, one)
     assert {k: v for k, v in told.items() if k in {"code", "data", "packages"} and v} == {}
     assert told["same"]
@@ -99,10 +107,14 @@ def test_parameters_tell_types_apart_and_what_is_only_on_one_side():
 
 
 def test_data_is_told_by_file_and_by_frame():
-    old = work({"df": frame("1", 2, x=("int64", 0.0), gone=("int64", 0.0), m=("f", 0.0))},
-               {"a.csv": {"sha256": "a"}, "same.csv": {"sha256": "s"}})  # fmt: skip
-    new = work({"df": frame("2", 3, x=("float64", 0.0), new=("int64", 0.0), m=("f", 0.25))},
-               {"a.csv": {"sha256": "b"}, "same.csv": {"sha256": "s"}})  # fmt: skip
+    old = work(
+        {"df": frame("1", 2, x=("int64", 0.0), gone=("int64", 0.0), m=("f", 0.0))},
+        {"a.csv": {"sha256": "a"}, "same.csv": {"sha256": "s"}},
+    )
+    new = work(
+        {"df": frame("2", 3, x=("float64", 0.0), new=("int64", 0.0), m=("f", 0.25))},
+        {"a.csv": {"sha256": "b"}, "same.csv": {"sha256": "s"}},
+    )
     file, value = diff(side(works=[old]), side("b", works=[new]))["data"]
     assert file == {"kind": "file", "name": "a.csv", "from": "a", "to": "b"}
     assert value["rows"] == [2, 3]
@@ -157,6 +169,11 @@ def test_steps_are_told_but_do_not_make_a_difference():
     b = side("b", ran={"load": {"status": "reused", "seconds": 0.0}})
     told = diff(a, b)
     assert told["same"]
-    assert told["steps"] == [{"name": "load", "from": {"status": "finished", "seconds": 2.0},
-                              "to": {"status": "reused", "seconds": 0.0}}]  # fmt: skip
+    assert told["steps"] == [
+        {
+            "name": "load",
+            "from": {"status": "finished", "seconds": 2.0},
+            "to": {"status": "reused", "seconds": 0.0},
+        }
+    ]
     assert "load: finished 2.00 s → reused" in differences.as_text(told)

@@ -43,11 +43,19 @@ def seen(step):
 
 def record(step, rate=2, **more):
     return {
-        "notebook": "n.ipynb", "unit": step, "step": step, "names": NAMES[step],
-        "parameters": {"rate": rate} if step == "train" else {}, "inputs": READS[step],
-        "values": seen(step), "files": {"a.csv": A_FILE} if step == "load" else {},
-        "modules": {"own.py": A_FILE}, "written": {}, "never": "", **more,
-    }  # fmt: skip
+        "notebook": "n.ipynb",
+        "unit": step,
+        "step": step,
+        "names": NAMES[step],
+        "parameters": {"rate": rate} if step == "train" else {},
+        "inputs": READS[step],
+        "values": seen(step),
+        "files": {"a.csv": A_FILE} if step == "load" else {},
+        "modules": {"own.py": A_FILE},
+        "written": {},
+        "never": "",
+        **more,
+    }
 
 
 def happened(*found):
@@ -64,20 +72,26 @@ def began(run, rate=2):
 def ran(run, step, **more):
     told = record(step, **more)
     return (
-        ev.StepStarted(run=run, step=step), ev.StepFinished(run=run, step=step, seconds=0.1),
+        ev.StepStarted(run=run, step=step),
+        ev.StepFinished(run=run, step=step, seconds=0.1),
         ev.StepObserved(run=run, step=step, values=seen(step)),
         ev.StepRecorded(run=run, step=step, unit=step, record=told),
-    )  # fmt: skip
+    )
 
 
 def stood(run, step):
-    return (ev.StepReused(run=run, step=step, because="it stands"),
-            ev.StepObserved(run=run, step=step, values=seen(step)))  # fmt: skip
+    return (
+        ev.StepReused(run=run, step=step, because="it stands"),
+        ev.StepObserved(run=run, step=step, values=seen(step)),
+    )
 
 
 def whole(run):
-    return (began(run), *(e for s in VALUES for e in ran(run, s)),
-            ev.RunFinished(run=run, status="finished", seconds=1.0))  # fmt: skip
+    return (
+        began(run),
+        *(e for s in VALUES for e in ran(run, s)),
+        ev.RunFinished(run=run, status="finished", seconds=1.0),
+    )
 
 
 def notebook():
@@ -95,9 +109,18 @@ def test_a_model_comes_from_the_changed_frame_its_file_its_parameter_and_what_it
     root, part = behind("model", "r", happened(*whole("r")), **notebook())
     assert root == "value:model@train"
     assert set(part.nodes) == {
-        "value:model@train", "step:train", "parameter:rate", "package:numpy", "value:df@clean",
-        "step:clean", "value:df@load", "step:load", "file:a.csv", "file:own.py", "step:cell 2",
-    }  # fmt: skip
+        "value:model@train",
+        "step:train",
+        "parameter:rate",
+        "package:numpy",
+        "value:df@clean",
+        "step:clean",
+        "value:df@load",
+        "step:load",
+        "file:a.csv",
+        "file:own.py",
+        "step:cell 2",
+    }
     assert ("value:df@load", "step:clean") in part.edges
     assert ("value:df@load", "step:train") not in part.edges
     assert ("package:numpy", "step:train") in part.edges
@@ -118,9 +141,11 @@ def test_an_unknown_name_is_refused_and_the_known_ones_are_named():
 
 def test_a_step_that_stood_has_the_files_of_the_record_it_stood_by():
     events = happened(
-        *whole("a"), began("b"), *(e for s in VALUES for e in stood("b", s)),
+        *whole("a"),
+        began("b"),
+        *(e for s in VALUES for e in stood("b", s)),
         ev.RunFinished(run="b", status="finished", seconds=0.1),
-    )  # fmt: skip
+    )
     _, part = behind("model", "b", events, **notebook())
     assert {"file:a.csv", "parameter:rate", "value:df@load"} <= set(part.nodes)
     assert part.nodes["step:load"]["reused"] is True
@@ -132,12 +157,14 @@ def test_the_record_of_another_parameter_or_another_value_is_not_the_one_stood_b
     changed = record("train") | {"values": {"model": {"digest": "0"}}}
     later = record("train", never="it is of a later run")
     events = happened(
-        *whole("a"), ev.StepRecorded(step="train", unit="train", record=other),
-        ev.StepRecorded(step="train", unit="train", record=changed), began("b"),
+        *whole("a"),
+        ev.StepRecorded(step="train", unit="train", record=other),
+        ev.StepRecorded(step="train", unit="train", record=changed),
+        began("b"),
         *(e for s in VALUES for e in stood("b", s)),
         ev.RunFinished(run="b", status="finished", seconds=0.1),
         ev.StepRecorded(run="c", step="train", unit="train", record=later),
-    )  # fmt: skip
+    )
     work = next(w for w in trace("b", events).works if w.step == "train")
     assert work.record == record("train")
 
@@ -154,10 +181,16 @@ def test_without_records_the_text_tells_what_was_read_and_observation_which_valu
 
 
 def test_what_is_outside_is_told():
-    extra = {"variables": {"HOME": "x"}, "generators": {"rng:numpy": "s"},
-             "never": "it reads from outside: http://host/x"}  # fmt: skip
-    events = happened(began("r"), *ran("r", "load", **extra),
-                      ev.RunFinished(run="r", status="finished", seconds=1.0))  # fmt: skip
+    extra = {
+        "variables": {"HOME": "x"},
+        "generators": {"rng:numpy": "s"},
+        "never": "it reads from outside: http://host/x",
+    }
+    events = happened(
+        began("r"),
+        *ran("r", "load", **extra),
+        ev.RunFinished(run="r", status="finished", seconds=1.0),
+    )
     _, part = behind("df", "r", events)
     labels = {n["label"] for n in part.nodes.values() if n["kind"] == "outside"}
     assert labels == {"environment variable HOME", "random state of numpy", "http://host/x"}
@@ -165,8 +198,11 @@ def test_what_is_outside_is_told():
 
 def test_a_file_that_is_read_and_written_is_no_endless_tree():
     extra = {"written": {"a.csv": A_FILE}}
-    events = happened(began("r"), *ran("r", "load", **extra),
-                      ev.RunFinished(run="r", status="finished", seconds=1.0))  # fmt: skip
+    events = happened(
+        began("r"),
+        *ran("r", "load", **extra),
+        ev.RunFinished(run="r", status="finished", seconds=1.0),
+    )
     root, part = behind("df", "r", events)
     assert lineage_graph.as_text(part, root).count("step load") == 2
     assert svg.svg(**part.json()).startswith("<svg")

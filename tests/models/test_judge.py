@@ -13,8 +13,15 @@ from mlops_nb.runs.history import Run
 
 
 def job(*gates: str) -> Job:
-    return Job(name="wine", notebook="pipeline.ipynb", folder=".", source="wine.ipynb",
-               gates=gates, model_name="wine", model_variable="model")  # fmt: skip
+    return Job(
+        name="wine",
+        notebook="pipeline.ipynb",
+        folder=".",
+        source="wine.ipynb",
+        gates=gates,
+        model_name="wine",
+        model_variable="model",
+    )
 
 
 def done(digest: str = "new", **metrics: float) -> Run:
@@ -53,8 +60,10 @@ def test_the_champion_is_what_a_challenger_must_beat():
     assert not judged.passed
     run.champion[1] = {"auc": 0.605}
     assert [type(e) for e in judge(job("auc >= champion - 0.01"), run, known(1))] == [
-        Judged, Registered, Released,
-    ]  # fmt: skip
+        Judged,
+        Registered,
+        Released,
+    ]
 
 
 def test_a_champion_that_could_not_be_scored_refuses_and_is_never_taken_for_none():
@@ -77,8 +86,11 @@ def test_a_model_whose_content_cannot_be_told_is_never_taken_for_the_champion():
 
 
 def test_versions_go_on_after_a_rollback():
-    events = list(judge(job(), done(auc=0.6), Model(name="wine", versions=known(1, 2, 3).versions,
-                                                   releases=[1])))  # fmt: skip
+    events = list(
+        judge(
+            job(), done(auc=0.6), Model(name="wine", versions=known(1, 2, 3).versions, releases=[1])
+        )
+    )
     assert events[1].version == 4
     assert events[2].previous == 1
 

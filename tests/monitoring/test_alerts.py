@@ -11,8 +11,14 @@ from mlops_nb.monitoring.health import Standing
 from mlops_nb.storage.memory import MemoryJournal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-BAD = Standing(job="j", kind="failed", cause="r0", what="it broke; version 3 still answers",
-               fix="mlops-nb show r1", run="r1")  # fmt: skip
+BAD = Standing(
+    job="j",
+    kind="failed",
+    cause="r0",
+    what="it broke; version 3 still answers",
+    fix="mlops-nb show r1",
+    run="r1",
+)
 FINE = Standing(job="j", kind="failed", cause="r2", because="run r2 finished", run="r2")
 NAME = "j-failed-1"
 
@@ -168,8 +174,10 @@ def test_that_it_is_over_is_told_to_those_only_that_were_told_that_it_began():
     desk.stands(FINE)
     desk.now += timedelta(hours=1)
     assert [desk.tell("log"), desk.tell("webhook:dead"), desk.tell("webhook:new")] == [
-        "ended 1", "", "",
-    ]  # fmt: skip
+        "ended 1",
+        "",
+        "",
+    ]
 
 
 def test_what_a_channel_did_not_take_is_tried_five_times_with_growing_pauses():

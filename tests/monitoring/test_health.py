@@ -33,8 +33,11 @@ class Story:
         """Let a run be queued, be taken by a process, and end."""
         tick = self.now.isoformat()
         about = {"trigger": "schedule", "scheduled_at": tick, **queued}
-        self.happens(ev.RunQueued(run=name, job="flights", **about),
-                     ev.RunClaimed(run=name, job="flights", process=(1, "h")), *ends)  # fmt: skip
+        self.happens(
+            ev.RunQueued(run=name, job="flights", **about),
+            ev.RunClaimed(run=name, job="flights", process=(1, "h")),
+            *ends,
+        )
 
     def fails(self, name, error="it broke", **queued):
         self.run(name, ended(name, "failed", error), done(name, 1), **queued)
@@ -64,8 +67,12 @@ def ended(run, status="finished", error=""):
 
 
 def judged(run, *, value=0.7):
-    verdict = {"gate": "auc >= 0.6", "passed": value >= 0.6, "value": value,
-               "because": f"auc {value} is {'' if value >= 0.6 else 'not '}>= 0.6"}  # fmt: skip
+    verdict = {
+        "gate": "auc >= 0.6",
+        "passed": value >= 0.6,
+        "value": value,
+        "because": f"auc {value} is {'' if value >= 0.6 else 'not '}>= 0.6",
+    }
     return ev.Judged(run=run, job="flights", verdicts=(verdict,), passed=value >= 0.6)
 
 
@@ -132,8 +139,9 @@ def test_without_a_version_before_a_rollback_is_not_what_to_type():
     story.fails("r1")
     story.run("r2", scored("r2", 1, 0.5), ended("r2", "failed", "late"), done("r2", 1))
     assert (story.stands("failed").urgent, story.stands("failed").fix) == (
-        True, "mlops-nb show r2",
-    )  # fmt: skip
+        True,
+        "mlops-nb show r2",
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,9 +158,10 @@ def test_what_was_measured_last_of_the_champion_counts_whoever_measured_it(first
 def test_what_was_measured_of_another_version_or_went_wrong_says_nothing_of_the_champion():
     story = Story()
     story.happens(released(3))
-    story.happens(ev.Evaluated(job="flights", model="M", version=2, metrics={"auc": 0.1}),
-                  ev.Evaluated(job="flights", model="M", version=3, metrics={"auc": 0.1},
-                               error="no labels"))  # fmt: skip
+    story.happens(
+        ev.Evaluated(job="flights", model="M", version=2, metrics={"auc": 0.1}),
+        ev.Evaluated(job="flights", model="M", version=3, metrics={"auc": 0.1}, error="no labels"),
+    )
     story.fails("r1")
     assert not story.stands("failed").urgent
 
@@ -178,8 +187,9 @@ def test_a_run_that_is_tried_again_has_not_failed_yet_and_the_last_try_counts():
 def test_a_run_whose_last_try_went_well_has_not_failed():
     story = Story(retries=1)
     story.fails("r1")
-    story.run("r2", ended("r2"), judged("r2"), released(1, "r2"), done("r2", 0), attempt=2,
-              first="r1")  # fmt: skip
+    story.run(
+        "r2", ended("r2"), judged("r2"), released(1, "r2"), done("r2", 0), attempt=2, first="r1"
+    )
     assert not story.stands("failed").what
 
 
@@ -211,14 +221,20 @@ def test_a_run_that_a_person_stopped_is_neither_good_nor_bad():
 def test_what_a_person_promotes_by_hand_alarms_nobody_but_a_release_mends():
     story = Story()
     for run, status in (("p1", "failed"), ("p2", "finished")):
-        story.happens(ev.RunQueued(run=run, job="flights", trigger="promote", scheduled_at="T"),
-                      ended(run, status))  # fmt: skip
+        story.happens(
+            ev.RunQueued(run=run, job="flights", trigger="promote", scheduled_at="T"),
+            ended(run, status),
+        )
     story.happens(judged("p2", value=0.5))
     assert not story.stands("failed").what
     assert not story.stands("refused").what
     story.fails("r1")
-    story.happens(ev.RunQueued(run="p3", job="flights", trigger="promote", scheduled_at="T"),
-                  ended("p3"), judged("p3"), released(1, "p3"))  # fmt: skip
+    story.happens(
+        ev.RunQueued(run="p3", job="flights", trigger="promote", scheduled_at="T"),
+        ended("p3"),
+        judged("p3"),
+        released(1, "p3"),
+    )
     assert not story.stands("failed").what
 
 
@@ -239,8 +255,9 @@ def test_a_good_run_mends_and_says_which_version_answers_now():
     found = story.stands("failed")
     assert found.what == ""
     assert (found.cause, found.because) == (
-        "r2", "run r2 finished; version 4 answers now; users are not hurt",
-    )  # fmt: skip
+        "r2",
+        "run r2 finished; version 4 answers now; users are not hurt",
+    )
 
 
 def test_several_failures_one_after_the_other_have_one_cause_and_the_last_one_is_told():
@@ -289,8 +306,9 @@ def test_one_refusal_after_the_other_is_one_trouble():
     story.refuses("r1")
     story.refuses("r2")
     assert (story.stands("refused").cause, story.stands("refused").fix) == (
-        "r0", "mlops-nb show r2",
-    )  # fmt: skip
+        "r0",
+        "mlops-nb show r2",
+    )
 
 
 # what did not run
@@ -399,16 +417,20 @@ def test_a_champion_that_somebody_moved_is_told_until_the_next_release_or_until_
 
 def test_a_model_of_no_job_stands_by_its_own_name():
     story = Story()
-    story.happens(ev.Released(model="N", version=1), ev.AliasMoved(model="N", found="2",
-                                                                   expected="1"))  # fmt: skip
+    story.happens(
+        ev.Released(model="N", version=1), ev.AliasMoved(model="N", found="2", expected="1")
+    )
     found = health.standings(story.facts(), {}, story.now)
     assert [s.job for s in found if s.what] == ["N"]
 
 
 def test_a_job_that_made_two_models_has_one_standing_of_a_kind():
     story = Story()
-    story.happens(released(1), ev.Released(job="flights", model="N", version=1),
-                  ev.AliasMoved(model="M", found="2", expected="1"))  # fmt: skip
+    story.happens(
+        released(1),
+        ev.Released(job="flights", model="N", version=1),
+        ev.AliasMoved(model="M", found="2", expected="1"),
+    )
     assert "'M'" in story.stands("moved").what
 
 
@@ -430,8 +452,11 @@ def test_what_lies_before_the_last_good_run_is_forgotten_and_nothing_stands_othe
     assert sorted(facts.runs["flights"]) == sorted(facts.began) == ["r3", "r4", "slow"]
     assert health.standings(facts, jobs, story.now) == before
     again = health.Facts()
-    again.take(e for e in story.journal.read()
-               if e.id > place["flights"] or isinstance(e, health.OF_THE_REST))  # fmt: skip
+    again.take(
+        e
+        for e in story.journal.read()
+        if e.id > place["flights"] or isinstance(e, health.OF_THE_REST)
+    )
     assert health.standings(again, jobs, story.now) == before
 
 

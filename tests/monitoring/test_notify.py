@@ -21,9 +21,15 @@ from mlops_nb.monitoring.notify import Delivery, Teller, channels
 from mlops_nb.storage.journal import open_journal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-RAISED = ev.AlertRaised(run="r1", job="flights", alert="flights-failed-1", kind="failed",
-                        what="it broke; version 3 still answers; users are not hurt",
-                        fix="mlops-nb show r1", cause="r0")  # fmt: skip
+RAISED = ev.AlertRaised(
+    run="r1",
+    job="flights",
+    alert="flights-failed-1",
+    kind="failed",
+    what="it broke; version 3 still answers; users are not hurt",
+    fix="mlops-nb show r1",
+    cause="r0",
+)
 
 
 class Server:
@@ -91,10 +97,12 @@ class Post:
         """Tell what is due, and return what the journal says of it: (channel, error)."""
         found = list(self.journal.read())
         known = alerts.alerts(found)
-        due = [Delivery(alert=alert, channel=channel, sent=sent)
-               for alert in known.values()
-               for channel in (self.teller.channel, *channels(notify))
-               if (sent := alerts.due(alert, channel.name, self.now)) is not None]  # fmt: skip
+        due = [
+            Delivery(alert=alert, channel=channel, sent=sent)
+            for alert in known.values()
+            for channel in (self.teller.channel, *channels(notify))
+            if (sent := alerts.due(alert, channel.name, self.now)) is not None
+        ]
         self.teller.start(due)
         self.teller.wait()
         last = {}
@@ -129,15 +137,21 @@ def test_the_log_has_one_line_for_each_message_whoever_else_is_told(post):
     assert post.tell() == {"log": ""}
     began, ended = post.lines()
     assert began == {
-        "version": 1, "alert": "flights-failed-1", "job": "flights", "kind": "failed",
-        "about": "raised", "urgent": False, "fix": "mlops-nb show r1",
+        "version": 1,
+        "alert": "flights-failed-1",
+        "job": "flights",
+        "kind": "failed",
+        "about": "raised",
+        "urgent": False,
+        "fix": "mlops-nb show r1",
         "at": "2026-01-01T12:00:00+00:00",
         "text": "flights-failed-1: it broke; version 3 still answers; users are not hurt. "
-                "Next: mlops-nb show r1",
-    }  # fmt: skip
+        "Next: mlops-nb show r1",
+    }
     assert (ended["about"], ended["text"]) == (
-        "ended", "flights-failed-1 is over: run r2 finished",
-    )  # fmt: skip
+        "ended",
+        "flights-failed-1 is over: run r2 finished",
+    )
 
 
 def test_a_webhook_is_told_the_same_as_json_and_that_it_is_over(post, server):
@@ -149,8 +163,9 @@ def test_a_webhook_is_told_the_same_as_json_and_that_it_is_over(post, server):
     assert [told for _, told in server.told] == post.lines()
     assert server.headers[0]["Content-Type"].startswith("application/json")
     assert [h["Idempotency-Key"] for h in server.headers] == [
-        "flights-failed-1/raised", "flights-failed-1/ended",
-    ]  # fmt: skip
+        "flights-failed-1/raised",
+        "flights-failed-1/ended",
+    ]
 
 
 def test_a_command_gets_the_words_on_stdin_and_the_rest_in_its_environment(post):
@@ -173,9 +188,13 @@ def test_a_command_that_reads_nothing_is_a_command_too(post):
 
 
 def test_two_of_a_kind_are_two_channels_and_the_same_one_twice_is_one(post, server):
-    notify = [{"webhook": server.url("/a")}, {"webhook": server.url("/b")},
-              {"webhook": server.url("/a")}, {"command": "echo x >> out"},
-              {"command": "echo  x >> out"}]  # fmt: skip
+    notify = [
+        {"webhook": server.url("/a")},
+        {"webhook": server.url("/b")},
+        {"webhook": server.url("/a")},
+        {"command": "echo x >> out"},
+        {"command": "echo  x >> out"},
+    ]
     assert len(channels(notify)) == 4
     post.tell(*notify)
     assert sorted(path for path, _ in server.told) == ["/a", "/b"]
@@ -269,19 +288,30 @@ def test_a_log_that_cannot_be_written_is_tried_again(post):
 
 def test_a_secret_from_the_environment_is_used_and_stands_nowhere(tmp_path, server):
     secret = "s3cr3t-t0ken"
-    made = Post(tmp_path, HOOK=server.url(f"/{secret}"), PAGE=f"echo {secret} > /dev/null",
-                BROKEN=f"http://{secret}:x/", FAILING=f"echo {secret} >&2; exit 4")  # fmt: skip
+    made = Post(
+        tmp_path,
+        HOOK=server.url(f"/{secret}"),
+        PAGE=f"echo {secret} > /dev/null",
+        BROKEN=f"http://{secret}:x/",
+        FAILING=f"echo {secret} >&2; exit 4",
+    )
     with closing(made) as post:
         post.happens(RAISED)
-        post.tell({"webhook": {"env": "HOOK"}}, {"command": {"env": "PAGE"}},
-                  {"webhook": {"env": "BROKEN"}}, {"command": {"env": "FAILING"}})  # fmt: skip
+        post.tell(
+            {"webhook": {"env": "HOOK"}},
+            {"command": {"env": "PAGE"}},
+            {"webhook": {"env": "BROKEN"}},
+            {"command": {"env": "FAILING"}},
+        )
         names = {e.channel: e.error for e in post.journal.read(kinds=[ev.AlertSent])}
     assert [path for path, _ in server.told] == [f"/{secret}"]
     assert names == {
-        "log": "", "webhook:$HOOK": "", "command:$PAGE": "",
+        "log": "",
+        "webhook:$HOOK": "",
+        "command:$PAGE": "",
         "webhook:$BROKEN": "the webhook is no address",
         "command:$FAILING": "it ended with exit status 4",
-    }  # fmt: skip
+    }
     written = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert {p.name for p in written} >= {"alerts.log", "journal.db"}
     assert [p.name for p in written if secret.encode() in p.read_bytes()] == []
@@ -337,8 +367,11 @@ def go(*processes):
 def test_two_processes_that_tell_at_once_tell_each_channel_once(post, server):
     count = 10
     for number in range(2, count + 1):
-        post.happens(ev.AlertRaised(job="flights", alert=f"flights-failed-{number}", kind="failed",
-                                    what="w", fix="f"))  # fmt: skip
+        post.happens(
+            ev.AlertRaised(
+                job="flights", alert=f"flights-failed-{number}", kind="failed", what="w", fix="f"
+            )
+        )
     two = [teller(post.folder, server.url()) for _ in range(2)]
     go(*two)
     assert [one.communicate(timeout=60) and one.returncode for one in two] == [0, 0]

@@ -59,10 +59,17 @@ class Place:
         self.journal = journal(lambda: self.now) if journal else None
         self.begin()
         given = {"model_name": "M", "model_variable": "m", "notify": (TOLD,), **job}
-        made = Job(name="flights", notebook="n.ipynb", folder=".", source="n.ipynb",
-                   schedule=schedule.schedule("@daily", "UTC"), **given)  # fmt: skip
-        applied = ev.JobApplied(job="flights", digest="d", bundle="b",
-                                definition=job_yaml.definition(made))  # fmt: skip
+        made = Job(
+            name="flights",
+            notebook="n.ipynb",
+            folder=".",
+            source="n.ipynb",
+            schedule=schedule.schedule("@daily", "UTC"),
+            **given,
+        )
+        applied = ev.JobApplied(
+            job="flights", digest="d", bundle="b", definition=job_yaml.definition(made)
+        )
         self.happens(applied, ev.Released(job="flights", model="M", version=3))
 
     def begin(self):
@@ -121,8 +128,10 @@ def place(tmp_path):
         yield made
 
 
-BROKE = ("flights-failed-1: job 'flights' failed: it broke (run r1); version 3 still answers; "
-         "users are not hurt. Next: mlops-nb show r1")  # fmt: skip
+BROKE = (
+    "flights-failed-1: job 'flights' failed: it broke (run r1); version 3 still answers; "
+    "users are not hurt. Next: mlops-nb show r1"
+)
 
 
 def test_a_failure_is_told_once_and_its_recovery_once(place):
@@ -156,8 +165,10 @@ def test_another_process_goes_on_where_the_one_before_it_ended(place):
     place.run("r4", "failed")
     assert place.look() == [("AlertRaised", "flights-failed-2")]
     assert [line.split(":")[0] for line in place.told()] == [
-        "flights-failed-1", "flights-failed-1 is over", "flights-failed-2",
-    ]  # fmt: skip
+        "flights-failed-1",
+        "flights-failed-1 is over",
+        "flights-failed-2",
+    ]
 
 
 def test_two_processes_that_take_turns_raise_and_tell_everything_once(place):
@@ -282,8 +293,11 @@ def test_whoever_is_to_be_told_from_now_on_is_told_what_is_open(place):
     place.look()
     state = place.shop.jobs()["flights"]
     more = [TOLD, {"command": "cat >> also"}]
-    place.happens(ev.JobApplied(job="flights", digest="e", bundle="b",
-                                definition={**state.definition, "notify": more}))  # fmt: skip
+    place.happens(
+        ev.JobApplied(
+            job="flights", digest="e", bundle="b", definition={**state.definition, "notify": more}
+        )
+    )
     place.look()
     assert (place.folder / "also").read_text() == f"{BROKE}\n"
     assert place.told() == [BROKE]
@@ -323,8 +337,17 @@ def test_alerts_are_listed_and_acknowledged_by_typing(tmp_path):
     listed = terminal.type("ack")
     assert listed.status == 0
     (row,) = listed.json["alerts"]
-    assert list(row) == ["alert", "job", "kind", "what", "fix", "urgent", "since", "sent",
-                         "acked_until"]  # fmt: skip
+    assert list(row) == [
+        "alert",
+        "job",
+        "kind",
+        "what",
+        "fix",
+        "urgent",
+        "since",
+        "sent",
+        "acked_until",
+    ]
     assert row["acked_until"] is None
     before = datetime.now(UTC)
     acked = terminal.type("ack", "flights-failed-1", "--for", "8h")
@@ -332,6 +355,10 @@ def test_alerts_are_listed_and_acknowledged_by_typing(tmp_path):
     until = datetime.fromisoformat(terminal.type("ack").json["alerts"][0]["acked_until"])
     assert timedelta(hours=8, seconds=-2) < until - before < timedelta(hours=8, minutes=5)
     assert "flights-failed-1" in terminal.refused("ack", "flights-failed-2", "--for", "8h")
-    for words in (("flights-failed-1",), ("flights-failed-1", "--for", "8"), ("--for", "8h"),
-                  ("flights-failed-1", "--for", "0h")):  # fmt: skip
+    for words in (
+        ("flights-failed-1",),
+        ("flights-failed-1", "--for", "8"),
+        ("--for", "8h"),
+        ("flights-failed-1", "--for", "0h"),
+    ):
         assert "--for" in terminal.refused("ack", *words)

@@ -23,13 +23,26 @@ def notebook(*found, **metadata):
 
 
 OLD = {
-    "nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""},
-    "worksheets": [{"metadata": {}, "cells": [
-        {"cell_type": "heading", "level": 2, "source": ["Load"], "metadata": {}},
-        {"cell_type": "code", "input": ["x = 1\n", "y = 2"], "language": "python",
-         "outputs": [], "collapsed": False, "metadata": {}},
-    ]}],
-}  # fmt: skip
+    "nbformat": 3,
+    "nbformat_minor": 0,
+    "metadata": {"name": ""},
+    "worksheets": [
+        {
+            "metadata": {},
+            "cells": [
+                {"cell_type": "heading", "level": 2, "source": ["Load"], "metadata": {}},
+                {
+                    "cell_type": "code",
+                    "input": ["x = 1\n", "y = 2"],
+                    "language": "python",
+                    "outputs": [],
+                    "collapsed": False,
+                    "metadata": {},
+                },
+            ],
+        }
+    ],
+}
 
 
 def test_a_notebook_of_nbformat_3_is_brought_to_4():
@@ -89,15 +102,24 @@ def test_what_is_fenced_or_no_heading_is_none(markdown):
 @pytest.mark.parametrize(
     "broken",
     [
-        "", "x = 1", "[]", "{}", "null", '{"nbformat": 4}', '{"nbformat": "4", "cells": []}',
-        '{"nbformat": 4, "cells": {}}', '{"nbformat": 4, "cells": [1]}',
+        "",
+        "x = 1",
+        "[]",
+        "{}",
+        "null",
+        '{"nbformat": 4}',
+        '{"nbformat": "4", "cells": []}',
+        '{"nbformat": 4, "cells": {}}',
+        '{"nbformat": 4, "cells": [1]}',
         '{"nbformat": 4, "cells": [{"cell_type": "code", "source": 1}]}',
         '{"nbformat": 4, "cells": [{"cell_type": "code", "source": [1]}]}',
         '{"nbformat": 4, "cells": [{"source": "x"}]}',
-        '{"nbformat": 3}', '{"nbformat": 2, "cells": []}', '{"nbformat": 99, "cells": []}',
+        '{"nbformat": 3}',
+        '{"nbformat": 2, "cells": []}',
+        '{"nbformat": 99, "cells": []}',
         "[" * 100_000,
     ],
-)  # fmt: skip
+)
 def test_what_is_no_notebook_is_refused_by_its_name(broken):
     with pytest.raises(NotebookError) as refused:
         cells.load(broken, "a.ipynb")
@@ -119,9 +141,14 @@ def test_another_language_is_refused_by_its_name(metadata):
 
 @pytest.mark.parametrize(
     "metadata",
-    [{}, {"kernelspec": None}, {"kernelspec": "x"}, {"language_info": "python"},
-     {"kernelspec": {"name": "k", "language": "Python"}}],
-)  # fmt: skip
+    [
+        {},
+        {"kernelspec": None},
+        {"kernelspec": "x"},
+        {"language_info": "python"},
+        {"kernelspec": {"name": "k", "language": "Python"}},
+    ],
+)
 def test_odd_metadata_still_makes_python(metadata):
     named = isinstance(metadata.get("kernelspec"), dict)
     assert notebook(code("x"), **metadata).kernel == ("k" if named else "python3")

@@ -9,10 +9,16 @@ TEXTS = ("x = f()", "y = x + 1", "z = y")
 
 def kinds(folder, counts):
     cells = [
-        {"cell_type": "code", "id": f"c{i}", "metadata": {}, "outputs": [], "source": text,
-         "execution_count": count}
+        {
+            "cell_type": "code",
+            "id": f"c{i}",
+            "metadata": {},
+            "outputs": [],
+            "source": text,
+            "execution_count": count,
+        }
         for i, (text, count) in enumerate(zip(TEXTS, counts, strict=True))
-    ]  # fmt: skip
+    ]
     path = folder / "n.ipynb"
     document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     path.write_text(json.dumps(document))

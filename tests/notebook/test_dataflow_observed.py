@@ -6,9 +6,17 @@ from mlops_nb.notebook.model import Names
 from mlops_nb.notebook.static_names import names
 
 EMPTY = {
-    "reads": [], "writes": [], "changes": [], "deletes": [], "channels_read": [],
-    "channels_changed": [], "files_read": [], "files_written": [], "assumed": [], "failed": False,
-}  # fmt: skip
+    "reads": [],
+    "writes": [],
+    "changes": [],
+    "deletes": [],
+    "channels_read": [],
+    "channels_changed": [],
+    "files_read": [],
+    "files_written": [],
+    "assumed": [],
+    "failed": False,
+}
 
 
 def seen(**told):

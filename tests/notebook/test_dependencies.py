@@ -12,17 +12,36 @@ CASES = json.loads((Path(__file__).parent / "dependencies.json").read_text("utf-
 # what no text tells: a run has to be observed. Take a name out once its edges are right.
 NEEDS_OBSERVATION = {
     # objects that change behind their name
-    "closure_cell_state", "genexp_late", "np_view_alias", "alias_in_container",
-    "method_self_mut", "stringio_cursor", "lru_cache_state", "np_generator_obj", "thread_write",
+    "closure_cell_state",
+    "genexp_late",
+    "np_view_alias",
+    "alias_in_container",
+    "method_self_mut",
+    "stringio_cursor",
+    "lru_cache_state",
+    "np_generator_obj",
+    "thread_write",
     # names bound by other means than text
-    "globals_write", "user_ns_write", "push", "star_import",
-    "out_history", "underscore_last",
+    "globals_write",
+    "user_ns_write",
+    "push",
+    "star_import",
+    "out_history",
+    "underscore_last",
     # what is no name
-    "sqlite", "plt_figure_state", "os_environ", "module_attr", "pd_option", "sys_path",
+    "sqlite",
+    "plt_figure_state",
+    "os_environ",
+    "module_attr",
+    "pd_option",
+    "sys_path",
     "warnings_filter",
     # assumed where only a run could tell: an edge too many, or one that no value went along
-    "conditional_del", "method_reads_global", "shell_capture", "touch_same_value",
-}  # fmt: skip
+    "conditional_del",
+    "method_reads_global",
+    "shell_capture",
+    "touch_same_value",
+}
 
 
 def edges_of(cells):
@@ -66,25 +85,41 @@ def test_the_cases_that_only_a_run_could_tell_are_listed_and_no_others():
 
 # name → cells, and the edges that their text tells
 OURS = {
-    "arguments of top": (["tips = [1]", "def top(df, n=5): return df[:n]", "top(tips, n=6)"],
-                         {(0, 2), (1, 2)}),
-    "locals of top": (["def top(df, n=5):\n    k = 2\n    return df[:n * k]", "k = 10",
-                       "top([1, 2, 3])", "print(k)"], {(0, 2), (1, 3)}),
+    "arguments of top": (
+        ["tips = [1]", "def top(df, n=5): return df[:n]", "top(tips, n=6)"],
+        {(0, 2), (1, 2)},
+    ),
+    "locals of top": (
+        [
+            "def top(df, n=5):\n    k = 2\n    return df[:n * k]",
+            "k = 10",
+            "top([1, 2, 3])",
+            "print(k)",
+        ],
+        {(0, 2), (1, 3)},
+    ),
     "globals of top": (["k = 10", "def top(x): return x * k", "top(2)"], {(0, 2), (1, 2)}),
-    "globals that top binds": (["def top():\n    global k\n    k = 2", "top()", "k"],
-                               {(0, 1), (1, 2)}),
-    "a class called top": (["k = 1", "class top:\n    n = 2\n    def f(self): return k",
-                            "top().f()"], {(0, 2), (1, 2)}),
+    "globals that top binds": (
+        ["def top():\n    global k\n    k = 2", "top()", "k"],
+        {(0, 1), (1, 2)},
+    ),
+    "a class called top": (
+        ["k = 1", "class top:\n    n = 2\n    def f(self): return k", "top().f()"],
+        {(0, 2), (1, 2)},
+    ),
     "timeit binds nothing": (["total = 1", "%timeit -n 1 total = 99", "print(total)"], {(0, 2)}),
     "a cell of timeit binds nothing": (
-        ["total = 1", "%%timeit -q -n 1 i = 0\ntotal = i", "print(total)"], {(0, 2)}),
-    "a loop of timeit binds nothing": (["i = 1", "%timeit for i in range(3): pass", "i"],
-                                       {(0, 2)}),
-    "timeit reads and changes": (["xs = [1]", "%%timeit -n 1\nxs.append(2)", "xs"],
-                                 {(0, 1), (1, 2)}),
+        ["total = 1", "%%timeit -q -n 1 i = 0\ntotal = i", "print(total)"],
+        {(0, 2)},
+    ),
+    "a loop of timeit binds nothing": (["i = 1", "%timeit for i in range(3): pass", "i"], {(0, 2)}),
+    "timeit reads and changes": (
+        ["xs = [1]", "%%timeit -n 1\nxs.append(2)", "xs"],
+        {(0, 1), (1, 2)},
+    ),
     "time binds": (["total = 1", "%time total = 99", "total"], {(1, 2)}),
     "a cell of time binds": (["total = 1", "%%time\ntotal = 99", "total"], {(1, 2)}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OURS)

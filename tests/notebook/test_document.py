@@ -60,10 +60,15 @@ def test_a_document_is_written_as_nbformat_writes_it(path):
 
 
 def test_every_kind_of_output_is_written_as_nbformat_writes_it():
-    data = {"text/plain": "a\nb", "image/svg+xml": "<svg>\n</svg>",
-            "application/json": {"a": "1\n2"}, "application/x+json": "one\ntwo",
-            "image/png": "iVBO\nRw==", "text/html": "",
-            "application/javascript": "1\n2"}  # fmt: skip
+    data = {
+        "text/plain": "a\nb",
+        "image/svg+xml": "<svg>\n</svg>",
+        "application/json": {"a": "1\n2"},
+        "application/x+json": "one\ntwo",
+        "image/png": "iVBO\nRw==",
+        "text/html": "",
+        "application/javascript": "1\n2",
+    }
     outputs = [
         nbformat.v4.new_output("stream", name="stdout", text="x\r\ny\x0bz\n"),
         nbformat.v4.new_output("display_data", data=data, metadata={"b": 1, "a": 2}),

@@ -38,12 +38,25 @@ def test_a_secret_is_found(source, name):
 
 @pytest.mark.parametrize(
     "source",
-    ["password = ''", "password = 'changeme'", "token = '<your token>'", "api_key = 'xxxxxxxx'",
-     "TOKEN = 'your_token_here'", "secret = 'None'", "password = '${DB_PASSWORD}'",
-     "password = '********'", "password = None", "password = ask()", "tokenizer = 'bert-base'",
-     "n_tokens = 'many-of-them'", "password = 'short'", "secret = 'a sentence with words'",
-     "passwords = ['hunter22']", "d = {**e, 'user': 'somebody'}"],
-)  # fmt: skip
+    [
+        "password = ''",
+        "password = 'changeme'",
+        "token = '<your token>'",
+        "api_key = 'xxxxxxxx'",
+        "TOKEN = 'your_token_here'",
+        "secret = 'None'",
+        "password = '${DB_PASSWORD}'",
+        "password = '********'",
+        "password = None",
+        "password = ask()",
+        "tokenizer = 'bert-base'",
+        "n_tokens = 'many-of-them'",
+        "password = 'short'",
+        "secret = 'a sentence with words'",
+        "passwords = ['hunter22']",
+        "d = {**e, 'user': 'somebody'}",
+    ],
+)
 def test_a_placeholder_is_no_secret(source):
     assert found(source) == []
 
@@ -64,9 +77,12 @@ def test_environment_variables_are_named(source, names):
 
 @pytest.mark.parametrize(
     ("source", "name"),
-    [("x = input('which?')", "input"), ("import getpass as g\ng.getpass()", "getpass"),
-     ("from getpass import getpass\np = getpass()", "getpass")],
-)  # fmt: skip
+    [
+        ("x = input('which?')", "input"),
+        ("import getpass as g\ng.getpass()", "getpass"),
+        ("from getpass import getpass\np = getpass()", "getpass"),
+    ],
+)
 def test_a_question_to_a_person_is_found(source, name):
     assert ("prompt", name) in found(source)
 

@@ -17,9 +17,15 @@ def read(source, *tags):
 
 @pytest.mark.parametrize(
     "source",
-    ["%mlops step a", "%%mlops step a", "# mlops: step a", "#mlops: step a  # why",
-     "x = 0\n%mlops step a\ny = 1", "%mlops  step\ta"],
-)  # fmt: skip
+    [
+        "%mlops step a",
+        "%%mlops step a",
+        "# mlops: step a",
+        "#mlops: step a  # why",
+        "x = 0\n%mlops step a\ny = 1",
+        "%mlops  step\ta",
+    ],
+)
 def test_every_form_of_a_step_mark_means_the_same(source):
     assert read(source) == [("step", ("a",), {})]
 
@@ -91,9 +97,17 @@ def test_a_mark_that_cannot_be_meant_is_refused(source, what, fix):
 
 @pytest.mark.parametrize(
     "source",
-    ["", "%mlops", "%mlops graph", "%mlops steps a", "x = '%mlops step a'", "# MLOPS: step a",
-     "x = 1  # mlops: step a", "# mlops: the extension is not needed in a job"],
-)  # fmt: skip
+    [
+        "",
+        "%mlops",
+        "%mlops graph",
+        "%mlops steps a",
+        "x = '%mlops step a'",
+        "# MLOPS: step a",
+        "x = 1  # mlops: step a",
+        "# mlops: the extension is not needed in a job",
+    ],
+)
 def test_what_declares_nothing_is_no_mark(source):
     assert read(source) == []
 
@@ -119,9 +133,12 @@ def test_names_are_split_at_commas_and_blanks(text, names):
 
 @pytest.mark.parametrize(
     "source",
-    ["%mlops step load --out raw\nx = 1", "%%mlops step load --after b\nx = 1",
-     "%mlops metric auc\n%mlops model clf --name m\nx = 1"],
-)  # fmt: skip
+    [
+        "%mlops step load --out raw\nx = 1",
+        "%%mlops step load --after b\nx = 1",
+        "%mlops metric auc\n%mlops model clf --name m\nx = 1",
+    ],
+)
 def test_a_frozen_mark_is_a_comment_that_means_the_same(source):
     text = frozen(source)
     assert "%" not in text

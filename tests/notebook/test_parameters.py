@@ -15,15 +15,27 @@ def told(source):
 @pytest.mark.parametrize(
     ("source", "value", "kind"),
     [
-        ("a = 3", 3, "int"), ("a = -1", -1, "int"), ("a = 0.5", 0.5, "float"),
-        ("a = 1e3", 1000.0, "float"), ("a = 'x'", "x", "str"), ("a = True", True, "bool"),
-        ("a = None", None, "any"), ("a = [1, 2]", [1, 2], "list"), ("a = (1, 2)", [1, 2], "list"),
-        ("a = {'b': 1}", {"b": 1}, "dict"), ("a: float = 1", 1, "float"), ("a: int", None, "any"),
-        ("a = f()", None, "any"), ("a = 10 ** 6", None, "any"), ("a = 1\na = 'x'", "x", "str"),
-        ("%mlops step a\na = 1", 1, "int"), ("a: float | None = 3", 3, "any"),
-        ("a = b'x'", None, "any"), ("a = ...", None, "any"),
+        ("a = 3", 3, "int"),
+        ("a = -1", -1, "int"),
+        ("a = 0.5", 0.5, "float"),
+        ("a = 1e3", 1000.0, "float"),
+        ("a = 'x'", "x", "str"),
+        ("a = True", True, "bool"),
+        ("a = None", None, "any"),
+        ("a = [1, 2]", [1, 2], "list"),
+        ("a = (1, 2)", [1, 2], "list"),
+        ("a = {'b': 1}", {"b": 1}, "dict"),
+        ("a: float = 1", 1, "float"),
+        ("a: int", None, "any"),
+        ("a = f()", None, "any"),
+        ("a = 10 ** 6", None, "any"),
+        ("a = 1\na = 'x'", "x", "str"),
+        ("%mlops step a\na = 1", 1, "int"),
+        ("a: float | None = 3", 3, "any"),
+        ("a = b'x'", None, "any"),
+        ("a = ...", None, "any"),
     ],
-)  # fmt: skip
+)
 def test_a_parameter_has_its_default_and_its_type(source, value, kind):
     assert told(source) == {"a": (value, kind)}
     assert type(told(source)["a"][0]) is type(value)
@@ -44,9 +56,20 @@ def test_parameters_keep_their_order_and_can_be_written_as_json():
 
 @pytest.mark.parametrize(
     ("word", "value"),
-    [("3", 3), ("-3", -3), ("0.5", 0.5), ("1e3", 1000.0), ("True", True), ("False", False),
-     ("None", None), ("true", "true"), ("", ""), ("2013-02-01", "2013-02-01"), ("[1]", "[1]")],
-)  # fmt: skip
+    [
+        ("3", 3),
+        ("-3", -3),
+        ("0.5", 0.5),
+        ("1e3", 1000.0),
+        ("True", True),
+        ("False", False),
+        ("None", None),
+        ("true", "true"),
+        ("", ""),
+        ("2013-02-01", "2013-02-01"),
+        ("[1]", "[1]"),
+    ],
+)
 def test_a_word_of_the_command_line_is_typed_as_papermill_types_it(word, value):
     assert typed(word) == value
     assert type(typed(word)) is type(value)
@@ -55,11 +78,18 @@ def test_a_word_of_the_command_line_is_typed_as_papermill_types_it(word, value):
 @pytest.mark.parametrize(
     ("source", "given", "fitted"),
     [
-        ("a = 0.5", 1, 1), ("a = 1", 2, 2), ("a: float = 1", 0.5, 0.5), ("a = 'x'", 3, "3"),
-        ("a = 'x'", True, "True"), ("a = None", [1], [1]), ("a = f()", "x", "x"),
-        ("a = [1]", [], []), ("a = True", False, False), ("a: float | None = 1", None, None),
+        ("a = 0.5", 1, 1),
+        ("a = 1", 2, 2),
+        ("a: float = 1", 0.5, 0.5),
+        ("a = 'x'", 3, "3"),
+        ("a = 'x'", True, "True"),
+        ("a = None", [1], [1]),
+        ("a = f()", "x", "x"),
+        ("a = [1]", [], []),
+        ("a = True", False, False),
+        ("a: float | None = 1", None, None),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_fits_is_taken(source, given, fitted):
     found = checked({"a": given}, parameters(source), "n.ipynb")["a"]
     assert found == fitted
@@ -69,12 +99,16 @@ def test_a_value_that_fits_is_taken(source, given, fitted):
 @pytest.mark.parametrize(
     ("source", "given", "says"),
     [
-        ("a = 1", 0.5, "takes int"), ("a = 1", "x", "takes int"), ("a = 1", True, "is bool"),
-        ("a = 0.5", True, "is bool"), ("a = 0.5", "x", "takes float"),
+        ("a = 1", 0.5, "takes int"),
+        ("a = 1", "x", "takes int"),
+        ("a = 1", True, "is bool"),
+        ("a = 0.5", True, "is bool"),
+        ("a = 0.5", "x", "takes float"),
         ("a = True", 1, "takes bool"),
-        ("a = 1", None, "is NoneType"), ("a = [1]", "x", "takes list"),
+        ("a = 1", None, "is NoneType"),
+        ("a = [1]", "x", "takes list"),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_does_not_fit_is_refused_with_what_would(source, given, says):
     with pytest.raises(ParameterError) as refused:
         checked({"a": given}, parameters(source), "n.ipynb")

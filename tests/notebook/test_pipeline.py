@@ -91,8 +91,12 @@ def test_what_a_constant_put_into_a_frame_changes_is_not_lost_without_marks():
 
 
 def test_a_function_that_binds_a_global_works_where_it_is_called():
-    found = told("def fit():\n    global model\n    model = f()", "def main(): fit()", "main()",
-                 "auc = g(model)")  # fmt: skip
+    found = told(
+        "def fit():\n    global model\n    model = f()",
+        "def main(): fit()",
+        "main()",
+        "auc = g(model)",
+    )
     assert [c.kind for c in found.cells] == ["setup", "setup", "step", "step"]
     assert found.cells[2].writes == ("model",)
     assert edges(found) == {("model", "auc"): ("model",)}
@@ -115,8 +119,11 @@ def test_in_and_out_say_what_text_does_not():
 
 
 def test_options_of_a_step_are_taken_in():
-    step = told("x = f()", "%mlops step a --retries 2 --timeout 1.5\ny = f()",
-                "%mlops step b --after a,x\nz = f()").steps[1:]  # fmt: skip
+    step = told(
+        "x = f()",
+        "%mlops step a --retries 2 --timeout 1.5\ny = f()",
+        "%mlops step b --after a,x\nz = f()",
+    ).steps[1:]
     assert (step[0].retries, step[0].timeout) == (2, 1.5)
     assert step[1].after == ("a", "x")
 
@@ -167,11 +174,20 @@ def test_a_name_that_was_deleted_is_missed():
 
 @pytest.mark.parametrize(
     "source",
-    ["print(len([]))", "x = __name__", "display(1)",
-     "try:\n    import q\nexcept ImportError:\n    pass",
-     "for i in range(3):\n    t = i\nprint(t)", "x = [a for a in range(3)]", "def f(): return g()",
-     "class A:\n    b = 1\n    c = b", "!echo $HOME", "x: 'Later' = 1", "q = _"],
-)  # fmt: skip
+    [
+        "print(len([]))",
+        "x = __name__",
+        "display(1)",
+        "try:\n    import q\nexcept ImportError:\n    pass",
+        "for i in range(3):\n    t = i\nprint(t)",
+        "x = [a for a in range(3)]",
+        "def f(): return g()",
+        "class A:\n    b = 1\n    c = b",
+        "!echo $HOME",
+        "x: 'Later' = 1",
+        "q = _",
+    ],
+)
 def test_what_python_and_ipython_bring_is_not_missed(source):
     assert undefined(told(source)) == []
 
@@ -209,8 +225,20 @@ def test_metrics_logged_to_mlflow_are_known():
 def test_a_cell_that_was_seen_to_run_needs_no_run():
     raw = {"cell_type": "code", "source": "exec(code)", "metadata": {}}
     notebook = cells.read({"cells": [raw, raw], "nbformat": 4}, "a.ipynb")
-    ran = dict.fromkeys(("reads", "writes", "changes", "deletes", "channels_read", "assumed",
-                         "channels_changed", "files_read", "files_written"), ())  # fmt: skip
+    ran = dict.fromkeys(
+        (
+            "reads",
+            "writes",
+            "changes",
+            "deletes",
+            "channels_read",
+            "assumed",
+            "channels_changed",
+            "files_read",
+            "files_written",
+        ),
+        (),
+    )
     found = pipeline(notebook, {0: ran, 1: {"lost": "why", **ran}})
     assert [w.cell for w in found.warnings if w.kind == "needs-a-run"] == [1]
     assert [w.cell for w in pipeline(notebook).warnings if w.kind == "needs-a-run"] == [0, 1]

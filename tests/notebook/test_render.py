@@ -34,8 +34,9 @@ def parsed(text):
 
 
 def test_a_flowchart_shows_steps_and_what_goes_between_them():
-    found = told("%mlops step end\na = f()", "%mlops step b --after end\nc = g()",
-                 "%mlops step d\ne = a + c")  # fmt: skip
+    found = told(
+        "%mlops step end\na = f()", "%mlops step b --after end\nc = g()", "%mlops step d\ne = a + c"
+    )
     assert parsed(as_mermaid(found)) == (
         ["end", "b", "d"],
         [("end", "d", "a"), ("b", "d", "c"), ("end", "b", "")],

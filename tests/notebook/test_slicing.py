@@ -56,10 +56,16 @@ def test_set_up_that_is_used_travels_and_other_set_up_stays():
 
 @pytest.mark.parametrize(
     "channel",
-    ["import numpy as np\nnp.random.seed(1)", "import os\nos.environ['OMP'] = '1'", "%cd data",
-     "import warnings\nwarnings.simplefilter('ignore')", "import os\nos.chdir('x')",
-     "import pandas as pd\npd.set_option('a', 1)", "import cfg\ncfg.v = 2"],
-)  # fmt: skip
+    [
+        "import numpy as np\nnp.random.seed(1)",
+        "import os\nos.environ['OMP'] = '1'",
+        "%cd data",
+        "import warnings\nwarnings.simplefilter('ignore')",
+        "import os\nos.chdir('x')",
+        "import pandas as pd\npd.set_option('a', 1)",
+        "import cfg\ncfg.v = 2",
+    ],
+)
 def test_what_changes_a_hidden_channel_before_the_goal_is_kept(channel):
     assert kept("x = 1", channel, "model = fit()", "auc = score(model)") == (1, 2, 3)
 

@@ -48,14 +48,21 @@ def test_reads_come_in_order_and_writes_are_told(source, reads, writes):
 @pytest.mark.parametrize(
     ("source", "changes"),
     [
-        ("x[0] = 1", {"x"}), ("x.a.b = 1", {"x"}), ("del x['a']", {"x"}), ("x.append(1)", {"x"}),
-        ("clf.fit(X, y)", {"clf"}), ("df.drop('a', inplace=True)", {"df"}),
-        ("df.drop('a', inplace=False)", set()), ("x.b[0].sort()", {"x"}),
-        ("import random\nrandom.shuffle(x)", {"x"}), ("np.add(a, b, out=c)", {"c"}),
-        ("heads = df.head()", set()), ("df.plot()", set()),
+        ("x[0] = 1", {"x"}),
+        ("x.a.b = 1", {"x"}),
+        ("del x['a']", {"x"}),
+        ("x.append(1)", {"x"}),
+        ("clf.fit(X, y)", {"clf"}),
+        ("df.drop('a', inplace=True)", {"df"}),
+        ("df.drop('a', inplace=False)", set()),
+        ("x.b[0].sort()", {"x"}),
+        ("import random\nrandom.shuffle(x)", {"x"}),
+        ("np.add(a, b, out=c)", {"c"}),
+        ("heads = df.head()", set()),
+        ("df.plot()", set()),
         ("%time clf.fit(X, y)", {"clf"}),
     ],
-)  # fmt: skip
+)
 def test_what_is_changed_in_place_is_told(source, changes):
     assert names(source).changes == changes
 
@@ -102,39 +109,78 @@ def test_a_line_that_is_no_python_may_be_a_magic_without_its_sign():
 
 @pytest.mark.parametrize(
     "source",
-    ["import os", "N = 3", "def f(): return x", "class A: pass", "A, B = 1, 2", "X: int = 3",
-     "'''text'''", "%matplotlib inline", "%load_ext autoreload\n%autoreload 2",
-     "try:\n    import q\nexcept ImportError:\n    q = None", "f = lambda: 1"],
-)  # fmt: skip
+    [
+        "import os",
+        "N = 3",
+        "def f(): return x",
+        "class A: pass",
+        "A, B = 1, 2",
+        "X: int = 3",
+        "'''text'''",
+        "%matplotlib inline",
+        "%load_ext autoreload\n%autoreload 2",
+        "try:\n    import q\nexcept ImportError:\n    q = None",
+        "f = lambda: 1",
+    ],
+)
 def test_imports_definitions_and_constants_only_set_up(source):
     assert names(source).only_sets_up
 
 
 @pytest.mark.parametrize(
     "source",
-    ["x = f()", "df['flag'] = 0", "df.loc[0] = 1", "model.threshold = 0.5", "x += 1",
-     "import numpy as np\nnp.random.seed(0)", "import os\nos.environ['A'] = 'b'", "df"],
-)  # fmt: skip
+    [
+        "x = f()",
+        "df['flag'] = 0",
+        "df.loc[0] = 1",
+        "model.threshold = 0.5",
+        "x += 1",
+        "import numpy as np\nnp.random.seed(0)",
+        "import os\nos.environ['A'] = 'b'",
+        "df",
+    ],
+)
 def test_work_is_no_set_up(source):
     assert not names(source).only_sets_up
 
 
 @pytest.mark.parametrize(
     "source",
-    ["df", "df.describe()", "print(x)", "plt.plot(x)\nplt.show()", "%timeit f(x)", "%time f(x)",
-     "fig, ax = plt.subplots()\nax.plot(x)", "for c in cols:\n    print(c)", "display(df)",
-     "import seaborn as sns\nsns.heatmap(df)", "df.head(); df.info()"],
-)  # fmt: skip
+    [
+        "df",
+        "df.describe()",
+        "print(x)",
+        "plt.plot(x)\nplt.show()",
+        "%timeit f(x)",
+        "%time f(x)",
+        "fig, ax = plt.subplots()\nax.plot(x)",
+        "for c in cols:\n    print(c)",
+        "display(df)",
+        "import seaborn as sns\nsns.heatmap(df)",
+        "df.head(); df.info()",
+    ],
+)
 def test_looking_is_no_work(source):
     assert names(source).only_shows
 
 
 @pytest.mark.parametrize(
     "source",
-    ["y = x", "x.append(1)", "df.to_csv('a.csv')", "%time y = f(x)", "%time clf.fit(x)",
-     "exec('x = 1')", "%run other.py", "(n := 5)", "plt.plot(x)\nplt.savefig('a.png')", "!ls",
-     "%cd data", "assert x"],
-)  # fmt: skip
+    [
+        "y = x",
+        "x.append(1)",
+        "df.to_csv('a.csv')",
+        "%time y = f(x)",
+        "%time clf.fit(x)",
+        "exec('x = 1')",
+        "%run other.py",
+        "(n := 5)",
+        "plt.plot(x)\nplt.savefig('a.png')",
+        "!ls",
+        "%cd data",
+        "assert x",
+    ],
+)
 def test_work_is_not_only_looking(source):
     assert not names(source).only_shows
 
@@ -191,11 +237,47 @@ def test_a_name_bound_on_every_way_is_sure():
     assert names("for i in e:\n    x = 1").sure == set()
 
 
-PIECES = ["x", "y = ", "def f():", "\n", "    ", "%", "!", "%%bash\n", "(", ")", "[i for i in ",
-          "]", "lambda: ", "await ", "@", "'", '"', "{", "}", "match x:", "case ", "import ",
-          "from . import *", "class A:", "if ", "else:", "del ", "global x", "?", "\\", "\x00",
-          "# mlops: step a", ":=", "*", "yield ", "return", "try:", "except* E as e:",
-          "async "]  # fmt: skip
+PIECES = [
+    "x",
+    "y = ",
+    "def f():",
+    "\n",
+    "    ",
+    "%",
+    "!",
+    "%%bash\n",
+    "(",
+    ")",
+    "[i for i in ",
+    "]",
+    "lambda: ",
+    "await ",
+    "@",
+    "'",
+    '"',
+    "{",
+    "}",
+    "match x:",
+    "case ",
+    "import ",
+    "from . import *",
+    "class A:",
+    "if ",
+    "else:",
+    "del ",
+    "global x",
+    "?",
+    "\\",
+    "\x00",
+    "# mlops: step a",
+    ":=",
+    "*",
+    "yield ",
+    "return",
+    "try:",
+    "except* E as e:",
+    "async ",
+]
 
 
 @settings(max_examples=200, deadline=None)

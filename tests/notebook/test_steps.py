@@ -51,9 +51,9 @@ def test_work_above_the_first_mark_is_named_by_what_it_makes():
 
 
 def test_headings_of_level_2_make_the_steps():
-    assert steps("# T", "a = f()", "## Load it", "b = f()", "### deeper", "c = f()", "## Train",
-                 "d = f()") == [("step", "a"), ("step", "load-it"), ("step", "load-it"),
-                                ("step", "train")]  # fmt: skip
+    assert steps(
+        "# T", "a = f()", "## Load it", "b = f()", "### deeper", "c = f()", "## Train", "d = f()"
+    ) == [("step", "a"), ("step", "load-it"), ("step", "load-it"), ("step", "train")]
 
 
 def test_without_level_2_it_is_the_deepest_level_with_code_under_each():
@@ -120,8 +120,16 @@ def test_a_cell_that_is_no_python_is_a_step_so_that_it_is_not_passed_over():
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("Load", "load"), ("2. Train the *model*", "train-the-model"), ("1.2.3 Deep", "deep"),
-     ("3) Third", "third"), ("적재", ""), ("Évaluer", "evaluer"), ("a_b", "a-b"), ("---", "")],
-)  # fmt: skip
+    [
+        ("Load", "load"),
+        ("2. Train the *model*", "train-the-model"),
+        ("1.2.3 Deep", "deep"),
+        ("3) Third", "third"),
+        ("적재", ""),
+        ("Évaluer", "evaluer"),
+        ("a_b", "a-b"),
+        ("---", ""),
+    ],
+)
 def test_a_heading_becomes_an_ascii_name(text, name):
     assert slug(text) == name

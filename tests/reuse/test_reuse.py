@@ -86,8 +86,12 @@ def test_layout_stands_code_runs_and_an_equal_result_stops_it_from_spreading(des
 
 
 def test_a_constant_or_function_of_the_set_up_belongs_to_who_uses_it(desk):
-    cells = ("K = 2\ndef twice(x): return x * K", "def other(): return 1",
-             "# mlops: step a\nx = twice(3)", "# mlops: step b\ny = other()")  # fmt: skip
+    cells = (
+        "K = 2\ndef twice(x): return x * K",
+        "def other(): return 1",
+        "# mlops: step a\nx = twice(3)",
+        "# mlops: step b\ny = other()",
+    )
     it = desk(*cells)
     it.run()
     it.write("K = 5\ndef twice(x): return x * K", *cells[1:])
@@ -117,8 +121,10 @@ def test_a_file_is_known_by_its_bytes_however_its_time_stamp_looks(desk):
 
 
 def test_a_file_that_a_step_wrote_has_to_be_there_still(desk):
-    it = desk("# mlops: step a\nopen('out.txt', 'w').write('hello')\na = 1",
-              "# mlops: step b\nb = len(open('out.txt').read())")  # fmt: skip
+    it = desk(
+        "# mlops: step a\nopen('out.txt', 'w').write('hello')\na = 1",
+        "# mlops: step b\nb = len(open('out.txt').read())",
+    )
     it.run()
     assert it.run() == {"a": "reused", "b": "reused"}
     (it.folder / "out.txt").unlink()
@@ -174,8 +180,10 @@ def test_an_environment_variable_that_is_read_counts(desk, monkeypatch):
 
 
 def test_drawing_without_a_seed_never_stands_and_a_seed_is_carried_on(desk):
-    draws = ("# mlops: step a\nimport numpy as np\na = np.random.rand()",
-             "# mlops: step b\nb = np.random.rand() + shift")  # fmt: skip
+    draws = (
+        "# mlops: step a\nimport numpy as np\na = np.random.rand()",
+        "# mlops: step b\nb = np.random.rand() + shift",
+    )
     it = desk(*draws, parameters="shift = 0.0")
     it.run()
     assert it.run() == {"a": "finished", "b": "finished"}
@@ -203,16 +211,22 @@ def test_functions_and_classes_of_a_step_that_stands_are_the_notebooks_own(desk)
 
 
 def test_values_that_shared_memory_share_it_again(desk):
-    it = desk("# mlops: step a\nrow = [1]\nbox = {'row': row}",
-              "# mlops: step b\nrow.append(more)\nn = sum(box['row'])", parameters="more = 2")  # fmt: skip
+    it = desk(
+        "# mlops: step a\nrow = [1]\nbox = {'row': row}",
+        "# mlops: step b\nrow.append(more)\nn = sum(box['row'])",
+        parameters="more = 2",
+    )
     it.run()
     assert it.run(more=5) == {"a": "reused", "b": "finished"}
     assert it.last.metrics["n"] == 6.0
 
 
 def test_what_cannot_be_kept_is_made_again_where_it_is_needed(desk):
-    it = desk("# mlops: step a\ng = (i for i in range(5))\nx = 1",
-              "# mlops: step b\ny = next(g) + x", "# mlops: step c\nz = x")  # fmt: skip
+    it = desk(
+        "# mlops: step a\ng = (i for i in range(5))\nx = 1",
+        "# mlops: step b\ny = next(g) + x",
+        "# mlops: step c\nz = x",
+    )
     it.run()
     assert it.run() == {"a": "finished", "b": "finished", "c": "reused"}
     assert "cannot be told" in it.why("a")
@@ -273,14 +287,21 @@ def test_what_cannot_be_stored_is_said_and_runs_again(desk):
 
 
 def test_outputs_of_what_stands_are_in_the_notebook(desk):
-    it = desk("# mlops: step a\nx = 3\nprint('made', x)", "x", "# mlops: step b\ny = x + n",
-              parameters="n = 1")  # fmt: skip
+    it = desk(
+        "# mlops: step a\nx = 3\nprint('made', x)",
+        "x",
+        "# mlops: step b\ny = x + n",
+        parameters="n = 1",
+    )
     it.run()
     first = nbformat.read(it.last.output, 4)
     for parameters in ({}, {"n": 2}):
         it.run(**parameters)
-        cells = [c for c in nbformat.read(it.last.output, 4).cells
-                 if "injected-parameters" not in c.metadata.get("tags", [])]  # fmt: skip
+        cells = [
+            c
+            for c in nbformat.read(it.last.output, 4).cells
+            if "injected-parameters" not in c.metadata.get("tags", [])
+        ]
         assert [c.outputs for c in cells[1:3]] == [c.outputs for c in first.cells[1:3]]
         assert cells[1].outputs[0].text == "made 3\n"
 
@@ -300,8 +321,12 @@ def test_only_from_fresh_and_their_limits(desk):
 
 
 def test_a_failed_run_is_resumed_from_the_step_that_failed(desk):
-    it = desk(THREE[0], "# mlops: step scale\nscaled = [r / factor for r in rows]", THREE[2],
-              parameters="factor = 2\nextra = 1")  # fmt: skip
+    it = desk(
+        THREE[0],
+        "# mlops: step scale\nscaled = [r / factor for r in rows]",
+        THREE[2],
+        parameters="factor = 2\nextra = 1",
+    )
     it.run(factor=0)
     failed = it.last
     assert failed.status == "failed"
@@ -323,8 +348,10 @@ def test_an_audit_finds_a_step_that_only_looked_the_same(desk):
 
 
 def test_a_kernel_killed_after_a_step_leaves_that_steps_record_and_no_other(desk):
-    it = desk("# mlops: step a\nx = 1",
-              "# mlops: step b\nimport os, signal\ny = x\nos.kill(os.getpid(), signal.SIGKILL)")  # fmt: skip
+    it = desk(
+        "# mlops: step a\nx = 1",
+        "# mlops: step b\nimport os, signal\ny = x\nos.kill(os.getpid(), signal.SIGKILL)",
+    )
     it.run()
     assert it.last.status == "failed"
     recorded = [e.unit for e in it.told if isinstance(e, StepRecorded)]
@@ -335,8 +362,11 @@ def test_a_kernel_killed_after_a_step_leaves_that_steps_record_and_no_other(desk
 
 
 def test_a_setting_that_later_steps_need_is_set_again(desk):
-    it = desk("# mlops: step a\nimport os\nos.environ['LEVEL'] = '3'\na = 1",
-              "# mlops: step b\nb = int(os.environ['LEVEL']) * n", parameters="n = 1")  # fmt: skip
+    it = desk(
+        "# mlops: step a\nimport os\nos.environ['LEVEL'] = '3'\na = 1",
+        "# mlops: step b\nb = int(os.environ['LEVEL']) * n",
+        parameters="n = 1",
+    )
     it.run()
     assert it.run() == {"a": "reused", "b": "reused"}
     assert it.run(n=2) == {"a": "finished", "b": "finished"}

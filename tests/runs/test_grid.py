@@ -18,18 +18,26 @@ def checked(*texts, **fixed):
 def pipeline(*sources):
     """Return the pipeline of cells, the first of which holds the parameters."""
     cells = tuple(
-        Cell(index=n, position=n, id=str(n), source=text,
-             tags=frozenset({"parameters"} if n == 0 else ()))
+        Cell(
+            index=n,
+            position=n,
+            id=str(n),
+            source=text,
+            tags=frozenset({"parameters"} if n == 0 else ()),
+        )
         for n, text in enumerate(sources)
-    )  # fmt: skip
+    )
     return notebook_pipeline.pipeline(Notebook(name="n.ipynb", cells=cells))
 
 
 def test_values_are_typed_as_those_of_p_are():
     found = checked("depth=2, 4", "rate=1,0.5", "kind=gini,3", "quick=True,False")
     assert found == {
-        "depth": (2, 4), "rate": (1, 0.5), "kind": ("gini", "3"), "quick": (True, False),
-    }  # fmt: skip
+        "depth": (2, 4),
+        "rate": (1, 0.5),
+        "kind": ("gini", "3"),
+        "quick": (True, False),
+    }
     assert type(found["rate"][0]) is int
 
 

@@ -49,8 +49,13 @@ def statuses(run):
 def test_each_point_is_a_run_and_what_none_of_them_changes_runs_once(folder):
     project = open_project(folder)
     seen = []
-    found = project.sweep("n.ipynb", {"factor": [2, 3], "extra": [1, 5]}, best="total",
-                          workers=2, watch=lambda s: seen.append(s.counted()))  # fmt: skip
+    found = project.sweep(
+        "n.ipynb",
+        {"factor": [2, 3], "extra": [1, 5]},
+        best="total",
+        workers=2,
+        watch=lambda s: seen.append(s.counted()),
+    )
     assert (found.status, found.shared) == ("finished", ("load",))
     assert [r.metrics for r in found.runs] == [{"total": t} for t in (13.0, 17.0, 19.0, 23.0)]
     assert {statuses(r)["load"] for r in found.runs} == {"reused"}
@@ -68,8 +73,11 @@ def test_a_fresh_sweep_lets_nothing_stand_but_what_it_shares(folder):
     project.run("n.ipynb")
     found = project.sweep("n.ipynb", {"extra": [1, 5]}, fresh=True)
     assert found.shared == ("load", "scale")
-    assert statuses(found.helpers[0]) == {"load": "finished", "scale": "finished",
-                                          "total": "not-run"}  # fmt: skip
+    assert statuses(found.helpers[0]) == {
+        "load": "finished",
+        "scale": "finished",
+        "total": "not-run",
+    }
     for run in found.runs:
         assert statuses(run) == {"load": "reused", "scale": "reused", "total": "finished"}
         assert run.steps["total"]["because"] == "`total` runs: a fresh run was asked for"
@@ -139,8 +147,12 @@ def test_a_sweep_whose_process_is_gone_has_ended_and_can_go_on(folder):
     project = open_project(folder)
     shop = project.workshop
     host = process.mine()[1].partition(" ")[0]
-    event = SweepStarted(sweep="s", notebook="n.ipynb", grid={"extra": [1, 2]},
-                         process=(os.getpid(), f"{host} 12.50"))  # fmt: skip
+    event = SweepStarted(
+        sweep="s",
+        notebook="n.ipynb",
+        grid={"extra": [1, 2]},
+        process=(os.getpid(), f"{host} 12.50"),
+    )
     shop.journal.append(event)
     assert stop.sweeps(shop)["s"].status == "failed"
     with pytest.raises(Refused, match="is over"):
@@ -152,8 +164,9 @@ def test_a_sweep_whose_process_is_gone_has_ended_and_can_go_on(folder):
 
 def test_a_sweep_of_another_machine_is_neither_stopped_nor_thought_dead(folder):
     project = open_project(folder)
-    event = SweepStarted(sweep="s", notebook="n.ipynb", grid={"extra": [1, 2]},
-                         process=(1, "elsewhere 12.50"))  # fmt: skip
+    event = SweepStarted(
+        sweep="s", notebook="n.ipynb", grid={"extra": [1, 2]}, process=(1, "elsewhere 12.50")
+    )
     project.workshop.journal.append(event)
     with pytest.raises(Refused, match="on another machine, elsewhere"):
         project.stop("s")

@@ -9,15 +9,27 @@ from mlops_nb.runs.history import Run
 
 
 def started(**more):
-    kept = {"sweep": "s", "notebook": "n.ipynb", "grid": {"depth": [1, 2, 3]}, "workers": 2,
-            "digest": "d"}  # fmt: skip
+    kept = {
+        "sweep": "s",
+        "notebook": "n.ipynb",
+        "grid": {"depth": [1, 2, 3]},
+        "workers": 2,
+        "digest": "d",
+    }
     return ev.SweepStarted(**{**kept, **more})
 
 
 def point(run, depth, *, seconds=None, status="finished", shared=False, sweep="s"):
     """Return the events of one point; without seconds it goes on."""
-    told = [ev.RunStarted(run=run, notebook="n.ipynb", parameters={"depth": depth, "seed": 7},
-                          sweep=sweep, shared=shared)]  # fmt: skip
+    told = [
+        ev.RunStarted(
+            run=run,
+            notebook="n.ipynb",
+            parameters={"depth": depth, "seed": 7},
+            sweep=sweep,
+            shared=shared,
+        )
+    ]
     if seconds is not None:
         told.append(ev.RunFinished(run=run, status=status, seconds=seconds))
     return told
@@ -29,8 +41,13 @@ def fold(*groups):
 
 
 def test_a_sweep_knows_its_points_and_what_goes_on():
-    it = fold(started(), point("h", 1, seconds=9, shared=True), point("a", 2, seconds=4),
-              point("b", 3), point("x", 1, sweep="other"))  # fmt: skip
+    it = fold(
+        started(),
+        point("h", 1, seconds=9, shared=True),
+        point("a", 2, seconds=4),
+        point("b", 3),
+        point("x", 1, sweep="other"),
+    )
     assert [r.id for r in it.runs] == ["a", "b"]
     assert [r.id for r in it.helpers] == ["h"]
     assert [r.id for r in it.open] == ["b"]
@@ -47,8 +64,12 @@ def test_time_left_is_the_points_left_by_the_median_by_the_workers():
 
 
 def test_what_did_not_finish_is_left_when_a_sweep_goes_on():
-    before = (started(), point("a", 1, seconds=4), point("b", 2, seconds=1, status="stopped"),
-              ev.SweepFinished(sweep="s", status="stopped", seconds=5))  # fmt: skip
+    before = (
+        started(),
+        point("a", 1, seconds=4),
+        point("b", 2, seconds=1, status="stopped"),
+        ev.SweepFinished(sweep="s", status="stopped", seconds=5),
+    )
     it = fold(*before)
     assert (it.status, it.left) == ("stopped", [1, 2])
     it = fold(*before, started())
@@ -67,8 +88,12 @@ def rated(name, **metrics):
 
 
 def test_the_best_is_the_highest_or_the_lowest_where_that_is_asked_for():
-    runs = [rated("a", auc=0.5, rmse=3.0), rated("b", auc=0.7, rmse=9.0), rated("c", rmse=1.0),
-            rated("d", auc=float("nan"))]  # fmt: skip
+    runs = [
+        rated("a", auc=0.5, rmse=3.0),
+        rated("b", auc=0.7, rmse=9.0),
+        rated("c", rmse=1.0),
+        rated("d", auc=float("nan")),
+    ]
     runs.append(Run(id="e", status="failed", metrics={"auc": 1.0}))
     assert sweep_history.best(runs, "auc").id == "b"
     assert sweep_history.best(runs, "auc:max").id == "b"

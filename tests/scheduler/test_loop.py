@@ -16,24 +16,31 @@ from mlops_nb.notebook.model import Job
 from mlops_nb.runs import history, process
 from mlops_nb.scheduler import loop
 
-JOB = Job(name="j", notebook="pipeline.ipynb", folder=".", source="n.ipynb",
-          schedule=schedule.schedule("0 3 1 1 *", "UTC"))  # fmt: skip
+JOB = Job(
+    name="j",
+    notebook="pipeline.ipynb",
+    folder=".",
+    source="n.ipynb",
+    schedule=schedule.schedule("0 3 1 1 *", "UTC"),
+)
 
 
 @pytest.fixture
 def shop(tmp_path):
     (tmp_path / ".git").mkdir()
     made = Workshop(tmp_path, dict(os.environ), real_time)
-    made.journal.append(JobApplied(job="j", digest="d" * 64, bundle="jobs/j",
-                                   definition=job_yaml.definition(JOB)))  # fmt: skip
+    made.journal.append(
+        JobApplied(job="j", digest="d" * 64, bundle="jobs/j", definition=job_yaml.definition(JOB))
+    )
     yield made
     made.journal.close()
 
 
 def queue(shop, run="r"):
     at = datetime.now(UTC).isoformat()
-    shop.journal.append(RunQueued(run=run, job="j", trigger="hand", scheduled_at=at,
-                                  data_start=at, data_end=at))  # fmt: skip
+    shop.journal.append(
+        RunQueued(run=run, job="j", trigger="hand", scheduled_at=at, data_start=at, data_end=at)
+    )
 
 
 def runs(shop):
@@ -81,8 +88,15 @@ def test_more_retries_do_not_bring_back_what_failed_before_they_were_applied(sho
     shop.journal.append(history.RunFinished(run="r", job="j", status="failed", seconds=1.0))
     shop.journal.append(history.RunDone(run="r", job="j", exit_status=1))
     more = job_yaml.definition(JOB) | {"retries": 5}
-    shop.journal.append(JobApplied(job="j", digest="d" * 64, bundle="jobs/j", definition=more,
-                                   at="2999-01-01T00:00:00.000+00:00"))  # fmt: skip
+    shop.journal.append(
+        JobApplied(
+            job="j",
+            digest="d" * 64,
+            bundle="jobs/j",
+            definition=more,
+            at="2999-01-01T00:00:00.000+00:00",
+        )
+    )
     loop.Leader(shop=shop, slots=1).look()
     assert list(runs(shop)) == ["r"]
 
@@ -95,13 +109,17 @@ def test_a_look_takes_no_longer_after_ten_thousand_runs(shop):
         for n in range(10_000)
     ]
     shop.journal.append_all(old)
-    shop.journal.append_all([
-        event for e in old for event in (
-            RunClaimed(run=e.run, job="j", process=(1, "elsewhere 1")),
-            history.RunDone(run=e.run, job="j", exit_status=0),
-            history.RunFinished(run=e.run, job="j", status="finished", seconds=1.0),
-        )
-    ])  # fmt: skip
+    shop.journal.append_all(
+        [
+            event
+            for e in old
+            for event in (
+                RunClaimed(run=e.run, job="j", process=(1, "elsewhere 1")),
+                history.RunDone(run=e.run, job="j", exit_status=0),
+                history.RunFinished(run=e.run, job="j", status="finished", seconds=1.0),
+            )
+        ]
+    )
     leader = loop.Leader(shop=shop, slots=1)
     leader.look()
     read = []
@@ -124,8 +142,9 @@ def test_a_job_that_cannot_be_read_or_looked_for_keeps_no_other_from_running(sho
     odd = job_yaml.definition(JOB) | {"name": "odd", "triggers": [{"moon": "full"}]}
     shop.journal.append(JobApplied(job="odd", digest="e" * 64, bundle="jobs/odd", definition=odd))
     lost = job_yaml.definition(JOB) | {"name": "lost", "triggers": [{"job": "nosuch"}]}
-    shop.journal.append(JobApplied(job="lost", digest="f" * 64, bundle="jobs/lost",
-                                   definition=lost))  # fmt: skip
+    shop.journal.append(
+        JobApplied(job="lost", digest="f" * 64, bundle="jobs/lost", definition=lost)
+    )
     queue(shop)
     said = []
     leader = loop.Leader(shop=shop, slots=1, note=said.append)

@@ -26,11 +26,27 @@ READ_AT_IMPORT = frozenset({"matplotlibrc"})  # what libraries look for in the w
 IDLE = 600.0  # s without a request after which a parent ends
 MOST_PARENTS = 4  # that one user keeps warm
 # what changes from one terminal to the next, and is no matter to any import
-VOLATILE = frozenset({
-    "PWD", "OLDPWD", "SHLVL", "_", "COLUMNS", "LINES", "TERM", "TERM_PROGRAM", "WINDOWID",
-    "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "JPY_PARENT_PID", "JPY_SESSION_NAME",
-    "PYTEST_CURRENT_TEST", "CUDA_VISIBLE_DEVICES", "MLOPS_NB_WARM_IDLE",
-})  # fmt: skip
+VOLATILE = frozenset(
+    {
+        "PWD",
+        "OLDPWD",
+        "SHLVL",
+        "_",
+        "COLUMNS",
+        "LINES",
+        "TERM",
+        "TERM_PROGRAM",
+        "WINDOWID",
+        "SSH_CLIENT",
+        "SSH_CONNECTION",
+        "SSH_TTY",
+        "JPY_PARENT_PID",
+        "JPY_SESSION_NAME",
+        "PYTEST_CURRENT_TEST",
+        "CUDA_VISIBLE_DEVICES",
+        "MLOPS_NB_WARM_IDLE",
+    }
+)
 
 
 class Unwarm(Exception):
@@ -59,11 +75,21 @@ class Wanted:
     def key(self) -> str:
         """Return what tells one parent from any other that would not do."""
         mlflow = any(name.partition(".")[0] == "mlflow" for name in self.modules)
-        variables = {k: v for k, v in self.environment.items()
-                     if k not in VOLATILE and (mlflow or not k.startswith("MLFLOW_"))}  # fmt: skip
-        parts = [self.python, sorted(self.modules), sorted(self.variables.items()),
-                 sorted(variables.items()), self._settings(), self.packages, _own_version(),
-                 _inherited()]  # fmt: skip
+        variables = {
+            k: v
+            for k, v in self.environment.items()
+            if k not in VOLATILE and (mlflow or not k.startswith("MLFLOW_"))
+        }
+        parts = [
+            self.python,
+            sorted(self.modules),
+            sorted(self.variables.items()),
+            sorted(variables.items()),
+            self._settings(),
+            self.packages,
+            _own_version(),
+            _inherited(),
+        ]
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
     def _settings(self) -> list[Any]:
@@ -80,8 +106,11 @@ def _own_version() -> list[tuple[str, int]]:
 
 def _inherited() -> list[Any]:
     """Return what a parent has from whoever starts it, and its children from it: limits, cores."""
-    limits = {name: resource.getrlimit(getattr(resource, name)) for name in sorted(dir(resource))
-              if name.startswith("RLIMIT_") and name not in OPEN_FILES}  # fmt: skip
+    limits = {
+        name: resource.getrlimit(getattr(resource, name))
+        for name in sorted(dir(resource))
+        if name.startswith("RLIMIT_") and name not in OPEN_FILES
+    }
     return [limits, os.nice(0), sorted(os.sched_getaffinity(0))]
 
 
@@ -269,11 +298,15 @@ def _start(
         raise Unwarm(refused.read_text(encoding="utf-8"))
     ready, write = os.pipe()
     config = {
-        "modules": list(wanted.modules), "variables": dict(wanted.variables),
-        "ready": write, "quiet": str(place / f"{key}.loud"),
+        "modules": list(wanted.modules),
+        "variables": dict(wanted.variables),
+        "ready": write,
+        "quiet": str(place / f"{key}.loud"),
         "editable": str(place / f"{key}.editable"),
-        "idle": float(os.environ.get("MLOPS_NB_WARM_IDLE") or IDLE), "lock": lock, "first": first,
-    }  # fmt: skip
+        "idle": float(os.environ.get("MLOPS_NB_WARM_IDLE") or IDLE),
+        "lock": lock,
+        "first": first,
+    }
     words = [wanted.python, str(HERE / "parent.py"), str(place / f"{key}.sock")]
     with (place / f"{key}.log").open("w", encoding="utf-8") as said, _unnamed(config) as stdin:
         try:

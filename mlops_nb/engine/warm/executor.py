@@ -67,8 +67,9 @@ class Pipe:
 
 def _half(data: bytes, start: bytes) -> int:
     """Return how many bytes at the end may be the beginning of a mark."""
-    return next((n for n in range(min(len(start) - 1, len(data)), 0, -1)
-                 if data.endswith(start[:n])), 0)  # fmt: skip
+    return next(
+        (n for n in range(min(len(start) - 1, len(data)), 0, -1) if data.endswith(start[:n])), 0
+    )
 
 
 class Line:
@@ -155,8 +156,14 @@ class WarmClient(Walker):
 
     look_every = SAVE_EVERY  # s, while a cell runs: whether to save what it put out so far
 
-    def __init__(self, nb: Any, nb_man: Any, *, watcher: Watcher | None = None,
-                 cell_timeout: float | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        nb: Any,
+        nb_man: Any,
+        *,
+        watcher: Watcher | None = None,
+        cell_timeout: float | None = None,
+    ) -> None:
         self.nb, self.nb_man, self.watcher = nb, nb_man, watcher
         self.cell_timeout = cell_timeout
         self.outputs = Outputs()
@@ -334,8 +341,12 @@ class Warm(Background):
         page = Page(nb, task.source, str(task.output), save=watch.save)
         watch.notebook = nb
         client = WarmClient(nb, page, watcher=watch, cell_timeout=task.limits.cell_timeout)
-        request = {"environment": {**self.wanted.environment}, "folder": str(task.folder),
-                   "memory": task.limits.memory or 0, "umask": _umask()}  # fmt: skip
+        request = {
+            "environment": {**self.wanted.environment},
+            "folder": str(task.folder),
+            "memory": task.limits.memory or 0,
+            "umask": _umask(),
+        }
         try:
             client.start(self.wanted, request)
             client.walk()

@@ -12,9 +12,17 @@ import warnings
 from collections.abc import Iterable
 
 # what a kernel needs by itself; none of it makes a ZeroMQ context
-OWN = ("IPython.core.completer", "IPython.core.history", "IPython.core.magics",
-       "IPython.core.logger", "ipykernel.compiler", "ipykernel.zmqshell", "ipykernel.ipkernel",
-       "IPython.extensions.storemagic", "comm")  # fmt: skip
+OWN = (
+    "IPython.core.completer",
+    "IPython.core.history",
+    "IPython.core.magics",
+    "IPython.core.logger",
+    "ipykernel.compiler",
+    "ipykernel.zmqshell",
+    "ipykernel.ipkernel",
+    "IPython.extensions.storemagic",
+    "comm",
+)
 
 
 def places() -> tuple[str, ...]:

@@ -102,10 +102,15 @@ async def run_cell(shell: Any, source: str) -> tuple[bool, dict[str, Any]]:
     )
     if awaits:
         result = None
-        work = asyncio.ensure_future(shell.run_cell_async(
-            source, store_history=True, silent=False, transformed_cell=transformed,
-            preprocessing_exc_tuple=trouble,
-        ))  # fmt: skip
+        work = asyncio.ensure_future(
+            shell.run_cell_async(
+                source,
+                store_history=True,
+                silent=False,
+                transformed_cell=transformed,
+                preprocessing_exc_tuple=trouble,
+            )
+        )
         loop = asyncio.get_running_loop()
         signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(work.cancel))
         try:
@@ -120,9 +125,10 @@ async def run_cell(shell: Any, source: str) -> tuple[bool, dict[str, Any]]:
     if result.success and not spoilt:
         return True, {}
     return False, {
-        "ename": type(error).__name__, "evalue": str(error),
+        "ename": type(error).__name__,
+        "evalue": str(error),
         "traceback": list(shell._last_traceback or []),
-    }  # fmt: skip
+    }
 
 
 def run(_: dict[str, Any], fds: list[int]) -> Callable[[], None]:

@@ -52,9 +52,11 @@ def _files(run: Run, work: Work, root: Path) -> Iterator[Input]:
         size = told["stat"][0] if told.get("stat") else None
         yield {
             "name": str(where.relative_to(root) if where.is_relative_to(root) else where),
-            "digest": told["sha256"], "source_type": "local", "source": {"uri": str(where)},
+            "digest": told["sha256"],
+            "source_type": "local",
+            "source": {"uri": str(where)},
             "profile": {"bytes": size},
-        }  # fmt: skip
+        }
 
 
 def _frames(run: Run, trace: Trace, work: Work, place: int) -> Iterator[Input]:
@@ -66,12 +68,18 @@ def _frames(run: Run, trace: Trace, work: Work, place: int) -> Iterator[Input]:
             continue
         rows, columns = seen["schema"]["rows"], seen["schema"]["columns"]
         yield {
-            "name": f"{of}.{name}", "digest": str(seen["digest"]), "source_type": "code",
-            "source": {"tags": {"mlflow.source.name": run.notebook,
-                                "mlops-nb.step": trace.works[maker].unit}},
+            "name": f"{of}.{name}",
+            "digest": str(seen["digest"]),
+            "source_type": "code",
+            "source": {
+                "tags": {
+                    "mlflow.source.name": run.notebook,
+                    "mlops-nb.step": trace.works[maker].unit,
+                }
+            },
             "schema": {"mlflow_colspec": [_column(c, told) for c, told in columns.items()]},
             "profile": {"num_rows": rows, "num_elements": rows * len(columns)},
-        }  # fmt: skip
+        }
 
 
 def _column(name: str, told: Mapping[str, Any]) -> Input:
@@ -119,8 +127,17 @@ def log_model(client: Any, mlflow_run: str, model_id: str, run: Run, trace: Trac
         data = _of_data(run, trace, name)
         before = client.get_metric_history(mlflow_run, name) if data else ()
         if before:
-            told.append(Metric(name, float(value), min(m.timestamp for m in before) + 1, 0,
-                               model_id=model_id, run_id=mlflow_run, **data))  # fmt: skip
+            told.append(
+                Metric(
+                    name,
+                    float(value),
+                    min(m.timestamp for m in before) + 1,
+                    0,
+                    model_id=model_id,
+                    run_id=mlflow_run,
+                    **data,
+                )
+            )
     if told:
         client.log_batch(mlflow_run, metrics=told)
 

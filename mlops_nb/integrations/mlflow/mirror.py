@@ -42,9 +42,15 @@ class MlflowMirror:
     """Follows the journal from the place it keeps there."""
 
     def __init__(
-        self, *, uri: str, experiment: str, artifacts: str, runs: Path, journal: Journal,
+        self,
+        *,
+        uri: str,
+        experiment: str,
+        artifacts: str,
+        runs: Path,
+        journal: Journal,
         store: Store,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.uri, self.experiment, self.artifacts = uri, experiment, artifacts
         self.runs, self.journal, self.store = runs, journal, store
         self.root = runs.parent.parent  # runs/ lies in the project's .mlops/
@@ -90,8 +96,9 @@ class MlflowMirror:
         """
         place = int(self.journal.place(PLACE) or 0)
         fresh = list(events) or list(self.journal.read(after=place))
-        if not any(isinstance(e, RunFinished | Registered | Released | SweepFinished)
-                   for e in fresh):  # fmt: skip
+        if not any(
+            isinstance(e, RunFinished | Registered | Released | SweepFinished) for e in fresh
+        ):
             return
         try:
             client = self.client()
@@ -118,8 +125,9 @@ class MlflowMirror:
             for model in known.values():
                 found, expected = self._alias(client, model.name), str(model.champion or "none")
                 if found not in {expected, model.moved}:
-                    yield AliasMoved(job=model.job, model=model.name, found=found,
-                                     expected=expected)  # fmt: skip
+                    yield AliasMoved(
+                        job=model.job, model=model.name, found=found, expected=expected
+                    )
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise unreachable(self.uri, error) from None
 
@@ -167,18 +175,27 @@ class MlflowMirror:
         if run.shared:  # no point of its sweep: what it made is told of by the points
             return ""
         started, ended = _ms(run.started), _ms(run.finished)
-        known = self._find_run(client, run_id) or client.create_run(
-            self.experiment_id(client), start_time=started, tags={RUN_TAG: run_id},
-            run_name=f"{run.job or Path(run.notebook).stem} {run_id}",
-        ).info.run_id  # fmt: skip
+        known = (
+            self._find_run(client, run_id)
+            or client.create_run(
+                self.experiment_id(client),
+                start_time=started,
+                tags={RUN_TAG: run_id},
+                run_name=f"{run.job or Path(run.notebook).stem} {run_id}",
+            ).info.run_id
+        )
         seconds = {
             f"seconds/{name}": step["seconds"]
             for name, step in run.steps.items()
             if step["seconds"] is not None
         }
         numbers = {**run.metrics, **seconds, "seconds/total": run.seconds or 0.0}
-        tags = {"notebook": run.notebook, "status": run.status, "job": run.job,
-                "error": run.error[:4900]}  # fmt: skip
+        tags = {
+            "notebook": run.notebook,
+            "status": run.status,
+            "job": run.job,
+            "error": run.error[:4900],
+        }
         if run.sweep:
             parents = Parents(client, self.experiment_id(client), self.journal)
             tags |= {PARENT_TAG: parents.of(run.sweep), SWEEP_TAG: run.sweep}
@@ -189,8 +206,11 @@ class MlflowMirror:
             tags=[RunTag(k, str(v)) for k, v in tags.items() if v],
         )
         lineage.log_run(client, known, run, traced(self.journal, run), self.root)
-        for file in (Path(run.output), self.runs / run_id / "graph.json",
-                     self.runs / run_id / "graph.mmd"):  # fmt: skip
+        for file in (
+            Path(run.output),
+            self.runs / run_id / "graph.json",
+            self.runs / run_id / "graph.mmd",
+        ):
             if file.is_file():
                 client.log_artifact(known, str(file))
         if run.logged_run:
@@ -240,9 +260,11 @@ class MlflowMirror:
 
         with mlflow.start_run(run_id=run):
             logged = mlflow.sklearn.log_model(
-                model, name=event.model, serialization_format="cloudpickle",
+                model,
+                name=event.model,
+                serialization_format="cloudpickle",
                 pip_requirements=_requirements(),
-            )  # fmt: skip
+            )
         of = history.runs(self.journal.read(run=event.run))[event.run]
         lineage.log_model(client, run, logged.model_id, of, traced(self.journal, of))
         client.set_terminated(run, "FINISHED")

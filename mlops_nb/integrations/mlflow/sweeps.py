@@ -36,10 +36,11 @@ class Parents:
         from mlflow.entities import Param
 
         made = self.client.create_run(
-            self.experiment, start_time=_ms(sweep.started),
+            self.experiment,
+            start_time=_ms(sweep.started),
             run_name=f"sweep {Path(sweep.notebook).stem} {sweep.id}",
             tags={PARENT_OF: sweep.id, SWEEP_TAG: sweep.id, "notebook": sweep.notebook},
-        ).info.run_id  # fmt: skip
+        ).info.run_id
         given = {**sweep.parameters, **{n: ",".join(map(str, v)) for n, v in sweep.grid.items()}}
         self.client.log_batch(made, params=[Param(n, str(v)[:6000]) for n, v in given.items()])
         return str(made)

@@ -112,8 +112,13 @@ class OpenLineageLog:
         if end is None or (isinstance(event, RunFinished) and event.id != end.id):
             return []  # a run has one end, the first
         run = history.runs(own)[event.run]
-        story = Story(run=run, end=end, trace=traced(self.journal, run, records), root=self.root,
-                      owner=self.owner)  # fmt: skip
+        story = Story(
+            run=run,
+            end=end,
+            trace=traced(self.journal, run, records),
+            root=self.root,
+            owner=self.owner,
+        )
         if isinstance(event, RunFinished):
             return list(story.lines(own))
         late = end.id <= place or (run_id(run.id), story.how) in there
@@ -221,17 +226,23 @@ class Story:
 
     def _line(self, how: str, at: str, run: str, run_facets: Line, job: Line) -> Line:
         return {
-            "eventType": how, "eventTime": at, "producer": facets.PRODUCER,
-            "schemaURL": facets.EVENT, "run": {"runId": run, "facets": run_facets}, "job": job,
-            "inputs": [], "outputs": [],
-        }  # fmt: skip
+            "eventType": how,
+            "eventTime": at,
+            "producer": facets.PRODUCER,
+            "schemaURL": facets.EVENT,
+            "run": {"runId": run, "facets": run_facets},
+            "job": job,
+            "inputs": [],
+            "outputs": [],
+        }
 
     def _job(self, kind: str, name: str, **more: Line) -> Line:
         path = self.root / self.run.notebook
         told = {
             "jobType": facets.job_type(kind),
-            "sourceCodeLocation": facets.location(path.as_uri(), self.run.notebook), **more,
-        }  # fmt: skip
+            "sourceCodeLocation": facets.location(path.as_uri(), self.run.notebook),
+            **more,
+        }
         if self.owner:
             told["ownership"] = facets.ownership(self.owner)
         return {"namespace": self.namespace, "name": name, "facets": told}
@@ -240,17 +251,25 @@ class Story:
 
     def _root(self, how: str, at: str) -> Line:
         run = self.run
-        told = {"processing_engine": facets.engine(),
-                "executionParameters": facets.parameters(run.parameters),
-                "tags": facets.tags({
-                    "trigger": run.trigger, "fired": run.fired, "try": run.attempt,
-                    "commit": run.commit, "sweep": run.sweep,
-                })}  # fmt: skip
+        told = {
+            "processing_engine": facets.engine(),
+            "executionParameters": facets.parameters(run.parameters),
+            "tags": facets.tags(
+                {
+                    "trigger": run.trigger,
+                    "fired": run.fired,
+                    "try": run.attempt,
+                    "commit": run.commit,
+                    "sweep": run.sweep,
+                }
+            ),
+        }
         if run.trigger == "schedule" and (run.data_start or run.scheduled_at):
             told["nominalTime"] = facets.facet(
-                "NominalTimeRunFacet", nominalStartTime=run.data_start or run.scheduled_at,
+                "NominalTimeRunFacet",
+                nominalStartTime=run.data_start or run.scheduled_at,
                 nominalEndTime=run.data_end or None,
-            )  # fmt: skip
+            )
         if how == "FAIL":
             told["errorMessage"] = facets.error(self.end.error or "it failed", self.traceback)
         if run.gates and how != "START":
@@ -287,8 +306,10 @@ class Story:
     def _step(self, step: str, span: _Span, how: str) -> Line:
         works = [w for w in self.trace.works if w.step == step]
         run = self.run
-        told = {"parent": facets.parent(run_id(run.id), self.namespace, self.name),
-                "processing_engine": facets.engine()}  # fmt: skip
+        told = {
+            "parent": facets.parent(run_id(run.id), self.namespace, self.name),
+            "processing_engine": facets.engine(),
+        }
         given = {n: v for w in works for n, v in w.parameters.items()}
         if given:
             told["executionParameters"] = facets.parameters(given)
@@ -329,8 +350,11 @@ class Story:
         found: dict[str, Line] = {}
         for work in works:
             read = {name: (self.namespace, self._dataset(name)) for name in work.reads}
-            size = {a["names"][0]: a["bytes"] for a in work.record.get("artifacts", ())
-                    if len(a["names"]) == 1}  # fmt: skip
+            size = {
+                a["names"][0]: a["bytes"]
+                for a in work.record.get("artifacts", ())
+                if len(a["names"]) == 1
+            }
             for name, seen in work.values.items():
                 rows = seen.get("schema", {}).get("rows")
                 more = facets.statistics(made=True, rows=rows, size=size.get(name))
@@ -352,6 +376,8 @@ class Story:
         size = told["stat"][0] if told.get("stat") else None
         known = facets.statistics(made=made, size=size, count=1)
         return {
-            "namespace": "file", "name": where, "facets": facets.version(told.get("sha256")),
+            "namespace": "file",
+            "name": where,
+            "facets": facets.version(told.get("sha256")),
             "outputFacets" if made else "inputFacets": known,
-        }  # fmt: skip
+        }

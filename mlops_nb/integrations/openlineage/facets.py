@@ -15,14 +15,23 @@ PRODUCER = f"https://pypi.org/project/mlops-nb/{__version__}/"
 OWN = "urn:mlops-nb:schema:1-0-0:StepRunFacet"  # integrations/openlineage/schemas/StepRunFacet.json
 VERSIONS = {
     "ColumnLineageDatasetFacet": "1-2-0",
-    "DataQualityAssertionsDatasetFacet": "1-1-0", "DatasetVersionDatasetFacet": "1-0-1",
-    "ErrorMessageRunFacet": "1-0-1", "ExecutionParametersRunFacet": "1-0-0",
-    "InputStatisticsInputDatasetFacet": "1-0-0", "JobTypeJobFacet": "2-0-4",
-    "NominalTimeRunFacet": "1-0-1", "OutputStatisticsOutputDatasetFacet": "1-0-2",
-    "OwnershipJobFacet": "1-0-1", "ParentRunFacet": "1-2-0", "ProcessingEngineRunFacet": "1-1-1",
-    "SchemaDatasetFacet": "1-2-0", "SourceCodeJobFacet": "1-0-1",
-    "SourceCodeLocationJobFacet": "1-1-0", "TagsRunFacet": "1-0-0", "TestRunFacet": "1-0-1",
-}  # fmt: skip
+    "DataQualityAssertionsDatasetFacet": "1-1-0",
+    "DatasetVersionDatasetFacet": "1-0-1",
+    "ErrorMessageRunFacet": "1-0-1",
+    "ExecutionParametersRunFacet": "1-0-0",
+    "InputStatisticsInputDatasetFacet": "1-0-0",
+    "JobTypeJobFacet": "2-0-4",
+    "NominalTimeRunFacet": "1-0-1",
+    "OutputStatisticsOutputDatasetFacet": "1-0-2",
+    "OwnershipJobFacet": "1-0-1",
+    "ParentRunFacet": "1-2-0",
+    "ProcessingEngineRunFacet": "1-1-1",
+    "SchemaDatasetFacet": "1-2-0",
+    "SourceCodeJobFacet": "1-0-1",
+    "SourceCodeLocationJobFacet": "1-1-0",
+    "TagsRunFacet": "1-0-0",
+    "TestRunFacet": "1-0-1",
+}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -87,36 +96,57 @@ def tags(told: Mapping[str, Any]) -> Facet:
 
 def engine() -> Facet:
     """Return what ran it."""
-    return facet("ProcessingEngineRunFacet", name="mlops-nb", version=__version__,
-                 openlineageAdapterVersion=__version__)  # fmt: skip
+    return facet(
+        "ProcessingEngineRunFacet",
+        name="mlops-nb",
+        version=__version__,
+        openlineageAdapterVersion=__version__,
+    )
 
 
 def error(message: str, traceback: str) -> Facet:
     """Return why a run failed."""
-    return facet("ErrorMessageRunFacet", message=message, programmingLanguage="PYTHON",
-                 stackTrace=COLOURS.sub("", traceback) or None)  # fmt: skip
+    return facet(
+        "ErrorMessageRunFacet",
+        message=message,
+        programmingLanguage="PYTHON",
+        stackTrace=COLOURS.sub("", traceback) or None,
+    )
 
 
 def tests(gates: Iterable[Mapping[str, Any]]) -> Facet:
     """Return what the gates said of a run's model."""
-    return facet("TestRunFacet", tests=[
-        _known({
-            "name": str(gate["gate"]), "status": "pass" if gate["passed"] else "fail",
-            "severity": "error", "type": "gate", "description": gate.get("because") or None,
-            "actual": _number(gate.get("value")), "expected": str(gate["gate"]),
-        })
-        for gate in gates
-    ])  # fmt: skip
+    return facet(
+        "TestRunFacet",
+        tests=[
+            _known(
+                {
+                    "name": str(gate["gate"]),
+                    "status": "pass" if gate["passed"] else "fail",
+                    "severity": "error",
+                    "type": "gate",
+                    "description": gate.get("because") or None,
+                    "actual": _number(gate.get("value")),
+                    "expected": str(gate["gate"]),
+                }
+            )
+            for gate in gates
+        ],
+    )
 
 
 def step(work: Work, trace: Trace) -> Facet:
     """Return what only this package knows of a step: cells, digests, doubts, reuse."""
     facts = [trace.pipeline.cells[i] for i in work.cells] if trace.pipeline else []
-    uncertain = [f"cell {c.index}: some of what it reads or changes is assumed"
-                 for c in facts if c.assumed]  # fmt: skip
+    uncertain = [
+        f"cell {c.index}: some of what it reads or changes is assumed" for c in facts if c.assumed
+    ]
     uncertain += [str(work.record["never"])] if work.record.get("never") else []
-    uncertain += [f"the content of {n!r} cannot be told" for n, v in work.values.items()
-                  if v.get("digest") == "unknown"]  # fmt: skip
+    uncertain += [
+        f"the content of {n!r} cannot be told"
+        for n, v in work.values.items()
+        if v.get("digest") == "unknown"
+    ]
     return {
         "_producer": PRODUCER,
         "_schemaURL": OWN,
@@ -146,8 +176,10 @@ def schema(seen: Mapping[str, Any]) -> dict[str, Facet]:
     """Return the columns of a frame; nothing for what is none."""
     if "schema" not in seen:
         return {}
-    columns = [{"name": str(name), "type": str(told.get("dtype", told.get("kind")))}
-               for name, told in seen["schema"]["columns"].items()]  # fmt: skip
+    columns = [
+        {"name": str(name), "type": str(told.get("dtype", told.get("kind")))}
+        for name, told in seen["schema"]["columns"].items()
+    ]
     return {"schema": facet("SchemaDatasetFacet", fields=columns)}
 
 
@@ -156,20 +188,32 @@ def columns(seen: Mapping[str, Any], of: Mapping[str, tuple[str, str]]) -> dict[
 
     of: name of a value that was read → namespace and name of its dataset
     """
-    same = {"type": "DIRECT", "subtype": "IDENTITY", "masking": False,
-            "description": "every value is the same"}  # fmt: skip
+    same = {
+        "type": "DIRECT",
+        "subtype": "IDENTITY",
+        "masking": False,
+        "description": "every value is the same",
+    }
     fields = {}
     for column, sources in seen.get("from", {}).items():
-        told = [{"namespace": of[frame][0], "name": of[frame][1], "field": field,
-                 "transformations": [same]}
-                for frame, field in sources if frame in of]  # fmt: skip
+        told = [
+            {
+                "namespace": of[frame][0],
+                "name": of[frame][1],
+                "field": field,
+                "transformations": [same],
+            }
+            for frame, field in sources
+            if frame in of
+        ]
         if told:
             fields[str(column)] = {"inputFields": told}
     return {"columnLineage": facet("ColumnLineageDatasetFacet", fields=fields)} if fields else {}
 
 
-def statistics(*, made: bool, rows: int | None = None, size: int | None = None,
-               count: int | None = None) -> dict[str, Facet]:  # fmt: skip
+def statistics(
+    *, made: bool, rows: int | None = None, size: int | None = None, count: int | None = None
+) -> dict[str, Facet]:
     """Return rows, bytes and files of what was read or made; nothing where none is known."""
     told = {"rowCount": rows, "size": size, "fileCount": count}
     if not _known(told):
@@ -181,12 +225,17 @@ def statistics(*, made: bool, rows: int | None = None, size: int | None = None,
 def assertions(gates: Iterable[Mapping[str, Any]]) -> dict[str, Facet]:
     """Return what the gates said of one metric."""
     told = [
-        _known({
-            "assertion": str(gate["gate"]), "success": bool(gate["passed"]), "severity": "error",
-            "description": gate.get("because") or None, "actual": _number(gate.get("value")),
-        })
+        _known(
+            {
+                "assertion": str(gate["gate"]),
+                "success": bool(gate["passed"]),
+                "severity": "error",
+                "description": gate.get("because") or None,
+                "actual": _number(gate.get("value")),
+            }
+        )
         for gate in gates
-    ]  # fmt: skip
+    ]
     return {"dataQualityAssertions": facet("DataQualityAssertionsDatasetFacet", assertions=told)}
 
 

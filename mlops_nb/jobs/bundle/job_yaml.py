@@ -14,16 +14,24 @@ from mlops_nb.notebook.model import Job
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 SECONDS = {"type": "number", "minimum": 0, "description": "s"}
 SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
-FROM = {"type": "object", "required": ["env"], "additionalProperties": False,
-        "properties": {"env": {"type": "string"}}}  # fmt: skip
+FROM = {
+    "type": "object",
+    "required": ["env"],
+    "additionalProperties": False,
+    "properties": {"env": {"type": "string"}},
+}
 
 
 def _trigger(
     kind: str, schema: Mapping[str, Any], *, required: tuple[str, ...] = (), **more: Any
 ) -> dict[str, Any]:
     """Return the schema of one kind of trigger; `cooldown` is s from one run to the next."""
-    return {"type": "object", "required": [kind, *required], "additionalProperties": False,
-            "properties": {kind: schema, "cooldown": SECONDS, **more}}  # fmt: skip
+    return {
+        "type": "object",
+        "required": [kind, *required],
+        "additionalProperties": False,
+        "properties": {kind: schema, "cooldown": SECONDS, **more},
+    }
 
 
 SCHEMA: dict[str, Any] = {
@@ -141,8 +149,12 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         source=found.get("source", found["notebook"]),
         folder=found.get("folder", "."),
         parameters=found.get("parameters") or {},
-        schedule=None if not when else schedule.schedule(
-            when["cron"], when.get("timezone", "UTC"), missed=when.get("missed", "last"),
+        schedule=None
+        if not when
+        else schedule.schedule(
+            when["cron"],
+            when.get("timezone", "UTC"),
+            missed=when.get("missed", "last"),
             overlap=when.get("overlap", "skip"),
         ),
         gates=tuple(found.get("gates") or ()),
@@ -154,7 +166,7 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         triggers=tuple(found.get("triggers") or ()),
         approval=found.get("approval", "none"),
         notify=tuple(found.get("notify") or ()),
-    )  # fmt: skip
+    )
 
 
 def definition(job: Job) -> dict[str, Any]:
@@ -170,9 +182,13 @@ def definition(job: Job) -> dict[str, Any]:
         "source": job.source,
         "folder": job.folder,
         "parameters": dict(job.parameters),
-        "schedule": None if when is None else {
-            "cron": when.cron, "timezone": when.timezone,
-            "missed": when.missed, "overlap": when.overlap,
+        "schedule": None
+        if when is None
+        else {
+            "cron": when.cron,
+            "timezone": when.timezone,
+            "missed": when.missed,
+            "overlap": when.overlap,
         },
         "triggers": [dict(t) for t in job.triggers],
         "gates": list(job.gates),
@@ -182,7 +198,7 @@ def definition(job: Job) -> dict[str, Any]:
         "timeout": job.timeout,
         "approval": job.approval,
         "notify": [dict(n) for n in job.notify],
-    }  # fmt: skip
+    }
 
 
 def write(job: Job) -> str:

@@ -26,9 +26,19 @@ TIMED = re.compile(r"^([ \t]*)%time[ \t]+(?=[^-\s])", re.MULTILINE)
 FUTURE = re.compile(r"^from __future__ import .*$", re.MULTILINE)
 # what a step's function must not hide: "filter" is a likely name for a step
 RESERVED = {
-    *dir(builtins), "display", "get_ipython", "main", "run_steps", "_typed", "_command_line",
-    "asyncio", "changed", "names", "name", "value",
-}  # fmt: skip
+    *dir(builtins),
+    "display",
+    "get_ipython",
+    "main",
+    "run_steps",
+    "_typed",
+    "_command_line",
+    "asyncio",
+    "changed",
+    "names",
+    "name",
+    "value",
+}
 
 
 @dataclass(slots=True)
@@ -80,9 +90,10 @@ def functions(pipeline: Pipeline) -> dict[str, str]:
     """Return step → the function that is the step's cells, all of them and nothing else."""
     blocks = [b for b in _blocks(pipeline) if b.name and b.step]
     return {
-        b.step: b.name for b in blocks
+        b.step: b.name
+        for b in blocks
         if {c.index for c in b.cells} == {c.index for c in pipeline.cells if c.step == b.step}
-    }  # fmt: skip
+    }
 
 
 def _blocks(pipeline: Pipeline) -> list[Block]:

@@ -66,17 +66,19 @@ SCHEMA: dict[str, Any] = {
     "required": ["version", "frames"],
     "properties": {
         "version": {"const": 1},
-        "frames": _by_frame({
-            "type": "object",
-            "required": ["columns"],
-            "properties": {
-                "rows": {"type": "integer", "minimum": 0},
-                "columns": {"type": "object", "additionalProperties": COLUMN},
-            },
-        }),
+        "frames": _by_frame(
+            {
+                "type": "object",
+                "required": ["columns"],
+                "properties": {
+                    "rows": {"type": "integer", "minimum": 0},
+                    "columns": {"type": "object", "additionalProperties": COLUMN},
+                },
+            }
+        ),
         "profile": _by_frame({"type": "object", "additionalProperties": PROFILE}),
     },
-}  # fmt: skip
+}
 
 
 def read(data: bytes, where: str = NAME) -> dict[str, Any]:
@@ -106,8 +108,9 @@ def _sane(found: Mapping[str, Any], where: str) -> None:
                     place = f"{step}.{name}.{column}"
                     raise JobError(
                         f"{place}: min {told['min']} is above max {told['max']}",
-                        fix=f"correct {place} in {NAME}", where=where,
-                    )  # fmt: skip
+                        fix=f"correct {place} in {NAME}",
+                        where=where,
+                    )
     for step, frames in found.get("profile", {}).items():
         for name, columns in frames.items():
             for column, told in columns.items():
@@ -118,5 +121,6 @@ def _sane(found: Mapping[str, Any], where: str) -> None:
                     place = f"profile.{step}.{name}.{column}"
                     raise JobError(
                         f"{place}: {len(edges)} edges need {len(edges) + 1} shares",
-                        fix=f"correct {place} in {NAME}", where=where,
-                    )  # fmt: skip
+                        fix=f"correct {place} in {NAME}",
+                        where=where,
+                    )

@@ -75,12 +75,17 @@ def script_side(  # noqa: PLR0913  what a program is started with
     answer = dump / "answer.json"
     words = [w for name, value in parameters.items() for w in ("-p", name, str(value))]
     request = {
-        "script": str(script), "arguments": words, "seed": seed, "dump": str(dump),
+        "script": str(script),
+        "arguments": words,
+        "seed": seed,
+        "dump": str(dump),
         "probe": str(PROBE),
         "steps": {step: list(names) for step, names in steps.items()},
-        "snapshots": dict(snapshots), "metrics": list(metrics),
-        "not": sorted(excluded), "answer": str(answer),
-    }  # fmt: skip
+        "snapshots": dict(snapshots),
+        "metrics": list(metrics),
+        "not": sorted(excluded),
+        "answer": str(answer),
+    }
     found = _program("run_script.py", request, python, dump, environment)
     if "error" in found:
         raise RunFailed(
@@ -92,15 +97,21 @@ def script_side(  # noqa: PLR0913  what a program is started with
 
 
 def _program(
-    name: str, request: Mapping[str, Any], python: str, folder: Path,
+    name: str,
+    request: Mapping[str, Any],
+    python: str,
+    folder: Path,
     environment: Mapping[str, str],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     asked = folder / "request.json"
     asked.write_text(json.dumps(request), encoding="utf-8")
     done = subprocess.run(
-        [python, str(PROGRAMS / name), str(asked)], capture_output=True, text=True, check=False,
+        [python, str(PROGRAMS / name), str(asked)],
+        capture_output=True,
+        text=True,
+        check=False,
         env=dict(environment),
-    )  # fmt: skip
+    )
     answer = Path(str(request["answer"]))
     if not answer.exists():
         return {"error": done.stderr.strip()[-800:] or f"exit status {done.returncode}"}
@@ -157,9 +168,14 @@ def _near(left: float | None, right: float | None, rtol: float) -> bool:
 
 
 def _by_value(
-    unequal: list[tuple[str, str]], left: Side, right: Side, *, python: str, scratch: Path,
+    unequal: list[tuple[str, str]],
+    left: Side,
+    right: Side,
+    *,
+    python: str,
+    scratch: Path,
     rtol: float,
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     pairs = []
     for step, name in unequal:
         files = [d / f"{step}--{name}.pickle" for d in (left.dump, right.dump) if d is not None]

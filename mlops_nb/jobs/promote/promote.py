@@ -63,15 +63,24 @@ def promote(
     interpreter = shop.environments.interpreter(source.notebook.kernel)
     look = shop.environments.look(interpreter)
     findings = check.check(
-        source, root=shop.root, kept=set(cut.kept), variable=job.model_variable,
-        champion_gate=any(gates.gate(g).champion for g in job.gates), declared=set(job.secrets),
+        source,
+        root=shop.root,
+        kept=set(cut.kept),
+        variable=job.model_variable,
+        champion_gate=any(gates.gate(g).champion for g in job.gates),
+        declared=set(job.secrets),
         installed={*look.modules, *look.stdlib},
-    )  # fmt: skip
+    )
     check.refuse(findings, source.path.name)
     made = draft.prepare(
-        job, source, cut, root=shop.root, interpreter=interpreter, stdlib=look.stdlib,
+        job,
+        source,
+        cut,
+        root=shop.root,
+        interpreter=interpreter,
+        stdlib=look.stdlib,
         at=shop.clock(),
-    )  # fmt: skip
+    )
     values = secret_values.fetch(job.secrets, shop.environment)
     bench = _bench(shop, made, values, ways)
     try:
@@ -131,9 +140,12 @@ def _executing(
     def execute(task: Task, *, recorded: bool) -> list[Event]:
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
         events = engine_run.run(
-            task, executor=shop.executor, notebook=notebook, process=process.mine(),
+            task,
+            executor=shop.executor,
+            notebook=notebook,
+            process=process.mine(),
             job=made.job.name,
-        )  # fmt: skip
+        )
         if recorded:
             return shop.record(events, ways.tell)
         found = list(events)
@@ -153,9 +165,14 @@ def _snapshots(
             return None
         values = {p.name: p.value for p in source.pipeline.parameters} | dict(made.parameters)
         return run_run.ledger_of(
-            shop, source, values, rules=Rules(proof=True), scratch=folder,
-            python=made.interpreter, notebook=made.job.source,
-        )  # fmt: skip
+            shop,
+            source,
+            values,
+            rules=Rules(proof=True),
+            scratch=folder,
+            python=made.interpreter,
+            notebook=made.job.source,
+        )
 
     return snapshots
 
@@ -170,10 +187,18 @@ def _promoted(
 ) -> dict[str, Any]:
     job = made.job
     about = schedule.interval(job.schedule, shop.clock())
-    shop.record([RunQueued(
-        run=bench.run, job=job.name, trigger="promote", scheduled_at=about.scheduled_at.isoformat(),
-        data_start=about.start.isoformat(), data_end=about.end.isoformat(),
-    )])  # fmt: skip
+    shop.record(
+        [
+            RunQueued(
+                run=bench.run,
+                job=job.name,
+                trigger="promote",
+                scheduled_at=about.scheduled_at.isoformat(),
+                data_start=about.start.isoformat(),
+                data_end=about.end.isoformat(),
+            )
+        ]
+    )
     proof.prove(made, bench, quick=request.quick, tolerance=request.tolerance)
     with shop.deciding():
         _existing(shop, job.name, replace_=ways.replace)  # somebody may have been quicker
@@ -211,9 +236,12 @@ def _asked_by_hand(shop: Workshop, job: Job) -> tuple[Mapping[str, Any], Mapping
 
 
 def _released(
-    shop: Workshop, made: draft.Draft, bench: draft.Bench, ways: Ways,
+    shop: Workshop,
+    made: draft.Draft,
+    bench: draft.Bench,
+    ways: Ways,
     old: Mapping[str, Any] | None,
-) -> list[Event]:  # fmt: skip
+) -> list[Event]:
     """Judge what was proven and, where it passes, write the bundle and make it live."""
     job, done = made.job, shop.run_of(bench.run)
     model = shop.models().get(job.model_name or "")
@@ -276,7 +304,7 @@ def _answer(
         "passed": passed,
         "because": judged.because,
         "changes": made.changes,
-    }  # fmt: skip
+    }
 
 
 def _model_answer(

@@ -109,11 +109,18 @@ def _source_task(draft: Draft, base: Task, folder: Path) -> Task:
 def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> Task:
     dump = bench.scratch / "bundle-values"
     dump.mkdir()
-    frozen = replace(draft.source, document=draft.document, notebook=draft.notebook,
-                     pipeline=draft.pipeline)  # fmt: skip
+    frozen = replace(
+        draft.source, document=draft.document, notebook=draft.notebook, pipeline=draft.pipeline
+    )
     return replace(
-        bundle_task(draft.job, draft.pipeline, draft.document, base, champion=bench.champion,
-                    model_file=bench.scratch / "model.pickle"),
+        bundle_task(
+            draft.job,
+            draft.pipeline,
+            draft.document,
+            base,
+            champion=bench.champion,
+            model_file=bench.scratch / "model.pickle",
+        ),
         looks={
             **_looks(draft, range(len(draft.notebook.cells))),
             -1: (END, tuple(_final_makers(draft))),  # for the script, which is seen at its end
@@ -123,13 +130,17 @@ def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> Task:
         list_modules=True,
         modules=folder / "modules",
         profile=sources(draft.pipeline),
-    )  # fmt: skip
+    )
 
 
 def _with_script(
-    draft: Draft, bench: Bench, folder: Path, found: compare.Comparison, rtol: float,
+    draft: Draft,
+    bench: Bench,
+    folder: Path,
+    found: compare.Comparison,
+    rtol: float,
     snapshots: Mapping[str, list[dict[str, Any]]],
-) -> compare.Comparison:  # fmt: skip
+) -> compare.Comparison:
     bundle = draft.sides["bundle"]
     names = pipeline_script.functions(draft.pipeline)
     side = compare.script_side(
@@ -143,10 +154,12 @@ def _with_script(
         dump=bench.scratch / "script",
         snapshots={names[step]: found for step, found in snapshots.items() if step in names},
         environment={
-            **bench.base_environment, **bench.environment,
-            "PYTHONHASHSEED": str(bench.seed % 2**32), "MPLBACKEND": "Agg",
+            **bench.base_environment,
+            **bench.environment,
+            "PYTHONHASHSEED": str(bench.seed % 2**32),
+            "MPLBACKEND": "Agg",
         },
-    )  # fmt: skip
+    )
     draft.sides["script"] = side
     left = compare.Side(
         values={END: bundle.values.get(END, {})},

@@ -89,8 +89,7 @@ def _notify(request: Request, before: Job | None) -> tuple[Mapping[str, Value], 
         elif kind == "command" and rest:
             found.append({"command": rest})
         else:
-            raise JobError(f"{text!r} tells nobody",
-                           fix="give https://…, env:NAME or command:TEXT")  # fmt: skip
+            raise JobError(f"{text!r} tells nobody", fix="give https://…, env:NAME or command:TEXT")
     return tuple(found)
 
 

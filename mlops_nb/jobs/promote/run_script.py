@@ -59,9 +59,9 @@ def drive(request: dict[str, Any]) -> dict[str, Any]:
     for step, names in request["steps"].items():
         asked = {"names": names, "step": step, "dump": request["dump"]}
         values[step] = json.loads(probe.look(json.dumps(asked)))
-    measured = json.loads(probe.measure(json.dumps(
-        {"names": request["metrics"], "not": request["not"]}
-    )))  # fmt: skip
+    measured = json.loads(
+        probe.measure(json.dumps({"names": request["metrics"], "not": request["not"]}))
+    )
     return {"values": values, "metrics": measured["metrics"]}
 
 

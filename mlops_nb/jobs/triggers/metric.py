@@ -23,8 +23,10 @@ class Metric:
         then, now = released.get(name), latest.metrics.get(name)
         if latest.version != version or then is None or now is None or not now < then - fall:
             return None
-        because = (f"{name} of version {version} fell to {now:.4g}, more than {fall:g} below "
-                   f"{then:.4g} at its release")  # fmt: skip
+        because = (
+            f"{name} of version {version} fell to {now:.4g}, more than {fall:g} below "
+            f"{then:.4g} at its release"
+        )
         return Signal(because=because, seen={"evaluated": latest.id, "metric": name, "value": now})
 
 

@@ -167,10 +167,11 @@ def _is_simple(dtype: Any) -> bool:
     """Tell whether a record's fields are plain numbers, texts or dates."""
     inner = [dtype[name] for name in dtype.names]
     return all(
-        one.kind in "?biufSUmM" and not one.subdtype
+        one.kind in "?biufSUmM"
+        and not one.subdtype
         and not (one.kind == "f" and one.itemsize > LONGEST)
         for one in inner
-    )  # fmt: skip
+    )
 
 
 def _packed(block: Any, packed: Any) -> Any:

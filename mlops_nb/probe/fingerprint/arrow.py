@@ -188,8 +188,9 @@ def write_series(walk: Walk, series: Any) -> None:
         text = (made.str.join("").item() or "").encode()
         walk.data(text, len(text))
     elif (made.dtype.is_integer() or made.dtype.is_float()) and made.dtype not in (
-        library.Int128, getattr(library, "UInt128", library.Int128),
-    ):  # fmt: skip
+        library.Int128,
+        getattr(library, "UInt128", library.Int128),
+    ):
         arrays.fill(walk, (made.fill_null(0) if missing else made).to_numpy())
     else:
         walk.items(made.to_list())

@@ -12,9 +12,19 @@ from typing import Any
 from .walk import Rule, Walk
 
 # what Python keeps in a class beside what its author wrote, some of it only once it was asked for
-UNWRITTEN = {"__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl", "__slotnames__",
-             "__annotations__", "__firstlineno__", "__static_attributes__",
-             "_value2member_map_", "_member_map_"}  # fmt: skip
+UNWRITTEN = {
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "__module__",
+    "_abc_impl",
+    "__slotnames__",
+    "__annotations__",
+    "__firstlineno__",
+    "__static_attributes__",
+    "_value2member_map_",
+    "_member_map_",
+}
 # instructions that depend on where a function stands: `np.log(x)` is compiled in another way
 # where `import numpy as np` stands in the same file
 PLACED = {"CACHE", "RESUME", "PUSH_NULL", "PRECALL", "NOP", "EXTENDED_ARG", "NOT_TAKEN"}

@@ -8,8 +8,13 @@ from typing import Any
 
 from .walk import Rule, Unknown, Walk
 
-REFUSED = {types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType,
-           weakref.ProxyType, weakref.CallableProxyType}  # fmt: skip
+REFUSED = {
+    types.GeneratorType,
+    types.CoroutineType,
+    types.AsyncGeneratorType,
+    weakref.ProxyType,
+    weakref.CallableProxyType,
+}
 # what asking a value something leaves behind in it, and what says who wrote it
 SPARSE = {"maxprint", "_has_sorted_indices", "_has_canonical_format", "has_canonical_format"}
 TREE_COUNTERS = slice(7, 11)  # of KDTree and BallTree: trims, leaves, splits, calls

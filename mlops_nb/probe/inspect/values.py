@@ -72,8 +72,10 @@ def look(request: str) -> str:
 
 def _told(name: str, value: Any) -> dict[str, Any]:
     kind = type(value)
-    told: dict[str, Any] = {"digest": digest_or_unknown(value),
-                            "type": f"{kind.__module__}.{kind.__qualname__}"}  # fmt: skip
+    told: dict[str, Any] = {
+        "digest": digest_or_unknown(value),
+        "type": f"{kind.__module__}.{kind.__qualname__}",
+    }
     schema = _schema(value)
     if schema:
         told["schema"] = schema

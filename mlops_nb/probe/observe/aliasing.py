@@ -93,8 +93,10 @@ def _parts(item: Any, kind: type, seen: set[int]) -> list[Any]:
         seen.update(id(cell) for cell in cells)
         home = sys.modules[item.__module__] if is_local(item.__module__) else None
         kept = (*(item.__defaults__ or ()), *(item.__kwdefaults__ or {}).values())
-        return [*(c.cell_contents for c in cells if filled(c)),
-                *_changeable((home, *kept, *item.__dict__.values()))]  # fmt: skip
+        return [
+            *(c.cell_contents for c in cells if filled(c)),
+            *_changeable((home, *kept, *item.__dict__.values())),
+        ]
     if kind in SUSPENDED:
         frame = getattr(item, f"{SUSPENDED[kind]}_frame")
         return [] if frame is None else _changeable(frame.f_locals.values())
@@ -136,9 +138,10 @@ def objects_in(item: Any) -> Iterable[Any]:
         return item.flat if 0 < getattr(item, "size", 0) < MOST_ITEMS else ()
     blocks = getattr(own(item, "_mgr"), "blocks", ()) if top == "pandas" else ()
     return itertools.chain.from_iterable(
-        block.values.flat for block in blocks
+        block.values.flat
+        for block in blocks
         if str(block.dtype) == "object" and 0 < block.values.size < MOST_ITEMS
-    )  # fmt: skip
+    )
 
 
 def bases(item: Any) -> frozenset[int]:

@@ -10,8 +10,21 @@ from typing import Any
 from .paths import NO_DATA, as_path, exists, is_data
 
 # programs that libraries ask about the machine; they say nothing of the data
-ASKED_BY_LIBRARIES = {"lscpu", "fc-list", "fc-match", "ldconfig", "uname", "sysctl", "gcc", "cc",
-                      "which", "nvidia-smi", "git", "sh", "lsb_release"}  # fmt: skip
+ASKED_BY_LIBRARIES = {
+    "lscpu",
+    "fc-list",
+    "fc-match",
+    "ldconfig",
+    "uname",
+    "sysctl",
+    "gcc",
+    "cc",
+    "which",
+    "nvidia-smi",
+    "git",
+    "sh",
+    "lsb_release",
+}
 _events: list[tuple[str, Any, Any]] = []
 _on = [False]
 _installed = [False]

@@ -23,8 +23,17 @@ from .side_effects import Hidden
 if TYPE_CHECKING:
     from .observer import Observer
 
-SHOWS_ITSELF = frozenset({"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_png_",
-                          "_repr_svg_", "_repr_latex_", "_ipython_display_"})  # fmt: skip
+SHOWS_ITSELF = frozenset(
+    {
+        "_repr_html_",
+        "_repr_mimebundle_",
+        "_repr_markdown_",
+        "_repr_png_",
+        "_repr_svg_",
+        "_repr_latex_",
+        "_ipython_display_",
+    }
+)
 
 
 ANYHOW = Use(0, maybe=False)  # what somebody calls, in whatever way
@@ -126,11 +135,17 @@ class Facts:
 
     def tell(self) -> dict[str, Any]:
         """Return what the cell did, ready for JSON."""
-        bound = {n for n, v in self.now.items()
-                 if n not in self.before or not external.is_same(self.before[n], v)}  # fmt: skip
+        bound = {
+            n
+            for n, v in self.now.items()
+            if n not in self.before or not external.is_same(self.before[n], v)
+        }
         writes = bound | {n for n, (_, maybe) in self.stores.items() if n in self.now and not maybe}
-        reads = {n for n, use in self.loads.items()
-                 if n in self.before and not (use.maybe and n in bound)}  # fmt: skip
+        reads = {
+            n
+            for n, use in self.loads.items()
+            if n in self.before and not (use.maybe and n in bound)
+        }
         gone = self.observer.gone - self.before.keys() - vars(builtins).keys()
         reads |= {n for n in gone if n in self.loads or (self.dynamic and n in self.texts)}
         reads |= self._from_code()
@@ -199,8 +214,11 @@ class Facts:
 
     def _begun(self) -> Reach:
         """Return what walks from values to the code behind them, by what is known of this cell."""
-        cached = [id(v) for n in self.observer.caches if n in self.both
-                  and self.observer.answered_from_cache(v := self.both[n])]  # fmt: skip
+        cached = [
+            id(v)
+            for n in self.observer.caches
+            if n in self.both and self.observer.answered_from_cache(v := self.both[n])
+        ]
         known = self.observer.known_values(self.used)
         return Reach(self.shell.user_ns, self.attrs, cached, known, self.before)
 
@@ -264,9 +282,13 @@ class Facts:
             *self.observer.settings.finders(self.cell),
             *self.cell.tasks,
             *(self._listeners() if "logging" in tops else ()),
-            *(known[name] for known in registry.values() for name in magics & known.keys()
-              if getattr(known[name], "__globals__", None) is self.shell.user_ns),
-        ]  # fmt: skip
+            *(
+                known[name]
+                for known in registry.values()
+                for name in magics & known.keys()
+                if getattr(known[name], "__globals__", None) is self.shell.user_ns
+            ),
+        ]
 
     @cached_property
     def known_texts(self) -> list[str]:
@@ -301,8 +323,11 @@ class Facts:
         marks = dict(self.observer.marks)
         changes, guesses = self.observer.changed(touched, writes, self.now)
         changes |= self._databases(touched, changes, marks)
-        changes |= {n for n, use in self.used.items() if "reload" in use.given
-                    and issubclass(type(self.now.get(n)), types.ModuleType)}  # fmt: skip
+        changes |= {
+            n
+            for n, use in self.used.items()
+            if "reload" in use.given and issubclass(type(self.now.get(n)), types.ModuleType)
+        }
         if guesses:
             self.assumed.append("the content of " + ", ".join(sorted(guesses)) + " cannot be told")
         if self.cell.lost:
@@ -314,10 +339,16 @@ class Facts:
 
         marks: name → what was told of a connection before the cell
         """
-        found = {n for n in touched & self.before.keys() if external.is_cursor(self.now[n])
-                 and self.attrs & external.MOVES_CURSORS}  # fmt: skip
-        behind = [getattr(self.now[n], "connection", None) for n in touched
-                  if external.is_cursor(self.now[n])]  # fmt: skip
+        found = {
+            n
+            for n in touched & self.before.keys()
+            if external.is_cursor(self.now[n]) and self.attrs & external.MOVES_CURSORS
+        }
+        behind = [
+            getattr(self.now[n], "connection", None)
+            for n in touched
+            if external.is_cursor(self.now[n])
+        ]
         held = {n for n, value in self.now.items() if behind and any(value is b for b in behind)}
         for name in touched | held:
             value = self.now[name]

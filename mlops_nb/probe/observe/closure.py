@@ -19,8 +19,17 @@ MANY = 200  # functions are looked for among this many items of a container
 CACHE = functools._lru_cache_wrapper
 DEEP = 8
 LAZY = 0x20 | 0x80 | 0x200  # flags of code that calling does not run: generators, coroutines
-MAKING = frozenset({"__new__", "__init__", "__post_init__", "__init_subclass__", "__set_name__",
-                    "__prepare__", "__class_getitem__"})  # fmt: skip
+MAKING = frozenset(
+    {
+        "__new__",
+        "__init__",
+        "__post_init__",
+        "__init_subclass__",
+        "__set_name__",
+        "__prepare__",
+        "__class_getitem__",
+    }
+)
 # modules of kinds that keep what they were given out of sight: `map`, a task, what compares keys
 HOLDERS = frozenset({"builtins", "itertools", "functools", "_functools", "_asyncio", "operator"})
 NAMED = (types.FunctionType, type)  # what is shown by its name

@@ -112,8 +112,10 @@ class Texts:
         for text in facts.known_texts:
             if " " in text and SELECT.search(text):  # duckdb finds frames by their names
                 found |= {n for n in SQL.findall(text) if external.is_table(self.before.get(n))}
-        if any(path[-1] in EVALUATES and type(value) is types.ModuleType
-               for value, path in facts.calls("pandas", "numexpr")):  # fmt: skip
+        if any(
+            path[-1] in EVALUATES and type(value) is types.ModuleType
+            for value, path in facts.calls("pandas", "numexpr")
+        ):
             found |= words_in(facts.known_texts)
         return found & self.before.keys() - facts.stores.keys()
 

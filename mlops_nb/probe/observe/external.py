@@ -6,16 +6,69 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-DRIVERS = frozenset({
-    "MySQLdb", "adbc_driver_manager", "adlfs", "aiobotocore", "aiohttp", "aioboto3", "asyncpg",
-    "boto3", "botocore", "cassandra", "clickhouse_connect", "clickhouse_driver", "connectorx",
-    "couchdb", "cx_Oracle", "databricks", "elasticsearch", "ftplib", "gcsfs", "grpc", "gspread",
-    "httpx", "hdfs", "ibm_db", "influxdb", "influxdb_client", "kafka", "minio", "motor",
-    "mysql", "neo4j", "openai", "opensearchpy", "oracledb", "pandas_gbq", "paramiko", "peewee",
-    "pika", "psycopg", "psycopg2", "psycopg_pool", "pymongo", "pymssql", "pymysql", "pyodbc",
-    "pyspark", "redis", "requests", "s3fs", "snowflake", "sqlalchemy", "sqlmodel", "trino",
-    "turbodbc", "urllib3", "webdav3", "websocket", "websockets", "yfinance",
-})  # fmt: skip
+DRIVERS = frozenset(
+    {
+        "MySQLdb",
+        "adbc_driver_manager",
+        "adlfs",
+        "aiobotocore",
+        "aiohttp",
+        "aioboto3",
+        "asyncpg",
+        "boto3",
+        "botocore",
+        "cassandra",
+        "clickhouse_connect",
+        "clickhouse_driver",
+        "connectorx",
+        "couchdb",
+        "cx_Oracle",
+        "databricks",
+        "elasticsearch",
+        "ftplib",
+        "gcsfs",
+        "grpc",
+        "gspread",
+        "httpx",
+        "hdfs",
+        "ibm_db",
+        "influxdb",
+        "influxdb_client",
+        "kafka",
+        "minio",
+        "motor",
+        "mysql",
+        "neo4j",
+        "openai",
+        "opensearchpy",
+        "oracledb",
+        "pandas_gbq",
+        "paramiko",
+        "peewee",
+        "pika",
+        "psycopg",
+        "psycopg2",
+        "psycopg_pool",
+        "pymongo",
+        "pymssql",
+        "pymysql",
+        "pyodbc",
+        "pyspark",
+        "redis",
+        "requests",
+        "s3fs",
+        "snowflake",
+        "sqlalchemy",
+        "sqlmodel",
+        "trino",
+        "turbodbc",
+        "urllib3",
+        "webdav3",
+        "websocket",
+        "websockets",
+        "yfinance",
+    }
+)
 DRIVER_PARTS = ("google.cloud", "azure.storage", "azure.data", "urllib.request", "http.client")
 REMOTE = re.compile(
     r"^(?:https?|s3a?|gs|gcs|abfss?|adl|az|wasbs?|hdfs|ftp|sftp|ssh|smb|webdav|postgres(?:ql)?|"
@@ -28,15 +81,30 @@ SQL_WRITES = re.compile(
     r"merge\s+into|truncate\s+|copy\s+)",
     re.IGNORECASE,
 )
-DATABASE_WRITES = frozenset({
-    "create_function", "create_aggregate", "create_collation",
-    "to_sql", "commit", "create_all", "drop_all", "add_all", "bulk_save_objects", "insert_many",
-    "insert_one", "update_one", "delete_many",
-})  # fmt: skip
+DATABASE_WRITES = frozenset(
+    {
+        "create_function",
+        "create_aggregate",
+        "create_collation",
+        "to_sql",
+        "commit",
+        "create_all",
+        "drop_all",
+        "add_all",
+        "bulk_save_objects",
+        "insert_many",
+        "insert_one",
+        "update_one",
+        "delete_many",
+    }
+)
 # what no method changes: it looks at a frame, or is a plan that is made anew by every call
 FIXED = (
-    "polars.lazyframe", "polars.expr", "pyarrow.lib", "pyarrow.compute",
-)  # fmt: skip
+    "polars.lazyframe",
+    "polars.expr",
+    "pyarrow.lib",
+    "pyarrow.compute",
+)
 LOOKS = ("pandas.api.typing", "pandas.core.groupby", "pandas.core.window", "pandas.core.resample")
 CLOCKS = frozenset({"now", "today", "utcnow", "gmtime", "localtime", "time_ns", "ctime"})
 CLOCK_OWNERS = frozenset({"time", "datetime", "pandas", "arrow", "pendulum", "numpy"})
@@ -124,8 +192,9 @@ def is_remote(value: Any) -> bool:
     return module.partition(".")[0] in DRIVERS or module.startswith(DRIVER_PARTS)
 
 
-MOVES_CURSORS = frozenset({"fetchone", "fetchmany", "fetchall", "execute", "executemany",
-                           "executescript"})  # fmt: skip
+MOVES_CURSORS = frozenset(
+    {"fetchone", "fetchmany", "fetchall", "execute", "executemany", "executescript"}
+)
 # packages whose values are mostly memory
 LARGE = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "tensorflow", "torch"})
 TABLES = frozenset({"pandas", "polars", "pyarrow", "duckdb", "numpy", "modin", "dask"})

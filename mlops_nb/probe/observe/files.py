@@ -12,15 +12,63 @@ if TYPE_CHECKING:
     from .cell import Facts
 
 # packages that read and write files without the interpreter noticing
-NATIVE = ("pyarrow", "polars", "duckdb", "h5py", "tables", "torch", "tensorflow", "cv2", "xgboost",
-          "lightgbm", "catboost", "netCDF4", "fiona", "rasterio", "PIL", "soundfile")  # fmt: skip
+NATIVE = (
+    "pyarrow",
+    "polars",
+    "duckdb",
+    "h5py",
+    "tables",
+    "torch",
+    "tensorflow",
+    "cv2",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "netCDF4",
+    "fiona",
+    "rasterio",
+    "PIL",
+    "soundfile",
+)
 # words that begin the names of what reads files, and words that ask about one
 READING = (
-    "read", "scan", "load", "open", "from", "imread", "parse", "sql", "query", "execute", "collect",
-    "fetch", "file", "dataset", "image", "parquet", "memory_map", "table",
-)  # fmt: skip
-TELLING = frozenset({"exists", "isfile", "is_file", "getsize", "getmtime", "stat", "isdir",
-                     "is_dir", "glob", "iglob", "rglob", "iterdir", "listdir", "walk"})  # fmt: skip
+    "read",
+    "scan",
+    "load",
+    "open",
+    "from",
+    "imread",
+    "parse",
+    "sql",
+    "query",
+    "execute",
+    "collect",
+    "fetch",
+    "file",
+    "dataset",
+    "image",
+    "parquet",
+    "memory_map",
+    "table",
+)
+TELLING = frozenset(
+    {
+        "exists",
+        "isfile",
+        "is_file",
+        "getsize",
+        "getmtime",
+        "stat",
+        "isdir",
+        "is_dir",
+        "glob",
+        "iglob",
+        "rglob",
+        "iterdir",
+        "listdir",
+        "walk",
+    }
+)
 EXISTS = frozenset({"exists", "isfile", "is_file", "isdir", "is_dir", "lexists"})
 LISTS = frozenset({"ls", "dir", "ll", "tree", "du", "find", "l", "lx", "lk", "lf"})  # programs
 NAMES_FILE = re.compile(r"[\w./~-]*[\w-]\.\w{1,9}|[\w./~-]*/[\w.-]*")
@@ -109,9 +157,10 @@ class Files:
         bases += [os.fspath(v) for _, v in self.facts.named if paths.is_path(v)]
         return {
             paths.as_path(os.path.join(base, text), self.cell.folder)
-            for text in texts if paths.looks_like_path(text)
+            for text in texts
+            if paths.looks_like_path(text)
             for base in bases
-        }  # fmt: skip
+        }
 
     def _named_files(self, texts: list[str], written: set[str]) -> None:
         """Note files that texts name, where they are looked at without Python's noticing."""

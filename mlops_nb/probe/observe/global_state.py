@@ -39,16 +39,25 @@ FORMATTERS = frozenset({"for_type", "for_type_by_name"})  # set how IPython writ
 SETS: dict[str, frozenset[str]] = {
     "pandas.options": frozenset({"set_option", "reset_option", "options"}),
     "pandas.limits": frozenset({"set_option", "reset_option", "options"}),
-    "matplotlib": frozenset({
-        "use", "rc", "rcParams", "style", "set_theme", "set_style", "set_context", "set_palette",
-        "set",
-    }),
+    "matplotlib": frozenset(
+        {
+            "use",
+            "rc",
+            "rcParams",
+            "style",
+            "set_theme",
+            "set_style",
+            "set_context",
+            "set_palette",
+            "set",
+        }
+    ),
     "dirs": frozenset({"%pushd"}),
     "numpy.err": frozenset({"seterr"}),
     "numpy.print": frozenset({"set_printoptions"}),
     "decimal": frozenset({"getcontext", "setcontext"}),
     "locale": frozenset({"setlocale"}),
-}  # fmt: skip
+}
 # options of matplotlib that it sets by itself, as soon as something is to be shown
 BY_ITSELF = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
 BY_DEFAULT = (["png"], "{'bbox_inches': 'tight'}", True)  # how figures are put into notebooks
@@ -56,14 +65,40 @@ BY_DEFAULT = (["png"], "{'bbox_inches': 'tight'}", True)  # how figures are put 
 NEUTRAL = frozenset({"close", "ioff", "ion", "isinteractive", "get_fignums", "fignum_exists"})
 LOOKS = NEUTRAL | {"show", "savefig", "rcParams", "rc", "style", "get_cmap", "cm", "colormaps"}
 DRAWING = frozenset({"matplotlib", "seaborn", "plotnine", "mpl_toolkits"})
-DRAWS = frozenset({
-    "plot", "hist", "boxplot", "scatter", "barplot", "histplot", "heatmap", "lineplot",
-    "scatterplot", "countplot", "imshow", "subplots", "pairplot", "displot", "kdeplot",
-})  # fmt: skip
+DRAWS = frozenset(
+    {
+        "plot",
+        "hist",
+        "boxplot",
+        "scatter",
+        "barplot",
+        "histplot",
+        "heatmap",
+        "lineplot",
+        "scatterplot",
+        "countplot",
+        "imshow",
+        "subplots",
+        "pairplot",
+        "displot",
+        "kdeplot",
+    }
+)
 PARAMETERS = frozenset({"rcParams", "rc", "style", "get_cmap", "cm", "colormaps"})
 BEGINS = frozenset({"figure", "subplots", "subplot_mosaic", "close"})  # a figure of its own
-SEEDS = frozenset({"seed", "manual_seed", "set_state", "setstate", "set_rng_state", "set_seed",
-                   "seed_everything", "set_random_seed", "manual_seed_all"})  # fmt: skip
+SEEDS = frozenset(
+    {
+        "seed",
+        "manual_seed",
+        "set_state",
+        "setstate",
+        "set_rng_state",
+        "set_seed",
+        "seed_everything",
+        "set_random_seed",
+        "manual_seed_all",
+    }
+)
 # what numpy may find an error in, beside operators and its own `ufunc`s
 COMPUTES = frozenset({"mean", "std", "var", "sum", "prod", "cumsum", "cumprod", "dot", "linalg"})
 STATES = frozenset({"get_state", "getstate", "get_rng_state"})

@@ -34,16 +34,41 @@ OWN_CHANNEL = frozenset(
     }
 )
 # packages whose modes are channels of their own
-OWN_MODES = frozenset({"IPython", "decimal", "locale", "matplotlib", "numpy", "os", "pandas",
-                       "random", "seaborn", "sklearn", "sys", "warnings"})  # fmt: skip
+OWN_MODES = frozenset(
+    {
+        "IPython",
+        "decimal",
+        "locale",
+        "matplotlib",
+        "numpy",
+        "os",
+        "pandas",
+        "random",
+        "seaborn",
+        "sklearn",
+        "sys",
+        "warnings",
+    }
+)
 REGISTERS = re.compile(r"(?:un)?register(?:_\w+)?\Z")
 SETS = re.compile(
     r"(?:(?:un)?register|enable|disable|install|initialize|init|patch|monkeypatch|reset|use|set)"
     r"(?:_\w+)?\Z|set[A-Z]\w*\Z|setdefaulttimeout\Z|autolog\Z|extension\Z|clear_session\Z|"
     r"add_(?:type|constructor|representer)\Z|output_notebook\Z|tzset\Z|(?:start|end)_run\Z|signal\Z"
 )
-LOGGING = frozenset({"basicConfig", "setLevel", "addHandler", "removeHandler", "disable",
-                     "addFilter", "dictConfig", "fileConfig", "captureWarnings"})  # fmt: skip
+LOGGING = frozenset(
+    {
+        "basicConfig",
+        "setLevel",
+        "addHandler",
+        "removeHandler",
+        "disable",
+        "addFilter",
+        "dictConfig",
+        "fileConfig",
+        "captureWarnings",
+    }
+)
 EXTENSIONS = frozenset({"%load_ext", "%reload_ext"})
 CALLBACKS = frozenset(
     {
@@ -255,8 +280,12 @@ def _stores(facts: "Facts") -> Iterable[Target]:
     Of its own text only those that it came to.
     """
     last = facts.last_line
-    found = {(root, path): None for _, reads in facts.cell.trees
-             for line, root, path in reads.attr_stores if last is None or line <= last}  # fmt: skip
+    found = {
+        (root, path): None
+        for _, reads in facts.cell.trees
+        for line, root, path in reads.attr_stores
+        if last is None or line <= last
+    }
     for root, path in [*found, *facts.reach.stores]:
         value = facts.both.get(root)
         if not issubclass(type(value), types.ModuleType | type):
@@ -281,8 +310,9 @@ def _stored(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
 
 def _called(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
     """Yield what calls set: `mlflow.set_experiment`, `csv.register_dialect`, `gc.disable`."""
-    direct = [(facts.both[n], (n,)) for n, use in facts.used.items()
-              if use.called and n in facts.both]  # fmt: skip
+    direct = [
+        (facts.both[n], (n,)) for n, use in facts.used.items() if use.called and n in facts.both
+    ]
     for value, path in [*facts.calls(), *direct]:
         top, name = external.top_of(value), path[-1]
         if not top or not external.is_code(value) or name in SEEDS:
@@ -291,8 +321,9 @@ def _called(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
             yield top, {text for text in facts.texts if text.isidentifier()}
         elif REGISTERS.match(name) or (SETS.match(name) and top not in OWN_MODES):
             yield top, {ANYBODY}
-    stores = [facts.both.get(root) for _, reads in facts.cell.trees
-              for _, root, _ in reads.attr_stores]  # fmt: skip
+    stores = [
+        facts.both.get(root) for _, reads in facts.cell.trees for _, root, _ in reads.attr_stores
+    ]
     set_on = {external.top_of(value) for value in stores}  # `logger.propagate = False`
     if "logging" in set_on or ("logging" in facts.tops and LOGGING & facts.attrs):
         yield "logging", {ANYBODY}

@@ -45,10 +45,12 @@ def _held(name: str) -> list[Any]:
     kinds = [value for _, value in held if type(value) is type and value.__module__ == name]
     held += [one for kind in kinds for one in vars(kind).items()]
     return [
-        (key, _told(value)) for key, value in held
-        if not key.startswith("__") and not issubclass(type(value), CODE)
+        (key, _told(value))
+        for key, value in held
+        if not key.startswith("__")
+        and not issubclass(type(value), CODE)
         and not any("__get__" in inside(owner) for owner in lineage(type(value)))
-    ]  # fmt: skip
+    ]
 
 
 def _told(value: Any) -> Any:

@@ -26,8 +26,25 @@ from .inotify import Opened
 from .library_state import Settings
 from .lifetimes import look_ahead
 
-SKIPPED = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_i",
-                     "_ii", "_iii", "_ih", "_oh", "_dh"})  # fmt: skip
+SKIPPED = frozenset(
+    {
+        "In",
+        "Out",
+        "get_ipython",
+        "exit",
+        "quit",
+        "open",
+        "_",
+        "__",
+        "___",
+        "_i",
+        "_ii",
+        "_iii",
+        "_ih",
+        "_oh",
+        "_dh",
+    }
+)
 FROM_IPYTHON = ("In", "Out", "exit", "quit", "open")  # by IPython: the notebook may bind them anew
 SHOWN_LAST = ("_", "__", "___")  # by IPython, too: it leaves alone what the notebook binds
 HISTORY = re.compile(r"_i?\d+$")
@@ -288,10 +305,13 @@ class Observer:
         """Return the names of unknown content that go through what has changed: an iterator."""
         ids = frozenset().union(*(self.shares.get(name, frozenset()) for name in changes))
         return {
-            name for name, known in (self.shares.items() if ids else ())
-            if name in space and self.prints.get(name) is None and not ids.isdisjoint(known)
+            name
+            for name, known in (self.shares.items() if ids else ())
+            if name in space
+            and self.prints.get(name) is None
+            and not ids.isdisjoint(known)
             and external.module_of(type(space[name])) in ITERATORS
-        }  # fmt: skip
+        }
 
     def _group(
         self, touched: set[str], now: dict[str, frozenset[int]], space: dict[str, Any]

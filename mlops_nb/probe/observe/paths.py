@@ -25,11 +25,25 @@ Stats = dict[str, tuple[int, int, int, int]]
 
 def _no_data() -> tuple[str, ...]:
     """Return where files lie that are no data: the interpreter, its packages, the machine."""
-    roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.__file__),
-             *sysconfig.get_paths().values(), "/proc", "/dev", "/sys", "/usr", "/etc", "/lib",
-             "/run", os.environ.get("IPYTHONDIR", ""), os.path.expanduser("~/.ipython"),
-             os.path.expanduser("~/.cache"), os.path.expanduser("~/.config"),
-             os.path.expanduser("~/.local/share/jupyter")}  # fmt: skip
+    roots = {
+        sys.prefix,
+        sys.base_prefix,
+        sys.exec_prefix,
+        os.path.dirname(os.__file__),
+        *sysconfig.get_paths().values(),
+        "/proc",
+        "/dev",
+        "/sys",
+        "/usr",
+        "/etc",
+        "/lib",
+        "/run",
+        os.environ.get("IPYTHONDIR", ""),
+        os.path.expanduser("~/.ipython"),
+        os.path.expanduser("~/.cache"),
+        os.path.expanduser("~/.config"),
+        os.path.expanduser("~/.local/share/jupyter"),
+    }
     roots |= {os.path.realpath(root) for root in roots if root}
     return tuple(root.rstrip("/") + "/" for root in roots if root)
 
@@ -159,8 +173,12 @@ def paths_in(value: Any) -> list[str]:
         return [os.fspath(value)]
     if kind in (list, tuple, dict) and len(value) < MOST_PATHS:
         items = list(value.values()) if kind is dict else value
-        return [path for item in items if type(item) not in (list, tuple, dict)
-                for path in paths_in(item)]  # fmt: skip
+        return [
+            path
+            for item in items
+            if type(item) not in (list, tuple, dict)
+            for path in paths_in(item)
+        ]
     if module_of(kind).startswith("polars.lazyframe") and hasattr(value, "explain"):
         return re.findall(r"SCAN \[([^\],]+)", value.explain(optimized=False))
     return []

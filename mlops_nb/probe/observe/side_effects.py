@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 ENVIRONMENT = frozenset({"environ", "getenv", "environb"})
 # what asks for a variable of the environment by itself, of which package, and for which one
 ASKS_ENVIRONMENT = (
-    ("home", "pathlib", "HOME"), ("expanduser", "", "HOME"), ("gettempdir", "tempfile", "TMPDIR"),
-    ("mkdtemp", "tempfile", "TMPDIR"), ("NamedTemporaryFile", "tempfile", "TMPDIR"),
-    ("which", "shutil", "PATH"), ("getuser", "getpass", "USER"),
-)  # fmt: skip
+    ("home", "pathlib", "HOME"),
+    ("expanduser", "", "HOME"),
+    ("gettempdir", "tempfile", "TMPDIR"),
+    ("mkdtemp", "tempfile", "TMPDIR"),
+    ("NamedTemporaryFile", "tempfile", "TMPDIR"),
+    ("which", "shutil", "PATH"),
+    ("getuser", "getpass", "USER"),
+)
 EXPANDED = re.compile(r"\$\{?(\w+)")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 TYPED = re.compile(r"\b(?:In|_ih)\[(\d+)\]|(?<![\w.])_i(\d+)\b")
@@ -112,9 +116,10 @@ class Hidden:
         found = {}
         for channel, top in PACKAGES.items():
             calls = [
-                path for value, path in self.facts.calls(top)
+                path
+                for value, path in self.facts.calls(top)
                 if "random" in path[:-1] or getattr(value, "__name__", "") != "numpy"
-            ]  # fmt: skip
+            ]
             direct = [path[-1] in global_state.SEEDS for path in calls]
             asked = [v for n, v in self.facts.named if n in global_state.SEEDS]
             reached = [v for n, v in self.facts.named if n in self.facts.reached]
@@ -130,8 +135,12 @@ class Hidden:
         if not global_state.STATES & self.words:
             return set()
         asked = [v for n, v in self.facts.named if n in global_state.STATES]
-        asked += [v for top in PACKAGES.values() for v, path in self.facts.calls(top)
-                  if path[-1] in global_state.STATES]  # fmt: skip
+        asked += [
+            v
+            for top in PACKAGES.values()
+            for v, path in self.facts.calls(top)
+            if path[-1] in global_state.STATES
+        ]
         tops = {external.top_of(v) for v in asked}
         return {c for c, top in PACKAGES.items() if top in tops and c in (self.cell.state or {})}
 
@@ -152,8 +161,11 @@ class Hidden:
             asked = {text.strip() or "*" for text in self.facts.magic_texts}
             found |= {f"env:{n}" for n in asked if n == "*" or n in os.environ}
         tops = {*self.facts.tops, ""}
-        found |= {f"env:{variable}" for word, top, variable in ASKS_ENVIRONMENT
-                  if word in self.words and top in tops}  # fmt: skip
+        found |= {
+            f"env:{variable}"
+            for word, top, variable in ASKS_ENVIRONMENT
+            if word in self.words and top in tops
+        }
         if self.words & ENVIRONMENT:
             known = set(os.environ)
             named = {t for t in self.facts.known_texts if t in known or VARIABLE.match(t)}
@@ -208,8 +220,9 @@ class Hidden:
         """Say whether more than the last expression of the cell would be shown, if one asks."""
         return any(
             isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
-            for tree, _ in self.cell.trees[:1] for node in getattr(tree, "body", ())[:-1]
-        )  # fmt: skip
+            for tree, _ in self.cell.trees[:1]
+            for node in getattr(tree, "body", ())[:-1]
+        )
 
     def _only_imports(self) -> bool:
         """Say whether nothing but imports ran: no other code set what they brought along."""

@@ -8,25 +8,85 @@ from .names import SHOWING, WRITES, Uses
 
 LONGEST_TEXT = 20_000
 IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
-SHELLS = {"bash", "sh", "script", "system", "sx", "sc", "run", "cd", "writefile", "pushd",
-          "cat", "cp", "file", "less", "ll", "ls", "mkdir", "more", "mv", "rm", "rmdir",
-          "perl", "ruby", "python", "python2", "python3", "pypy", "cmd"}  # fmt: skip
+SHELLS = {
+    "bash",
+    "sh",
+    "script",
+    "system",
+    "sx",
+    "sc",
+    "run",
+    "cd",
+    "writefile",
+    "pushd",
+    "cat",
+    "cp",
+    "file",
+    "less",
+    "ll",
+    "ls",
+    "mkdir",
+    "more",
+    "mv",
+    "rm",
+    "rmdir",
+    "perl",
+    "ruby",
+    "python",
+    "python2",
+    "python3",
+    "pypy",
+    "cmd",
+}
 EXPANDED = {"sx", "system", "!"}  # cell magics of IPython that put values into all of their text
 LITERAL = {"html", "javascript", "js", "latex", "markdown", "svg"}  # just shown
 TIMED = {"time", "timeit", "capture"}  # their trees are seen by themselves
 LINE = 2  # words that a line magic is called with: its name, and the rest of its line
-PYTHON = {"prun", "lprun", "memit", "mprun", "debug", "pinfo", "pinfo2", "pdoc", "pdef", "psource",
-          "pfile"}  # fmt: skip
+PYTHON = {
+    "prun",
+    "lprun",
+    "memit",
+    "mprun",
+    "debug",
+    "pinfo",
+    "pinfo2",
+    "pdoc",
+    "pdef",
+    "psource",
+    "pfile",
+}
 LAZY = frozenset({"map", "filter"})  # call what they are given when somebody asks for an item
 
 
 # what keeps the functions that it is given, to be called some other time
-KEEPERS = frozenset({
-    "dict", "list", "tuple", "set", "defaultdict", "partial", "property", "staticmethod",
-    "classmethod", "make_scorer", "cmp_to_key", "isinstance", "issubclass", "callable", "id",
-    "getsource", "signature", "getdoc", "vectorize", "observe", "on_click", "mpl_connect",
-    "FunctionTransformer", "loadTestsFromTestCase",
-})  # fmt: skip
+KEEPERS = frozenset(
+    {
+        "dict",
+        "list",
+        "tuple",
+        "set",
+        "defaultdict",
+        "partial",
+        "property",
+        "staticmethod",
+        "classmethod",
+        "make_scorer",
+        "cmp_to_key",
+        "isinstance",
+        "issubclass",
+        "callable",
+        "id",
+        "getsource",
+        "signature",
+        "getdoc",
+        "vectorize",
+        "observe",
+        "on_click",
+        "mpl_connect",
+        "FunctionTransformer",
+        "loadTestsFromTestCase",
+    }
+)
 
 
 class CallReads(Uses, ast.NodeVisitor):
@@ -107,8 +167,9 @@ class CallReads(Uses, ast.NodeVisitor):
             self.attr_stores.append((node.lineno, root.id, tuple(path)))
 
     def _ipython(self, node: ast.Call, method: str) -> None:
-        words = [a.value for a in node.args
-                 if isinstance(a, ast.Constant) and isinstance(a.value, str)]  # fmt: skip
+        words = [
+            a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+        ]
         if method in {"system", "getoutput"}:
             self.shell += words
             self.expanded += words

@@ -12,23 +12,93 @@ USUAL_ALIASES = {
 }
 
 # methods that change the object they are called on, whatever it is
-MUTATORS = frozenset({
-    "append", "appendleft", "extend", "extendleft", "insert", "pop", "popleft", "popitem",
-    "remove", "discard", "clear", "sort", "reverse", "update", "setdefault", "add", "subtract",
-    "put", "push", "fit", "fit_transform", "fit_resample", "partial_fit", "train", "eval_",
-    "step", "backward", "zero_grad", "compile", "load_state_dict", "register", "write",
-    "writelines", "close", "shuffle", "intersection_update", "difference_update",
-    "symmetric_difference_update", "resize", "fill", "itemset", "setflags", "rotate",
-})  # fmt: skip
+MUTATORS = frozenset(
+    {
+        "append",
+        "appendleft",
+        "extend",
+        "extendleft",
+        "insert",
+        "pop",
+        "popleft",
+        "popitem",
+        "remove",
+        "discard",
+        "clear",
+        "sort",
+        "reverse",
+        "update",
+        "setdefault",
+        "add",
+        "subtract",
+        "put",
+        "push",
+        "fit",
+        "fit_transform",
+        "fit_resample",
+        "partial_fit",
+        "train",
+        "eval_",
+        "step",
+        "backward",
+        "zero_grad",
+        "compile",
+        "load_state_dict",
+        "register",
+        "write",
+        "writelines",
+        "close",
+        "shuffle",
+        "intersection_update",
+        "difference_update",
+        "symmetric_difference_update",
+        "resize",
+        "fill",
+        "itemset",
+        "setflags",
+        "rotate",
+    }
+)
 MUTATOR_PREFIXES = ("set_", "add_", "remove_", "update_", "register_", "insert_", "load_")
 
 # methods that only show something, even where their value is thrown away
-SHOWS = frozenset({
-    "plot", "hist", "show", "describe", "head", "tail", "info", "boxplot", "scatter", "bar",
-    "barh", "pie", "line", "box", "kde", "density", "hexbin", "area", "value_counts", "display",
-    "summary", "sample", "memory_usage", "print", "imshow", "legend", "set_title", "set_xlabel",
-    "set_ylabel", "set_xlim", "set_ylim", "tight_layout", "suptitle",
-})  # fmt: skip
+SHOWS = frozenset(
+    {
+        "plot",
+        "hist",
+        "show",
+        "describe",
+        "head",
+        "tail",
+        "info",
+        "boxplot",
+        "scatter",
+        "bar",
+        "barh",
+        "pie",
+        "line",
+        "box",
+        "kde",
+        "density",
+        "hexbin",
+        "area",
+        "value_counts",
+        "display",
+        "summary",
+        "sample",
+        "memory_usage",
+        "print",
+        "imshow",
+        "legend",
+        "set_title",
+        "set_xlabel",
+        "set_ylabel",
+        "set_xlim",
+        "set_ylim",
+        "tight_layout",
+        "suptitle",
+    }
+)
 PLOTTING = ("matplotlib", "seaborn", "plotly", "altair", "bokeh", "hvplot", "holoviews")
 
 # functions that change an argument: dotted path → its position
@@ -99,15 +169,39 @@ CHANNELS_OF_MAGICS = {"env": "env", "set_env": "env", "cd": "cwd", "pushd": "cwd
 
 # calls that read or write the file their (position)th argument names
 READS_FILE = {
-    "read_csv": 0, "read_parquet": 0, "read_json": 0, "read_excel": 0, "read_feather": 0,
-    "read_pickle": 0, "read_table": 0, "read_hdf": 0, "read_orc": 0, "read_stata": 0,
-    "loadtxt": 0, "genfromtxt": 0, "imread": 0, "scan_parquet": 0, "scan_csv": 0,
-}  # fmt: skip
+    "read_csv": 0,
+    "read_parquet": 0,
+    "read_json": 0,
+    "read_excel": 0,
+    "read_feather": 0,
+    "read_pickle": 0,
+    "read_table": 0,
+    "read_hdf": 0,
+    "read_orc": 0,
+    "read_stata": 0,
+    "loadtxt": 0,
+    "genfromtxt": 0,
+    "imread": 0,
+    "scan_parquet": 0,
+    "scan_csv": 0,
+}
 WRITES_FILE = {
-    "to_csv": 0, "to_parquet": 0, "to_json": 0, "to_excel": 0, "to_feather": 0, "to_pickle": 0,
-    "to_hdf": 0, "savefig": 0, "write_text": -1, "write_bytes": -1, "savetxt": 0, "write_csv": 0,
-    "write_parquet": 0, "write_html": 0, "imsave": 0,
-}  # fmt: skip
+    "to_csv": 0,
+    "to_parquet": 0,
+    "to_json": 0,
+    "to_excel": 0,
+    "to_feather": 0,
+    "to_pickle": 0,
+    "to_hdf": 0,
+    "savefig": 0,
+    "write_text": -1,
+    "write_bytes": -1,
+    "savetxt": 0,
+    "write_csv": 0,
+    "write_parquet": 0,
+    "write_html": 0,
+    "imsave": 0,
+}
 FILES_OF_MODULES = {
     "numpy.load": ("read", 0),
     "numpy.save": ("write", 0),

@@ -9,10 +9,23 @@ from typing import Any
 ARITHMETIC = "+-*/"  # stands among attributes for an operator between two values
 TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
 # what writes out what it is given, and methods that write out what they are asked of
-SHOWING = frozenset({"print", "display", "repr", "str", "format", "pprint", "display_html",
-                     "display_latex", "display_markdown", "display_pretty"})  # fmt: skip
-WRITES = frozenset({"to_string", "to_html", "to_latex", "_repr_html_", "info", "__repr__",
-                    "__str__"})  # fmt: skip
+SHOWING = frozenset(
+    {
+        "print",
+        "display",
+        "repr",
+        "str",
+        "format",
+        "pprint",
+        "display_html",
+        "display_latex",
+        "display_markdown",
+        "display_pretty",
+    }
+)
+WRITES = frozenset(
+    {"to_string", "to_html", "to_latex", "_repr_html_", "info", "__repr__", "__str__"}
+)
 DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
 SHELL_NAME = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)|(?<!\{)\{([^{}]+)\}(?!\})")
 
@@ -130,8 +143,10 @@ class Uses:
             return
         conditional = self.branches > 0
         before = self.stores.get(name)
-        self.stores[name] = (before[0] if before else line,
-                             conditional and (before is None or before[1]))  # fmt: skip
+        self.stores[name] = (
+            before[0] if before else line,
+            conditional and (before is None or before[1]),
+        )
         self.bound.add(name)
 
 

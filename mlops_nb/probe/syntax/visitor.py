@@ -218,8 +218,9 @@ class Reads(BranchReads):
         self._defaults(node)
         if KEEPERS.issuperset(self.callees):
             return  # it is kept, not handed on: whoever calls it reads what it reads
-        self.scopes.append(("function", {a.arg for a in ast.walk(node.args)
-                                         if isinstance(a, ast.arg)}))  # fmt: skip
+        self.scopes.append(
+            ("function", {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)})
+        )
         self.visit(node.body)
         self.scopes.pop()
 

@@ -23,10 +23,23 @@ LARGE = 1 << 16  # bytes of a buffer that follows its pickle
 MOST_KINDS = 100  # of frames that are remembered
 BATCH = 1 << 26  # bytes of a frame's rows that are brought to Arrow at once
 ARROW_KINDS = frozenset("biufmM")
-POLARS_KINDS = frozenset({
-    "Boolean", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
-    "Float32", "Float64", "String", "Date",
-})  # fmt: skip
+POLARS_KINDS = frozenset(
+    {
+        "Boolean",
+        "Int8",
+        "Int16",
+        "Int32",
+        "Int64",
+        "UInt8",
+        "UInt16",
+        "UInt32",
+        "UInt64",
+        "Float32",
+        "Float64",
+        "String",
+        "Date",
+    }
+)
 _come_back: dict[tuple[Any, ...], bool] = {}  # axes and kinds of a frame → whether Arrow keeps them
 
 

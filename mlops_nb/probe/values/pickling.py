@@ -22,10 +22,20 @@ from typing import Any
 PROTOCOL = 5
 ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(...)})
 IMMUTABLE = (
-    tuple, frozenset, types.ModuleType, types.BuiltinFunctionType, types.CodeType, enum.Enum,
-    re.Pattern, decimal.Decimal, pathlib.PurePath, datetime.date, datetime.time,
-    datetime.timedelta, datetime.tzinfo,
-)  # fmt: skip
+    tuple,
+    frozenset,
+    types.ModuleType,
+    types.BuiltinFunctionType,
+    types.CodeType,
+    enum.Enum,
+    re.Pattern,
+    decimal.Decimal,
+    pathlib.PurePath,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    datetime.tzinfo,
+)
 FILES = (io.TextIOWrapper, io.RawIOBase, io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
 LIBRARIES = frozenset({"numpy", "pandas", "pyarrow", "polars"})
 NOTEBOOK: dict[str, Any] = {}  # stands for the notebook's own globals in a pickle

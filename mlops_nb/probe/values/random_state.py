@@ -44,8 +44,15 @@ def save(request: str) -> str:
         path = os.path.join(asked["folder"], f"generator-{uuid.uuid4().hex}.pickle")
         with open(path, "wb") as file:
             file.write(data)
-        entries.append({"names": [channel], "format": "state", "file": path, "bytes": len(data),
-                        "sha256": hashlib.sha256(data).hexdigest()})  # fmt: skip
+        entries.append(
+            {
+                "names": [channel],
+                "format": "state",
+                "file": path,
+                "bytes": len(data),
+                "sha256": hashlib.sha256(data).hexdigest(),
+            }
+        )
     return json.dumps({"entries": entries})
 
 

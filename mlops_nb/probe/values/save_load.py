@@ -27,8 +27,10 @@ def write(values: dict[str, Any], folder: str) -> list[dict[str, Any]]:
     os.makedirs(folder, exist_ok=True)
     sharing = Sharing(values, _namespace())
     try:
-        entries = [_entry({name: values[name] for name in group}, sharing, folder)
-                   for group in sharing.groups]  # fmt: skip
+        entries = [
+            _entry({name: values[name] for name in group}, sharing, folder)
+            for group in sharing.groups
+        ]
     finally:
         sharing.forget()
     entries += [{"names": [name], "error": why} for name, why in sharing.errors.items()]

@@ -63,9 +63,18 @@ def test_the_review_tells_what_was_left_out_and_why():
 
 def test_the_review_names_what_the_job_reaches_and_never_a_secret_s_value():
     page = review(FACTS)
-    for said in ("`pipeline.ipynb` in `notebooks/`", "`0 3 1 * *` in Asia/Seoul", "`depth = 3`",
-                 "`model` as `flights`", "`DB_PASSWORD`", "`data/a.csv`", "`example.org`",
-                 "equal in 0 steps. Bitwise.", "3.12.1, 1 packages", "1.2 s"):  # fmt: skip
+    for said in (
+        "`pipeline.ipynb` in `notebooks/`",
+        "`0 3 1 * *` in Asia/Seoul",
+        "`depth = 3`",
+        "`model` as `flights`",
+        "`DB_PASSWORD`",
+        "`data/a.csv`",
+        "`example.org`",
+        "equal in 0 steps. Bitwise.",
+        "3.12.1, 1 packages",
+        "1.2 s",
+    ):
         assert said in page
     assert "**Environment**: none" in page
 
@@ -88,8 +97,13 @@ def test_a_job_with_little_says_so():
         schema={},
     )
     page = review(bare)
-    for said in ("none, by hand only", "**Model**: none", "**Proof**: not asked for",
-                 "whatever is trained is released", "no data frame was seen"):  # fmt: skip
+    for said in (
+        "none, by hand only",
+        "**Model**: none",
+        "**Proof**: not asked for",
+        "whatever is trained is released",
+        "no data frame was seen",
+    ):
         assert said in page
     assert "no metrics" in card(bare)
 
@@ -122,8 +136,10 @@ def test_what_schema_json_asks_of_a_column_is_said_in_words():
         "level": {"kind": "number", "missing": "allowed", "max": 3},
     }
     seen = {"delay": {"missing": 0.0213}, "city": {"missing": 0.0}}
-    schema = {"frames": {"load": {"raw": {"rows": 9, "columns": columns}}},
-              "profile": {"load": {"raw": seen}}}  # fmt: skip
+    schema = {
+        "frames": {"load": {"raw": {"rows": 9, "columns": columns}}},
+        "profile": {"load": {"raw": seen}},
+    }
     assert tables(review(dataclasses.replace(FACTS, schema=schema)))[1][1:] == [
         ["delay", "number", "2.13%", "-1500 to 2700.5"],
         ["year", "number", "unknown", "never missing"],
@@ -138,10 +154,11 @@ def test_the_card_shows_intervals_where_they_are_of_the_notebook_s_own_value():
 
     none = {"value": None, "low": None, "high": None, "n": 2}
     scored = {
-        "least": 30, "rows": {"city": {"Busan": 40, "Seoul": 2}},
+        "least": 30,
+        "rows": {"city": {"Busan": 40, "Seoul": 2}},
         "whole": {"auc": score(0.7, 42), "recall": score(0.5, 9), "f1": score(0.4, 42)},
         "by": {"auc_by_city": {"Busan": score(0.6, 40), "Seoul": none}},
-    }  # fmt: skip
+    }
     facts = dataclasses.replace(FACTS, metrics={"auc": 0.7, "f1": 0.9}, evaluation=scored)
     found = tables(card(facts))
     assert found[0] == [

@@ -35,8 +35,13 @@ def sources(found):
 
 
 def test_outputs_counts_and_metadata_are_left_out_and_ids_kept():
-    ran = code("%mlops step a\nx = 1", "hide", id="own", execution_count=7,
-               outputs=[{"output_type": "stream", "name": "stdout", "text": "secret"}])  # fmt: skip
+    ran = code(
+        "%mlops step a\nx = 1",
+        "hide",
+        id="own",
+        execution_count=7,
+        outputs=[{"output_type": "stream", "name": "stdout", "text": "secret"}],
+    )
     ran["metadata"]["collapsed"] = True
     cell = frozen(ran)["cells"][0]
     assert cell == {
@@ -78,9 +83,15 @@ def test_the_kernel_is_the_notebook_s_own():
 
 def test_a_frozen_notebook_is_the_same_pipeline():
     whole = document(
-        text("## Load"), code("import a"), code("raw = a.read()"), code("raw.head()"),
-        text("## Train"), code("model = a.fit(raw)"), text("## Judge"), code("auc = a.s(model)"),
-    )  # fmt: skip
+        text("## Load"),
+        code("import a"),
+        code("raw = a.read()"),
+        code("raw.head()"),
+        text("## Train"),
+        code("model = a.fit(raw)"),
+        text("## Judge"),
+        code("auc = a.s(model)"),
+    )
     source = notebook_pipeline.pipeline(cells.read(whole, "a.ipynb"))
     kept = cut(source, variable="model", wanted=("auc",)).kept
     again = notebook_pipeline.pipeline(cells.read(freeze(whole, source, kept), "a.ipynb"))
@@ -99,11 +110,18 @@ def test_a_frozen_notebook_is_the_same_pipeline():
 
 def test_headings_of_kept_cells_are_kept_and_those_of_others_left_out():
     found = frozen(
-        text("# Title"), text("An introduction."), text("## Look"), code("x.plot()"),
-        text("## Train"), text("Why so."), code("%mlops step a\nm = 1"),
-        text("## After"), code("m.show(1)"), text("The end."),
+        text("# Title"),
+        text("An introduction."),
+        text("## Look"),
+        code("x.plot()"),
+        text("## Train"),
+        text("Why so."),
+        code("%mlops step a\nm = 1"),
+        text("## After"),
+        code("m.show(1)"),
+        text("The end."),
         keep=(1,),
-    )  # fmt: skip
+    )
     assert sources(found) == [
         ("markdown", "# Title"),
         ("markdown", "## Train"),

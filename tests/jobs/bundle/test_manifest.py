@@ -111,10 +111,13 @@ def test_a_schema_that_is_gone_or_came_from_nowhere_is_refused():
         (EDITED.replace(b'"max": 3', b'"new": "refused"'), "categories"),
         (EDITED.replace(b'"max": 3', b'"missing": "maybe"'), "maybe"),
         (EDITED.replace(b'"number"', b'"numbers"'), "numbers"),
-        (EDITED[:-1] + b', "profile": {"load": {"df": {"x": {"missing": 0, "thresholds": {}, '
-         b'"edges": [1, 2], "shares": [1.0]}}}}}', "2 edges need 3 shares"),
+        (
+            EDITED[:-1] + b', "profile": {"load": {"df": {"x": {"missing": 0, "thresholds": {}, '
+            b'"edges": [1, 2], "shares": [1.0]}}}}}',
+            "2 edges need 3 shares",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_schema_that_cannot_be_read_is_refused_with_its_place_and_mend(text, said):
     with pytest.raises(JobError) as refused:
         manifest.verify(ASKING | {"schema.json": text}, "flights")

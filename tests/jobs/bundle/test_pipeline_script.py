@@ -87,8 +87,9 @@ def told(space, wanted):
     found = {}
     for name in wanted:
         value = space.get(name, "nothing")
-        found[name] = value.__name__ if isinstance(value, types.ModuleType) else (
-            digest_or_unknown(value))  # fmt: skip
+        found[name] = (
+            value.__name__ if isinstance(value, types.ModuleType) else (digest_or_unknown(value))
+        )
     return found
 
 

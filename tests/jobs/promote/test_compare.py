@@ -29,8 +29,12 @@ def test_what_differs_between_notebook_and_bundle_alone_refuses_and_names_the_fi
 
 
 def test_what_varies_by_itself_is_listed_and_lets_through_what_does_not_matter():
-    found = settle(differing("b", "noise"), again=lambda: differing("b", "noise"),
-                   matters={"model"}, tolerance=None)  # fmt: skip
+    found = settle(
+        differing("b", "noise"),
+        again=lambda: differing("b", "noise"),
+        matters={"model"},
+        tolerance=None,
+    )
     assert found.equal is True
     assert found.steps[1].varying == ("noise",)
 
@@ -44,8 +48,9 @@ def test_a_model_that_varies_refuses_and_a_tolerance_lets_it_through():
 
 
 def test_a_metric_that_differs_refuses_even_where_every_value_agrees():
-    found = settle(differing("a", metrics=("auc",)), again=lambda: SAME, matters=set(),
-                   tolerance=None)  # fmt: skip
+    found = settle(
+        differing("a", metrics=("auc",)), again=lambda: SAME, matters=set(), tolerance=None
+    )
     assert found.equal is False
 
 

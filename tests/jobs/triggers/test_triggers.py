@@ -113,11 +113,14 @@ def run(name, job, finished, status=0, **more):
 
 
 def test_a_job_follows_the_latest_run_of_another_that_finished_and_only_once():
-    runs = {r.id: r for r in (
-        run("a1", "weather", "2026-03-01T01:00:00+00:00"),
-        run("a2", "weather", "2026-03-01T02:00:00+00:00"),
-        run("a3", "weather", "2026-03-01T03:00:00+00:00", status=1),
-    )}  # fmt: skip
+    runs = {
+        r.id: r
+        for r in (
+            run("a1", "weather", "2026-03-01T01:00:00+00:00"),
+            run("a2", "weather", "2026-03-01T02:00:00+00:00"),
+            run("a3", "weather", "2026-03-01T03:00:00+00:00", status=1),
+        )
+    }
     sensor = poll.sensor("job")
     signal = sensor.signal({"job": "weather"}, view(runs=runs))
     assert (signal.because, signal.seen) == ("job weather finished run a2", {"run": "a2"})
@@ -147,8 +150,10 @@ def test_a_metric_fires_where_the_version_that_answers_fell_far_enough(value, ve
 
 
 def test_drift_fires_by_the_share_of_columns_that_moved_and_names_the_worst():
-    drift = tuple({"column": c, "statistic": "psi", "value": v, "drifted": v > 0.1}
-                  for c, v in (("a", 0.3), ("b", 0.01), ("c", 0.5), ("d", 0.02)))  # fmt: skip
+    drift = tuple(
+        {"column": c, "statistic": "psi", "value": v, "drifted": v > 0.1}
+        for c, v in (("a", 0.3), ("b", 0.01), ("c", 0.5), ("d", 0.02))
+    )
     given = view(evaluated=[evaluated(0.7, drift=drift)])
     sensor = poll.sensor("drift")
     assert sensor.signal({"drift": 0.6}, given) is None

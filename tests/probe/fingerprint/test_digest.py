@@ -110,16 +110,20 @@ DIFFERENT = {
     "masked and not": (np.ma.array([1, 2], mask=[0, 0]), np.array([1, 2])),
     "fill values": (np.ma.array([1], mask=[1], fill_value=3), np.ma.array([1], mask=[1])),
     "fields": (np.array([(1,)], [("a", int)]), np.array([(1,)], [("b", int)])),
-    "a record array": (np.array([(1,)], [("a", int)]),
-                       np.array([(1,)], [("a", int)]).view(np.recarray)),
+    "a record array": (
+        np.array([(1,)], [("a", int)]),
+        np.array([(1,)], [("a", int)]).view(np.recarray),
+    ),
     "renamed columns": (F({"a": [1]}), F({"b": [1]})),
     "another index": (F({"a": [1, 2]}), F({"a": [1, 2]}, index=[1, 2])),
     "a named index": (F({"a": [1]}), F({"a": [1]}).rename_axis("i")),
     "named columns": (F({"a": [1]}), F({"a": [1]}).rename_axis("i", axis=1)),
     "a named index of a series": (pd.Series([1]), pd.Series([1]).rename_axis("i")),
     "a named series": (pd.Series([1]), pd.Series([1], name="a")),
-    "rows under a duplicate index": (F({"a": [1, 2]}, index=[0, 0]),
-                                     F({"a": [2, 1]}, index=[0, 0])),
+    "rows under a duplicate index": (
+        F({"a": [1, 2]}, index=[0, 0]),
+        F({"a": [2, 1]}, index=[0, 0]),
+    ),
     "columns of one name": (F([[1, 2]], columns=["a", "a"]), F([[2, 1]], columns=["a", "a"])),
     "order of columns": (F({"a": [1], "b": [2]}), F({"b": [2], "a": [1]})),
     "kinds of columns": (F({"a": [1]}), F({"a": [1.0]})),
@@ -134,21 +138,31 @@ DIFFERENT = {
     "text and object columns": (series(["a"], "string"), series(["a"], object)),
     "categories and texts": (categories(["a"]), pd.Series(["a"])),
     "unused categories": (categories(["a"]), categories(["a"], categories=["a", "b"])),
-    "order of categories": (categories(["a"], categories=["a", "b"]),
-                            categories(["a"], categories=["b", "a"])),
+    "order of categories": (
+        categories(["a"], categories=["a", "b"]),
+        categories(["a"], categories=["b", "a"]),
+    ),
     "ordered categories": (categories(["a"]), categories(["a"], ordered=True)),
     "missing and zero": (series([1, None], "Int64"), series([1, 0], "Int64")),
     "nullable and plain": (series([True], "boolean"), series([True], bool)),
     "arrow widths": (arrow([1], pa.int64()), arrow([1], pa.int32())),
     "arrow lists": (arrow([[1], [2]], LISTS), arrow([[1, 2], []], LISTS)),
-    "arrow structs": (arrow([{"a": 1}], pa.struct([("a", pa.int64())])),
-                      arrow([{"a": 2}], pa.struct([("a", pa.int64())]))),
-    "zones of an index": (pd.date_range("2020", periods=2, tz=SEOUL),
-                          pd.date_range("2020", periods=2, tz=TOKYO)),
-    "periods": (pd.period_range("2020", periods=2, freq="D"),
-                pd.period_range("2020", periods=2, freq="M")),
-    "closed sides": (pd.Series(pd.interval_range(0, 2)),
-                     pd.Series(pd.interval_range(0, 2, closed="left"))),
+    "arrow structs": (
+        arrow([{"a": 1}], pa.struct([("a", pa.int64())])),
+        arrow([{"a": 2}], pa.struct([("a", pa.int64())])),
+    ),
+    "zones of an index": (
+        pd.date_range("2020", periods=2, tz=SEOUL),
+        pd.date_range("2020", periods=2, tz=TOKYO),
+    ),
+    "periods": (
+        pd.period_range("2020", periods=2, freq="D"),
+        pd.period_range("2020", periods=2, freq="M"),
+    ),
+    "closed sides": (
+        pd.Series(pd.interval_range(0, 2)),
+        pd.Series(pd.interval_range(0, 2, closed="left")),
+    ),
     "order in a multi-index": (MULTI, MULTI[::-1]),
     "names of a multi-index": (MULTI, MULTI.rename(["x", "y"])),
     "aware and naive Timestamps": (pd.Timestamp("2020"), pd.Timestamp("2020", tz="UTC")),
@@ -185,7 +199,7 @@ DIFFERENT = {
     "factories": (collections.defaultdict(list), collections.defaultdict(dict)),
     "bound methods": ([1].append, [2].append),
     "errors": (ValueError("a"), ValueError("b")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("pair", DIFFERENT.values(), ids=DIFFERENT.keys())
@@ -193,9 +207,30 @@ def test_what_differs_has_different_digests(pair):
     assert digest(pair[0]) != digest(pair[1])
 
 
-ONES = [1, "1", True, 1.0, b"1", bytearray(b"1"), 1 + 0j, decimal.Decimal(1), np.int64(1),
-        np.float64(1), np.bool_(True), np.array(1), (1,), [1], {1}, frozenset({1}), {1: None},
-        range(1), None, pd.Series([1]), pd.Index([1]), F([1])]  # fmt: skip
+ONES = [
+    1,
+    "1",
+    True,
+    1.0,
+    b"1",
+    bytearray(b"1"),
+    1 + 0j,
+    decimal.Decimal(1),
+    np.int64(1),
+    np.float64(1),
+    np.bool_(True),
+    np.array(1),
+    (1,),
+    [1],
+    {1},
+    frozenset({1}),
+    {1: None},
+    range(1),
+    None,
+    pd.Series([1]),
+    pd.Index([1]),
+    F([1]),
+]
 
 
 def test_no_two_kinds_of_one_share_a_digest():
@@ -246,14 +281,16 @@ SAME = {
     "blocks": (F({"a": [1], "b": [2]}), consolidated(F({"a": [1]}).assign(b=[2]))),
     "multi-index levels": (MULTI[:1], pd.MultiIndex.from_tuples([(1, "a")])),
     "NaT": (pd.NaT, pd.Series([None], dtype="M8[ns]")[0]),
-    "sparse columns": (pd.Series(pd.arrays.SparseArray([0, 1])),
-                       pd.Series(pd.arrays.SparseArray([0, 1]))),
+    "sparse columns": (
+        pd.Series(pd.arrays.SparseArray([0, 1])),
+        pd.Series(pd.arrays.SparseArray([0, 1])),
+    ),
     "closures": (closing_over([1]), closing_over([1])),
     "slots": (Slotted([1]), Slotted([1])),
     "records": (Record(1), Record(1)),
     "texts of one content": (["ab" * 40] * 2, ["ab" * 40, "abab" * 20]),
     "generators' states": (generator(3), generator(3)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("pair", SAME.values(), ids=SAME.keys())
@@ -262,9 +299,13 @@ def test_what_is_the_same_has_one_digest(pair):
 
 
 LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
     | st.binary(max_size=8)
-)  # fmt: skip
+)
 VALUES = st.recursive(
     LEAVES,
     lambda inner: (
@@ -412,11 +453,15 @@ def defined(code=NOTEBOOK):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda n, a: n.Plain(a), lambda n, a: n.Full(a), lambda n, a: n.Data(a),
-        lambda n, a: n.Concrete(a), lambda n, a: n.Pair(a, 1), lambda n, a: [n.Full(a)],
+        lambda n, a: n.Plain(a),
+        lambda n, a: n.Full(a),
+        lambda n, a: n.Data(a),
+        lambda n, a: n.Concrete(a),
+        lambda n, a: n.Pair(a, 1),
+        lambda n, a: [n.Full(a)],
     ],
     ids=["plain", "full", "data", "abstract", "pair", "in a list"],
-)  # fmt: skip
+)
 def test_an_object_of_a_class_of_the_notebook_is_told_by_its_content(make):
     first = defined()
     assert digest(make(first, 1)) == digest(make(first, 1))
@@ -427,12 +472,16 @@ def test_an_object_of_a_class_of_the_notebook_is_told_by_its_content(make):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("rate = 0.5", "rate = 0.6"), ("self.a * self.rate", "self.a / self.rate"),
-        ("return self.a * 2", "return self.a * 3"), ("return 1", "return 2"),
-        ("return cls(1)", "return cls(2)"), ("return 3", "return 4"),
-        ("class Full(Plain)", "class Full(list)"), ("self.a * self.rate", "self.a * self.ratio"),
+        ("rate = 0.5", "rate = 0.6"),
+        ("self.a * self.rate", "self.a / self.rate"),
+        ("return self.a * 2", "return self.a * 3"),
+        ("return 1", "return 2"),
+        ("return cls(1)", "return cls(2)"),
+        ("return 3", "return 4"),
+        ("class Full(Plain)", "class Full(list)"),
+        ("self.a * self.rate", "self.a * self.ratio"),
     ],
-)  # fmt: skip
+)
 def test_a_changed_class_of_the_notebook_changes_its_objects(old, new):
     changed = defined(NOTEBOOK.replace(old, new))
     assert digest(changed.Full) != digest(defined().Full) or digest(changed.Plain) != digest(
@@ -470,11 +519,18 @@ def test_a_function_is_the_same_at_the_top_and_inside_another_one(code):
 def values_to_compare():
     """Return values that a fresh process must digest as this one does."""
     return [
-        {"a", "b", "c"}, frozenset("abcdef"), {"x": {1, 2}}, lambda x: x in {"a", "b"},
+        {"a", "b", "c"},
+        frozenset("abcdef"),
+        {"x": {1, 2}},
+        lambda x: x in {"a", "b"},
         F({"t": ["a", None], "n": [1.5, np.nan], "c": pd.Categorical(["x", "y"])}),
-        np.arange(6).reshape(2, 3), re.compile("a"), defined().Full(3), defined().Data(1),
-        defined(FUNCTIONS[2]).f, NEW_YEAR.replace(tzinfo=SEOUL),
-    ]  # fmt: skip
+        np.arange(6).reshape(2, 3),
+        re.compile("a"),
+        defined().Full(3),
+        defined().Data(1),
+        defined(FUNCTIONS[2]).f,
+        NEW_YEAR.replace(tzinfo=SEOUL),
+    ]
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4711"])
@@ -523,9 +579,13 @@ def fitted():
 
     frame = F({"n": np.arange(40.0), "t": list("abcd") * 10})
     truth = np.arange(40) % 3 % 2
-    for made in (LogisticRegression(), KNeighborsClassifier(3), DecisionTreeClassifier(),
-                 RandomForestClassifier(3, random_state=0),
-                 HistGradientBoostingClassifier(max_iter=3)):  # fmt: skip
+    for made in (
+        LogisticRegression(),
+        KNeighborsClassifier(3),
+        DecisionTreeClassifier(),
+        RandomForestClassifier(3, random_state=0),
+        HistGradientBoostingClassifier(max_iter=3),
+    ):
         yield made.fit(frame[["n"]], truth), frame[["n"]]
     columns = make_column_transformer((OneHotEncoder(), ["t"]), (StandardScaler(), ["n"]))
     yield make_pipeline(columns, LogisticRegression()).fit(frame, truth), frame

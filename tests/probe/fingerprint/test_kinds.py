@@ -110,33 +110,46 @@ NEST = np.zeros(2, [("a", "f8"), ("b", [("c", "i4"), ("d", "f4", (2,))])])
 NESTED = NEST.copy()
 NESTED["b"]["d"][1, 1] = 3
 LONG = np.array([1.5], "longdouble")
-TABLE = pa.table({
-    "number": [1, 2, None], "text": ["x", None, "z"], "list": [[1], [], None],
-    "record": [{"q": 1}, None, {"q": 2}], "truth": [True, None, False],
-    "code": pa.array(["u", "v", "u"]).dictionary_encode(), "float": [1.0, NAN, None],
-    "bytes": [b"1", b"", None], "decimal": pa.array([1, 2, None], pa.decimal128(5)),
-    "when": [datetime.datetime(2020, 1, 1), None, datetime.datetime(2021, 1, 1)],  # noqa: DTZ001
-    "fixed": pa.array([[1, 2], [3, 4], None], pa.list_(pa.int8(), 2)),
-    "half": pa.array([1.5, None, 2], pa.float16()),
-})  # fmt: skip
-POLARS = pl.from_arrow(TABLE.select(["number", "text", "list", "record", "truth", "float", "bytes",
-                                     "when"])).with_columns(
+TABLE = pa.table(
+    {
+        "number": [1, 2, None],
+        "text": ["x", None, "z"],
+        "list": [[1], [], None],
+        "record": [{"q": 1}, None, {"q": 2}],
+        "truth": [True, None, False],
+        "code": pa.array(["u", "v", "u"]).dictionary_encode(),
+        "float": [1.0, NAN, None],
+        "bytes": [b"1", b"", None],
+        "decimal": pa.array([1, 2, None], pa.decimal128(5)),
+        "when": [datetime.datetime(2020, 1, 1), None, datetime.datetime(2021, 1, 1)],  # noqa: DTZ001
+        "fixed": pa.array([[1, 2], [3, 4], None], pa.list_(pa.int8(), 2)),
+        "half": pa.array([1.5, None, 2], pa.float16()),
+    }
+)
+POLARS = pl.from_arrow(
+    TABLE.select(["number", "text", "list", "record", "truth", "float", "bytes", "when"])
+).with_columns(
     pl.col("text").cast(pl.Categorical).alias("category"),
     pl.col("number").cast(pl.Decimal(10, 2)).alias("decimal"),
     pl.col("number").cast(pl.Int128).alias("wide"),
-)  # fmt: skip
+)
 
 DIFFERENT = {
-    "bool keys": ({1: 2}, {True: 2}), "float keys": ({1: 2}, {1.0: 2}),
-    "truths in sets": ({1}, {True}), "sets of a class": (Set("ab"), set("ab")),
+    "bool keys": ({1: 2}, {True: 2}),
+    "float keys": ({1: 2}, {1.0: 2}),
+    "truths in sets": ({1}, {True}),
+    "sets of a class": (Set("ab"), set("ab")),
     "aliases": (shared(twice=True), shared(twice=False)),
     "which row is met again": (met_again(0), met_again(1)),
     "at a chunk's end": ([1] * 16_384 + [[1]], [1] * 16_384 + [1]),
-    "long texts": ("x" * 70_000, "x" * 69_999 + "y"), "long bytes": (b"x" * 70_000, "x" * 70_000),
-    "big integers": (2**200, 2**200 + 1), "nesting of texts": (["a", ["b"]], [["a"], "b"]),
+    "long texts": ("x" * 70_000, "x" * 69_999 + "y"),
+    "long bytes": (b"x" * 70_000, "x" * 70_000),
+    "big integers": (2**200, 2**200 + 1),
+    "nesting of texts": (["a", ["b"]], [["a"], "b"]),
     "numpy scalars in lists": ([np.float64(1)], [1.0]),
     "widths in lists": ([np.float64(1)], [np.float32(1)]),
-    "named tuples": (Pair(1, 2), Twin(1, 2)), "members": (Colour.RED, Colour.BLUE),
+    "named tuples": (Pair(1, 2), Twin(1, 2)),
+    "members": (Colour.RED, Colour.BLUE),
     "counters": (collections.Counter("a"), {"a": 1}),
     "ordered dicts": (collections.OrderedDict(a=1), {"a": 1}),
     "streams": (io.StringIO("a"), io.StringIO("b")),
@@ -144,29 +157,38 @@ DIFFERENT = {
     "streams of bytes": (io.BytesIO(b"ab"), read(io.BytesIO(b"ab"), 1)),
     "views of memory": (memoryview(b"a"), memoryview(b"b")),
     "arrays of the standard library": (array.array("d", [1]), array.array("f", [1])),
-    "uuids": (uuid.UUID(int=1), uuid.UUID(int=2)), "paths": (pathlib.Path("a"), "a"),
+    "uuids": (uuid.UUID(int=1), uuid.UUID(int=2)),
+    "paths": (pathlib.Path("a"), "a"),
     "time zones": (zoneinfo.ZoneInfo("Asia/Seoul"), zoneinfo.ZoneInfo("Asia/Tokyo")),
     "slices": (slice(1), slice(2)),
     "iterators": (enumerate([1]), moved(enumerate([1]))),
     "calls of a cached function": (cached(), cached(1)),
     "attributes of a function": (lambda: 1, carrying(lambda: 1, a=1)),
     "keyword-only arguments": (lambda a, *, b: a + b, lambda a, b: a + b),
-    "C functions": (np.sin, np.cos), "functions of numpy": (np.sum, np.mean),
+    "C functions": (np.sin, np.cos),
+    "functions of numpy": (np.sum, np.mean),
     "classes of arrays": (np.arange(3).view(Array), np.arange(3)),
     "what hangs on an array": (carrying(np.arange(3).view(Array), a=1), np.arange(3).view(Array)),
-    "inner fields": (NEST, NESTED), "long doubles": (LONG, LONG + np.longdouble(2) ** -60),
+    "inner fields": (NEST, NESTED),
+    "long doubles": (LONG, LONG + np.longdouble(2) ** -60),
     "units of dates": (np.datetime64("2020", "D"), np.datetime64("2020", "s")),
-    "texts of any length": (np.array(["a"], np.dtypes.StringDType()),
-                            np.array(["b"], np.dtypes.StringDType())),
+    "texts of any length": (
+        np.array(["a"], np.dtypes.StringDType()),
+        np.array(["b"], np.dtypes.StringDType()),
+    ),
     "infinities": (np.full(9, np.inf), np.full(9, -np.inf)),
     "half floats": (np.array([1, NAN], "f2"), np.array([2, NAN], "f2")),
-    "missing in frames": (pd.Series(["a", None], dtype=object),
-                          pd.Series(["a", NAN], dtype=object)),
+    "missing in frames": (
+        pd.Series(["a", None], dtype=object),
+        pd.Series(["a", NAN], dtype=object),
+    ),
     "arrays in frames": (pd.Series([np.array([1])]), pd.Series([np.array([2])])),
     "classes of frames": (Frame({"a": [1]}), F({"a": [1]})),
     "what a frame carries": (carrying(Frame({"a": [1]}), unit=1), Frame({"a": [1]})),
-    "frequencies": (pd.DatetimeIndex(["2020-01-01", "2020-01-02"]),
-                    pd.date_range("2020", periods=2)),
+    "frequencies": (
+        pd.DatetimeIndex(["2020-01-01", "2020-01-02"]),
+        pd.date_range("2020", periods=2),
+    ),
     "sparse matrices": (sparse.csr_matrix(np.eye(3)), sparse.csr_matrix(2 * np.eye(3))),
     "formats of sparse matrices": (sparse.csr_matrix(np.eye(3)), sparse.csc_matrix(np.eye(3))),
     "arrow and its chunks": (TABLE["number"], TABLE["number"].chunk(0)),
@@ -176,7 +198,7 @@ DIFFERENT = {
     "names in polars": (pl.DataFrame({"a": [1]}), pl.DataFrame({"b": [1]})),
     "texts in polars": (pl.Series(["a", "bc"]), pl.Series(["ab", "c"])),
     "widths in polars": (pl.Series([1], dtype=pl.Int8), pl.Series([1])),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("told", WAYS)
@@ -190,15 +212,20 @@ TALL, WIDE = RANDOM.random((100_000, 3)), RANDOM.random((3, 100_000))
 DEEP = RANDOM.random((4, 5, 20_000))
 FORTRAN = np.asfortranarray
 SAME = {
-    "tall": (TALL, FORTRAN(TALL)), "wide": (WIDE, FORTRAN(WIDE)), "deep": (DEEP, FORTRAN(DEEP)),
-    "tall records": (NEST, NEST[::-1][::-1]), "long doubles": (LONG, np.array([1.5], LONG.dtype)),
+    "tall": (TALL, FORTRAN(TALL)),
+    "wide": (WIDE, FORTRAN(WIDE)),
+    "deep": (DEEP, FORTRAN(DEEP)),
+    "tall records": (NEST, NEST[::-1][::-1]),
+    "long doubles": (LONG, np.array([1.5], LONG.dtype)),
     "long doubles in any order": (TALL.astype("g"), FORTRAN(TALL.astype("g"))),
     "backwards": (np.arange(5.0)[::-1], np.array([4.0, 3, 2, 1, 0])),
     "one for all": (np.broadcast_to(1.0, (3, 4)), np.ones((3, 4))),
     "infinities": (np.array([np.inf, -np.inf]), np.array([np.inf, -np.inf])),
     "aliases": (shared(twice=True), [[1]] * 2),
-    "tuples": ([(1, 2)] * 2, [(1, 2), (1, int(2.0))]), "floats": ([-NAN, 1], [NAN, 1]),
-    "NaN in tuples": ([(1, NAN)], [(1, -NAN)]), "NaN in dicts": ({"a": NAN}, {"a": -NAN}),
+    "tuples": ([(1, 2)] * 2, [(1, 2), (1, int(2.0))]),
+    "floats": ([-NAN, 1], [NAN, 1]),
+    "NaN in tuples": ([(1, NAN)], [(1, -NAN)]),
+    "NaN in dicts": ({"a": NAN}, {"a": -NAN}),
     "NaN in complex": (complex(NAN, 1), complex(-NAN, 1)),
     "numpy scalars": ([np.float64(1)] * 2, [np.float64(1), np.float64(1)]),
     "numpy NaN": ([np.float64(NAN)], [-np.float64(NAN)]),
@@ -212,7 +239,7 @@ SAME = {
     "offsets": (TABLE[1:], pa.concat_tables([TABLE[1:2], TABLE[2:]])),
     "chunks of polars": (POLARS, pl.concat([POLARS[:1], POLARS[1:]], rechunk=False)),
     "blocks": (F(TALL[:99], copy=False), F(FORTRAN(TALL[:99]), copy=False)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("told", WAYS)
@@ -244,8 +271,15 @@ def test_every_kind_of_arrow_column_is_told_by_its_values(name):
     turned = pa.chunked_array([column.chunk(0).take(pa.array([2, 1, 0]))])
     if name != "code":  # which reads the same from behind
         assert digest(column) != digest(turned)
-    assert digest(turned) == digest(pa.concat_tables([TABLE.select([name]).take([2]),
-        TABLE.select([name]).take([1]), TABLE.select([name]).take([0])])[name])  # fmt: skip
+    assert digest(turned) == digest(
+        pa.concat_tables(
+            [
+                TABLE.select([name]).take([2]),
+                TABLE.select([name]).take([1]),
+                TABLE.select([name]).take([0]),
+            ]
+        )[name]
+    )
 
 
 @pytest.mark.parametrize("name", POLARS.columns)
@@ -255,12 +289,19 @@ def test_every_kind_of_polars_column_is_told_by_its_values(name):
 
 
 UNKNOWN = {
-    "object": object(), "weak reference": weakref.ref(Set()), "thread": threading.Thread(),
-    "counter": itertools.count(), "event": threading.Event(), "output": sys.stdout,
-    "thread's own": threading.local(), "frame": sys._getframe(),
-    "weak dict": weakref.WeakValueDictionary(), "query": pl.DataFrame({"a": [1]}).lazy(),
-    "in a dict": {"a": [object()]}, "in a default": defaulting(object()),
-}  # fmt: skip
+    "object": object(),
+    "weak reference": weakref.ref(Set()),
+    "thread": threading.Thread(),
+    "counter": itertools.count(),
+    "event": threading.Event(),
+    "output": sys.stdout,
+    "thread's own": threading.local(),
+    "frame": sys._getframe(),
+    "weak dict": weakref.WeakValueDictionary(),
+    "query": pl.DataFrame({"a": [1]}).lazy(),
+    "in a dict": {"a": [object()]},
+    "in a default": defaulting(object()),
+}
 
 
 @pytest.mark.parametrize("value", UNKNOWN.values(), ids=UNKNOWN.keys())
@@ -360,15 +401,24 @@ def test_a_graph_of_sets_is_unknown_before_it_takes_long():
 
 
 def many_columns():
-    return F({
-        "number": [1, 2], "float": [0.5, NAN], "text": ["x", None], "list": [[1], {"a": 2}],
-        "category": pd.Categorical(["x", "y"]), "nullable": pd.array([1, None], "Int64"),
-        "zoned": pd.date_range("2020", periods=2, tz="Asia/Seoul"), "interval":
-        pd.interval_range(0, 2), "period": pd.period_range("2020", periods=2), "sparse":
-        pd.arrays.SparseArray([0, 1]), "delta": pd.to_timedelta([1, 2], "s"), "python":
-        pd.array(["a", None], dtype="string[python]"), "truth": pd.array([True, None], "boolean"),
-        "complex": [1j, 2],
-    })  # fmt: skip
+    return F(
+        {
+            "number": [1, 2],
+            "float": [0.5, NAN],
+            "text": ["x", None],
+            "list": [[1], {"a": 2}],
+            "category": pd.Categorical(["x", "y"]),
+            "nullable": pd.array([1, None], "Int64"),
+            "zoned": pd.date_range("2020", periods=2, tz="Asia/Seoul"),
+            "interval": pd.interval_range(0, 2),
+            "period": pd.period_range("2020", periods=2),
+            "sparse": pd.arrays.SparseArray([0, 1]),
+            "delta": pd.to_timedelta([1, 2], "s"),
+            "python": pd.array(["a", None], dtype="string[python]"),
+            "truth": pd.array([True, None], "boolean"),
+            "complex": [1j, 2],
+        }
+    )
 
 
 @pytest.mark.parametrize("told", WAYS)
@@ -390,10 +440,20 @@ def test_every_column_of_a_frame_counts(name):
     assert digest(frame) != digest(turned)
 
 
-@pytest.mark.parametrize("make", [
-    sparse.csr_matrix, sparse.csc_matrix, sparse.coo_matrix, sparse.csr_array, sparse.lil_matrix,
-    sparse.dok_matrix, sparse.bsr_matrix, sparse.dia_matrix, sparse.coo_array,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        sparse.csr_matrix,
+        sparse.csc_matrix,
+        sparse.coo_matrix,
+        sparse.csr_array,
+        sparse.lil_matrix,
+        sparse.dok_matrix,
+        sparse.bsr_matrix,
+        sparse.dia_matrix,
+        sparse.coo_array,
+    ],
+)
 def test_reading_a_sparse_matrix_leaves_it_as_it_was(make):
     matrix = make(np.eye(4))
     before = digest(matrix)

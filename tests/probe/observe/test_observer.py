@@ -32,20 +32,47 @@ ROUGH = {
     "patched get_ipython": ["old = get_ipython", "get_ipython = None", "get_ipython = old", "1"],
     "deleted builtins": ["del get_ipython", "In = Out = None", "_ = 3", "_"],
     "no magic": ["%nosuchmagic 1", "%%nosuchmagic\nx", "!exit 3", "?int", "x = 1"],
-    "magics": ["%who", "%whos", "%lsmagic", "%precision 3", "%history -n 1", "%pprint",
-               "%xmode Plain", "%config InlineBackend", "%autocall 0", "%alias_magic tt time",
-               "%tt 1 + 1", "%sx echo a", "%%html\n<b>a</b>", "%%javascript\n1", "%%sh\necho a",
-               "%%writefile a.txt\nb", "%%script true\n1", "%%python\nprint(1)", "%load a.txt",
-               "%prun -q 1 + 1", "%dhist", "%%prun -q\nx = 1", "%timeit -n1 -r1 1", "x"],
+    "magics": [
+        "%who",
+        "%whos",
+        "%lsmagic",
+        "%precision 3",
+        "%history -n 1",
+        "%pprint",
+        "%xmode Plain",
+        "%config InlineBackend",
+        "%autocall 0",
+        "%alias_magic tt time",
+        "%tt 1 + 1",
+        "%sx echo a",
+        "%%html\n<b>a</b>",
+        "%%javascript\n1",
+        "%%sh\necho a",
+        "%%writefile a.txt\nb",
+        "%%script true\n1",
+        "%%python\nprint(1)",
+        "%load a.txt",
+        "%prun -q 1 + 1",
+        "%dhist",
+        "%%prun -q\nx = 1",
+        "%timeit -n1 -r1 1",
+        "x",
+    ],
     "macros and stores": ["x = 1", "%macro mac 1", "mac", "%store x", "%store -r x", "x"],
     "autoreload": ["%load_ext autoreload", "%autoreload 2", "%aimport os", "x = 1"],
     "run": ["open('a.py', 'w').write('q = 1/0')", "%run a.py", "%run -i nosuch.py", "q"],
     "await": ["import asyncio", "await asyncio.sleep(0)", "x = await asyncio.sleep(0, 5)", "x"],
     "await fails": ["async def f():\n    raise ValueError", "await f()", "x = 1"],
-    "folder gone": ["import os, tempfile\nd = tempfile.mkdtemp(); os.chdir(d); os.rmdir(d)",
-                    "x = 1", "open('a.txt', 'w')", "x"],
-    "fork": ["import os\npid = os.fork()\nif pid == 0:\n    os._exit(0)\nw = os.waitpid(pid, 0)[1]",
-             "w"],
+    "folder gone": [
+        "import os, tempfile\nd = tempfile.mkdtemp(); os.chdir(d); os.rmdir(d)",
+        "x = 1",
+        "open('a.txt', 'w')",
+        "x",
+    ],
+    "fork": [
+        "import os\npid = os.fork()\nif pid == 0:\n    os._exit(0)\nw = os.waitpid(pid, 0)[1]",
+        "w",
+    ],
     "lying objects": [
         "class Bad:\n    def __eq__(self, o): raise ValueError\n    __hash__ = None\n"
         "    def __repr__(self): return 'bad'\n    def __reduce_ex__(self, p): raise KeyError\n"
@@ -53,48 +80,93 @@ ROUGH = {
         "    def __bool__(self): raise TypeError\n    def __len__(self): return -1\n"
         "    def __iter__(self): raise OSError\n    def __call__(self): return self\n"
         "    __class__ = property(lambda self: 1 / 0)\nb = Bad()",
-        "b", "c = [b, {'k': b}]", "b()", "d = b", "n = 1"],
+        "b",
+        "c = [b, {'k': b}]",
+        "b()",
+        "d = b",
+        "n = 1",
+    ],
     "exiting objects": [
         "class Out:\n    def __reduce_ex__(self, p): raise SystemExit\n"
-        "    def __getstate__(self): raise KeyboardInterrupt\nx = Out()", "x is None", "y = x"],
+        "    def __getstate__(self): raise KeyboardInterrupt\nx = Out()",
+        "x is None",
+        "y = x",
+    ],
     "lying classes": [
         "class Meta(type):\n    def mro(cls): return [cls, object]\n"
         "    def __getattribute__(cls, n): raise LookupError(n)\nclass A(metaclass=Meta): pass",
-        "a = A()", "a is A", "x = 1"],
+        "a = A()",
+        "a is A",
+        "x = 1",
+    ],
     "odd names": ["globals()[1] = 2", "globals()['a b'] = 3", "del globals()[1]", "x = 1"],
     "many names": ["for i in range(10_000): globals()[f'v{i}'] = [i]", "v9", "v9.append(1)"],
-    "deep": ["x = []\nfor i in range(100_000): x = [x]", "len(x)",
-             "def f(n): return f(n + 1)\ntry: f(0)\nexcept RecursionError: r = 1", "r",
-             "m = {}; m['m'] = m", "len(m)"],
-    "long chains": ["\n".join(f"def f{i}(): return f{i + 1}()" for i in range(300))
-                    + "\ndef f300(): return 7", "f0()"],
-    "threads that bind": ["import threading\nstop = []\ndef go():\n    n = 0\n"
-                          "    while not stop:\n        globals()[f't{n % 500}'] = n; n += 1\n"
-                          "th = threading.Thread(target=go); th.start()",
-                          "x = 1", "y = x", "stop.append(1); th.join()"],
-    "cells in cells": ["get_ipython().run_cell('a = 1')", "get_ipython().run_cell('1/0')",
-                       "get_ipython().run_cell('b = a', store_history=True)", "a"],
-    "broken modules": ["import sys\nsys.modules['numpy'] = None",
-                       "sys.modules['pandas'] = object()",
-                       "sys.modules['matplotlib.figure'] = 3", "x = 1"],
-    "patched library": ["import os, random\nos.stat = None\nrandom.getstate = None", "x = 1",
-                        "random.random() < 2"],
-    "closed": ["import sqlite3\nc = sqlite3.connect(':memory:'); c.close()", "c.total_changes",
-               "f = open('a', 'w'); f.close()", "f.closed"],
-    "own hooks": ["import sys\nsys.displayhook = None",
-                  "class T:\n    def visit(self, n): return n\n"
-                  "get_ipython().ast_transformers.append(T())", "x = 1"],
+    "deep": [
+        "x = []\nfor i in range(100_000): x = [x]",
+        "len(x)",
+        "def f(n): return f(n + 1)\ntry: f(0)\nexcept RecursionError: r = 1",
+        "r",
+        "m = {}; m['m'] = m",
+        "len(m)",
+    ],
+    "long chains": [
+        "\n".join(f"def f{i}(): return f{i + 1}()" for i in range(300)) + "\ndef f300(): return 7",
+        "f0()",
+    ],
+    "threads that bind": [
+        "import threading\nstop = []\ndef go():\n    n = 0\n"
+        "    while not stop:\n        globals()[f't{n % 500}'] = n; n += 1\n"
+        "th = threading.Thread(target=go); th.start()",
+        "x = 1",
+        "y = x",
+        "stop.append(1); th.join()",
+    ],
+    "cells in cells": [
+        "get_ipython().run_cell('a = 1')",
+        "get_ipython().run_cell('1/0')",
+        "get_ipython().run_cell('b = a', store_history=True)",
+        "a",
+    ],
+    "broken modules": [
+        "import sys\nsys.modules['numpy'] = None",
+        "sys.modules['pandas'] = object()",
+        "sys.modules['matplotlib.figure'] = 3",
+        "x = 1",
+    ],
+    "patched library": [
+        "import os, random\nos.stat = None\nrandom.getstate = None",
+        "x = 1",
+        "random.random() < 2",
+    ],
+    "closed": [
+        "import sqlite3\nc = sqlite3.connect(':memory:'); c.close()",
+        "c.total_changes",
+        "f = open('a', 'w'); f.close()",
+        "f.closed",
+    ],
+    "own hooks": [
+        "import sys\nsys.displayhook = None",
+        "class T:\n    def visit(self, n): return n\nget_ipython().ast_transformers.append(T())",
+        "x = 1",
+    ],
     "endings": [
         "log = []\nclass O:\n    def __del__(self): log.append('bye')\no = O(); p = [O()]",
-        "del o; log.append('after'); p = None; log.append('last')", "log",
+        "del o; log.append('after'); p = None; log.append('last')",
+        "log",
         "import weakref, numpy as np\nclass W: pass\nw = W(); r = weakref.ref(w)\n"
         "a = np.zeros(3); s = weakref.ref(a)\nf = open('e.txt', 'w'); n = f.write('abc')",
-        "del w\nr() is None", "a = a + 1\ns() is None", "f = None\nopen('e.txt').read()"],
+        "del w\nr() is None",
+        "a = a + 1\ns() is None",
+        "f = None\nopen('e.txt').read()",
+    ],
     "slots and proxies": [
         "import weakref, types\nclass S:\n    __slots__ = ('a', '__weakref__')\ns = S()",
         "p = weakref.proxy(s)\nq = types.MappingProxyType({'a': s})",
-        "del s", "p is None", "len(q)"],
-}  # fmt: skip
+        "del s",
+        "p is None",
+        "len(q)",
+    ],
+}
 
 
 # the program: runs lists of cells in forked shells
@@ -168,15 +240,25 @@ def told(tmp_path_factory):
     for name, cells in ROUGH.items():
         tasks += [[f"rough/{name}", cells, True], [f"plain/{name}", cells, False]]
     room = tmp_path_factory.mktemp("room")
-    environment = {**os.environ, "ROOM": str(room), "IPYTHONDIR": str(room / "ipython"),
-                   "PYTHONPATH": str(HERE.parents[2]), "MPLBACKEND": "agg"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "ROOM": str(room),
+        "IPYTHONDIR": str(room / "ipython"),
+        "PYTHONPATH": str(HERE.parents[2]),
+        "MPLBACKEND": "agg",
+    }
     started = []
     for part in range(PROCESSES):
         words = [sys.executable, "-W", "ignore", __file__]
         process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-            cwd=room, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=room,
+            stderr=subprocess.DEVNULL,
+        )
         process.stdin.write(json.dumps(tasks[part::PROCESSES]))
         process.stdin.close()
         started.append(process)

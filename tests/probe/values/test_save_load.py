@@ -150,7 +150,7 @@ ZOO = {
     "an object": (Owner(a=[1], b=SQUARE), "pickle"),
     "a lambda": (lambda x: x + 1, "pickle"),
     "a module": (json, "pickle"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -178,22 +178,36 @@ def test_the_whole_zoo_comes_back_at_once(tmp_path):
 
 
 LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
-    | st.binary() | st.complex_numbers() | st.dates()
-)  # fmt: skip
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())
+    | st.binary()
+    | st.complex_numbers()
+    | st.dates()
+)
 NESTED = st.recursive(
     LEAVES,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(), inner)
-    | st.tuples(inner, inner),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text() | st.integers(), inner)
+        | st.tuples(inner, inner)
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 ARRAYS = hn.arrays(
     hn.scalar_dtypes() | hn.array_dtypes(), hn.array_shapes(min_dims=0, min_side=0, max_side=4)
 )
-COLUMNS = st.sampled_from([
-    st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(st.characters(codec="utf-8")),
-    st.booleans(), st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2200, 1, 1)),  # noqa: DTZ001
-])  # fmt: skip
+COLUMNS = st.sampled_from(
+    [
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(),
+        st.text(st.characters(codec="utf-8")),
+        st.booleans(),
+        st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2200, 1, 1)),  # noqa: DTZ001
+    ]
+)
 
 
 @st.composite
@@ -250,9 +264,13 @@ def test_views_of_one_array_are_views_of_one_array_again(size, tmp_path):
 
 def test_arrays_over_one_buffer_share_it_again(tmp_path):
     buffer = bytearray(16)
-    _, space = through(tmp_path, {
-        "a": np.frombuffer(buffer, "u1"), "b": np.frombuffer(buffer, "<i4")[1:],
-    })  # fmt: skip
+    _, space = through(
+        tmp_path,
+        {
+            "a": np.frombuffer(buffer, "u1"),
+            "b": np.frombuffer(buffer, "<i4")[1:],
+        },
+    )
     space["a"][4] = 7
     assert space["b"].tolist() == [7, 0, 0]
 
@@ -260,9 +278,15 @@ def test_arrays_over_one_buffer_share_it_again(tmp_path):
 def test_an_array_inside_an_object_is_the_one_that_is_named(tmp_path):
     matrix = scipy.sparse.eye(4, format="csr")
     array = np.arange(3)
-    _, space = through(tmp_path, {
-        "matrix": matrix, "data": matrix.data, "owner": Slotted(Owner(x={"k": array})), "x": array,
-    })  # fmt: skip
+    _, space = through(
+        tmp_path,
+        {
+            "matrix": matrix,
+            "data": matrix.data,
+            "owner": Slotted(Owner(x={"k": array})),
+            "x": array,
+        },
+    )
     assert space["matrix"].data is space["data"]
     assert space["owner"].part.x["k"] is space["x"]
 
@@ -303,9 +327,16 @@ def test_lists_in_the_cells_of_a_frame_are_shared_again(tmp_path):
 
 def test_sharing_that_cannot_be_written_is_said(tmp_path):
     objects, numbers = np.array([1, "a"], object), np.arange(3)
-    entries = save_load.write({
-        "o": objects, "v": objects[1:], "n": numbers, "m": np.ma.array(numbers, copy=False), "x": 1,
-    }, str(tmp_path))  # fmt: skip
+    entries = save_load.write(
+        {
+            "o": objects,
+            "v": objects[1:],
+            "n": numbers,
+            "m": np.ma.array(numbers, copy=False),
+            "x": 1,
+        },
+        str(tmp_path),
+    )
     assert {n for e in entries if "error" in e for n in e["names"]} == {"o", "v", "n", "m"}
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -359,8 +390,11 @@ class Loud:
 
 
 @pytest.mark.parametrize("harm", ["a flipped bit", "cut off", "gone", "a folder"])
-@pytest.mark.parametrize("value", [[1, 2], SQUARE, TEXTS, {"a": (1,)}, {"a": np.zeros(100_000)}],
-                         ids=["json", "npy", "arrow", "pickle", "pickle+buffers"])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [[1, 2], SQUARE, TEXTS, {"a": (1,)}, {"a": np.zeros(100_000)}],
+    ids=["json", "npy", "arrow", "pickle", "pickle+buffers"],
+)
 def test_a_damaged_file_binds_nothing_and_the_others_are_bound(harm, value, tmp_path):
     entries = save_load.write({"bad": value, "good": [3]}, str(tmp_path))
     file = Path(entries[0]["file"])
@@ -422,11 +456,18 @@ def test_a_full_disk_is_an_entry_with_an_error_and_leaves_no_part(tmp_path):
     tmpfs(small, "256k")
     try:
         rows = 100_000
-        entries = save_load.write({
-            "array": np.zeros(rows), "frame": F({"a": np.zeros(rows)}), "bytes": b"x" * 8 * rows,
-            "owner": Owner(a=np.zeros(rows)), "polars": pl.DataFrame({"a": np.zeros(rows)}), "n": 1,
-            "json": ["x" * 8 * rows],
-        }, str(small))  # fmt: skip
+        entries = save_load.write(
+            {
+                "array": np.zeros(rows),
+                "frame": F({"a": np.zeros(rows)}),
+                "bytes": b"x" * 8 * rows,
+                "owner": Owner(a=np.zeros(rows)),
+                "polars": pl.DataFrame({"a": np.zeros(rows)}),
+                "n": 1,
+                "json": ["x" * 8 * rows],
+            },
+            str(small),
+        )
         told = {e["names"][0]: e.get("error", "") for e in entries}
         assert told.pop("n") == ""
         assert all("No space left" in why for why in told.values()), told
@@ -452,25 +493,34 @@ def in_kernel(folder, code, **environment):
     """Run code in a process that has never heard of this package; return what it printed."""
     text = BOOT.format(path=probe.__file__, folder=str(folder)) + textwrap.dedent(code)
     done = subprocess.run(
-        [sys.executable, "-P", "-c", text], capture_output=True, text=True, check=False,
-        cwd=folder, env={**os.environ, **environment},
-    )  # fmt: skip
+        [sys.executable, "-P", "-c", text],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, **environment},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def test_it_needs_the_standard_library_alone(tmp_path):
     assert importlib.util.find_spec("numpy")
-    heavy = in_kernel(tmp_path, """
+    heavy = in_kernel(
+        tmp_path,
+        """
         x = [1]
         entry = json.loads(values.save(json.dumps({"names": ["x"], "folder": folder})))
         print({"numpy", "pandas", "pyarrow", "polars", "mlops_nb"} & set(sys.modules))
-    """)  # fmt: skip
+    """,
+    )
     assert heavy == "set()"
 
 
 def test_values_go_from_one_kernel_to_the_next_by_name(tmp_path):
-    entries = in_kernel(tmp_path, """
+    entries = in_kernel(
+        tmp_path,
+        """
         import numpy as np
         rate = 3
         def scaled(x): return rate * x
@@ -481,28 +531,35 @@ def test_values_go_from_one_kernel_to_the_next_by_name(tmp_path):
         part = array[7:]
         names = ["scaled", "box", "Box", "array", "part", "missing"]
         print(values.save(json.dumps({"names": names, "folder": folder})))
-    """)  # fmt: skip
+    """,
+    )
     told = {n: e for e in json.loads(entries)["entries"] for n in e["names"]}
     assert told["missing"] == {"names": ["missing"], "error": "there is no 'missing'"}
     written = [e for e in json.loads(entries)["entries"] if "file" in e]
-    said = in_kernel(tmp_path, f"""
+    said = in_kernel(
+        tmp_path,
+        f"""
         rate = 10
         answer = json.loads(values.load({json.dumps({"entries": written})!r}))
         part[0] = -1
         print(sorted(answer["bound"]), answer["damaged"], scaled(2), box.scaled(),
               isinstance(box, Box), array[7])
-    """)  # fmt: skip
+    """,
+    )
     assert said == "['Box', 'array', 'box', 'part', 'scaled'] [] 20 50 True -1.0"
 
 
 def test_without_cloudpickle_the_notebooks_own_code_is_refused_and_the_rest_is_written(tmp_path):
-    told = in_kernel(tmp_path, """
+    told = in_kernel(
+        tmp_path,
+        """
         sys.modules["cloudpickle"] = None
         class Box: pass
         code, box, plain, bad = (lambda: 1), Box(), {"a": (1,)}, (i for i in ())
         names = ["code", "box", "plain"]
         print(values.save(json.dumps({"names": names, "folder": folder})))
-    """)  # fmt: skip
+    """,
+    )
     found = {e["names"][0]: e.get("error", "") for e in json.loads(told)["entries"]}
     assert "no cloudpickle" in found["code"]
     assert found["box"] == "", "its class is found by its name"
@@ -540,11 +597,11 @@ WAYS = {
     "npy in Fortran order": "np.asfortranarray(np.arange(rows, dtype=float).reshape(-1, 4))",
     "npy of every other": "np.arange(2 * rows, dtype=float)[::2]",
     "arrow": 'pd.DataFrame({n: np.arange(rows // 4, dtype=float) for n in "abcd"})',
-    "arrow of rows": 'pd.DataFrame(np.arange(rows, dtype=float).reshape(-1, 4), '
-                     'columns=list("abcd"), copy=False)',
+    "arrow of rows": "pd.DataFrame(np.arange(rows, dtype=float).reshape(-1, 4), "
+    'columns=list("abcd"), copy=False)',
     "pickle+buffers": '{"a": (np.arange(rows, dtype=float),)}',
     "pickle+buffers of views": "(lambda a: [a, a[1:]])(np.arange(rows, dtype=float))",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
