@@ -22,7 +22,7 @@ from mlops_nb.models import registry as model_registry
 from mlops_nb.models.registry import Model
 from mlops_nb.runs import history
 
-Tell = Callable[[Event], None]
+Notify = Callable[[Event], None]
 
 
 def real_time() -> datetime:
@@ -30,11 +30,11 @@ def real_time() -> datetime:
     return datetime.now(UTC)
 
 
-def silence(_: Event) -> None:
+def ignore(_: Event) -> None:
     """Tell nobody."""
 
 
-class Workshop:
+class Context:
     """A project's adapters, each made when it is first used."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], clock: Clock) -> None:
@@ -194,7 +194,7 @@ class Workshop:
             "DO_NOT_TRACK": "true",
         }
 
-    def record(self, events: Iterable[Event], tell: Tell = silence) -> list[Event]:
+    def record(self, events: Iterable[Event], notify: Notify = ignore) -> list[Event]:
         """Write events to the journal, one by one, each before anybody is told of it."""
         kept: list[Event] = []
         for event in events:
@@ -205,19 +205,19 @@ class Workshop:
             written = self.journal.append(event)
             if written is not None:
                 kept.append(written)
-                tell(written)
+                notify(written)
         return kept
 
     def record_until_stopped(
-        self, events: Generator[Event, None, None], run: str, tell: Tell = silence
+        self, events: Generator[Event, None, None], run: str, notify: Notify = ignore
     ) -> None:
         """Record a run's events; where a person stops it, end it and say so."""
         try:
-            self.record(events, tell)
+            self.record(events, notify)
         except KeyboardInterrupt:
             events.close()
             stop = RunFinished(run=run, status="stopped", seconds=0.0, error="stopped by hand")
-            self.record([stop], tell)
+            self.record([stop], notify)
 
     def _stored(self, event: ModelKept) -> ModelKept:
         from dataclasses import replace

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.engine.task import Source
 from mlops_nb.errors import MlopsError, NotFound
 from mlops_nb.notebook import load
@@ -45,8 +45,8 @@ class Ran:
 class Session:
     """Follows a shell from `%load_ext mlops_nb` on."""
 
-    def __init__(self, shell: Any, shop: Workshop, path_of: Callable[[], str]) -> None:
-        self.shell, self.shop, self.path_of = shell, shop, path_of
+    def __init__(self, shell: Any, ctx: Context, path_of: Callable[[], str]) -> None:
+        self.shell, self.ctx, self.path_of = shell, ctx, path_of
         self.observer = Observer(shell)
         self.observer.on_cell = self.saw
         self.cells: dict[str, Ran] = {}  # id, or text where there is none → its last run
@@ -207,7 +207,7 @@ class Session:
         self._write(source, unit, done)
 
     def _write(self, source: Source, unit: Unit, done: list[Ran]) -> None:
-        scratch = self.shop.scratch("session")
+        scratch = self.ctx.scratch("session")
         try:
             ledger = self._ledger(source, scratch)
             for reader, ran in zip(unit.cells, done, strict=True):
@@ -230,9 +230,9 @@ class Session:
                 },
             )
             live = {**event.record, "live": True}  # its outputs are in the notebook itself
-            self.shop.record([replace(event, record=live)])
+            self.ctx.record([replace(event, record=live)])
         finally:
-            self.shop.drop(scratch)
+            self.ctx.drop(scratch)
 
     def _entries(self, names: list[str], seconds: float, folder: Path) -> list[dict[str, Any]]:
         """Write values where making them again would take longer than that."""
@@ -260,9 +260,9 @@ class Session:
         now: dict[str, Value] = {
             p.name: space.get(p.name, p.value) for p in source.pipeline.parameters
         }
-        python = self.shop.environments.interpreter(source.notebook.kernel)
+        python = self.ctx.environments.interpreter(source.notebook.kernel)
         return run_run.ledger_of(
-            self.shop, source, now, rules=Rules(live=True), scratch=scratch, python=python
+            self.ctx, source, now, rules=Rules(live=True), scratch=scratch, python=python
         )
 
     # bringing back
@@ -273,7 +273,7 @@ class Session:
         known = [s.name for s in source.pipeline.steps]
         if step and step not in known:
             raise NotFound(f"there is no step {step!r}", fix=f"the steps are {', '.join(known)}")
-        scratch = self.shop.scratch("restore")
+        scratch = self.ctx.scratch("restore")
         try:
             ledger = self._ledger(source, scratch)
             ledger.parameters = {p.name: p.value for p in source.pipeline.parameters}
@@ -284,18 +284,18 @@ class Session:
                 if unit.step and (not step or unit.step == step)
             ]
         finally:
-            self.shop.drop(scratch)
+            self.ctx.drop(scratch)
 
     def restore_run(self, run: str) -> list[dict[str, Any]]:
         """Bring back what a recorded run left behind, whatever the notebook has become since.
 
         Raises NotFound where there is no such run, or its notebook is gone.
         """
-        done = self.shop.run_of(run)
+        done = self.ctx.run_of(run)
         source = load.capture(Path(done.output))
         self._run_set_up(source, all_of_it=True)
         self.shell.user_ns.update(done.parameters)
-        records = run_run.records_behind(self.shop, done)
+        records = run_run.records_behind(self.ctx, done)
         return [
             self._bring(source, unit, records.get(unit.name), f"as run {run} left it")
             for unit in un.units(source.pipeline)
@@ -333,7 +333,7 @@ class Session:
             return row | {"restored": True, "because": "it ran again, which took no longer"}
         failed = json.loads(random_state.define(json.dumps({"texts": texts})))
         entries = [
-            {**a, "file": str(self.shop.store.path(a["sha256"]))} for a in record["artifacts"]
+            {**a, "file": str(self.ctx.store.path(a["sha256"]))} for a in record["artifacts"]
         ]
         plain = [e for e in entries if not e["names"][0].startswith("rng:")]
         states = [e for e in entries if e["names"][0].startswith("rng:")]

@@ -93,7 +93,7 @@ def trigger(
     """Run JOB now and wait; a refused model is exit status 1."""
     project = open_project()
     _clock_of(project, name, at)
-    answer = project.trigger(name, typed(given), detach=detach, tell=output.Progress())
+    answer = project.trigger(name, typed(given), detach=detach, notify=output.Progress())
     output.warned(project)
     words = f"{name}: queued as {answer['run']}" if detach else told(answer)
     output.emit(answer, words, as_json=as_json)

@@ -27,7 +27,7 @@ def project_of(notebook: str) -> Project:
     """Open the project of the current folder, or the notebook's own where that lies outside."""
     project = open_project()
     path = Path(notebook)
-    if not project.workshop.holds(path) and path.parent.is_dir():
+    if not project.context.holds(path) and path.parent.is_dir():
         outside = open_project(path.parent)
         outside.here = project.here
         return outside
@@ -123,7 +123,7 @@ def run(  # noqa: PLR0913  one option each
         limits=limits,
         rules=rules,
         resume=resume,
-        tell=output.Progress(),
+        notify=output.Progress(),
     )
     output.warned(project)
     output.emit(history.run_json(done), _told(done), as_json=as_json)

@@ -52,9 +52,9 @@ def wrong_use(message: str, command: str, *, as_json: bool) -> None:
 
 def warned(project: Project) -> None:
     """Print what did not answer but did not stop the work."""
-    for error in project.workshop.warnings:
+    for error in project.context.warnings:
         click.echo(str(error).replace("error:", "warning:", 1), err=True)
-    project.workshop.warnings.clear()
+    project.context.warnings.clear()
 
 
 class Progress:

@@ -8,7 +8,7 @@ from mlops_nb.cli import output
 from mlops_nb.cli.notebooks import parameter_option, project_of, typed
 from mlops_nb.cli.output import as_json_option
 from mlops_nb.jobs import schedule
-from mlops_nb.project import Project, Request, Ways, open_project
+from mlops_nb.project import Project, PromoteOptions, Request, open_project
 
 at_option = click.option("--at", metavar="TIME", help="Take TIME for the time it is now.")
 
@@ -17,7 +17,7 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     """Set a project's clock to a time from which it goes on."""
     if at is None:
         return
-    project.workshop.set_time(schedule.moment(at, timezone))
+    project.context.set_time(schedule.moment(at, timezone))
 
 
 @click.command()
@@ -100,7 +100,9 @@ def promote(
             quick=asked["proof"] == "quick",
             tolerance=asked["tolerance"],
         ),
-        Ways(replace=replace, draft=draft, dry_run=dry_run, tell=progress, note=output.note),
+        PromoteOptions(
+            replace=replace, draft=draft, dry_run=dry_run, notify=progress, note=output.note
+        ),
     )
     output.warned(project)
     output.emit(answer, _told(answer, project), as_json=as_json)

@@ -72,7 +72,7 @@ def sweep(  # noqa: PLR0913  one option each
     if twice := next((n for n in names if names.count(n) > 1), ""):
         raise click.UsageError(f"{twice!r} is given twice")
     project = project_of(notebook)
-    board = Board()
+    board = SweepProgress()
     found = project.sweep(
         notebook,
         axes,
@@ -111,7 +111,7 @@ def told(sweep: Sweep) -> str:
     lines += output.table(head, rows).splitlines() if rows else []
     chosen = next((r for r in sweep.runs if r.id == sweep.best), None)
     if chosen is not None:
-        name, lowest = record.wish(sweep.by)
+        name, lowest = record.options(sweep.by)
         word = "lowest" if lowest else "highest"
         lines.append(
             f"best: {_values(sweep, chosen)}  with the {word} {name}, "
@@ -136,7 +136,7 @@ def _point(values: Mapping[str, Value]) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-class Board:
+class SweepProgress:
     """Shows a sweep on stderr while it goes on: redrawn on a terminal, else a line for each end."""
 
     def __init__(self) -> None:

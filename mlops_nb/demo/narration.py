@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.demo.outcome import YEAR, Gate, Tale, Trial, name_of
+from mlops_nb.demo.outcome import YEAR, GateRow, Tale, Trial, name_of
 
 SPOILT = "every delay of this month is given in seconds where it should be minutes"
 
@@ -72,7 +72,7 @@ def judged(trial: Trial) -> Iterator[str]:
         yield f"  {trial.status:<10} {trial.because or 'nothing new was released'}"
 
 
-def seen(gate: Gate) -> str:
+def seen(gate: GateRow) -> str:
     """Say a gate's numbers."""
     new = "no number" if gate.value is None else f"{gate.value:.3f}"
     return f"{new} (in service: {gate.champion:.3f})" if gate.champion is not None else new

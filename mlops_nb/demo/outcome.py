@@ -12,7 +12,7 @@ Door = Literal["promote", "scheduler", "trigger"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class GateRow:
     """One gate's verdict. `value` is the new model's metric, `champion` that of the one in use."""
 
     sentence: str
@@ -35,7 +35,7 @@ class Trial:
     door: Door
     status: str
     because: str = ""
-    gates: tuple[Gate, ...] = ()
+    gates: tuple[GateRow, ...] = ()
     version: int | None = None
     spoiled: bool = False
 
@@ -64,7 +64,7 @@ class Trial:
         """The metric, on these flights, of the model in service after the verdict."""
         return self.value if self.released else self.champion
 
-    def _about_metric(self) -> tuple[Gate, ...]:
+    def _about_metric(self) -> tuple[GateRow, ...]:
         return tuple(g for g in self.gates if g.sentence.split()[0] == METRIC)
 
 
@@ -167,9 +167,9 @@ def read_trial(row: Mapping[str, Any], *, month: int, door: Door, spoiled: bool 
     )
 
 
-def read_gate(row: Mapping[str, Any]) -> Gate:
+def read_gate(row: Mapping[str, Any]) -> GateRow:
     """Read a gate's verdict as the command line prints it."""
-    return Gate(
+    return GateRow(
         sentence=row["gate"],
         passed=row["passed"],
         value=row.get("value"),

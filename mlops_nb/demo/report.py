@@ -6,7 +6,7 @@ from importlib import resources
 
 from mlops_nb.demo.chart import chart
 from mlops_nb.demo.narration import SPOILT, clock, verdict
-from mlops_nb.demo.outcome import YEAR, Gate, Month, Tale, Trial, name_of
+from mlops_nb.demo.outcome import YEAR, GateRow, Month, Tale, Trial, name_of
 
 DOORS = {"promote": "promotion", "scheduler": "by itself, on schedule", "trigger": "by hand"}
 
@@ -151,7 +151,7 @@ def gates(tale: Tale) -> Iterator[str]:
     )
 
 
-def gate_row(trial: Trial, gate: Gate) -> tuple[str, ...]:
+def gate_row(trial: Trial, gate: GateRow) -> tuple[str, ...]:
     """Return one gate's cells."""
     verdict_of = (
         '<span class="good">met</span>' if gate.passed else '<span class="bad">not met</span>'

@@ -15,7 +15,7 @@ from mlops_nb.demo.outcome import (
     name_of,
     read_trial,
 )
-from mlops_nb.demo.terminal import Shell, Typist
+from mlops_nb.demo.terminal import Terminal, Typist
 from mlops_nb.errors import Failed, Refused
 
 MODEL = "flights"
@@ -32,7 +32,7 @@ def play(folder: Path, months: int = 6, out: Callable[[str], None] = print) -> P
         raise Refused(f"cannot play {months} months", fix="mlops-nb demo --months 6 (2 to 12)")
     cleared = demo_folder.set_up(folder)
     folder = folder.resolve()
-    story = Story(Shell(folder, out), out)
+    story = Story(Terminal(folder, out), out)
     story.tell(narration.opening(folder, months, cleared=cleared))
     tale = story.run(months)
     written = folder / demo_folder.REPORT

@@ -40,7 +40,7 @@ class Typist(Protocol):
         ...
 
 
-class Shell:
+class Terminal:
     """Runs commands in a folder. `commands` holds what was typed so far."""
 
     def __init__(self, folder: Path, say: Say) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from mlops_nb.engine.recorder import Watch
+from mlops_nb.engine.recorder import Recorder
 from mlops_nb.engine.restore import Damaged
 from mlops_nb.engine.task import Task
 from mlops_nb.errors import Unreachable
@@ -35,12 +35,12 @@ class Background:
             else:
                 return
 
-    def _execute(self, task: Task, watch: Watch) -> None:
+    def _execute(self, task: Task, watch: Recorder) -> None:
         raise NotImplementedError
 
     def _once(self, task: Task) -> Iterator[Event]:
         happened: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
-        watch = Watch(task, happened)
+        watch = Recorder(task, happened)
         thread = threading.Thread(target=self._run, args=(task, watch), daemon=True)
         thread.start()
         try:
@@ -53,7 +53,7 @@ class Background:
                 kill(watch.kernel_pid)
             thread.join(timeout=30)
 
-    def _run(self, task: Task, watch: Watch) -> None:
+    def _run(self, task: Task, watch: Recorder) -> None:
         try:
             self._execute(task, watch)
         except BaseException as error:  # noqa: BLE001  handed to the thread that waits
@@ -63,7 +63,7 @@ class Background:
 
 
 def _next(
-    happened: "queue.SimpleQueue[Event | BaseException | None]", watch: Watch
+    happened: "queue.SimpleQueue[Event | BaseException | None]", watch: Recorder
 ) -> Event | BaseException | None:
     """Return what happens next; end the process where its time is up or its memory too much."""
     while True:
@@ -78,7 +78,7 @@ def _next(
             _enforce(watch)
 
 
-def _enforce(watch: Watch) -> None:
+def _enforce(watch: Recorder) -> None:
     task = watch.task
     if watch.deadline is not None and time.monotonic() >= watch.deadline:
         watch.killed = f"the run's time-out of {task.limits.timeout:g} s has passed"

@@ -27,7 +27,7 @@ importlib.import_module("_mlops_probe.{part}")
 QUIET = "__import__('logging').getLogger('tornado.general').setLevel('CRITICAL')"
 
 
-class Client(Walker, PapermillNotebookClient):  # type: ignore[misc]
+class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
     """Executes cells one by one in a kernel; after a dead kernel the notebook says so."""
 
     def __init__(
@@ -159,7 +159,7 @@ class KernelEngine(NBClientEngine):  # type: ignore[misc]
         environment: the kernel's environment variables
         forked:      let the kernel be a fork of a warm process, where it can be
         """
-        client = Client(
+        client = KernelClient(
             nb_man,
             watcher=watcher,
             python=python,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from mlops_nb.engine.background import Background, unwritable
 from mlops_nb.engine.kernel import KernelEngine
-from mlops_nb.engine.recorder import Watch
+from mlops_nb.engine.recorder import Recorder
 from mlops_nb.engine.task import Task
 from mlops_nb.errors import NotebookError, RunFailed, Unreachable
 from mlops_nb.notebook import document
@@ -23,7 +23,7 @@ class Papermill(Background):
     def __init__(self, environment: Mapping[str, str], *, forked: bool = False) -> None:
         self.environment, self.forked = environment, forked
 
-    def _execute(self, task: Task, watch: Watch) -> None:
+    def _execute(self, task: Task, watch: Recorder) -> None:
         import logging
 
         import nbformat
@@ -59,7 +59,7 @@ class Papermill(Background):
 
 
 @contextlib.contextmanager
-def _told(task: Task, watch: Watch) -> Iterator[None]:
+def _told(task: Task, watch: Recorder) -> Iterator[None]:
     """Turn what papermill and Jupyter raise into errors with their mend."""
     from jupyter_client.kernelspec import NoSuchKernel
     from papermill.exceptions import PapermillExecutionError

@@ -36,7 +36,7 @@ def code_cells(notebook: Mapping[str, Any]) -> list[Any]:
     return [c for c in notebook["cells"] if c["cell_type"] == "code" and not is_injected(c)]
 
 
-class Watch:
+class Recorder:
     """Follows one task: puts events into a queue and asks the probe at the ends of steps."""
 
     def __init__(self, task: Task, put: "queue.SimpleQueue[Event | BaseException | None]") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlops_nb import files
-from mlops_nb.engine.task import Reuse, Source, Standing, Task
+from mlops_nb.engine.task import CachedUnit, Reuse, Source, Task
 from mlops_nb.events import Event, Measured, StepObserved, StepReused
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook.cells import is_injected
@@ -20,7 +20,7 @@ class Replay:
     def stands(self) -> bool:
         """Say whether every cell that computes or shows something stands."""
         cells = self.source.pipeline.cells
-        self.found: dict[int, Standing] = {}
+        self.found: dict[int, CachedUnit] = {}
         for cell in cells:
             if cell.kind in {"step", "scratch"}:
                 standing = self.reuse.standing(cell.index, kernel=False)

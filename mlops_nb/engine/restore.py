@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb.engine.runner import Client
-from mlops_nb.engine.task import Restore, Reuse, Standing, Task
+from mlops_nb.engine.task import CachedUnit, Restore, Reuse, Task
 from mlops_nb.errors import NotFound
 from mlops_nb.events import ArtifactDamaged, Event, ReuseAudited, StepReused
 
@@ -26,7 +26,7 @@ class Reusing:
         self.slices: dict[str, Mapping[str, float]] = {}
         self.before: dict[str, str] = {}
 
-    def stands(self, index: int, cell: Any, nodes: Callable[[list[Any]], Any]) -> Standing | None:
+    def stands(self, index: int, cell: Any, nodes: Callable[[list[Any]], Any]) -> CachedUnit | None:
         """Return what stands for a cell, its outputs put in place; None where it is to run."""
         try:
             standing = self.reuse.standing(index)
@@ -42,7 +42,7 @@ class Reusing:
             self._stood(standing, self.reuse.cells(index))
         return standing
 
-    def _stood(self, standing: Standing, cells: tuple[int, ...]) -> None:
+    def _stood(self, standing: CachedUnit, cells: tuple[int, ...]) -> None:
         if standing.step:
             self.put(
                 StepReused(

@@ -111,7 +111,7 @@ class Task(Noun):
 
 
 @noun
-class Standing(Noun):
+class CachedUnit(Noun):
     """What stands for a cell that need not run.
 
     outputs: the cell's outputs, as nbformat has them
@@ -151,7 +151,7 @@ class Reuse(Protocol):
     folder: Path  # where an executor puts values that are to be stored
     hidden: tuple[str, ...]  # texts that nothing which is kept may hold
 
-    def standing(self, cell: int, *, kernel: bool = True) -> Standing | None:
+    def standing(self, cell: int, *, kernel: bool = True) -> CachedUnit | None:
         """Return what stands for a cell, None where it is to run."""
         ...
 

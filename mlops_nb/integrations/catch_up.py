@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlops_nb import files
-from mlops_nb.context import Workshop, real_time
+from mlops_nb.context import Context, real_time
 from mlops_nb.errors import MlopsError
 from mlops_nb.governance import prune
 
@@ -18,43 +18,43 @@ FAILED = "mirror.error"
 PREPARED = "mlflow-experiment"
 
 
-def prepare(shop: Workshop) -> None:
+def prepare(ctx: Context) -> None:
     """Make MLflow's experiment for cells that log by themselves, once for each address.
 
     Raises Unreachable where MLflow does not answer.
     """
-    address = f"{shop.settings.mlflow} {shop.settings.experiment}"
-    file = Path(shop.settings.mlflow.removeprefix("sqlite:///"))
-    gone = shop.settings.mlflow.startswith("sqlite:///") and not file.exists()
-    if gone or shop.journal.place(PREPARED) != address:
-        shop.mirror.prepare()
-        shop.journal.place(PREPARED, address)
+    address = f"{ctx.settings.mlflow} {ctx.settings.experiment}"
+    file = Path(ctx.settings.mlflow.removeprefix("sqlite:///"))
+    gone = ctx.settings.mlflow.startswith("sqlite:///") and not file.exists()
+    if gone or ctx.journal.place(PREPARED) != address:
+        ctx.mirror.prepare()
+        ctx.journal.place(PREPARED, address)
 
 
-def behind(shop: Workshop) -> None:
+def behind(ctx: Context) -> None:
     """See that MLflow learns what the journal holds, and that the store keeps its bound, soon.
 
     At once where there is no way to wait; `MLOPS_NB_MIRROR=wait` has it done before this returns.
     """
-    prune.limit(shop)  # refuses what is no size: nobody would hear of it behind our back
-    if shop.environment.get("MLOPS_NB_MIRROR") == "wait":
-        _tidy(shop)
+    prune.limit(ctx)  # refuses what is no size: nobody would hear of it behind our back
+    if ctx.environment.get("MLOPS_NB_MIRROR") == "wait":
+        _tidy(ctx)
         return
-    shop.warnings += _complaints(shop)
-    if shop.warnings:
-        prune.bounded(shop)
-    elif not _handed_over(shop):
-        _tidy(shop)
+    ctx.warnings += _complaints(ctx)
+    if ctx.warnings:
+        prune.bounded(ctx)
+    elif not _handed_over(ctx):
+        _tidy(ctx)
 
 
-def _tidy(shop: Workshop) -> None:
-    shop.mirror_now()
-    prune.bounded(shop)
+def _tidy(ctx: Context) -> None:
+    ctx.mirror_now()
+    prune.bounded(ctx)
 
 
-def _complaints(shop: Workshop) -> list[MlopsError]:
+def _complaints(ctx: Context) -> list[MlopsError]:
     """Return what is wrong with MLflow, as far as that can be told in no time."""
-    uri = shop.settings.mlflow
+    uri = ctx.settings.mlflow
     server = urlsplit(uri)
     if server.scheme in {"http", "https"} and server.hostname:
         try:
@@ -62,7 +62,7 @@ def _complaints(shop: Workshop) -> list[MlopsError]:
             socket.create_connection((server.hostname, port), timeout=1.0).close()
         except OSError as error:
             return [_unreachable(uri, error)]
-    note = shop.settings.folder / FAILED
+    note = ctx.settings.folder / FAILED
     if note.is_file():  # the last time, behind somebody's back; it is tried again
         what = note.read_text(encoding="utf-8")
         note.unlink()
@@ -76,13 +76,13 @@ def _unreachable(uri: str, error: OSError) -> MlopsError:
     return unreachable(uri, error)
 
 
-def _handed_over(shop: Workshop) -> bool:
+def _handed_over(ctx: Context) -> bool:
     from mlops_nb.engine.environments import packages_digest
     from mlops_nb.engine.warm.client import Unwarm, Wanted, call, possible
 
     if possible():
         return False
-    start = {k: v for k, v in shop.environment.items() if k in START}  # one parent for all projects
+    start = {k: v for k, v in ctx.environment.items() if k in START}  # one parent for all projects
     wanted = Wanted(
         python=sys.executable,
         modules=MODULES,
@@ -93,9 +93,9 @@ def _handed_over(shop: Workshop) -> bool:
         "do": "call",
         "module": __name__,
         "function": "catch_up",
-        "arguments": [str(shop.root)],
-        "environment": shop.environment,
-        "folder": str(shop.root),
+        "arguments": [str(ctx.root)],
+        "environment": ctx.environment,
+        "folder": str(ctx.root),
         "umask": _umask(),
         "path": str(Path(__file__).parents[2]),
     }
@@ -108,14 +108,14 @@ def _handed_over(shop: Workshop) -> bool:
 
 def catch_up(root: str) -> None:
     """Let the mirrors of a project catch up; what went wrong is kept to be told by the next run."""
-    shop = Workshop(Path(root), os.environ, real_time)
-    shop.mirror_now()
-    note = shop.settings.folder / FAILED
-    if shop.warnings:
-        files.write_text(note, "\n".join(w.what for w in shop.warnings))
+    ctx = Context(Path(root), os.environ, real_time)
+    ctx.mirror_now()
+    note = ctx.settings.folder / FAILED
+    if ctx.warnings:
+        files.write_text(note, "\n".join(w.what for w in ctx.warnings))
     else:
         note.unlink(missing_ok=True)
-    prune.bounded(shop)
+    prune.bounded(ctx)
 
 
 def _umask() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mlops_nb import files, git
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.data import contract
 from mlops_nb.engine.task import Source
 from mlops_nb.errors import JobError, NotFound
@@ -22,11 +22,11 @@ from mlops_nb.notebook import pipeline as notebook_pipeline
 from mlops_nb.notebook.model import Job
 
 
-def publish(shop: Workshop, name: str, contents_: Mapping[str, bytes]) -> str:
+def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> str:
     """Write a bundle into jobs/NAME and keep it by its digest; the old one stays kept."""
     digest = manifest.digest(contents_)
-    keep(shop, digest, contents_)
-    target = shop.root / "jobs" / name
+    keep(ctx, digest, contents_)
+    target = ctx.root / "jobs" / name
     fresh, stale = target.with_name(f".{name}.new"), target.with_name(f".{name}.old")
     for left in (fresh, stale):
         shutil.rmtree(left, ignore_errors=True)
@@ -38,9 +38,9 @@ def publish(shop: Workshop, name: str, contents_: Mapping[str, bytes]) -> str:
     return digest
 
 
-def keep(shop: Workshop, digest: str, contents_: Mapping[str, bytes]) -> None:
+def keep(ctx: Context, digest: str, contents_: Mapping[str, bytes]) -> None:
     """Keep a bundle by its digest: jobs run from there, never from the working tree."""
-    folder = shop.bundle_folder(digest)
+    folder = ctx.bundle_folder(digest)
     if not (folder / manifest.NAME).exists():
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
@@ -49,44 +49,44 @@ def keep(shop: Workshop, digest: str, contents_: Mapping[str, bytes]) -> None:
         part.rename(folder)
 
 
-def applied(shop: Workshop, job: Job, digest: str, *, before: Job | None = None) -> Iterator[Event]:
+def applied(ctx: Context, job: Job, digest: str, *, before: Job | None = None) -> Iterator[Event]:
     """Yield the events that make a bundle the live one.
 
     before: the job as it was, where its model was not trained anew: what data is new to its
             triggers stays new
     """
-    source = shop.root / job.source
+    source = ctx.root / job.source
     yield JobApplied(
         job=job.name,
         digest=digest,
         bundle=f"jobs/{job.name}",
         definition=job_yaml.definition(job),
         source_digest=files.sha256(source) if source.is_file() else "",
-        commit=git.of(shop.root),
+        commit=git.of(ctx.root),
     )
-    seen = poll.note_files(shop, job, before)
+    seen = poll.note_files(ctx, job, before)
     if seen is not None:
         yield seen
 
 
-def refuse_triggers(shop: Workshop, job: Job) -> None:
+def refuse_triggers(ctx: Context, job: Job) -> None:
     """Refuse a trigger that could never fire, or would fire for ever.
 
     Raises JobError for a job that is not there, one that follows itself, and a look at a model
     where the job makes none.
     """
-    known = shop.jobs()
-    for wish in job.triggers:
-        kind = poll.kind_of(wish)
+    known = ctx.jobs()
+    for spec in job.triggers:
+        kind = poll.kind_of(spec)
         poll.sensor(kind)
-        if kind == "job" and job.name in _behind(known, str(wish["job"])):
+        if kind == "job" and job.name in _behind(known, str(spec["job"])):
             raise JobError(
-                f"job {job.name!r} would follow itself, by way of {wish['job']!r}",
+                f"job {job.name!r} would follow itself, by way of {spec['job']!r}",
                 fix="leave that trigger out",
             )
-        if kind == "job" and wish["job"] not in known:
+        if kind == "job" and spec["job"] not in known:
             raise JobError(
-                f"the trigger job:{wish['job']} names a job that there is not",
+                f"the trigger job:{spec['job']} names a job that there is not",
                 fix=f"the jobs are {', '.join(known) or 'none'}",
             )
         if kind in poll.EVALUATED and not job.model_variable:
@@ -108,7 +108,7 @@ def _behind(known: Mapping[str, JobState], job: str) -> set[str]:
     return found
 
 
-def _definition(shop: Workshop, name: str, found: Mapping[str, bytes]) -> Job:
+def _definition(ctx: Context, name: str, found: Mapping[str, bytes]) -> Job:
     """Return what a bundle's job.yaml says, held against the bundle's own pipeline."""
     where = f"jobs/{name}/job.yaml"
     text = found.get(manifest.DEFINITION, b"").decode("utf-8", "replace")
@@ -117,8 +117,8 @@ def _definition(shop: Workshop, name: str, found: Mapping[str, bytes]) -> Job:
         raise JobError(
             f"job.yaml in jobs/{name} names the job {job.name!r}", fix=f"set name: {name}"
         )
-    folder = (shop.root / job.folder).resolve()
-    if not folder.is_dir() or not folder.is_relative_to(shop.root):
+    folder = (ctx.root / job.folder).resolve()
+    if not folder.is_dir() or not folder.is_relative_to(ctx.root):
         raise JobError(
             f"the working folder {job.folder!r} is no folder of this project",
             fix="set folder to the notebook's own",
@@ -134,36 +134,36 @@ def _definition(shop: Workshop, name: str, found: Mapping[str, bytes]) -> Job:
             where=where,
         )
     draft.cut_out(job, source)
-    about = schedule.interval(job.schedule, shop.clock())
+    about = schedule.interval(job.schedule, ctx.clock())
     known = {p.name: p for p in pipeline.parameters}
     parameters.checked(schedule.filled(job.parameters, about, known), known.values(), where)
     return job
 
 
-def apply(shop: Workshop, name: str, note: Callable[[str], None]) -> dict[str, Any]:
+def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any]:
     """Make a draft, or an edited job.yaml, the live one.
 
     Raises JobError for a bundle whose code is not what was proven.
     """
-    folder = shop.root / "jobs" / name
+    folder = ctx.root / "jobs" / name
     if not request.JOB_NAME.match(name) or not folder.is_dir():
         raise NotFound(f"there is no bundle jobs/{name}", fix="list jobs with: mlops-nb jobs")
     found = files.read_folder(folder)
     digest = manifest.verify(found, name)
-    job = _definition(shop, name, found)
-    refuse_triggers(shop, job)
-    state = shop.jobs().get(name)
+    job = _definition(ctx, name, found)
+    refuse_triggers(ctx, job)
+    state = ctx.jobs().get(name)
     before = dict(state.definition) if state is not None else {}
     changes = job_yaml.difference(before, job_yaml.definition(job)) if before else []
-    changes += _asked_otherwise(shop, state, found)
+    changes += _asked_otherwise(ctx, state, found)
     note("building the job's environment, if this one does not equal its lock")
     lock = found["requirements.lock"].decode()
-    shop.environments.python_for(shop.interpreter_of(found), lock, build=True)
-    keep(shop, digest, found)
-    with shop.deciding():
-        verdict = _judged(shop, job, state, manifest.promoted(found))
+    ctx.environments.python_for(ctx.interpreter_of(found), lock, build=True)
+    keep(ctx, digest, found)
+    with ctx.deciding():
+        verdict = _judged(ctx, job, state, manifest.promoted(found))
         if verdict and isinstance(verdict[0], Judged) and not verdict[0].passed:
-            shop.journal.append_all(verdict)
+            ctx.journal.append_all(verdict)
             return {
                 "version": 1,
                 "job": name,
@@ -173,8 +173,8 @@ def apply(shop: Workshop, name: str, note: Callable[[str], None]) -> dict[str, A
                 "digest": digest,
             }
         known = job_yaml.of_definition(before) if before and not verdict else None
-        shop.journal.append_all([*verdict, *applied(shop, job, digest, before=known)])
-    catch_up.behind(shop)
+        ctx.journal.append_all([*verdict, *applied(ctx, job, digest, before=known)])
+    catch_up.behind(ctx)
     return {
         "version": 1,
         "job": name,
@@ -185,12 +185,10 @@ def apply(shop: Workshop, name: str, note: Callable[[str], None]) -> dict[str, A
     }
 
 
-def _asked_otherwise(
-    shop: Workshop, state: JobState | None, found: Mapping[str, bytes]
-) -> list[str]:
+def _asked_otherwise(ctx: Context, state: JobState | None, found: Mapping[str, bytes]) -> list[str]:
     """Return what an edited schema.json asks of the data otherwise than the one before."""
     digest = (state.digest or (state.draft.digest if state.draft else "")) if state else ""
-    before = shop.bundle_folder(digest) / schema_json.NAME if digest else None
+    before = ctx.bundle_folder(digest) / schema_json.NAME if digest else None
     if before is None or not before.is_file():
         return []
     return contract.changes(
@@ -198,11 +196,11 @@ def _asked_otherwise(
     )
 
 
-def _judged(shop: Workshop, job: Job, state: JobState | None, promoted: str) -> list[Event]:
+def _judged(ctx: Context, job: Job, state: JobState | None, promoted: str) -> list[Event]:
     """Judge the run of a draft whose code is as it was proven; nothing where it is no draft."""
     waits = state.draft if state is not None else None
     if waits is None or not waits.model_run or waits.digest != promoted:
         return []
-    done = shop.run_of(waits.model_run)
-    model = shop.models().get(job.model_name or "")
+    done = ctx.run_of(waits.model_run)
+    model = ctx.models().get(job.model_name or "")
     return list(judge.judge(job, done, model, done.champion_error))

@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from mlops_nb import git
-from mlops_nb.context import Workshop, real_time, silence
+from mlops_nb.context import Context, ignore, real_time
 from mlops_nb.errors import JobError
 from mlops_nb.jobs import agenda, execute, schedule, trigger
 from mlops_nb.jobs.bundle import job_yaml
@@ -34,7 +34,7 @@ class Past:
 
 
 def backfill(
-    shop: Workshop,
+    ctx: Context,
     name: str,
     since: datetime,
     until: datetime,
@@ -49,9 +49,9 @@ def backfill(
 
     Raises JobError where there is no such tick, or the job has no schedule.
     """
-    job = execute.live(shop, name)[1].job
-    ticks = _ticks(shop, job, since, until)
-    runs = history.runs(shop.journal.read(job=name, kinds=history.COURSE)).values()
+    job = execute.live(ctx, name)[1].job
+    ticks = _ticks(ctx, job, since, until)
+    runs = history.runs(ctx.journal.read(job=name, kinds=history.COURSE)).values()
     done = {
         datetime.fromisoformat(r.scheduled_at)
         for r in runs
@@ -59,34 +59,34 @@ def backfill(
     }
     left = [tick for tick in ticks if tick not in done]
     watch(f"{name}: {len(ticks)} ticks, {len(ticks) - len(left)} of them done already")
-    settings = tuple((k, v) for k, v in shop.environment.items() if k.startswith(resources.OURS))
+    settings = tuple((k, v) for k, v in ctx.environment.items() if k.startswith(resources.OURS))
     with resources.pool("processes")(min(workers or resources.cores(), max(1, len(left)))) as pool:
         asked = [
-            pool.submit(run_past, Past(root=shop.root, settings=settings, job=name, tick=t))
+            pool.submit(run_past, Past(root=ctx.root, settings=settings, job=name, tick=t))
             for t in left
         ]
         try:
             for number, future in enumerate(asked, 1):
-                run = shop.run_of(future.result())
+                run = ctx.run_of(future.result())
                 watch(f"{name}: {number} of {len(left)}: {run.data_end} {run.status}")
         except BaseException:
             for future in asked:
                 future.cancel()
-            for run in history.runs(shop.journal.read(job=name, kinds=history.COURSE)).values():
+            for run in history.runs(ctx.journal.read(job=name, kinds=history.COURSE)).values():
                 if agenda.at_work(run) and run.trigger == "backfill":
                     process.end(run.process)
             wait(asked)
             raise
-    return [shop.run_of(future.result()) for future in asked]
+    return [ctx.run_of(future.result()) for future in asked]
 
 
-def _ticks(shop: Workshop, job: Job, since: datetime, until: datetime) -> list[datetime]:
+def _ticks(ctx: Context, job: Job, since: datetime, until: datetime) -> list[datetime]:
     if job.schedule is None:
         raise JobError(
             f"job {job.name!r} has no schedule: nobody can tell its past dates",
             fix="promote it with --schedule CRON --replace",
         )
-    if until > shop.now():
+    if until > ctx.now():
         raise JobError(f"{until.isoformat()} is yet to come", fix="give a past time for --until")
     ticks = schedule.ticks(job.schedule, since - timedelta(seconds=1))
     found: list[datetime] = []
@@ -107,9 +107,9 @@ def _ticks(shop: Workshop, job: Job, since: datetime, until: datetime) -> list[d
 
 def run_past(past: Past) -> str:
     """Run one past tick through all its tries; return the last one's run id."""
-    shop = _shop(past.root, past.settings)
-    job = job_yaml.of_definition(dict(execute.state_of(shop, past.job).definition))
-    runs = history.runs(shop.journal.read(job=past.job, kinds=history.COURSE)).values()
+    ctx = _shop(past.root, past.settings)
+    job = job_yaml.of_definition(dict(execute.state_of(ctx, past.job).definition))
+    runs = history.runs(ctx.journal.read(job=past.job, kinds=history.COURSE)).values()
     earlier = [
         r
         for r in runs
@@ -117,16 +117,16 @@ def run_past(past: Past) -> str:
     ]
     waits = [r.id for r in earlier if agenda.is_open(r)]
     if waits:  # another backfill is at it, or was killed before it could begin
-        return trigger.carry_through(shop, job, waits[-1], silence).id
+        return trigger.carry_through(ctx, job, waits[-1], ignore).id
     queued = agenda.queued(job, "backfill", past.tick, because="a backfill of past dates")
-    queued = replace(queued, run=shop.new_run(), commit=git.of(shop.root))
+    queued = replace(queued, run=ctx.new_run(), commit=git.of(ctx.root))
     once = f"backfill:{agenda.tick_key(past.job, past.tick)}:{len(earlier)}"
-    if shop.journal.append(queued, once=once) is None:
+    if ctx.journal.append(queued, once=once) is None:
         return run_past(past)  # somebody else was quicker: wait for that one
-    return trigger.carry_through(shop, job, queued.run, silence).id
+    return trigger.carry_through(ctx, job, queued.run, ignore).id
 
 
 @lru_cache(maxsize=1)
-def _shop(root: Path, settings: tuple[tuple[str, str], ...]) -> Workshop:
+def _shop(root: Path, settings: tuple[tuple[str, str], ...]) -> Context:
     """Return the project's adapters: a process keeps them from tick to tick."""
-    return Workshop(root, {**os.environ, **dict(settings)}, real_time)
+    return Context(root, {**os.environ, **dict(settings)}, real_time)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_nb import files
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
 from mlops_nb.jobs.bundle import freeze, job_yaml
 from mlops_nb.jobs.promote.draft import cut_out
@@ -16,11 +16,11 @@ from mlops_nb.notebook import cells, load
 SHOWN = 12  # changed lines of one step
 
 
-def differing_steps(shop: Workshop, state: JobState) -> list[str] | None:
+def differing_steps(ctx: Context, state: JobState) -> list[str] | None:
     """Return the steps whose code in the notebook is no longer the job's, None where it is gone."""
     job = job_yaml.of_definition(dict(state.definition))
-    path = shop.root / job.source
-    folder = shop.bundle_folder(state.digest)
+    path = ctx.root / job.source
+    folder = ctx.bundle_folder(state.digest)
     if not path.is_file() or not folder.is_dir():
         return None
     if files.sha256(path) == state.source_digest:

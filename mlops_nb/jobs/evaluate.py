@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mlops_nb import secrets as secret_values
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.engine import run
 from mlops_nb.errors import JobError, MlopsError, NotFound
 from mlops_nb.events import DataChecked, Evaluated, Event, Measured, RunFinished
@@ -13,45 +13,45 @@ from mlops_nb.jobs import execute, schedule
 from mlops_nb.notebook import slicing
 
 
-def evaluate(shop: Workshop, name: str) -> Evaluated:
+def evaluate(ctx: Context, name: str) -> Evaluated:
     """Hold a job's champion against the data as it is, record what came of it, and return that.
 
     Where it cannot be done, the event says why.
 
     Raises JobError where the job has no model, or none that answers.
     """
-    job = execute.live(shop, name)[1].job
-    model = shop.models().get(job.model_name or "")
+    job = execute.live(ctx, name)[1].job
+    model = ctx.models().get(job.model_name or "")
     if model is None or model.champion is None:
         raise JobError(f"no version of job {name!r} answers yet", fix=f"mlops-nb trigger {name}")
     found = Evaluated(job=name, model=model.name, version=model.champion)
     try:
-        events = _judged(shop, name, model.champion, shop.now())
+        events = _judged(ctx, name, model.champion, ctx.now())
     except MlopsError as error:
         found = replace(found, error=error.what)
     else:
         drift = [column for e in events if isinstance(e, DataChecked) for column in e.drift]
         found = replace(found, metrics=_measured(events), drift=tuple(drift))
-    shop.record([found])
+    ctx.record([found])
     return found
 
 
-def score(shop: Workshop, name: str, version: int, at: datetime | None = None) -> dict[str, float]:
+def score(ctx: Context, name: str, version: int, at: datetime | None = None) -> dict[str, float]:
     """Return what a version of a job's model scores on the data as of a time; nothing is trained.
 
     Raises JobError where its cells fail.
     """
-    return _measured(_judged(shop, name, version, at or shop.now()))
+    return _measured(_judged(ctx, name, version, at or ctx.now()))
 
 
-def _judged(shop: Workshop, name: str, version: int, at: datetime) -> list[Event]:
+def _judged(ctx: Context, name: str, version: int, at: datetime) -> list[Event]:
     """Run a job's cells with a version in the place of what the model's own step makes."""
-    _, bundle = execute.live(shop, name)
+    _, bundle = execute.live(ctx, name)
     job = bundle.job
-    model = shop.models().get(job.model_name or "")
+    model = ctx.models().get(job.model_name or "")
     if model is None or version not in model.versions:
         raise NotFound(f"{name!r} has no model version {version}", fix="mlops-nb models")
-    file = shop.store.path(model.versions[version].artifact)
+    file = ctx.store.path(model.versions[version].artifact)
     values = execute.values_of(bundle, schedule.interval(job.schedule, at), {})
     cut = slicing.cut(bundle.pipeline, variable=job.model_variable, wanted=bundle.pipeline.metrics)
     left_out = bundle.pipeline.step(cut.model_step).cells
@@ -59,20 +59,20 @@ def _judged(shop: Workshop, name: str, version: int, at: datetime) -> list[Event
     code = [c for c in document["cells"] if c["cell_type"] == "code"]
     for index in left_out:
         code[index]["source"] = ""
-    scratch = shop.scratch("score")
+    scratch = ctx.scratch("score")
     try:
-        secret = secret_values.fetch(job.secrets, shop.environment)
+        secret = secret_values.fetch(job.secrets, ctx.environment)
         task = replace(
-            execute.checked(execute.base_task(shop, bundle, values, secret), bundle),
-            run=shop.new_run(),
+            execute.checked(execute.base_task(ctx, bundle, values, secret), bundle),
+            run=ctx.new_run(),
             document=document,
             evaluation=bundle.pipeline.evaluation,
             output=scratch / "scored.ipynb",
             bind={left_out[-1]: (job.model_variable or "", file)},
         )
-        events = list(run.run(task, executor=shop.executor, notebook=task.source))
+        events = list(run.run(task, executor=ctx.executor, notebook=task.source))
     finally:
-        shop.drop(scratch)
+        ctx.drop(scratch)
     end = next(e for e in events if isinstance(e, RunFinished))
     if end.status != "finished":
         raise JobError(f"the version could not be scored: {end.error}", fix="run the job by hand")

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_nb import files
 from mlops_nb import secrets as secret_values
-from mlops_nb.context import Tell, Workshop, silence
+from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as run_verb
 from mlops_nb.engine.task import Limits, Source, Task
 from mlops_nb.errors import JobError, MlopsError, NotFound
@@ -57,24 +57,24 @@ def readable(
     return found
 
 
-def state_of(shop: Workshop, name: str) -> JobState:
+def state_of(ctx: Context, name: str) -> JobState:
     """Return a job's state. Raises NotFound where there is no such job."""
-    known = shop.jobs()
+    known = ctx.jobs()
     if name not in known:
         hint = f"the jobs are {', '.join(known)}" if known else "promote a notebook first"
         raise NotFound(f"there is no job {name!r}", fix=hint)
     return known[name]
 
 
-def live(shop: Workshop, name: str) -> tuple[JobState, Bundle]:
+def live(ctx: Context, name: str) -> tuple[JobState, Bundle]:
     """Return a job's state and its live bundle.
 
     Raises JobError for a draft, and for a kept bundle that is not what was applied.
     """
-    state = state_of(shop, name)
+    state = state_of(ctx, name)
     if not state.digest:
         raise JobError(f"{name!r} is a draft", fix=f"review it, then: mlops-nb apply {name}")
-    folder = shop.bundle_folder(state.digest)
+    folder = ctx.bundle_folder(state.digest)
     found = files.read_folder(folder) if folder.is_dir() else {}
     if not found or manifest.verify(found, name) != state.digest:
         raise JobError(
@@ -102,24 +102,24 @@ def values_of(bundle: Bundle, about: Interval, given: Mapping[str, Value]) -> di
     return parameters.checked(filled, known.values(), f"job {bundle.job.name}")
 
 
-def attempt(shop: Workshop, run: history.Run, tell: Tell = silence) -> history.Run:
+def attempt(ctx: Context, run: history.Run, notify: Notify = ignore) -> history.Run:
     """Run what a claimed run is for, judge it, and release what passes; return the run.
 
     Raises MlopsError where it could not begin; the run is ended by then.
     """
     try:
-        bundle = live(shop, run.job)[1]
+        bundle = live(ctx, run.job)[1]
         values = values_of(bundle, interval_of(run), run.given)
-        _execute(shop, bundle, run.id, values, tell)
-        if shop.run_of(run.id).status == "finished":
-            release.decide(shop, bundle.job, run.id, tell)
+        _execute(ctx, bundle, run.id, values, notify)
+        if ctx.run_of(run.id).status == "finished":
+            release.decide(ctx, bundle.job, run.id, notify)
     except MlopsError as error:
-        _end(shop, run, "failed", error.what)
+        _end(ctx, run, "failed", error.what)
         raise
     except KeyboardInterrupt:
-        _end(shop, run, "stopped", "stopped by hand")
+        _end(ctx, run, "stopped", "stopped by hand")
         raise
-    return shop.run_of(run.id)
+    return ctx.run_of(run.id)
 
 
 def interval_of(run: history.Run) -> Interval:
@@ -129,29 +129,29 @@ def interval_of(run: history.Run) -> Interval:
 
 
 def _execute(
-    shop: Workshop, bundle: Bundle, run_id: str, values: Mapping[str, Value], tell: Tell
+    ctx: Context, bundle: Bundle, run_id: str, values: Mapping[str, Value], notify: Notify
 ) -> None:
-    task = _task(shop, bundle, run_id, values)
+    task = _task(ctx, bundle, run_id, values)
     shown = {p.name: p.value for p in bundle.pipeline.parameters} | dict(values)
-    scratch = shop.scratch("reuse")
+    scratch = ctx.scratch("reuse")
     try:
-        task = replace(task, reuse=_ledger(shop, bundle, task, shown, scratch))
+        task = replace(task, reuse=_ledger(ctx, bundle, task, shown, scratch))
         name = bundle.job.name
         events = run_verb.run(
             task,
-            executor=shop.executor,
+            executor=ctx.executor,
             process=process.mine(),
             values=shown,
             notebook=f"jobs/{name}/pipeline.ipynb",
             job=name,
         )
-        shop.record(events, tell)
+        ctx.record(events, notify)
     finally:
-        shop.drop(scratch)
+        ctx.drop(scratch)
 
 
 def _ledger(
-    shop: Workshop, bundle: Bundle, task: Task, values: Mapping[str, Value], scratch: Path
+    ctx: Context, bundle: Bundle, task: Task, values: Mapping[str, Value], scratch: Path
 ) -> Ledger:
     """Return what stands of a job's earlier runs; what comes from outside is read anew."""
     name = bundle.job.name
@@ -162,7 +162,7 @@ def _ledger(
         pipeline=bundle.pipeline,
     )
     found = ledger_of(
-        shop,
+        ctx,
         source,
         values,
         rules=Rules(snapshots=False),
@@ -175,17 +175,17 @@ def _ledger(
     return found
 
 
-def _end(shop: Workshop, run: history.Run, status: str, error: str) -> None:
+def _end(ctx: Context, run: history.Run, status: str, error: str) -> None:
     ended = RunFinished(run=run.id, job=run.job, status=status, seconds=0.0, error=error)
-    shop.record([ended])
+    ctx.record([ended])
 
 
-def _task(shop: Workshop, bundle: Bundle, run_id: str, values: Mapping[str, Value]) -> Task:
+def _task(ctx: Context, bundle: Bundle, run_id: str, values: Mapping[str, Value]) -> Task:
     job = bundle.job
-    folder = shop.run_folder(run_id)
-    champion = release.champion_file(shop, job)
-    secret = secret_values.fetch(job.secrets, shop.environment)
-    base = base_task(shop, bundle, values, secret)
+    folder = ctx.run_folder(run_id)
+    champion = release.champion_file(ctx, job)
+    secret = secret_values.fetch(job.secrets, ctx.environment)
+    base = base_task(ctx, bundle, values, secret)
     base = replace(
         checked(base, bundle),
         run=run_id,
@@ -208,15 +208,15 @@ def checked(task: Task, bundle: Bundle) -> Task:
 
 
 def base_task(
-    shop: Workshop, bundle: Bundle, values: Mapping[str, Value], secret: Mapping[str, str]
+    ctx: Context, bundle: Bundle, values: Mapping[str, Value], secret: Mapping[str, str]
 ) -> Task:
     """Return the task that runs a bundle's cells, where its packages are what they are locked to.
 
     Raises Refused where its folder is gone or an environment is missing.
     """
     job = bundle.job
-    kernel = shop.environments.interpreter(bundle.notebook.kernel)
-    folder = shop.root / job.folder
+    kernel = ctx.environments.interpreter(bundle.notebook.kernel)
+    folder = ctx.root / job.folder
     if not folder.is_dir():
         raise JobError(
             f"the working folder {job.folder!r} of job {job.name!r} is gone",
@@ -232,8 +232,8 @@ def base_task(
         metrics=bundle.pipeline.metrics,
         not_metrics=frozenset(p.name for p in bundle.pipeline.parameters),
         modules=bundle.folder / "modules",
-        interpreter=shop.environments.python_for(kernel, bundle.lock, build=False),
-        environment={**shop.kernel_environment(), **secret},
+        interpreter=ctx.environments.python_for(kernel, bundle.lock, build=False),
+        environment={**ctx.kernel_environment(), **secret},
         secrets=tuple(secret.values()),
         limits=Limits(timeout=job.timeout, engine="cold"),  # at three in the morning nobody waits
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_nb import git
-from mlops_nb.context import Tell, Workshop, silence
+from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.jobs import agenda, execute, schedule, worker
 from mlops_nb.notebook.model import Job, Value
 from mlops_nb.runs import reap
@@ -18,71 +18,71 @@ LEFT: list[Any] = []  # processes that nobody waits for
 
 
 def trigger(
-    shop: Workshop,
+    ctx: Context,
     name: str,
     given: Mapping[str, Value],
     *,
     detach: bool = False,
-    tell: Tell = silence,
+    notify: Notify = ignore,
 ) -> Run:
     """Queue a run of a job and carry it through its tries; or leave it to a process of its own.
 
     Raises Refused before anything is written.
     """
-    bundle = execute.live(shop, name)[1]
+    bundle = execute.live(ctx, name)[1]
     job = bundle.job
-    values = execute.values_of(bundle, schedule.interval(job.schedule, shop.now()), given)
+    values = execute.values_of(bundle, schedule.interval(job.schedule, ctx.now()), given)
     queued = replace(
-        agenda.queued(job, "hand", shop.now(), because="by hand"),
-        run=shop.new_run(),
+        agenda.queued(job, "hand", ctx.now(), because="by hand"),
+        run=ctx.new_run(),
         given={name: values[name] for name in given},
-        commit=git.of(shop.root),
+        commit=git.of(ctx.root),
     )
-    shop.journal.append(queued)
+    ctx.journal.append(queued)
     if detach:
-        LEFT.append(worker.launch(shop, queued.run))
-        return shop.run_of(queued.run)
-    return carry_through(shop, job, queued.run, tell)
+        LEFT.append(worker.launch(ctx, queued.run))
+        return ctx.run_of(queued.run)
+    return carry_through(ctx, job, queued.run, notify)
 
 
-def carry_through(shop: Workshop, job: Job, run_id: str, tell: Tell) -> Run:
+def carry_through(ctx: Context, job: Job, run_id: str, notify: Notify) -> Run:
     """Work on a queued run until its last try is over; return that.
 
     Where another process took it, or works for the same job, wait for that.
     """
     while True:
-        done = _finish(shop, run_id, tell)
-        again = queue_next(shop, job, done)
+        done = _finish(ctx, run_id, notify)
+        again = queue_next(ctx, job, done)
         if again is None:
             return done
         run_id = again
 
 
-def _finish(shop: Workshop, run_id: str, tell: Tell) -> Run:
+def _finish(ctx: Context, run_id: str, notify: Notify) -> Run:
     while True:
-        run = shop.run_of(run_id)
+        run = ctx.run_of(run_id)
         if not agenda.is_open(run):
             return run
-        early = run.not_before and shop.now() < datetime.fromisoformat(run.not_before)
-        if run.status == "queued" and not early and worker.work(shop, run_id, tell) is not None:
+        early = run.not_before and ctx.now() < datetime.fromisoformat(run.not_before)
+        if run.status == "queued" and not early and worker.work(ctx, run_id, notify) is not None:
             continue
-        reap.bury(shop)
+        reap.reap(ctx)
         time.sleep(LOOK_EVERY)
 
 
-def queue_next(shop: Workshop, job: Job, done: Run) -> str | None:
+def queue_next(ctx: Context, job: Job, done: Run) -> str | None:
     """Queue the next try of a run that failed; return its id, None where there is to be none."""
-    again = agenda.next_try(job, done, shop.now())
+    again = agenda.next_try(job, done, ctx.now())
     if again is None:
         return None
-    queued = replace(again, run=shop.new_run())
-    written = shop.journal.append(queued, once=f"try:{done.first}#{queued.attempt}")
+    queued = replace(again, run=ctx.new_run())
+    written = ctx.journal.append(queued, once=f"try:{done.first}#{queued.attempt}")
     if written is not None:
         return queued.run
     return next(
         (
             run.id
-            for run in worker.job_runs(shop, done.id).values()
+            for run in worker.job_runs(ctx, done.id).values()
             if run.first == done.first and run.attempt == queued.attempt
         ),
         None,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.jobs import changes, execute, schedule
 from mlops_nb.jobs.bundle import job_yaml, trigger_text
 from mlops_nb.jobs.registry import JobState
@@ -48,23 +48,23 @@ def schedule_of(state: JobState) -> Schedule | None:
     return job_yaml.of_definition(dict(state.definition)).schedule if state.definition else None
 
 
-def job_history(shop: Workshop, name: str) -> dict[str, Any]:
+def job_history(ctx: Context, name: str) -> dict[str, Any]:
     """Return what `history --json` prints, oldest first."""
-    when = schedule_of(execute.state_of(shop, name))
-    runs = history.runs(shop.journal.read(job=name)).values()
+    when = schedule_of(execute.state_of(ctx, name))
+    runs = history.runs(ctx.journal.read(job=name)).values()
     return {"version": 1, "job": name, "runs": [history_row(r, when) for r in runs]}
 
 
-def all_jobs(shop: Workshop) -> dict[str, Any]:
+def all_jobs(ctx: Context) -> dict[str, Any]:
     """Return what `jobs --json` prints."""
-    events = list(shop.journal.read()) if shop.knows_anything else []
+    events = list(ctx.journal.read()) if ctx.knows_anything else []
     runs = history.runs(events)
     rows = []
-    for state in shop.jobs().values():
+    for state in ctx.jobs().values():
         when = schedule_of(state)
         last = [r for r in runs.values() if r.job == state.name]
         job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
-        due = loop.next_due(shop, job, state) if job is not None else None
+        due = loop.next_due(ctx, job, state) if job is not None else None
         rows.append(
             {
                 "job": state.name,
@@ -75,22 +75,22 @@ def all_jobs(shop: Workshop) -> dict[str, Any]:
                 "triggers": [trigger_text.told(t) for t in job.triggers] if job else [],
                 "next": None if due is None else due.isoformat(),
                 "last": history_row(last[-1], when) if last else None,
-                "differs_from_notebook": changes.differing_steps(shop, state) if job else None,
+                "differs_from_notebook": changes.differing_steps(ctx, state) if job else None,
             }
         )
-    return {"version": 1, "scheduler": {"seen": loop.seen(shop)}, "jobs": rows}
+    return {"version": 1, "scheduler": {"seen": loop.seen(ctx)}, "jobs": rows}
 
 
-def one_job(shop: Workshop, name: str) -> dict[str, Any]:
+def one_job(ctx: Context, name: str) -> dict[str, Any]:
     """Return what `job --json` prints: the row of `jobs`, and the definition."""
-    state = execute.state_of(shop, name)
-    row = next(r for r in all_jobs(shop)["jobs"] if r["job"] == name)
+    state = execute.state_of(ctx, name)
+    row = next(r for r in all_jobs(ctx)["jobs"] if r["job"] == name)
     return {"version": 1, **row, "digest": state.digest, "definition": dict(state.definition)}
 
 
-def all_models(shop: Workshop) -> dict[str, Any]:
+def all_models(ctx: Context) -> dict[str, Any]:
     """Return what `models --json` prints."""
-    found = shop.models()
+    found = ctx.models()
     return {"version": 1, "models": [model_row(m) for m in found.values()]}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from mlops_nb.context import Tell, Workshop, real_time, silence
+from mlops_nb.context import Context, Notify, ignore, real_time
 from mlops_nb.errors import MlopsError, NotFound
 from mlops_nb.events import RunClaimed
 from mlops_nb.integrations import catch_up
@@ -24,23 +24,23 @@ LOG = "worker.log"
 MODULE = "mlops_nb.jobs.worker"  # this one
 
 
-def launch(shop: Workshop, run: str) -> "subprocess.Popen[bytes]":
+def launch(ctx: Context, run: str) -> "subprocess.Popen[bytes]":
     """Start the process of a queued run; it outlives whoever starts it."""
-    return _launched(shop, {"run": run}, shop.run_folder(run) / LOG)
+    return _launched(ctx, {"run": run}, ctx.run_folder(run) / LOG)
 
 
-def launch_evaluation(shop: Workshop, job: str) -> "subprocess.Popen[bytes]":
+def launch_evaluation(ctx: Context, job: str) -> "subprocess.Popen[bytes]":
     """Start the process that holds a job's champion against the data as it is."""
-    return _launched(shop, {"evaluate": job}, shop.settings.folder / "evaluations.log")
+    return _launched(ctx, {"evaluate": job}, ctx.settings.folder / "evaluations.log")
 
 
-def _launched(shop: Workshop, asked: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    words = {"root": str(shop.root), "late": shop.late.total_seconds(), **asked}
+def _launched(ctx: Context, asked: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    words = {"root": str(ctx.root), "late": ctx.late.total_seconds(), **asked}
     with log.open("ab") as said:
         return subprocess.Popen(
             [sys.executable, "-m", MODULE, json.dumps(words)],
-            cwd=shop.root,
-            env=shop.environment,
+            cwd=ctx.root,
+            env=ctx.environment,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
@@ -48,14 +48,14 @@ def _launched(shop: Workshop, asked: dict[str, str], log: Path) -> "subprocess.P
         )
 
 
-def claim(shop: Workshop, run_id: str) -> Run | None:
+def claim(ctx: Context, run_id: str) -> Run | None:
     """Take a queued run upon this process; None where it is not, or no longer, to be taken.
 
     One run of a job is at work at a time, whoever asks.
     """
-    reap.bury(shop)
-    with shop.deciding():
-        runs = job_runs(shop, run_id)
+    reap.reap(ctx)
+    with ctx.deciding():
+        runs = job_runs(ctx, run_id)
         run = runs[run_id]
         if run.status != "queued" or agenda.superseded(run, runs):
             return None
@@ -63,42 +63,42 @@ def claim(shop: Workshop, run_id: str) -> Run | None:
         if agenda.takes_turns(run) and any(agenda.at_work(other) for other in others):
             return None
         claimed = RunClaimed(run=run_id, job=run.job, process=process.mine())
-        if shop.journal.append(claimed, once=f"claim:{run_id}") is None:
+        if ctx.journal.append(claimed, once=f"claim:{run_id}") is None:
             return None
     return run
 
 
-def job_runs(shop: Workshop, run_id: str) -> dict[str, Run]:
+def job_runs(ctx: Context, run_id: str) -> dict[str, Run]:
     """Return the runs of a run's job. Raises NotFound where there is no such run."""
-    job = shop.run_of(run_id).job
+    job = ctx.run_of(run_id).job
     if not job:
         raise NotFound(f"run {run_id!r} is of no job", fix="mlops-nb runs")
-    return history.runs(shop.journal.read(job=job, kinds=history.COURSE))
+    return history.runs(ctx.journal.read(job=job, kinds=history.COURSE))
 
 
-def work(shop: Workshop, run_id: str, tell: Tell = silence) -> Run | None:
+def work(ctx: Context, run_id: str, notify: Notify = ignore) -> Run | None:
     """Take a queued run, run it, judge it, and say the last word; None where it was not taken."""
-    run = claim(shop, run_id)
+    run = claim(ctx, run_id)
     if run is None:
         return None
     try:
-        with beating(shop, run):
-            execute.attempt(shop, run, tell)
+        with beating(ctx, run):
+            execute.attempt(ctx, run, notify)
     finally:
-        shop.journal.append(reap.done(shop.run_of(run_id)), once=f"done:{run_id}")
-        catch_up.behind(shop)
-    return shop.run_of(run_id)
+        ctx.journal.append(reap.done(ctx.run_of(run_id)), once=f"done:{run_id}")
+        catch_up.behind(ctx)
+    return ctx.run_of(run_id)
 
 
 @contextlib.contextmanager
-def beating(shop: Workshop, run: Run) -> Iterator[None]:
+def beating(ctx: Context, run: Run) -> Iterator[None]:
     """Let the journal see every few seconds that this process is alive."""
     ended = threading.Event()
 
     def beat() -> None:
         while True:
             with contextlib.suppress(MlopsError):  # the database may be away for a moment
-                shop.journal.place(beat_of(run.job), f"{run.id} {real_time().isoformat()}")
+                ctx.journal.place(beat_of(run.job), f"{run.id} {real_time().isoformat()}")
             if ended.wait(BEAT_EVERY):
                 return
 
@@ -119,9 +119,9 @@ def beat_of(job: str) -> str:
 def main(asked: str) -> int:
     """Work on the run that a JSON object names; return its exit status."""
     found = json.loads(asked)
-    shop = Workshop(Path(found["root"]), os.environ, real_time)
+    ctx = Context(Path(found["root"]), os.environ, real_time)
     if found["late"]:
-        shop.set_time(real_time() + timedelta(seconds=found["late"]))
+        ctx.set_time(real_time() + timedelta(seconds=found["late"]))
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -129,8 +129,8 @@ def main(asked: str) -> int:
     signal.signal(signal.SIGTERM, stop)
     try:
         if "evaluate" in found:
-            return 1 if evaluate.evaluate(shop, found["evaluate"]).error else 0
-        done = work(shop, found["run"])
+            return 1 if evaluate.evaluate(ctx, found["evaluate"]).error else 0
+        done = work(ctx, found["run"])
     except MlopsError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status

@@ -13,7 +13,7 @@ Change = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class RunSide:
     """One of the two runs.
 
     trace:    what its steps read and made; its notebook is None where that is gone
@@ -26,7 +26,7 @@ class Side:
     steps: Mapping[int, str] = field(default_factory=dict)  # cell → its step
 
 
-def diff(a: Side, b: Side) -> dict[str, Any]:
+def diff(a: RunSide, b: RunSide) -> dict[str, Any]:
     """Return the object that `diff --json` prints: what of run `a` is otherwise in run `b`."""
     found: dict[str, Any] = {
         "code": code(a, b),
@@ -48,7 +48,7 @@ def diff(a: Side, b: Side) -> dict[str, Any]:
     }
 
 
-def packages(a: Side, b: Side) -> list[Change]:
+def packages(a: RunSide, b: RunSide) -> list[Change]:
     """Return the packages that differ; where they were not recorded, whether anything does."""
     if a.packages is not None and b.packages is not None:
         return changed(a.packages, b.packages)
@@ -109,7 +109,7 @@ def _step(run: Run, name: str) -> Change | None:
 # code
 
 
-def code(a: Side, b: Side) -> list[Change]:
+def code(a: RunSide, b: RunSide) -> list[Change]:
     """Return a unified diff of each cell that changed, was added, removed or moved.
 
     `cell` is its index in the later run, or in the earlier one where it is gone.
@@ -143,7 +143,9 @@ def _unified(was: Cell | None, now: Cell | None) -> str:
     )
 
 
-def _pairs(old: Notebook, new: Notebook, a: Side, b: Side) -> list[tuple[Cell | None, Cell | None]]:
+def _pairs(
+    old: Notebook, new: Notebook, a: RunSide, b: RunSide
+) -> list[tuple[Cell | None, Cell | None]]:
     """Pair cells: by id, then by equal text, then in order within their step; in the new order."""
     left = {cell.index: cell for cell in old.cells}
     partner: dict[int, Cell] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb import git
-from mlops_nb.context import Tell, Workshop, silence
+from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Event, Released
 from mlops_nb.integrations import catch_up
@@ -22,29 +22,29 @@ AGREE_WITHIN = 1.0  # s: what is not in place by then is said to be behind
 LOOK_EVERY = 0.05  # s
 
 
-def decide(shop: Workshop, job: Job, run_id: str, tell: Tell = silence) -> None:
+def decide(ctx: Context, job: Job, run_id: str, notify: Notify = ignore) -> None:
     """Judge a finished run and release its model where it passes, all at once or not at all.
 
     A try that is no longer the current one decides nothing.
     """
-    with shop.deciding():
-        run = shop.run_of(run_id)
+    with ctx.deciding():
+        run = ctx.run_of(run_id)
         kinds = history.COURSE
-        others = history.runs(shop.journal.read(job=job.name, kinds=kinds))
+        others = history.runs(ctx.journal.read(job=job.name, kinds=kinds))
         if agenda.superseded(run, others):
             return
-        model = shop.models().get(job.model_name or "")
-        for event in shop.journal.append_all(judge.judge(job, run, model, run.champion_error)):
-            tell(event)
+        model = ctx.models().get(job.model_name or "")
+        for event in ctx.journal.append_all(judge.judge(job, run, model, run.champion_error)):
+            notify(event)
 
 
-def champion_file(shop: Workshop, job: Job) -> tuple[int, Path] | None:
+def champion_file(ctx: Context, job: Job) -> tuple[int, Path] | None:
     """Return the champion's version and file, None where there is no champion yet."""
-    model = shop.models().get(job.model_name or "")
+    model = ctx.models().get(job.model_name or "")
     if model is None or model.champion is None:
         return None
     try:
-        return model.champion, shop.store.path(model.versions[model.champion].artifact)
+        return model.champion, ctx.store.path(model.versions[model.champion].artifact)
     except NotFound as error:
         raise JobError(
             f"the champion, version {model.champion}, cannot be judged: {error.what}",
@@ -53,44 +53,44 @@ def champion_file(shop: Workshop, job: Job) -> tuple[int, Path] | None:
         ) from None
 
 
-def model_of(shop: Workshop, name: str) -> Model:
+def model_of(ctx: Context, name: str) -> Model:
     """Return a model. Raises NotFound where there is none of that name."""
-    known = shop.models()
+    known = ctx.models()
     if name not in known:
         hint = f"the models are {', '.join(known)}" if known else "promote a notebook first"
         raise NotFound(f"there is no model {name!r}", fix=hint)
     return known[name]
 
 
-def rollback(shop: Workshop, name: str, to: int | None = None) -> dict[str, Any]:
+def rollback(ctx: Context, name: str, to: int | None = None) -> dict[str, Any]:
     """Put the version released before back, or the version `to`; return what `rollback` prints."""
-    model_of(shop, name)
-    with shop.deciding():
-        now = model_of(shop, name)
+    model_of(ctx, name)
+    with ctx.deciding():
+        now = model_of(ctx, name)
         released = release_version.rollback(now, to, by=person())
-        _refuse_gone(shop, now, released.version)
-        (written,) = shop.record([released])
-    return _answer(shop, name, released, written)
+        _refuse_gone(ctx, now, released.version)
+        (written,) = ctx.record([released])
+    return _answer(ctx, name, released, written)
 
 
-def approve(shop: Workshop, name: str, version: int) -> dict[str, Any]:
+def approve(ctx: Context, name: str, version: int) -> dict[str, Any]:
     """Release a version that waits for a person; return what `approve` prints."""
-    model_of(shop, name)
-    with shop.deciding():
-        now = model_of(shop, name)
+    model_of(ctx, name)
+    with ctx.deciding():
+        now = model_of(ctx, name)
         released = release_version.approve(now, version, by=person())
-        _refuse_gone(shop, now, version)
-        (written,) = shop.record([released])
-    return _answer(shop, name, released, written)
+        _refuse_gone(ctx, now, version)
+        (written,) = ctx.record([released])
+    return _answer(ctx, name, released, written)
 
 
-def rollback_job(shop: Workshop, name: str) -> dict[str, Any]:
+def rollback_job(ctx: Context, name: str) -> dict[str, Any]:
     """Make the bundle that was live before the present one live again; return what is printed.
 
     Raises JobError where there was none, or where it is no longer kept.
     """
-    with shop.deciding():
-        known = shop.jobs()
+    with ctx.deciding():
+        known = ctx.jobs()
         if name not in known:
             raise NotFound(
                 f"there is no job {name!r}", fix=f"the jobs are {', '.join(known) or 'none'}"
@@ -99,20 +99,20 @@ def rollback_job(shop: Workshop, name: str) -> dict[str, Any]:
         if len(state.applications) < 2:  # noqa: PLR2004
             raise JobError(f"{name!r} has had no other bundle", fix="mlops-nb jobs")
         now, back = state.applications[-1], state.applications[-2]
-        if not shop.bundle_folder(back.digest).is_dir():
+        if not ctx.bundle_folder(back.digest).is_dir():
             raise JobError(
                 f"the bundle before of {name!r} is no longer kept",
                 fix=f"check it out from git, then: mlops-nb apply {name}",
             )
-        shop.journal.append(replace(back, id=0, at="", commit=git.of(shop.root), rollback=True))
+        ctx.journal.append(replace(back, id=0, at="", commit=git.of(ctx.root), rollback=True))
     changes = job_yaml.difference(dict(now.definition), dict(back.definition))
     if now.digest != back.digest:
         changes.append(f"bundle: {now.digest[:12]} → {back.digest[:12]}")
     return {"version": 1, "job": name, "digest": back.digest, "changes": changes}
 
 
-def _answer(shop: Workshop, name: str, released: Released, written: Event) -> dict[str, Any]:
-    agrees = _agrees(shop, written)
+def _answer(ctx: Context, name: str, released: Released, written: Event) -> dict[str, Any]:
+    agrees = _agrees(ctx, written)
     return {
         "version": 1,
         "model": name,
@@ -124,12 +124,12 @@ def _answer(shop: Workshop, name: str, released: Released, written: Event) -> di
     }
 
 
-def _agrees(shop: Workshop, released: Event) -> bool:
+def _agrees(ctx: Context, released: Event) -> bool:
     """Let MLflow follow, and say whether it has within a second."""
-    catch_up.behind(shop)
+    catch_up.behind(ctx)
     until = time.monotonic() + AGREE_WITHIN
     while True:
-        if int(shop.journal.place("mlflow") or 0) >= released.id:
+        if int(ctx.journal.place("mlflow") or 0) >= released.id:
             return True
         if time.monotonic() >= until:
             return False
@@ -144,10 +144,10 @@ def person() -> str:
         return ""
 
 
-def _refuse_gone(shop: Workshop, model: Model, version: int) -> None:
+def _refuse_gone(ctx: Context, model: Model, version: int) -> None:
     """Refuse to release a version whose model is no longer kept."""
-    if not shop.store.holds(model.versions[version].artifact):
-        kept = [v.version for v in model.versions.values() if shop.store.holds(v.artifact)]
+    if not ctx.store.holds(model.versions[version].artifact):
+        kept = [v.version for v in model.versions.values() if ctx.store.holds(v.artifact)]
         raise NotFound(
             f"version {version} of {model.name!r} is no longer in the store",
             fix=f"give one that is: --to {' or '.join(map(str, kept)) or 'none is'}",

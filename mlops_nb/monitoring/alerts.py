@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_nb.events import AlertAcked, AlertEnded, AlertRaised, AlertSent, Event
-from mlops_nb.monitoring.health import Standing
+from mlops_nb.monitoring.health import Condition
 
 KINDS = (AlertRaised, AlertSent, AlertAcked, AlertEnded)
 TRIES = 5  # of one message to one channel
@@ -91,7 +91,7 @@ def _fold(alert: Alert, event: AlertRaised | AlertSent | AlertAcked | AlertEnded
 
 
 def changes(
-    standings: Iterable[Standing], known: Mapping[str, Alert]
+    standings: Iterable[Condition], known: Mapping[str, Alert]
 ) -> Iterator[AlertRaised | AlertEnded]:
     """Yield the alerts that are to be raised, or are over, by how things stand.
 
@@ -112,7 +112,7 @@ def changes(
             yield _raised(now, alert.name)
 
 
-def _raised(now: Standing, name: str) -> AlertRaised:
+def _raised(now: Condition, name: str) -> AlertRaised:
     return AlertRaised(
         run=now.run,
         job=now.job,

@@ -51,7 +51,7 @@ Last = tuple[datetime, timedelta]  # when something new came last, and its usual
 
 
 @noun
-class Standing(Noun):
+class Condition(Noun):
     """How a job stands in one respect; nothing is wrong where `what` is empty.
 
     cause:   what it belongs to; whatever was wrong by another cause is over
@@ -69,7 +69,7 @@ class Standing(Noun):
 
 
 @dataclass(slots=True, kw_only=True)
-class Facts:
+class HealthState:
     """What has to be known to say how things stand; events are taken in one by one."""
 
     runs: dict[str, dict[str, Run]] = field(default_factory=dict)  # job → its runs
@@ -163,20 +163,20 @@ def _outcome(run: Run, job: Job, now: datetime) -> str:
 
 
 def standings(
-    facts: Facts,
+    facts: HealthState,
     jobs: Mapping[str, Job],
     now: datetime,
     *,
     missed: Iterable[tuple[str, datetime]] = (),
     data: Mapping[str, Last] | None = None,
     labels: Mapping[str, Last] | None = None,
-) -> list[Standing]:
+) -> list[Condition]:
     """Return how each job stands in each respect: one of a job and kind.
 
     missed: ticks that passed without a run, each with its job
     data, labels: job → when new ones came last, and how far apart they usually are; None: not known
     """
-    found: dict[tuple[str, str], Standing] = {}
+    found: dict[tuple[str, str], Condition] = {}
     ticks = list(missed)
     for job in jobs.values():
         told = list(_of_runs(facts, job, now, [t for of, t in ticks if of == job.name]))
@@ -196,7 +196,9 @@ def standings(
     return list(found.values())
 
 
-def _of_runs(facts: Facts, job: Job, now: datetime, ticks: list[datetime]) -> Iterator[Standing]:
+def _of_runs(
+    facts: HealthState, job: Job, now: datetime, ticks: list[datetime]
+) -> Iterator[Condition]:
     bad: dict[str, Run] = {}
     cleared: dict[str, Run] = {}
     for run, how in facts.course(job, now):
@@ -207,7 +209,7 @@ def _of_runs(facts: Facts, job: Job, now: datetime, ticks: list[datetime]) -> It
             bad[how] = run
     for kind in ("failed", "refused", "missed"):
         by = cleared.get(kind)
-        none = Standing(job=job.name, kind=kind)
+        none = Condition(job=job.name, kind=kind)
         if by is not None:
             none = replace(none, cause=by.id, run=by.id, because=_over(facts, job, by))
         since = None if by is None else datetime.fromisoformat(by.finished)
@@ -245,7 +247,7 @@ def _words(kind: str, run: Run) -> tuple[str, str]:
     return f"job {run.job!r} failed: {error} (run {run.id}{tried})", show
 
 
-def _over(facts: Facts, job: Job, run: Run) -> str:
+def _over(facts: HealthState, job: Job, run: Run) -> str:
     how = {
         "refused": "ran to its end, and its model was refused",
         "waiting": "finished, and its model waits for approval",
@@ -254,7 +256,7 @@ def _over(facts: Facts, job: Job, run: Run) -> str:
     return f"run {run.id} {how.get(run.status, 'finished')}; {answers}"
 
 
-def _told(facts: Facts, job: Job, none: Standing, what: str, fix: str) -> Standing:
+def _told(facts: HealthState, job: Job, none: Condition, what: str, fix: str) -> Condition:
     """Return that something is wrong: what, which version answers, whether users are hurt."""
     answers, hurt = answering(facts, job)
     model = facts.models.get(job.model_name or "")
@@ -263,7 +265,7 @@ def _told(facts: Facts, job: Job, none: Standing, what: str, fix: str) -> Standi
     return replace(none, what=f"{what}; {answers}", fix=fix, urgent=hurt)
 
 
-def answering(facts: Facts, job: Job, how: str = "still answers") -> tuple[str, bool]:
+def answering(facts: HealthState, job: Job, how: str = "still answers") -> tuple[str, bool]:
     """Say which version of a job's model answers, and whether users are hurt: by what is known.
 
     They are where none answers, and where what answers does not pass a gate that needs no
@@ -280,7 +282,7 @@ def answering(facts: Facts, job: Job, how: str = "still answers") -> tuple[str, 
     return f"version {model.champion} {how}; users are not hurt", False
 
 
-def _below(facts: Facts, job: Job, champion: int) -> str:
+def _below(facts: HealthState, job: Job, champion: int) -> str:
     """Return why the champion is known to be bad, "" where it is not."""
     told = [facts.scored.get((of, champion)) for of in (f"job {job.name}", job.model_name or "")]
     latest = max((event for event in told if event), key=lambda e: e.id, default=None)
@@ -296,8 +298,10 @@ def _below(facts: Facts, job: Job, champion: int) -> str:
     return " and ".join(said)
 
 
-def _stopped(facts: Facts, job: Job, kind: str, last: Last | None, now: datetime) -> Standing:
-    none = Standing(job=job.name, kind=f"stopped-{kind}", because=f"new {kind} came")
+def _stopped(
+    facts: HealthState, job: Job, kind: str, last: Last | None, now: datetime
+) -> Condition:
+    none = Condition(job=job.name, kind=f"stopped-{kind}", because=f"new {kind} came")
     if facts.jobs[job.name].paused:
         return replace(none, because="the job rests")
     if last is None or now - last[0] <= 2 * last[1]:
@@ -310,9 +314,9 @@ def _stopped(facts: Facts, job: Job, kind: str, last: Last | None, now: datetime
     return _told(facts, job, none, what, f"mlops-nb job {job.name}")
 
 
-def _waiting(facts: Facts, job: Job, model: Model) -> Standing:
+def _waiting(facts: HealthState, job: Job, model: Model) -> Condition:
     answers, _ = answering(facts, job, "answers now")
-    none = Standing(job=job.name, kind="waiting", because=f"it waits no longer; {answers}")
+    none = Condition(job=job.name, kind="waiting", because=f"it waits no longer; {answers}")
     if not model.waiting:
         return none
     version, asked = next(iter(model.waiting.items()))
@@ -328,9 +332,9 @@ def _waiting(facts: Facts, job: Job, model: Model) -> Standing:
     )
 
 
-def _moved(facts: Facts, job: Job, model: Model) -> Standing:
+def _moved(facts: HealthState, job: Job, model: Model) -> Condition:
     answers, _ = answering(facts, job, "answers now")
-    none = Standing(job=job.name, kind="moved", because=f"MLflow agrees again; {answers}")
+    none = Condition(job=job.name, kind="moved", because=f"MLflow agrees again; {answers}")
     event = facts.moved.get(model.name)
     if event is None:
         return none

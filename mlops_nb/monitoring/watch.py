@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.errors import NotFound
 from mlops_nb.events import AlertAcked, Event, Judged
 from mlops_nb.jobs import registry as job_states
 from mlops_nb.jobs.execute import readable
 from mlops_nb.monitoring import alerts, health
 from mlops_nb.monitoring.alerts import Alert
-from mlops_nb.monitoring.health import Facts, Last, Standing
+from mlops_nb.monitoring.health import Condition, HealthState, Last
 from mlops_nb.monitoring.notify import Delivery, Teller, channels
 from mlops_nb.notebook.model import Job
 
@@ -29,17 +29,17 @@ class Watch:
     """What is known already of one project, so that a look reads only what is new."""
 
     teller: Teller
-    facts: Facts = field(default_factory=Facts)
+    facts: HealthState = field(default_factory=HealthState)
     known: dict[str, Alert] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     last: int | None = None
     noted: str = ""
     judged: bool = False  # what was read last has led to all that follows from it
 
-    def catch_up(self, shop: Workshop, now: datetime) -> None:
+    def catch_up(self, ctx: Context, now: datetime) -> None:
         """Read what was written since, and note from where on the next process has to read."""
-        last, fresh = (self.last, []) if self.last is not None else self._kept(shop)
-        fresh += shop.journal.read(after=last, kinds=KINDS)
+        last, fresh = (self.last, []) if self.last is not None else self._kept(ctx)
+        fresh += ctx.journal.read(after=last, kinds=KINDS)
         self.last = last
         if not fresh:
             return
@@ -51,17 +51,17 @@ class Watch:
             self.jobs = readable(self.facts.jobs)
         note = json.dumps({"id": self.last, "jobs": self.facts.forget(self.jobs, now)})
         if note != self.noted:
-            shop.journal.place(PLACE, note)
+            ctx.journal.place(PLACE, note)
             self.noted = note
 
-    def _kept(self, shop: Workshop) -> tuple[int, list[Event]]:
+    def _kept(self, ctx: Context) -> tuple[int, list[Event]]:
         """Return up to where an earlier process has read, and what of that still counts."""
-        self.noted = shop.journal.place(PLACE)
-        note = json.loads(self.noted) if self.noted else _first_note(shop)
+        self.noted = ctx.journal.place(PLACE)
+        note = json.loads(self.noted) if self.noted else _first_note(ctx)
         last = int(note["id"])
-        sources = [shop.journal.read(kinds=REST)] if last else []
+        sources = [ctx.journal.read(kinds=REST)] if last else []
         for job, after in note["jobs"].items():
-            sources.append(shop.journal.read(job=job, after=after, kinds=health.OF_RUNS))
+            sources.append(ctx.journal.read(job=job, after=after, kinds=health.OF_RUNS))
         found = [e for events in sources for e in takewhile(lambda e: e.id <= last, events)]
         return last, sorted(found, key=lambda event: event.id)
 
@@ -77,36 +77,36 @@ class Watch:
                     yield Delivery(alert=alert, channel=channel, sent=sent)
 
 
-def _first_note(shop: Workshop) -> dict[str, Any]:
+def _first_note(ctx: Context) -> dict[str, Any]:
     """Return from where on the first look of all reads: each job's last run that passed.
 
     Where alerts come to a project that has run for years, what lies before is nobody's news.
     """
-    judged = list(shop.journal.read(kinds=[Judged]))
+    judged = list(ctx.journal.read(kinds=[Judged]))
     if not judged:
         return {"id": 0, "jobs": {}}
     passed = {e.job: e.run for e in judged if isinstance(e, Judged) and e.passed}
-    began = {job: next(iter(shop.journal.read(run=run))).id - 1 for job, run in passed.items()}
-    return {"id": judged[-1].id, "jobs": {**dict.fromkeys(shop.jobs(), 0), **began}}
+    began = {job: next(iter(ctx.journal.read(run=run))).id - 1 for job, run in passed.items()}
+    return {"id": judged[-1].id, "jobs": {**dict.fromkeys(ctx.jobs(), 0), **began}}
 
 
-def watch(shop: Workshop) -> Watch:
-    """Return what is known already of a project; it is kept as long as the workshop is."""
-    found = vars(shop).get(PLACE)
+def watch(ctx: Context) -> Watch:
+    """Return what is known already of a project; it is kept as long as the context is."""
+    found = vars(ctx).get(PLACE)
     if not isinstance(found, Watch):
         teller = Teller(
-            journal=shop.journal,
-            clock=shop.now,
-            log=shop.settings.folder / LOG,
-            folder=shop.root,
-            environment=shop.environment,
+            journal=ctx.journal,
+            clock=ctx.now,
+            log=ctx.settings.folder / LOG,
+            folder=ctx.root,
+            environment=ctx.environment,
         )
-        found = vars(shop)[PLACE] = Watch(teller=teller)
+        found = vars(ctx)[PLACE] = Watch(teller=teller)
     return found
 
 
 def look(
-    shop: Workshop,
+    ctx: Context,
     now: datetime,
     *,
     missed: Iterable[tuple[str, datetime]] = (),
@@ -122,50 +122,50 @@ def look(
 
     Where nothing is new it takes one query. Channels that do not answer keep nobody waiting.
     """
-    if not shop.knows_anything:
+    if not ctx.knows_anything:
         return []
-    seen = watch(shop)
+    seen = watch(ctx)
     ticks = list(missed)
     told: list[Event] = []
-    found: list[Standing] = []
-    seen.catch_up(shop, now)
+    found: list[Condition] = []
+    seen.catch_up(ctx, now)
     if not seen.judged or ticks or data is not None or labels is not None:
         found = health.standings(seen.facts, seen.jobs, now, missed=ticks, data=data, labels=labels)
     for event in list(alerts.changes(found, seen.known)):
-        written = shop.journal.append(event, once=alerts.once(event, seen.known))
+        written = ctx.journal.append(event, once=alerts.once(event, seen.known))
         if written is not None:  # else another process was quicker
             told.append(written)
     seen.judged = True
     if told:
-        seen.catch_up(shop, now)
+        seen.catch_up(ctx, now)
     seen.teller.start(seen.due(now))
     if wait:
         seen.teller.wait()
     return told
 
 
-def ack(shop: Workshop, alert: str, seconds: float, by: str = "") -> dict[str, Any]:
+def ack(ctx: Context, alert: str, seconds: float, by: str = "") -> dict[str, Any]:
     """Keep an alert silent for a time, as somebody looks after it; return it as listed.
 
     Raises NotFound where no alert of that name is open.
     """
-    known = {a.name: a for a in _known(shop).values() if a.is_open}
+    known = {a.name: a for a in _known(ctx).values() if a.is_open}
     if alert not in known:
         hint = f"the open ones are {', '.join(known)}" if known else "mlops-nb ack: none is open"
         raise NotFound(f"there is no open alert {alert!r}", fix=hint)
     found = known[alert]
-    until = (shop.now() + timedelta(seconds=seconds)).isoformat(timespec="seconds")
-    shop.record([AlertAcked(run=found.run, job=found.job, alert=alert, until=until, by=by)])
-    return {"version": 1, "alerts": [alerts.row(_known(shop)[alert])]}
+    until = (ctx.now() + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+    ctx.record([AlertAcked(run=found.run, job=found.job, alert=alert, until=until, by=by)])
+    return {"version": 1, "alerts": [alerts.row(_known(ctx)[alert])]}
 
 
-def open_alerts(shop: Workshop) -> dict[str, Any]:
+def open_alerts(ctx: Context) -> dict[str, Any]:
     """Return what `ack --json` prints without an alert's name."""
-    rows = [alerts.row(a) for a in _known(shop).values() if a.is_open]
+    rows = [alerts.row(a) for a in _known(ctx).values() if a.is_open]
     return {"version": 1, "alerts": rows}
 
 
-def _known(shop: Workshop) -> dict[str, Alert]:
-    if not shop.knows_anything:
+def _known(ctx: Context) -> dict[str, Alert]:
+    if not ctx.knows_anything:
         return {}
-    return alerts.alerts(shop.journal.read(kinds=alerts.KINDS))
+    return alerts.alerts(ctx.journal.read(kinds=alerts.KINDS))

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.engine.task import Restore, Source, Standing, Store
+from mlops_nb.engine.task import CachedUnit, Restore, Source, Store
 from mlops_nb.events import StepRecorded
 from mlops_nb.notebook.model import Value
 from mlops_nb.reuse import decide
@@ -124,7 +124,7 @@ class Ledger:
 
     # deciding
 
-    def standing(self, cell: int, *, kernel: bool = True) -> Standing | None:
+    def standing(self, cell: int, *, kernel: bool = True) -> CachedUnit | None:
         """Return what stands for a cell's unit, None where the cell is to run.
 
         kernel: other cells run in one, so that what cannot be brought back has to run, too
@@ -133,7 +133,7 @@ class Ledger:
         if unit is None:
             return None
         if unit.cells[0] not in self.needed:
-            return Standing(
+            return CachedUnit(
                 unit=unit.name,
                 step=unit.step,
                 because="",
@@ -150,7 +150,7 @@ class Ledger:
         answer = self.answers[unit.name]
         if not answer.stands:
             return None
-        return Standing(
+        return CachedUnit(
             unit=unit.name,
             step=unit.step,
             because=answer.because,

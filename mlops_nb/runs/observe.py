@@ -2,38 +2,38 @@
 
 from dataclasses import replace
 
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.engine.task import Source, Task
 from mlops_nb.notebook import check as check_verb
 from mlops_nb.notebook import load
 from mlops_nb.notebook.model import Warned
 
 
-def observed(shop: Workshop, source: Source) -> Source:
+def observed(ctx: Context, source: Source) -> Source:
     """Run every cell of a notebook in a fresh kernel, past errors too; return what it is."""
-    shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
-    scratch = shop.scratch("observe")
+    ctx.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
+    scratch = ctx.scratch("observe")
     try:
         task = Task(
-            run=shop.new_run(),
+            run=ctx.new_run(),
             document=source.document,
             folder=source.path.parent,
             output=scratch / source.path.name,
             source=str(source.path),
-            environment=shop.kernel_environment(),
+            environment=ctx.kernel_environment(),
         )
-        found, failed = load.observe(source, task, shop.executor)
+        found, failed = load.observe(source, task, ctx.executor)
     finally:
-        shop.drop(scratch)
+        ctx.drop(scratch)
     warned = (*found.pipeline.warnings, *failed)
     return replace(found, pipeline=replace(found.pipeline, warnings=warned))
 
 
-def check(shop: Workshop, source: Source) -> list[Warned]:
+def check(ctx: Context, source: Source) -> list[Warned]:
     """Return everything that would stop a promotion of a notebook, each with its mend."""
-    python = shop.environments.interpreter(source.notebook.kernel)
-    look = shop.environments.look(python)
+    python = ctx.environments.interpreter(source.notebook.kernel)
+    look = ctx.environments.look(python)
     variable = next(iter(source.pipeline.model), None)
     return check_verb.check(
-        source, root=shop.root, variable=variable, installed={*look.modules, *look.stdlib}
+        source, root=ctx.root, variable=variable, installed={*look.modules, *look.stdlib}
     )

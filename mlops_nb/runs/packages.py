@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mlops_nb import files
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 
 PACKAGES = "packages.json"
 
 
-def packages_of(shop: Workshop, run: str) -> Mapping[str, str] | None:
+def packages_of(ctx: Context, run: str) -> Mapping[str, str] | None:
     """Return the packages that were noted of a run, None where they were not."""
-    path = shop.settings.folder / "runs" / run / PACKAGES
+    path = ctx.settings.folder / "runs" / run / PACKAGES
     if not path.is_file():
         return None
     try:
@@ -24,10 +24,10 @@ def packages_of(shop: Workshop, run: str) -> Mapping[str, str] | None:
     return found
 
 
-def note(shop: Workshop, run: str, python: str) -> None:
+def note(ctx: Context, run: str, python: str) -> None:
     """Keep what is installed for an interpreter beside a run."""
     found = {"version": 1, "python": python, "packages": packages(python)}
-    files.write_text(shop.run_folder(run) / PACKAGES, json.dumps(found, indent=1) + "\n")
+    files.write_text(ctx.run_folder(run) / PACKAGES, json.dumps(found, indent=1) + "\n")
 
 
 def packages(python: str) -> dict[str, str]:

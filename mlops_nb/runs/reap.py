@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.events import RunDone, RunFinished, RunLost
 from mlops_nb.jobs import agenda
 from mlops_nb.runs import history, process
@@ -11,8 +11,8 @@ from mlops_nb.runs.history import Run
 FINE = {"finished", "waiting", "skipped"}
 
 
-def bury(
-    shop: Workshop, runs: Mapping[str, Run] | None = None, silent: Mapping[str, str] | None = None
+def reap(
+    ctx: Context, runs: Mapping[str, Run] | None = None, silent: Mapping[str, str] | None = None
 ) -> list[str]:
     """Record the end of runs whose process is gone, and return their ids.
 
@@ -21,16 +21,16 @@ def bury(
 
     A scheduled run that was judged was done: it has only not said its last word.
     """
-    if not shop.knows_anything:
+    if not ctx.knows_anything:
         return []
-    known = history.runs(shop.journal.read(kinds=history.COURSE)) if runs is None else runs
+    known = history.runs(ctx.journal.read(kinds=history.COURSE)) if runs is None else runs
     said = silent or {}
     dead = [run for run in known.values() if run.id in said or _is_dead(run)]
     if not dead:
         return []
-    with shop.deciding():  # nobody judges meanwhile
+    with ctx.deciding():  # nobody judges meanwhile
         for run in dead:
-            _end(shop, shop.run_of(run.id), said.get(run.id, ""))
+            _end(ctx, ctx.run_of(run.id), said.get(run.id, ""))
     return [run.id for run in dead]
 
 
@@ -39,16 +39,16 @@ def _is_dead(run: Run) -> bool:
     return goes_on and process.is_gone(run.process)
 
 
-def _end(shop: Workshop, run: Run, said: str) -> None:
+def _end(ctx: Context, run: Run, said: str) -> None:
     error = said or f"the process that ran it (pid {run.process[0]}) was killed"
     if not run.claimed:
         ended = RunFinished(run=run.id, job=run.job, status="failed", seconds=0.0, error=error)
-        shop.journal.append(ended, once=f"buried:{run.id}")
+        ctx.journal.append(ended, once=f"buried:{run.id}")
     elif run.judged or run.status == "stopped":
-        shop.journal.append(done(run), once=f"done:{run.id}")
+        ctx.journal.append(done(run), once=f"done:{run.id}")
     else:
         lost = RunLost(run=run.id, job=run.job, error=error)
-        shop.journal.append(lost, once=f"lost:{run.id}")
+        ctx.journal.append(lost, once=f"lost:{run.id}")
 
 
 def done(run: Run) -> RunDone:

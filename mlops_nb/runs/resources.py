@@ -1,19 +1,16 @@
 """What a machine has for sweeps: cores, GPUs, and pools by their names."""
 
-import importlib
 import os
-import pkgutil
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from importlib.metadata import entry_points
 
-import mlops_nb.runs.pools
+from mlops_nb import plugins
 from mlops_nb.errors import Refused
 from mlops_nb.runs import sweep_history
 
-GROUP = "mlops_nb.runs.pools"
+POOLS = "mlops_nb.runs.pools"
 OURS = ("MLOPS_NB_", "MLFLOW_TRACKING_URI")  # what settings come from
 ANSWER_WITHIN = 20.0  # s: a driver that hangs is as good as none
 
@@ -46,15 +43,10 @@ def pool(name: str) -> Callable[[int], Executor]:
 
     Raises Refused where there is none of that name.
     """
-    own = {found.name for found in pkgutil.iter_modules(mlops_nb.runs.pools.__path__)}
-    if name in own:
-        made: Callable[[int], Executor] = importlib.import_module(f"{GROUP}.{name}").pool
-        return made
-    foreign = {found.name: found for found in entry_points(group=GROUP)}
-    if name in foreign:
-        loaded: Callable[[int], Executor] = foreign[name].load()
-        return loaded
+    found: Callable[[int], Executor] | None = plugins.find(POOLS, name, "pool")
+    if found is not None:
+        return found
     raise Refused(
         f"there is no pool {name!r} to run on",
-        fix=f"give one of {', '.join(sorted({*own, *foreign}))}",
+        fix=f"give one of {', '.join(plugins.names(POOLS))}",
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb import files
-from mlops_nb.context import Tell, Workshop
+from mlops_nb.context import Context, Notify
 from mlops_nb.engine import run as run_verb
 from mlops_nb.engine.task import Executor, Limits, Source, Task
 from mlops_nb.errors import NotFound, Refused
@@ -46,7 +46,7 @@ LONGEST_PAUSE = 60.0  # s between one try and the next
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RunRequest:
     """What was asked of one run."""
 
     given: Mapping[str, Value]
@@ -57,7 +57,7 @@ class Wish:
 
 
 def run(  # noqa: PLR0913  what a person may ask of a run
-    shop: Workshop,
+    ctx: Context,
     source: Source,
     parameters: Mapping[str, Value],
     *,
@@ -66,7 +66,7 @@ def run(  # noqa: PLR0913  what a person may ask of a run
     rules: Rules,
     resume: str = "",
     part: Part = ALONE,
-    tell: Tell,
+    notify: Notify,
 ) -> history.Run:
     """Run a notebook, as far as it does not stand by earlier runs, and record it.
 
@@ -77,77 +77,77 @@ def run(  # noqa: PLR0913  what a person may ask of a run
     for step in (rules.only, rules.start):
         _refuse_unknown(source, step)
     if resume:
-        parameters = {**_parameters_of(shop, source, resume), **parameters}
+        parameters = {**_parameters_of(ctx, source, resume), **parameters}
     given = params.checked(parameters, source.pipeline.parameters, source.path.name)
     for attempt in range(limits.retries + 1):
-        wish = Wish(given, output, limits, rules, part)
-        name, stands = _once(shop, source, wish, tell)
-        done = shop.run_of(name)
+        request = RunRequest(given, output, limits, rules, part)
+        name, stands = _once(ctx, source, request, notify)
+        done = ctx.run_of(name)
         if done.status != "failed" or attempt == limits.retries:
             break
         pause = min(LONGEST_PAUSE, 2.0**attempt)
         event = RunRetried(run=name, attempt=attempt + 1, of=limits.retries, seconds=pause)
-        shop.record([event], tell)
+        ctx.record([event], notify)
         time.sleep(pause)
     if part.sweep:
         return done
-    if not stands or _mirror_is_behind(shop):  # a run of which all stands can wait
-        catch_up.behind(shop)
-    return shop.run_of(name)
+    if not stands or _mirror_is_behind(ctx):  # a run of which all stands can wait
+        catch_up.behind(ctx)
+    return ctx.run_of(name)
 
 
-def _once(shop: Workshop, source: Source, wish: Wish, tell: Tell) -> tuple[str, bool]:
+def _once(ctx: Context, source: Source, request: RunRequest, notify: Notify) -> tuple[str, bool]:
     """Run a notebook once; return the run's id, and whether all of it stood."""
-    python = shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
-    name = shop.new_run()
-    values = {p.name: p.value for p in source.pipeline.parameters} | dict(wish.given)
-    shop.prepare_folder()
-    scratch = shop.scratch("reuse")
+    python = ctx.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
+    name = ctx.new_run()
+    values = {p.name: p.value for p in source.pipeline.parameters} | dict(request.given)
+    ctx.prepare_folder()
+    scratch = ctx.scratch("reuse")
     try:
         ledger = ledger_of(
-            shop,
+            ctx,
             source,
             values,
-            rules=wish.rules,
+            rules=request.rules,
             scratch=scratch,
             python=python,
-            environment=wish.part.environment,
+            environment=request.part.environment,
         )
-        packages.note(shop, name, python)
+        packages.note(ctx, name, python)
         task = run_verb.task_of(
             source,
             run=name,
             folder=source.path.parent,
-            output=wish.output or shop.run_folder(name) / source.path.name,
-            parameters=wish.given,
-            environment={**shop.kernel_environment(), **wish.part.environment},
-            limits=wish.limits,
+            output=request.output or ctx.run_folder(name) / source.path.name,
+            parameters=request.given,
+            environment={**ctx.kernel_environment(), **request.part.environment},
+            limits=request.limits,
             reuse=ledger,
         )
-        return name, _execute(shop, source, task, ledger, wish.part, tell)
+        return name, _execute(ctx, source, task, ledger, request.part, notify)
     finally:
-        shop.drop(scratch)
+        ctx.drop(scratch)
 
 
 def _execute(
-    shop: Workshop, source: Source, task: Task, ledger: Ledger, part: Part, tell: Tell
+    ctx: Context, source: Source, task: Task, ledger: Ledger, part: Part, notify: Notify
 ) -> bool:
     """Execute a task and record it; return whether all of it stood."""
-    executor, stands = _executor(shop, source, ledger)
+    executor, stands = _executor(ctx, source, ledger)
     if not (stands or part.sweep) and logs_to_mlflow(source):
-        catch_up.prepare(shop)
+        catch_up.prepare(ctx)
     graph, mermaid = render.as_json(source.pipeline), render.as_mermaid(source.pipeline)
-    shop.write_graph(task.run, graph, mermaid)
+    ctx.write_graph(task.run, graph, mermaid)
     events = run_verb.run(
         task,
         executor=executor,
-        notebook=shop.relative(source.path),
+        notebook=ctx.relative(source.path),
         values=ledger.parameters,
         process=process.mine(),
         sweep=part.sweep,
         shared=part.shared,
     )
-    shop.record_until_stopped(events, task.run, tell)
+    ctx.record_until_stopped(events, task.run, notify)
     return stands
 
 
@@ -157,10 +157,10 @@ def logs_to_mlflow(source: Source) -> bool:
     return any("mlflow" in line and not ONLY_IMPORTS.fullmatch(line) for line in lines)
 
 
-def _mirror_is_behind(shop: Workshop) -> bool:
+def _mirror_is_behind(ctx: Context) -> bool:
     """Say whether MLflow has yet to learn of anything that really ran."""
-    place = int(shop.journal.place("mlflow") or 0)
-    ended = shop.journal.read(after=place, kinds=(RunFinished,))
+    place = int(ctx.journal.place("mlflow") or 0)
+    ended = ctx.journal.read(after=place, kinds=(RunFinished,))
     return any(isinstance(e, RunFinished) and not e.stood for e in ended)
 
 
@@ -173,7 +173,7 @@ def _refuse_unknown(source: Source, step: str) -> None:
         )
 
 
-def _executor(shop: Workshop, source: Source, ledger: Ledger) -> tuple[Executor, bool]:
+def _executor(ctx: Context, source: Source, ledger: Ledger) -> tuple[Executor, bool]:
     """Return what executes a run: a replay where everything stands, else a kernel."""
     from mlops_nb.engine.replay import Replay
 
@@ -186,11 +186,11 @@ def _executor(shop: Workshop, source: Source, ledger: Ledger) -> tuple[Executor,
         except NotFound:  # outputs that are gone or damaged: they are made again
             ledger.reset()
     ledger.reset()
-    return shop.executor, False
+    return ctx.executor, False
 
 
 def ledger_of(  # noqa: PLR0913  what decides about reuse
-    shop: Workshop,
+    ctx: Context,
     source: Source,
     values: Mapping[str, Value],
     *,
@@ -206,28 +206,28 @@ def ledger_of(  # noqa: PLR0913  what decides about reuse
     """
     return Ledger(
         source=source,
-        notebook=notebook or shop.relative(source.path),
-        records=records_of(shop, notebook or shop.relative(source.path)),
-        store=shop.store,
+        notebook=notebook or ctx.relative(source.path),
+        records=records_of(ctx, notebook or ctx.relative(source.path)),
+        store=ctx.store,
         folder=scratch,
-        environment=shop.environments.digest(python),
-        variables={**shop.environment, **shop.kernel_environment(), **environment},
+        environment=ctx.environments.digest(python),
+        variables={**ctx.environment, **ctx.kernel_environment(), **environment},
         parameters=values,
-        at=shop.now(),
+        at=ctx.now(),
         rules=rules,
         chance=random.random,
     )
 
 
-def why(shop: Workshop, source: Source, step: str) -> dict[str, Any]:
+def why(ctx: Context, source: Source, step: str) -> dict[str, Any]:
     """Return whether a step would run now, and why, as `why --json` prints it.
 
     Raises NotFound where there is no such step.
     """
     _refuse_unknown(source, step)
-    python = shop.environments.interpreter(source.notebook.kernel)
+    python = ctx.environments.interpreter(source.notebook.kernel)
     values = {p.name: p.value for p in source.pipeline.parameters}
-    ledger = ledger_of(shop, source, values, rules=Rules(), scratch=Path(), python=python)
+    ledger = ledger_of(ctx, source, values, rules=Rules(), scratch=Path(), python=python)
     runs_before: list[str] = []
     for unit in ledger.units:
         standing = ledger.standing(unit.cells[0], kernel=False)
@@ -249,17 +249,15 @@ def why(shop: Workshop, source: Source, step: str) -> dict[str, Any]:
     raise NotFound(f"step {step!r} computes nothing", fix="give one that does")
 
 
-def records_of(shop: Workshop, notebook: str) -> dict[str, list[Mapping[str, Any]]]:
+def records_of(ctx: Context, notebook: str) -> dict[str, list[Mapping[str, Any]]]:
     """Return what is recorded of a notebook's units, newest first; the journal is the source.
 
     What was read of it before is kept beside it, so that a long journal is not read every time.
     """
-    if not shop.knows_anything:
+    if not ctx.knows_anything:
         return {}
     cache = (
-        shop.settings.folder
-        / "reuse"
-        / f"{hashlib.sha256(notebook.encode()).hexdigest()[:24]}.json"
+        ctx.settings.folder / "reuse" / f"{hashlib.sha256(notebook.encode()).hexdigest()[:24]}.json"
     )
     known: dict[str, Any] = {"after": 0, "records": {}}
     if cache.is_file():
@@ -268,7 +266,7 @@ def records_of(shop: Workshop, notebook: str) -> dict[str, list[Mapping[str, Any
         except ValueError:
             cache.unlink()  # half a file of an older version: it is made anew
     records, after = known["records"], known["after"]
-    for event in shop.journal.read(after=known["after"], kinds=(StepRecorded,)):
+    for event in ctx.journal.read(after=known["after"], kinds=(StepRecorded,)):
         after = max(after, event.id)
         if isinstance(event, StepRecorded) and event.record.get("notebook") == notebook:
             kept = [dict(event.record, run=event.run), *records.get(event.unit, [])]
@@ -279,12 +277,12 @@ def records_of(shop: Workshop, notebook: str) -> dict[str, list[Mapping[str, Any
     return found
 
 
-def records_behind(shop: Workshop, done: history.Run) -> dict[str, Mapping[str, Any]]:
+def records_behind(ctx: Context, done: history.Run) -> dict[str, Mapping[str, Any]]:
     """Return what stands behind each unit of a run: recorded by it, or by the run it stood by."""
-    events = list(shop.journal.read(run=done.id))
+    events = list(ctx.journal.read(run=done.id))
     found = {e.unit: e.record for e in events if isinstance(e, StepRecorded)}
     left = {e.step: e.values for e in events if isinstance(e, StepObserved)}
-    for unit, records in records_of(shop, done.notebook).items():
+    for unit, records in records_of(ctx, done.notebook).items():
         for record in records:
             values, known = record["values"], left.get(record["step"], {})
             same = all(values[n]["digest"] == v["digest"] for n, v in known.items() if n in values)
@@ -312,15 +310,15 @@ def checked_output(here: Path, output: str | Path | None, source: Path) -> Path 
     return target
 
 
-def _parameters_of(shop: Workshop, source: Source, resume: str) -> dict[str, Value]:
+def _parameters_of(ctx: Context, source: Source, resume: str) -> dict[str, Value]:
     """Return the parameters of a run that is to be resumed."""
-    done = shop.run_of(resume)
+    done = ctx.run_of(resume)
     if done.status == "finished":
         raise Refused(
             f"run {resume!r} finished: there is nothing to resume",
             fix=f"mlops-nb run {source.path.name}",
         )
-    if done.notebook != shop.relative(source.path):
+    if done.notebook != ctx.relative(source.path):
         raise Refused(
             f"run {resume!r} is of {done.notebook!r}, not of {source.path.name!r}",
             fix=f"mlops-nb run {done.notebook} --resume {resume}",

@@ -3,7 +3,7 @@
 import os
 import time
 
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.errors import Refused, Unreachable
 from mlops_nb.events import SweepFinished
 from mlops_nb.runs import history, process, reap
@@ -14,34 +14,34 @@ LOOK_EVERY = 0.1  # s
 PATIENCE = 120.0  # s: a kernel may take its time, and MLflow is told at the end
 
 
-def sweeps(shop: Workshop) -> dict[str, Sweep]:
+def sweeps(ctx: Context) -> dict[str, Sweep]:
     """Return every sweep by its id; those whose process is gone have ended."""
-    if not shop.knows_anything:
+    if not ctx.knows_anything:
         return {}
-    reap.bury(shop)
-    found = Fold(shop.journal.read()).sweeps
+    reap.reap(ctx)
+    found = Fold(ctx.journal.read()).sweeps
     for sweep in found.values():
         if sweep.status == "running" and process.is_gone(sweep.process):
             error = f"the process that led it (pid {sweep.process[0]}) was killed"
             ended = SweepFinished(sweep=sweep.id, status="failed", seconds=0.0, error=error)
-            shop.journal.append(ended, once=f"buried:{sweep.id}:{sweep.process}")
+            ctx.journal.append(ended, once=f"buried:{sweep.id}:{sweep.process}")
             sweep.status, sweep.error = "failed", error
     return found
 
 
-def stop(shop: Workshop, name: str, patience: float = PATIENCE) -> Run | Sweep:
+def stop(ctx: Context, name: str, patience: float = PATIENCE) -> Run | Sweep:
     """Stop a run or a sweep, wait until the journal says that it ended, and return it.
 
     Raises Refused for one that is over or of another machine, NotFound where there is none, and
     Unreachable where it does not end.
     """
-    found = _find(shop, name)
+    found = _find(ctx, name)
     _refuse(name, found)
     process.end(found.process)
     until = time.monotonic() + patience
     while found.status in history.OPEN and time.monotonic() < until:
         time.sleep(LOOK_EVERY)
-        found = _find(shop, name)
+        found = _find(ctx, name)
     if found.status in history.OPEN:
         raise Unreachable(
             f"{name!r} was asked to stop and has not in {patience:.0f} s",
@@ -50,12 +50,12 @@ def stop(shop: Workshop, name: str, patience: float = PATIENCE) -> Run | Sweep:
     return found
 
 
-def _find(shop: Workshop, name: str) -> Run | Sweep:
-    known = sweeps(shop)
+def _find(ctx: Context, name: str) -> Run | Sweep:
+    known = sweeps(ctx)
     if name in known:
         return known[name]
-    reap.bury(shop)
-    return shop.run_of(name)
+    reap.reap(ctx)
+    return ctx.run_of(name)
 
 
 def _refuse(name: str, found: Run | Sweep) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, replace
 
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.engine.task import Source
 from mlops_nb.errors import Failed, NotFound, Refused, Unreachable
 from mlops_nb.events import SweepFinished, SweepStarted
@@ -22,7 +22,7 @@ from mlops_nb.runs import sweep_history as record
 from mlops_nb.runs.history import Run
 from mlops_nb.runs.run import Part
 from mlops_nb.runs.sweep_history import Sweep
-from mlops_nb.runs.sweep_point import Desk, Done, Point, run_point
+from mlops_nb.runs.sweep_point import Done, Point, Workspace, run_point
 
 Watch = Callable[[Sweep], None]
 LOOK_EVERY = 0.4  # s: how soon what happens to a point is told
@@ -31,7 +31,7 @@ TRIES = 2  # of a point whose worker died before it began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SweepOptions:
     """What a person asked of a sweep.
 
     workers: how many points run at once; None: one for each GPU, or else each core
@@ -49,12 +49,12 @@ class Wish:
 
 
 def sweep(
-    shop: Workshop,
+    ctx: Context,
     source: Source,
     grid: grids.Grid,
     parameters: Mapping[str, Value],
     *,
-    wish: Wish,
+    options: SweepOptions,
     watch: Watch,
 ) -> Sweep:
     """Run a notebook at every point of a grid, record each as a run, and return the sweep.
@@ -64,58 +64,66 @@ def sweep(
     Raises Refused before anything ran. Where `best` names a metric that no point has, the sweep
     says so in its `error`.
     """
-    make_pool = resources.pool(wish.on)
-    started, before = _started(shop, source, grid, parameters, wish)
-    shop.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
-    shop.prepare_folder()
+    make_pool = resources.pool(options.on)
+    started, before = _started(ctx, source, grid, parameters, options)
+    ctx.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
+    ctx.prepare_folder()
     if run_run.logs_to_mlflow(source):
-        catch_up.prepare(shop)
-    course = Course(shop, source, started, before, watch)
+        catch_up.prepare(ctx)
+    active = ActiveSweep(ctx, source, started, before, watch)
     with make_pool(started.workers) as pool:
-        status = course.run(pool)
-    return course.end(status)
+        status = active.run(pool)
+    return active.end(status)
 
 
 def _started(
-    shop: Workshop, source: Source, grid: grids.Grid, parameters: Mapping[str, Value], wish: Wish
+    ctx: Context,
+    source: Source,
+    grid: grids.Grid,
+    parameters: Mapping[str, Value],
+    options: SweepOptions,
 ) -> tuple[SweepStarted, Sweep | None]:
     """Return the event that starts a sweep, and what is known of the one that it goes on with."""
     known, where = source.pipeline.parameters, source.path.name
-    before = _resumed(shop, source, grid, parameters, wish) if wish.resume else None
+    before = _resumed(ctx, source, grid, parameters, options) if options.resume else None
     if before is not None:
         grid, parameters = before.grid, before.parameters
     given = params.checked(parameters, known, where)
     axes = grids.checked(grid, given, known, where)
     count = len(grids.points(axes))
-    workers = wish.workers or len(resources.gpus(shop.environment)) or resources.cores()
+    workers = options.workers or len(resources.gpus(ctx.environment)) or resources.cores()
     return SweepStarted(
-        sweep=before.id if before else shop.new_run(),
-        notebook=shop.relative(source.path),
+        sweep=before.id if before else ctx.new_run(),
+        notebook=ctx.relative(source.path),
         grid={name: list(values) for name, values in axes.items()},
         parameters=given,
         shared=grids.shared(source.pipeline, axes) if count > 1 else (),
         workers=min(workers, count),
-        by=wish.best or (before.by if before else ""),
-        fresh=wish.fresh or (before is not None and before.fresh),
+        by=options.best or (before.by if before else ""),
+        fresh=options.fresh or (before is not None and before.fresh),
         digest=_digest(source),
         process=process.mine(),
     ), before
 
 
 def _resumed(
-    shop: Workshop, source: Source, grid: grids.Grid, parameters: Mapping[str, Value], wish: Wish
+    ctx: Context,
+    source: Source,
+    grid: grids.Grid,
+    parameters: Mapping[str, Value],
+    options: SweepOptions,
 ) -> Sweep:
     """Return the sweep that is to go on. Raises Refused where it cannot."""
     if grid or parameters:
         raise Refused(
             "--resume takes the grid and the parameters of the sweep",
-            fix=f"mlops-nb sweep {source.path.name} --resume {wish.resume}",
+            fix=f"mlops-nb sweep {source.path.name} --resume {options.resume}",
         )
-    found = stop.sweeps(shop).get(wish.resume)
+    found = stop.sweeps(ctx).get(options.resume)
     if found is None:
         fix = f"start one: mlops-nb sweep {source.path.name} -g NAME=V1,V2"
-        raise NotFound(f"there is no sweep {wish.resume!r}", fix=fix)
-    if found.notebook != shop.relative(source.path):
+        raise NotFound(f"there is no sweep {options.resume!r}", fix=fix)
+    if found.notebook != ctx.relative(source.path):
         raise Refused(
             f"sweep {found.id!r} is of {found.notebook!r}, not of {source.path.name!r}",
             fix=f"mlops-nb sweep {found.notebook} --resume {found.id}",
@@ -130,37 +138,35 @@ def _digest(source: Source) -> str:
     return hashlib.sha256(texts.encode()).hexdigest()
 
 
-class Course:
+class ActiveSweep:
     """One sweep while it goes on."""
 
     def __init__(
         self,
-        shop: Workshop,
+        ctx: Context,
         source: Source,
         started: SweepStarted,
         before: Sweep | None,
         watch: Watch,
     ) -> None:
-        self.shop, self.source, self.watch = shop, source, watch
+        self.ctx, self.source, self.watch = ctx, source, watch
         self.began = time.monotonic()
-        earlier = () if before is None else shop.journal.read()
+        earlier = () if before is None else ctx.journal.read()
         self.fold = record.Fold(earlier, only=started.sweep)
-        (event,) = shop.record([started])
+        (event,) = ctx.record([started])
         self.fold.take(event)
         self.last = event.id
         self.sweep = self.fold.sweeps[started.sweep]
-        settings = tuple(
-            (n, v) for n, v in shop.environment.items() if n.startswith(resources.OURS)
-        )
-        self.desk = Desk(
-            root=shop.root, notebook=source.path, document=source.document, settings=settings
+        settings = tuple((n, v) for n, v in ctx.environment.items() if n.startswith(resources.OURS))
+        self.workspace = Workspace(
+            root=ctx.root, notebook=source.path, document=source.document, settings=settings
         )
         self.free = deque(
             record.places(
                 started.workers,
                 resources.cores(),
-                resources.gpus(shop.environment),
-                shop.environment,
+                resources.gpus(ctx.environment),
+                ctx.environment,
             )
         )
         self.running: dict[Future[Done], tuple[int | None, dict[str, str]]] = {}
@@ -196,7 +202,7 @@ class Course:
         if number is None:
             rules = replace(rules, steps=sweep.shared)
         point = Point(
-            desk=self.desk,
+            workspace=self.workspace,
             parameters={**sweep.parameters, **sweep.points[number or 0]},
             rules=rules,
             part=Part(sweep=sweep.id, shared=number is None, environment=place),
@@ -215,13 +221,13 @@ class Course:
             except BrokenExecutor:
                 again += self._died(number)
             else:
-                self.shop.warnings.extend(came.warnings)
+                self.ctx.warnings.extend(came.warnings)
         self._look()
         return again
 
     def _look(self) -> None:
         """Take in what was written since, and show it."""
-        for event in self.shop.journal.read(after=self.last):
+        for event in self.ctx.journal.read(after=self.last):
             self.last = event.id
             self.fold.take(event)
         self.watch(self.sweep)
@@ -232,7 +238,7 @@ class Course:
         run = self._run_of(number)
         if run is not None:  # it may be dying still, when its pool knows already
             process.has_gone(run.process, DIES_WITHIN)
-        reap.bury(self.shop)
+        reap.reap(self.ctx)
         self._look()
         if number is None or self._run_of(number) is not None:
             return []
@@ -264,17 +270,17 @@ class Course:
 
     def _stands(self) -> bool:
         """Say whether what the points share stands by earlier runs."""
-        shop, source, sweep = self.shop, self.source, self.sweep
+        ctx, source, sweep = self.ctx, self.source, self.sweep
         values = {p.name: p.value for p in source.pipeline.parameters}
-        scratch = shop.scratch("reuse")
+        scratch = ctx.scratch("reuse")
         try:
             ledger = run_run.ledger_of(
-                shop,
+                ctx,
                 source,
                 {**values, **sweep.parameters, **sweep.points[0]},
                 rules=Rules(steps=sweep.shared),
                 scratch=scratch,
-                python=shop.environments.interpreter(source.notebook.kernel),
+                python=ctx.environments.interpreter(source.notebook.kernel),
                 environment=self.free[0],
             )
             cells = [u.cells[0] for u in ledger.units if u.cells[0] in ledger.needed]
@@ -282,7 +288,7 @@ class Course:
         except NotFound:  # outputs that are gone or damaged
             return False
         finally:
-            shop.drop(scratch)
+            ctx.drop(scratch)
 
     def _stop(self) -> None:
         """Stop what runs, as `stop RUN` does, and wait until the journal says so."""
@@ -308,7 +314,7 @@ class Course:
         ended = SweepFinished(
             sweep=self.sweep.id, status=status, seconds=seconds, error=error, best=self.sweep.best
         )
-        self.shop.record([ended])
+        self.ctx.record([ended])
 
     def end(self, status: str) -> Sweep:
         """Name the best point, record the end, let the mirrors catch up, and return the sweep."""
@@ -319,6 +325,6 @@ class Course:
         except Failed as failed:
             error = failed.what  # whoever asked is told by `best` as well
         self._finish(status, error)
-        catch_up.behind(self.shop)
+        catch_up.behind(self.ctx)
         self._look()
         return self.sweep

@@ -170,7 +170,7 @@ def best(runs: Sequence[Run], by: str) -> Run | None:
     finished = [r for r in runs if r.status == "finished"]
     if not by or not finished:
         return None
-    name, lowest = wish(by)
+    name, lowest = options(by)
     rated = [
         (r.metrics[name], r)
         for r in finished
@@ -186,7 +186,7 @@ def best(runs: Sequence[Run], by: str) -> Run | None:
     return chosen[1]
 
 
-def wish(by: str) -> tuple[str, bool]:
+def options(by: str) -> tuple[str, bool]:
     """Return the metric that `--best` names, and whether its lowest value is the best.
 
     >>> wish("auc"), wish("rmse:min"), wish("auc:max")

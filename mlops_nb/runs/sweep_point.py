@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.context import Workshop, real_time, silence
+from mlops_nb.context import Context, ignore, real_time
 from mlops_nb.engine.task import Source
 from mlops_nb.errors import MlopsError
 from mlops_nb.notebook import load
@@ -20,7 +20,7 @@ from mlops_nb.runs.run import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Workspace:
     """Where the points of a sweep are run from: the same for all of them.
 
     settings: the variables that the project's settings come from
@@ -37,7 +37,7 @@ class Desk:
 class Point:
     """One run of a sweep."""
 
-    desk: Desk
+    workspace: Workspace
     parameters: Mapping[str, Value]
     rules: Rules
     part: Part
@@ -58,33 +58,33 @@ def run_point(point: Point) -> Done:
     """
     with _stoppable():
         try:
-            shop = _shop(point.desk.root, point.desk.settings)
+            ctx = _shop(point.workspace.root, point.workspace.settings)
             done = run_run.run(
-                shop,
-                _source(point.desk),
+                ctx,
+                _source(point.workspace),
                 point.parameters,
                 output=None,
                 rules=point.rules,
                 part=point.part,
-                tell=silence,
+                notify=ignore,
             )
         except KeyboardInterrupt:
             return Done(run="")
-        warned = tuple(shop.warnings)
-        shop.warnings.clear()
+        warned = tuple(ctx.warnings)
+        ctx.warnings.clear()
         return Done(run=done.id, warnings=warned)
 
 
 @lru_cache(maxsize=1)
-def _shop(root: Path, settings: tuple[tuple[str, str], ...]) -> Workshop:
+def _shop(root: Path, settings: tuple[tuple[str, str], ...]) -> Context:
     """Return the project's adapters: a process keeps them from point to point."""
     import os
 
-    return Workshop(root, {**os.environ, **dict(settings)}, real_time)
+    return Context(root, {**os.environ, **dict(settings)}, real_time)
 
 
-def _source(desk: Desk) -> Source:
-    return load.capture(desk.notebook, desk.document)
+def _source(workspace: Workspace) -> Source:
+    return load.capture(workspace.notebook, workspace.document)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mlops_nb import git
-from mlops_nb.context import Tell, Workshop, real_time, silence
+from mlops_nb.context import Context, Notify, ignore, real_time
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Event, RunLost, RunQueued
 from mlops_nb.integrations import catch_up
@@ -31,22 +31,22 @@ STARTS = 3  # of a run whose process ends before it takes the run
 Note = Callable[[str], None]
 
 
-def seen(shop: Workshop) -> str | None:
+def seen(ctx: Context) -> str | None:
     """Return when a scheduler was last seen, None where none ever was."""
-    return (shop.journal.place(SEEN) or None) if shop.knows_anything else None
+    return (ctx.journal.place(SEEN) or None) if ctx.knows_anything else None
 
 
-def is_running(shop: Workshop) -> bool:
+def is_running(ctx: Context) -> bool:
     """Say whether a scheduler was seen within the last two minutes."""
-    last = seen(shop)
+    last = seen(ctx)
     return last is not None and real_time() - datetime.fromisoformat(last) < FRESH
 
 
-def next_due(shop: Workshop, job: Job, state: JobState) -> datetime | None:
+def next_due(ctx: Context, job: Job, state: JobState) -> datetime | None:
     """Return when a job runs next, in its own zone, None where it has no schedule or rests."""
     if job.schedule is None or state.status != "active":
         return None
-    return next(schedule.ticks(job.schedule, shop.clock()))
+    return next(schedule.ticks(job.schedule, ctx.clock()))
 
 
 @dataclass(slots=True)
@@ -61,8 +61,8 @@ class Started:
 class Leader:
     """What leads: it holds nothing that the journal does not, but for its own children."""
 
-    shop: Workshop
-    tell: Tell = silence
+    ctx: Context
+    notify: Notify = ignore
     note: Note = lambda _: None
     slots: int = 0
     board: agenda.Board = field(default_factory=agenda.Board)
@@ -81,10 +81,10 @@ class Leader:
 
     def look(self) -> None:
         """Do all there is to do now: it takes no time but for what is due."""
-        shop = self.shop
-        shop.journal.place(SEEN, real_time().isoformat())
+        ctx = self.ctx
+        ctx.journal.place(SEEN, real_time().isoformat())
         self.take_in()
-        if reap.bury(shop, self.board.open, self._silent()):
+        if reap.reap(ctx, self.board.open, self._silent()):
             self.take_in()
         self._queue_tries()
         self._queue_due()
@@ -92,16 +92,16 @@ class Leader:
         self._queue_signals()
         self.take_in()
         self._start()
-        watch.look(shop, shop.now(), data=self._arrivals())
+        watch.look(ctx, ctx.now(), data=self._arrivals())
         if time.monotonic() - self.mirrored > MIRROR_EVERY:
             self.mirrored = time.monotonic()
-            catch_up.behind(shop)
+            catch_up.behind(ctx)
         self._complain()
 
     def _complain(self) -> None:
         """Note what did not answer, once for as long as it stays the same."""
-        said = [str(error) for error in self.shop.warnings]
-        self.shop.warnings.clear()
+        said = [str(error) for error in self.ctx.warnings]
+        self.ctx.warnings.clear()
         for text in dict.fromkeys(said):
             if text not in self.complaints:
                 self.note(text.replace("error:", "warning:", 1))
@@ -111,24 +111,24 @@ class Leader:
         """Read what was written since."""
         kinds = (*history.COURSE, *history.STEPS, *registry.KINDS, *agenda.SIGNALS)
         changed = not self.last
-        for event in self.shop.journal.read(after=self.last, kinds=kinds):
+        for event in self.ctx.journal.read(after=self.last, kinds=kinds):
             self.last = event.id
             self.board.take(event)
             changed = changed or isinstance(event, registry.KINDS)
             self._say(event)
         if not changed:
             return
-        self.states = self.shop.jobs()
+        self.states = self.ctx.jobs()
         self.jobs = wired.readable(self.states, self.note)
 
     def _say(self, event: Event) -> None:
         if event.run in self.children:
-            self.tell(event)
+            self.notify(event)
 
     # what is due
 
     def _queue_due(self) -> None:
-        now = self.shop.now()
+        now = self.ctx.now()
         for name, job in self.jobs.items():
             if self.states[name].status != "active" or job.schedule is None:
                 continue
@@ -140,10 +140,10 @@ class Leader:
                 self._queue(event, agenda.tick_key(name, tick))
 
     def _queue(self, event: Event, once: str) -> None:
-        named = replace(event, run=self.shop.new_run())
+        named = replace(event, run=self.ctx.new_run())
         if isinstance(named, RunQueued):
-            named = replace(named, commit=git.of(self.shop.root))
-        written = self.shop.journal.append(named, once=once)
+            named = replace(named, commit=git.of(self.ctx.root))
+        written = self.ctx.journal.append(named, once=once)
         if written is None:
             return
         self.take_in()
@@ -159,31 +159,31 @@ class Leader:
             over = run.lost or run.exit_status is not None
             if job is None or run.finished < self.states[run.job].applied:
                 continue  # more `retries` do not bring back what failed under an older definition
-            if over and trigger.queue_next(self.shop, job, run):
+            if over and trigger.queue_next(self.ctx, job, run):
                 self.note(f"{run.job}: run {run.id} {run.error or run.status}; tried again")
 
     def _queue_signals(self) -> None:
-        for event, once in poll.signals(self.shop, self.jobs, self.states, self.board):
+        for event, once in poll.signals(self.ctx, self.jobs, self.states, self.board):
             self._queue(event, once)
 
     def _evaluate(self) -> None:
         """Start what holds the champions against the data, where a trigger asks for it."""
         for name in [n for n, p in self.evaluations.items() if p.poll() is not None]:
             del self.evaluations[name]
-        for name in poll.to_evaluate(self.shop, self.jobs, self.states, self.board):
+        for name in poll.to_evaluate(self.ctx, self.jobs, self.states, self.board):
             if name not in self.evaluations:
                 self.note(f"{name}: its champion is held against the data as it is")
-                self.evaluations[name] = worker.launch_evaluation(self.shop, name)
+                self.evaluations[name] = worker.launch_evaluation(self.ctx, name)
 
     # processes
 
     def _start(self) -> None:
         self._reap()
         free = self.slots - sum(map(agenda.at_work, self.board.open.values())) - len(self.starting)
-        for run in agenda.ready(self.board, self.shop.now()):
+        for run in agenda.ready(self.board, self.ctx.now()):
             if free <= 0 or run.id in self.children:
                 continue
-            self.children[run.id] = Started(worker.launch(self.shop, run.id))
+            self.children[run.id] = Started(worker.launch(self.ctx, run.id))
             free -= 1
 
     def _arrivals(self) -> dict[str, tuple[datetime, timedelta]] | None:
@@ -205,18 +205,18 @@ class Leader:
             child = self.children[run_id]
             if child.popen.poll() is None:
                 continue
-            run = self.shop.run_of(run_id)
+            run = self.ctx.run_of(run_id)
             busy = any(agenda.at_work(r) for r in self.board.open.values() if r.job == run.job)
             if run.status != "queued" or busy:
                 del self.children[run_id]
             elif child.times < STARTS:
-                again = worker.launch(self.shop, run_id)
+                again = worker.launch(self.ctx, run_id)
                 self.children[run_id] = Started(again, child.times + 1)
             else:
                 del self.children[run_id]
-                log = self.shop.run_folder(run_id) / worker.LOG
+                log = self.ctx.run_folder(run_id) / worker.LOG
                 error = f"its process ended before it began, {STARTS} times: see {log}"
-                self.shop.journal.append(
+                self.ctx.journal.append(
                     RunLost(run=run_id, job=run.job, error=error), once=f"lost:{run_id}"
                 )
 
@@ -229,7 +229,7 @@ class Leader:
         for run in self.board.open.values():
             if not agenda.at_work(run):
                 continue
-            beat = self.shop.journal.place(worker.beat_of(run.job))
+            beat = self.ctx.journal.place(worker.beat_of(run.job))
             known, since = self.beats.get(run.job, ("", 0.0))
             if beat != known or not since:
                 self.beats[run.job] = (beat, time.monotonic())
@@ -246,27 +246,27 @@ class Leader:
         return any(run.trigger != "promote" for run in self.board.open.values())
 
 
-def once(shop: Workshop, tell: Tell = silence, note: Note = lambda _: None) -> list[Run]:
+def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> list[Run]:
     """Run what is due now, wait until all of it is over, tries included, and return those runs.
 
     A job that cannot start is noted, with its mend, and does not keep the others from running.
     """
-    with shop.journal.holding(LEAD, wait=False) as leads:
+    with ctx.journal.holding(LEAD, wait=False) as leads:
         if not leads:
             note("scheduler: another one leads, and runs what is due")
             return []
-        leader = Leader(shop=shop, tell=tell, note=note)
+        leader = Leader(ctx=ctx, notify=notify, note=note)
         leader.take_in()
         before = {run.id: run.last_event for run in leader.board.runs.values()}
         until = time.monotonic() + poll.SETTLE
         while True:
             leader.look()
-            settling = poll.settling(shop) and time.monotonic() < until
+            settling = poll.settling(ctx) and time.monotonic() < until
             if not (leader.busy or leader.children or leader.evaluations or settling):
                 break
             time.sleep(trigger.LOOK_EVERY)
-        watch.look(shop, shop.now(), wait=True)
-        shop.journal.place(SEEN, real_time().isoformat())
+        watch.look(ctx, ctx.now(), wait=True)
+        ctx.journal.place(SEEN, real_time().isoformat())
     return [
         run
         for run in leader.board.runs.values()
@@ -274,15 +274,15 @@ def once(shop: Workshop, tell: Tell = silence, note: Note = lambda _: None) -> l
     ]
 
 
-def serve(shop: Workshop, tell: Tell, note: Note, slots: int = 0) -> None:
+def serve(ctx: Context, notify: Notify, note: Note, slots: int = 0) -> None:
     """Run what is due until stopped; wait as a stand-by while another scheduler leads."""
-    shop.prepare_folder()
-    with shop.journal.holding(LEAD, wait=False) as leads:
+    ctx.prepare_folder()
+    with ctx.journal.holding(LEAD, wait=False) as leads:
         if leads:
-            _lead(Leader(shop=shop, tell=tell, note=note, slots=slots))
+            _lead(Leader(ctx=ctx, notify=notify, note=note, slots=slots))
     note("scheduler: another one leads; standing by")
-    with shop.journal.holding(LEAD):
-        _lead(Leader(shop=shop, tell=tell, note=note, slots=slots))
+    with ctx.journal.holding(LEAD):
+        _lead(Leader(ctx=ctx, notify=notify, note=note, slots=slots))
 
 
 def _lead(leader: Leader) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb import files
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.errors import Refused
 
 UNIT = """# Written by `mlops-nb scheduler --install`.
@@ -61,16 +61,16 @@ def _quoted(word: str, *, always: bool = False) -> str:
     return found if re.fullmatch(r"[\w@%+=:,./-]+", found) and not always else f'"{found}"'
 
 
-def install(shop: Workshop, workers: int | None = None) -> dict[str, Any]:
+def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
     """Write the service, have systemd verify it, and return what is left to type.
 
     Raises Refused where systemd does not take it; nothing is left behind then.
     """
-    home = shop.environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    mark = hashlib.sha256(str(shop.root).encode()).hexdigest()[:6]
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", shop.root.name) or "project"
+    home = ctx.environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    mark = hashlib.sha256(str(ctx.root).encode()).hexdigest()[:6]
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", ctx.root.name) or "project"
     file = Path(home) / "systemd" / "user" / f"mlops-nb-{name}-{mark}.service"
-    text = unit(shop.root, sys.executable, shop.environment.get("PATH", os.defpath), workers)
+    text = unit(ctx.root, sys.executable, ctx.environment.get("PATH", os.defpath), workers)
     before = file.read_text(encoding="utf-8") if file.exists() else None
     files.write_text(file, text)
     verified, said = _verified(file)

@@ -122,14 +122,14 @@ def test_an_alias_that_somebody_else_moved_is_reported_and_not_obeyed(cellar):
     )
     client(cellar).set_registered_model_alias("wine", "champion", other.version)
     project = open_project(cellar.folder)
-    project.workshop.mirror_now()  # as the scheduler does now and then
-    assert project.workshop.warnings == []
+    project.context.mirror_now()  # as the scheduler does now and then
+    assert project.context.warnings == []
     answer = cellar.type("models")
     assert answer.json["models"][0]["champion"] == now
     assert answer.json["models"][0]["moved"] == other.tags["mlops-nb.version"]
     assert "somebody else moved its alias" in answer.stderr
-    project.workshop.mirror_now()
-    moved = [e for e in project.workshop.journal.read() if type(e).__name__ == "AliasMoved"]
+    project.context.mirror_now()
+    moved = [e for e in project.context.journal.read() if type(e).__name__ == "AliasMoved"]
     assert len(moved) == 1
 
 

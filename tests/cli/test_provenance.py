@@ -28,10 +28,10 @@ class Answering(Project):
     """A project that answers what the verbs ask."""
 
     def diff(self, before: str, after: str):
-        return queries.diff(self.workshop, before, after)
+        return queries.diff(self.context, before, after)
 
     def lineage(self, name: str, *, notebook: str = "", run: str = ""):
-        return queries.behind(self.workshop, name, notebook=notebook, run=run)
+        return queries.behind(self.context, name, notebook=notebook, run=run)
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +100,10 @@ def test_a_run_differs_in_nothing_from_itself(runs, project, capsys):
 
 def test_packages_are_read_where_they_were_noted(runs, project):
     for run in runs[:2]:
-        packages.note(project.workshop, run, sys.executable)
+        packages.note(project.context, run, sys.executable)
     told = project.diff(runs[0], runs[1])
     assert (told["packages"], told["not_recorded"]) == ([], [])
-    known = packages.packages_of(project.workshop, runs[0])
+    known = packages.packages_of(project.context, runs[0])
     assert known is not None
     assert {"pandas", "scikit-learn"} <= set(known)
 
@@ -188,11 +188,11 @@ def test_a_run_whose_notebook_is_gone_keeps_its_digests(runs, project):
 
 
 def test_real_runs_are_told_to_openlineage_once(runs, project):
-    shop = project.workshop
-    file = shop.settings.folder / "lineage-of-a-test.jsonl"
-    log = OpenLineageLog(file=file, root=shop.root, journal=shop.journal)
+    ctx = project.context
+    file = ctx.settings.folder / "lineage-of-a-test.jsonl"
+    log = OpenLineageLog(file=file, root=ctx.root, journal=ctx.journal)
     for _ in range(2):
-        shop.journal.place("openlineage", json.dumps({"id": 0, "bytes": 0}))
+        ctx.journal.place("openlineage", json.dumps({"id": 0, "bytes": 0}))
         log.catch_up()
     events = [json.loads(line) for line in file.read_text().splitlines()]
     for run in runs:
@@ -205,4 +205,4 @@ def test_real_runs_are_told_to_openlineage_once(runs, project):
         if e["run"]["runId"] == run_id(runs[1], "load") and e["eventType"] == "COMPLETE"
     )
     assert load["run"]["facets"]["mlopsNb_step"]["reuse"]["reused"]
-    assert str(shop.root / "more.csv") in {d["name"] for d in load["inputs"]}
+    assert str(ctx.root / "more.csv") in {d["name"] for d in load["inputs"]}

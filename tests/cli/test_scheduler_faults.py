@@ -16,7 +16,7 @@ import pytest
 from typing_in import Terminal
 from wine import TRAIN, wine
 
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.jobs import agenda, execute, trigger, worker
 from mlops_nb.project import Project, open_project
 from mlops_nb.runs import history, reap
@@ -69,15 +69,13 @@ started: list[subprocess.Popen[str]] = []
 
 def queue(project: Project) -> Run:
     """Write the row of a tick, as a leader does before it starts anything."""
-    shop = project.workshop
-    job = execute.live(shop, "wine")[1].job
+    ctx = project.context
+    job = execute.live(ctx, "wine")[1].job
     tick = datetime(2026, 1, 1, 3, tzinfo=UTC) + timedelta(days=next(days))
-    event = replace(
-        agenda.queued(job, "schedule", tick, because="its schedule"), run=shop.new_run()
-    )
-    written = shop.journal.append(event, once=agenda.tick_key("wine", tick))
+    event = replace(agenda.queued(job, "schedule", tick, because="its schedule"), run=ctx.new_run())
+    written = ctx.journal.append(event, once=agenda.tick_key("wine", tick))
     assert written is not None
-    return shop.run_of(written.run)
+    return ctx.run_of(written.run)
 
 
 def until(true: Callable[[], object]) -> None:
@@ -88,7 +86,7 @@ def until(true: Callable[[], object]) -> None:
 
 
 def tries(project: Project, run: Run) -> list[Run]:
-    found = history.runs(project.workshop.journal.read(job="wine")).values()
+    found = history.runs(project.context.journal.read(job="wine")).values()
     return [r for r in found if r.first == run.id]
 
 
@@ -141,7 +139,7 @@ def test_a_leader_killed_before_it_starts_what_it_queued_is_followed_by_one_that
 
 def test_a_process_killed_before_it_takes_its_run_is_started_again(cellar, project):
     run = queue(project)
-    process = worker.launch(project.workshop, run.id)
+    process = worker.launch(project.context, run.id)
     process.kill()
     process.wait()
     schedule(cellar)
@@ -150,7 +148,7 @@ def test_a_process_killed_before_it_takes_its_run_is_started_again(cellar, proje
 
 def test_two_processes_of_one_run_do_it_once(project):
     run = queue(project)
-    both = [worker.launch(project.workshop, run.id) for _ in range(2)]
+    both = [worker.launch(project.context, run.id) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert settle(project, run) == [(1, "finished")]
     assert len(versions(project, run)) == 1
@@ -170,9 +168,9 @@ def test_a_process_killed_in_its_cells_is_tried_again_by_the_leader(cellar, proj
 def test_a_process_killed_between_training_and_judging_releases_nothing(cellar, project):
     run = queue(project)
     file = hold(cellar)
-    process = worker.launch(project.workshop, run.id)
+    process = worker.launch(project.context, run.id)
     working(project, run)
-    with project.workshop.deciding():  # nobody can judge
+    with project.context.deciding():  # nobody can judge
         file.unlink()
         until(lambda: tries(project, run)[0].status == "finished")
         process.kill()
@@ -189,8 +187,8 @@ def test_a_process_killed_after_its_release_is_not_tried_again(cellar, project):
         "import os, sys\n"
         "from mlops_nb.project import open_project\n"
         "from mlops_nb.jobs import execute, worker\n"
-        "shop = open_project('.').workshop\n"
-        "execute.attempt(shop, worker.claim(shop, sys.argv[1]))\n"
+        "ctx = open_project('.').context\n"
+        "execute.attempt(ctx, worker.claim(ctx, sys.argv[1]))\n"
         "os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run(
@@ -224,14 +222,14 @@ def test_a_killed_leader_leaves_its_runs_at_work_and_the_next_one_takes_them_ove
 
 def test_a_try_that_was_given_up_cannot_release_when_it_wakes_up(cellar, project):
     file, run = hold(cellar), queue(project)
-    shop: Workshop = project.workshop
-    sleeper = worker.launch(shop, run.id)
+    ctx: Context = project.context
+    sleeper = worker.launch(ctx, run.id)
     working(project, run)
     os.kill(sleeper.pid, signal.SIGSTOP)  # it lives, and says nothing any more
-    reap.bury(shop, silent={run.id: "it has not been heard of"})
-    again = trigger.queue_next(shop, execute.live(shop, "wine")[1].job, tries(project, run)[0])
+    reap.reap(ctx, silent={run.id: "it has not been heard of"})
+    again = trigger.queue_next(ctx, execute.live(ctx, "wine")[1].job, tries(project, run)[0])
     file.unlink()
-    done = worker.work(shop, again)
+    done = worker.work(ctx, again)
     assert (done.status, done.attempt) == ("finished", 2)
     os.kill(sleeper.pid, signal.SIGCONT)
     sleeper.wait()
@@ -265,7 +263,7 @@ def test_all_of_it_left_one_release_for_each_tick_and_no_version_twice(project):
     (model,) = project.models()["models"]
     numbers = [v["version"] for v in model["versions"]]
     assert numbers == list(range(1, len(numbers) + 1))
-    runs = history.runs(project.workshop.journal.read(job="wine")).values()
+    runs = history.runs(project.context.journal.read(job="wine")).values()
     made = [r.model_version for r in runs if r.model_version is not None]
     assert sorted(made) == numbers
     assert not [r.id for r in runs if agenda.is_open(r)]

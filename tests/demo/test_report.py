@@ -9,7 +9,7 @@ import pytest
 
 from mlops_nb.demo import folder as demo_folder
 from mlops_nb.demo import narration, story, terminal
-from mlops_nb.demo.outcome import Command, Gate, Tale, Trial, read_trial
+from mlops_nb.demo.outcome import Command, GateRow, Tale, Trial, read_trial
 from mlops_nb.demo.report import page
 from mlops_nb.errors import Refused
 
@@ -106,7 +106,7 @@ def test_the_page_asks_nothing_of_any_server() -> None:
 
 
 def test_hostile_text_stays_text() -> None:
-    gates = (Gate(sentence=f"auc >= {HOSTILE}", passed=False, value=0.5, champion=None),)
+    gates = (GateRow(sentence=f"auc >= {HOSTILE}", passed=False, value=0.5, champion=None),)
     hostile = Trial(month=2, door="trigger", status="odd", because=HOSTILE, gates=gates)
     command = Command(typed=HOSTILE, began=0, seconds=0, outcome=HOSTILE)
     seen = Page(page(make_tale(trials=(trial(1, 0.6, None), hostile), commands=(command,))))

@@ -8,7 +8,7 @@ import pytest
 
 from mlops_nb.demo.outcome import Command, Tale
 from mlops_nb.demo.story import Story
-from mlops_nb.demo.terminal import Shell
+from mlops_nb.demo.terminal import Terminal
 from mlops_nb.errors import Failed
 
 Answer = dict[str, Any]
@@ -112,7 +112,7 @@ def test_a_scheduler_that_finds_nothing_due_stops_the_story() -> None:
 
 def test_a_command_that_fails_stops_the_story_and_shows_its_words(tmp_path: Path) -> None:
     said: list[str] = []
-    shell = Shell(tmp_path, said.append)
+    shell = Terminal(tmp_path, said.append)
     with pytest.raises(Failed, match="exit status 2"):
         shell.type("python", "-c", "import sys; sys.exit('  fix: like this' and 2)")
     assert shell.commands[0].outcome == "failed"
@@ -120,7 +120,7 @@ def test_a_command_that_fails_stops_the_story_and_shows_its_words(tmp_path: Path
 
 
 def test_an_answer_of_no_is_an_answer_where_it_may_be_one(tmp_path: Path) -> None:
-    shell = Shell(tmp_path, lambda _: None)
+    shell = Terminal(tmp_path, lambda _: None)
     no = "print('{\"runs\": []}'); raise SystemExit(1)"
     assert shell.type("python", "-c", no, may_say_no=True) == {"runs": []}
     assert shell.commands[0].outcome == "the answer is no"

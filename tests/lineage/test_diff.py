@@ -1,7 +1,7 @@
 """What changed between two runs."""
 
 from mlops_nb.lineage import diff as differences
-from mlops_nb.lineage.diff import Side
+from mlops_nb.lineage.diff import RunSide
 from mlops_nb.lineage.trace import Trace, Work
 from mlops_nb.notebook.model import Cell, Notebook
 from mlops_nb.runs.history import Run
@@ -32,7 +32,7 @@ def work(values=None, files=None, environment="e"):
 def side(name="a", *, code=(LOAD, TRAIN), works=(), packages=None, ids=None, ran=None, **run):
     texts = None if code is None else notebook(*code, ids=ids)
     steps = {i: t.split()[2] for i, t in enumerate(code or ()) if t.startswith("%mlops step")}
-    return Side(
+    return RunSide(
         run=Run(id=name, steps=ran or {}, **run),
         trace=Trace(run=name, source="n", parameters={}, works=tuple(works), notebook=texts),
         packages=packages,

@@ -7,11 +7,11 @@ import pytest
 
 from mlops_nb import events as ev
 from mlops_nb.monitoring import alerts
-from mlops_nb.monitoring.health import Standing
+from mlops_nb.monitoring.health import Condition
 from mlops_nb.storage.memory import MemoryJournal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-BAD = Standing(
+BAD = Condition(
     job="j",
     kind="failed",
     cause="r0",
@@ -19,11 +19,11 @@ BAD = Standing(
     fix="mlops-nb show r1",
     run="r1",
 )
-FINE = Standing(job="j", kind="failed", cause="r2", because="run r2 finished", run="r2")
+FINE = Condition(job="j", kind="failed", cause="r2", because="run r2 finished", run="r2")
 NAME = "j-failed-1"
 
 
-class Desk:
+class Workspace:
     """A journal, a clock, and how things stand."""
 
     def __init__(self):
@@ -62,69 +62,69 @@ class Desk:
 
 
 def test_what_is_wrong_raises_one_alert_however_often_one_looks_or_it_happens():
-    desk = Desk()
-    assert desk.stands(BAD) == [("AlertRaised", NAME)]
-    assert desk.stands(BAD) == []
-    assert desk.stands(replace(BAD, run="r2", what="it broke again")) == []
-    assert [a.what for a in desk.known.values()] == [BAD.what]
+    workspace = Workspace()
+    assert workspace.stands(BAD) == [("AlertRaised", NAME)]
+    assert workspace.stands(BAD) == []
+    assert workspace.stands(replace(BAD, run="r2", what="it broke again")) == []
+    assert [a.what for a in workspace.known.values()] == [BAD.what]
 
 
 def test_an_alert_ends_when_its_cause_is_gone_and_the_next_one_has_the_next_number():
-    desk = Desk()
-    desk.stands(BAD)
-    assert desk.stands(FINE) == [("AlertEnded", NAME)]
-    assert desk.known[NAME].because == "run r2 finished"
-    assert desk.stands(FINE) == []
-    assert desk.stands(replace(BAD, cause="r2")) == [("AlertRaised", "j-failed-2")]
+    workspace = Workspace()
+    workspace.stands(BAD)
+    assert workspace.stands(FINE) == [("AlertEnded", NAME)]
+    assert workspace.known[NAME].because == "run r2 finished"
+    assert workspace.stands(FINE) == []
+    assert workspace.stands(replace(BAD, cause="r2")) == [("AlertRaised", "j-failed-2")]
 
 
 def test_what_was_mended_and_broke_again_between_two_looks_ends_and_is_raised_anew():
-    desk = Desk()
-    desk.stands(BAD)
+    workspace = Workspace()
+    workspace.stands(BAD)
     again = replace(BAD, cause="r2", because="run r2 finished", run="r3")
-    assert desk.stands(again) == [("AlertEnded", NAME), ("AlertRaised", "j-failed-2")]
+    assert workspace.stands(again) == [("AlertEnded", NAME), ("AlertRaised", "j-failed-2")]
 
 
 def test_an_alert_whose_run_is_tried_once_more_stays_open_until_that_is_over():
-    desk = Desk()
-    desk.stands(BAD)
-    assert desk.stands(replace(BAD, what="")) == []
-    assert desk.known[NAME].is_open
+    workspace = Workspace()
+    workspace.stands(BAD)
+    assert workspace.stands(replace(BAD, what="")) == []
+    assert workspace.known[NAME].is_open
 
 
 def test_other_jobs_and_other_kinds_have_alerts_of_their_own():
-    desk = Desk()
-    told = desk.stands(BAD, replace(BAD, kind="missed"), replace(BAD, job="k"))
+    workspace = Workspace()
+    told = workspace.stands(BAD, replace(BAD, kind="missed"), replace(BAD, job="k"))
     assert [name for _, name in told] == [NAME, "j-missed-1", "k-failed-1"]
-    assert desk.stands(FINE) == [("AlertEnded", NAME)]
+    assert workspace.stands(FINE) == [("AlertEnded", NAME)]
 
 
 def test_what_nobody_looked_at_neither_raises_nor_ends():
-    desk = Desk()
-    desk.stands(BAD)
-    assert desk.stands() == []
-    assert desk.known[NAME].is_open
+    workspace = Workspace()
+    workspace.stands(BAD)
+    assert workspace.stands() == []
+    assert workspace.known[NAME].is_open
 
 
 def test_an_alert_that_turns_out_to_hurt_users_is_raised_again_and_told_once_more():
-    desk = Desk()
-    desk.stands(BAD)
-    desk.tell()
-    desk.ack(8)
+    workspace = Workspace()
+    workspace.stands(BAD)
+    workspace.tell()
+    workspace.ack(8)
     worse = replace(BAD, what="it is bad; users are hurt", urgent=True)
-    assert desk.stands(worse) == [("AlertRaised", NAME)]
-    assert desk.stands(worse) == []
-    assert desk.known[NAME].urgent
-    assert [desk.tell(), desk.tell()] == ["urgent 1", ""]
-    assert desk.stands(BAD) == []  # it does not become less urgent by itself
+    assert workspace.stands(worse) == [("AlertRaised", NAME)]
+    assert workspace.stands(worse) == []
+    assert workspace.known[NAME].urgent
+    assert [workspace.tell(), workspace.tell()] == ["urgent 1", ""]
+    assert workspace.stands(BAD) == []  # it does not become less urgent by itself
 
 
 def test_two_who_look_at_once_raise_and_end_an_alert_once():
-    desk = Desk()
+    workspace = Workspace()
     for how in (BAD, FINE):
-        twice = [list(alerts.changes([how], desk.known)) for _ in range(2)]
-        known = desk.known
-        kept = [desk.journal.append(e, once=alerts.once(e, known)) for es in twice for e in es]
+        twice = [list(alerts.changes([how], workspace.known)) for _ in range(2)]
+        known = workspace.known
+        kept = [workspace.journal.append(e, once=alerts.once(e, known)) for es in twice for e in es]
         assert len([e for e in kept if e is not None]) == 1
 
 
@@ -132,48 +132,52 @@ def test_two_who_look_at_once_raise_and_end_an_alert_once():
 
 
 def test_an_alert_is_told_to_each_channel_once():
-    desk = Desk()
-    desk.stands(BAD)
-    assert [desk.tell("log"), desk.tell("log")] == ["raised 1", ""]
-    assert [desk.tell("webhook:a"), desk.tell("webhook:a")] == ["raised 1", ""]
-    desk.now += timedelta(days=99)
-    assert desk.due() is None
+    workspace = Workspace()
+    workspace.stands(BAD)
+    assert [workspace.tell("log"), workspace.tell("log")] == ["raised 1", ""]
+    assert [workspace.tell("webhook:a"), workspace.tell("webhook:a")] == ["raised 1", ""]
+    workspace.now += timedelta(days=99)
+    assert workspace.due() is None
 
 
 def test_an_acknowledged_alert_is_silent_and_is_told_once_more_when_that_time_is_over():
-    desk = Desk()
-    desk.stands(BAD)
-    desk.tell()
-    desk.ack(8)
-    desk.now += timedelta(hours=8, seconds=-1)
-    assert desk.due() is None
-    assert desk.due("webhook:a") is None
-    desk.now += timedelta(seconds=1)
-    assert [desk.tell(), desk.tell()] == ["again 1", ""]
-    desk.ack(1)
-    desk.now += timedelta(hours=1)
-    assert [desk.tell(), desk.tell()] == ["again 1", ""]
+    workspace = Workspace()
+    workspace.stands(BAD)
+    workspace.tell()
+    workspace.ack(8)
+    workspace.now += timedelta(hours=8, seconds=-1)
+    assert workspace.due() is None
+    assert workspace.due("webhook:a") is None
+    workspace.now += timedelta(seconds=1)
+    assert [workspace.tell(), workspace.tell()] == ["again 1", ""]
+    workspace.ack(1)
+    workspace.now += timedelta(hours=1)
+    assert [workspace.tell(), workspace.tell()] == ["again 1", ""]
 
 
 def test_an_acknowledged_alert_that_is_over_is_not_told_again_but_that_it_is_over():
-    desk = Desk()
-    desk.stands(BAD)
-    desk.tell()
-    desk.ack(8)
-    desk.stands(FINE)
-    assert [desk.tell(), desk.tell()] == ["ended 1", ""]
-    desk.now += timedelta(hours=9)
-    assert desk.due() is None
+    workspace = Workspace()
+    workspace.stands(BAD)
+    workspace.tell()
+    workspace.ack(8)
+    workspace.stands(FINE)
+    assert [workspace.tell(), workspace.tell()] == ["ended 1", ""]
+    workspace.now += timedelta(hours=9)
+    assert workspace.due() is None
 
 
 def test_that_it_is_over_is_told_to_those_only_that_were_told_that_it_began():
-    desk = Desk()
-    desk.stands(BAD)
-    desk.tell("log")
-    desk.tell("webhook:dead", error="refused")
-    desk.stands(FINE)
-    desk.now += timedelta(hours=1)
-    assert [desk.tell("log"), desk.tell("webhook:dead"), desk.tell("webhook:new")] == [
+    workspace = Workspace()
+    workspace.stands(BAD)
+    workspace.tell("log")
+    workspace.tell("webhook:dead", error="refused")
+    workspace.stands(FINE)
+    workspace.now += timedelta(hours=1)
+    assert [
+        workspace.tell("log"),
+        workspace.tell("webhook:dead"),
+        workspace.tell("webhook:new"),
+    ] == [
         "ended 1",
         "",
         "",
@@ -181,34 +185,34 @@ def test_that_it_is_over_is_told_to_those_only_that_were_told_that_it_began():
 
 
 def test_what_a_channel_did_not_take_is_tried_five_times_with_growing_pauses():
-    desk = Desk()
-    desk.stands(BAD)
+    workspace = Workspace()
+    workspace.stands(BAD)
     tries = []
     for minute in range(600):
-        if desk.tell(error="it answered 500"):
+        if workspace.tell(error="it answered 500"):
             tries.append(minute)
-        desk.now += timedelta(minutes=1)
+        workspace.now += timedelta(minutes=1)
     assert tries == [0, 1, 6, 21, 81]
 
 
 def test_a_channel_that_takes_it_at_last_is_told_no_more():
-    desk = Desk()
-    desk.stands(BAD)
-    desk.tell(error="no")
-    desk.now += timedelta(minutes=1)
-    assert desk.tell() == "raised 2"
-    desk.now += timedelta(days=1)
-    assert desk.due() is None
+    workspace = Workspace()
+    workspace.stands(BAD)
+    workspace.tell(error="no")
+    workspace.now += timedelta(minutes=1)
+    assert workspace.tell() == "raised 2"
+    workspace.now += timedelta(days=1)
+    assert workspace.due() is None
 
 
 # in words
 
 
 def alert_of(urgent):
-    desk = Desk()
-    desk.stands(replace(BAD, urgent=urgent))
-    desk.stands(FINE)
-    return desk.known[NAME]
+    workspace = Workspace()
+    workspace.stands(replace(BAD, urgent=urgent))
+    workspace.stands(FINE)
+    return workspace.known[NAME]
 
 
 def test_a_message_says_what_and_the_next_command_and_only_what_hurts_says_urgent():
@@ -237,11 +241,11 @@ def test_a_key_fits_into_its_column_whatever_a_host_is_called():
 
 
 def test_nobody_is_told_any_more_that_something_was_over_a_day_ago():
-    desk = Desk()
-    desk.stands(BAD)
-    desk.tell()
-    desk.stands(FINE)
-    desk.now += timedelta(days=1, seconds=-1)
-    assert desk.due() is not None
-    desk.now += timedelta(seconds=1)
-    assert desk.due() is None
+    workspace = Workspace()
+    workspace.stands(BAD)
+    workspace.tell()
+    workspace.stands(FINE)
+    workspace.now += timedelta(days=1, seconds=-1)
+    assert workspace.due() is not None
+    workspace.now += timedelta(seconds=1)
+    assert workspace.due() is None

@@ -50,7 +50,7 @@ class Story:
         self.run(name, ended(name), judged(name), *told, done(name, 0))
 
     def facts(self):
-        found = health.Facts()
+        found = health.HealthState()
         found.take(self.journal.read())
         return found
 
@@ -451,7 +451,7 @@ def test_what_lies_before_the_last_good_run_is_forgotten_and_nothing_stands_othe
     place = facts.forget(jobs, story.now)
     assert sorted(facts.runs["flights"]) == sorted(facts.began) == ["r3", "r4", "slow"]
     assert health.standings(facts, jobs, story.now) == before
-    again = health.Facts()
+    again = health.HealthState()
     again.take(
         e
         for e in story.journal.read()

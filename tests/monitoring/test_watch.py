@@ -9,7 +9,7 @@ import pytest
 from typing_in import Terminal
 
 from mlops_nb import events as ev
-from mlops_nb.context import Workshop
+from mlops_nb.context import Context
 from mlops_nb.errors import NotFound, Unreachable
 from mlops_nb.jobs import schedule
 from mlops_nb.jobs.bundle import job_yaml
@@ -74,23 +74,23 @@ class Place:
 
     def begin(self):
         """Begin as another process does, which knows nothing."""
-        self.shop = Workshop(self.folder, {"PATH": os.environ["PATH"]}, lambda: self.now)
+        self.ctx = Context(self.folder, {"PATH": os.environ["PATH"]}, lambda: self.now)
         if self.journal is not None:
-            self.shop.prepare_folder()
-            (self.shop.settings.folder / "journal.db").touch()  # so that something is known
-            vars(self.shop)["journal"] = self.journal
-        self.shops.append(self.shop)
+            self.ctx.prepare_folder()
+            (self.ctx.settings.folder / "journal.db").touch()  # so that something is known
+            vars(self.ctx)["journal"] = self.journal
+        self.shops.append(self.ctx)
 
     def close(self):
-        for shop in self.shops:
-            watch.watch(shop).teller.close()
+        for ctx in self.shops:
+            watch.watch(ctx).teller.close()
             if self.journal is None:
-                shop.journal.close()
+                ctx.journal.close()
 
     def happens(self, *found):
         for event in found:
             self.now += timedelta(seconds=1)
-            self.shop.journal.append(event)
+            self.ctx.journal.append(event)
 
     def run(self, name, status="finished"):
         whole = {"run": name, "job": "flights"}
@@ -113,7 +113,7 @@ class Place:
 
     def look(self, **more):
         """Look once, wait until all are told, and return what is new."""
-        found = watch.look(self.shop, self.now, wait=True, **more)
+        found = watch.look(self.ctx, self.now, wait=True, **more)
         return [(type(e).__name__, e.alert) for e in found]
 
     def told(self):
@@ -172,16 +172,16 @@ def test_another_process_goes_on_where_the_one_before_it_ended(place):
 
 
 def test_two_processes_that_take_turns_raise_and_tell_everything_once(place):
-    first = place.shop
+    first = place.ctx
     place.begin()
-    second = place.shop
+    second = place.ctx
     for number in range(3):
         place.run(f"bad{number}", "failed")
-        for shop in (first, second):
-            watch.look(shop, place.now, wait=True)
+        for ctx in (first, second):
+            watch.look(ctx, place.now, wait=True)
         place.passes(f"good{number}")
-        for shop in (second, first):
-            watch.look(shop, place.now, wait=True)
+        for ctx in (second, first):
+            watch.look(ctx, place.now, wait=True)
     assert [line.split(":")[0] for line in place.told()] == [
         f"flights-failed-{number}{over}" for number in (1, 2, 3) for over in ("", " is over")
     ]
@@ -192,9 +192,9 @@ def test_what_a_process_forgot_makes_no_difference_to_one_that_reads_everything(
         place.passes(f"good{number}")
         place.run(f"bad{number}", "failed")
         place.look()
-    kept = place.shop.journal.place(watch.PLACE)
+    kept = place.ctx.journal.place(watch.PLACE)
     assert json.loads(kept)["jobs"]["flights"] > 20
-    place.shop.journal.place(watch.PLACE, "")
+    place.ctx.journal.place(watch.PLACE, "")
     place.begin()
     assert place.look() == []
     assert len(place.told()) == 7
@@ -250,7 +250,7 @@ def test_a_look_with_nothing_new_reads_nothing_and_writes_nothing(tmp_path):
 def test_an_acknowledged_alert_is_silent_and_then_told_once_more(place):
     place.run("r1", "failed")
     place.look()
-    said = watch.ack(place.shop, "flights-failed-1", 8 * 3600.0, "ann")
+    said = watch.ack(place.ctx, "flights-failed-1", 8 * 3600.0, "ann")
     until = place.now + timedelta(hours=8)
     assert said["alerts"][0]["acked_until"] == until.isoformat(timespec="seconds")
     place.now = until - timedelta(seconds=1)
@@ -263,35 +263,35 @@ def test_an_acknowledged_alert_is_silent_and_then_told_once_more(place):
 
 
 def test_only_what_is_open_is_listed_and_can_be_acknowledged(place):
-    assert watch.open_alerts(place.shop) == {"version": 1, "alerts": []}
+    assert watch.open_alerts(place.ctx) == {"version": 1, "alerts": []}
     with pytest.raises(NotFound, match="no open alert 'x'"):
-        watch.ack(place.shop, "x", 1.0)
+        watch.ack(place.ctx, "x", 1.0)
     place.run("r1", "failed")
     place.look()
-    (row,) = watch.open_alerts(place.shop)["alerts"]
+    (row,) = watch.open_alerts(place.ctx)["alerts"]
     assert (row["alert"], row["kind"], row["urgent"]) == ("flights-failed-1", "failed", False)
     assert row["sent"] == ["command:" + row["sent"][0].partition(":")[2], "log"]
     with pytest.raises(NotFound, match="x") as refused:
-        watch.ack(place.shop, "x", 1.0)
+        watch.ack(place.ctx, "x", 1.0)
     assert "flights-failed-1" in refused.value.fix
     place.passes("r2")
     place.look()
     with pytest.raises(NotFound):
-        watch.ack(place.shop, "flights-failed-1", 1.0)
+        watch.ack(place.ctx, "flights-failed-1", 1.0)
 
 
 def test_a_job_that_tells_nobody_still_has_its_alerts_in_the_log(tmp_path):
     with closing(Place(tmp_path, notify=())) as place:
         place.run("r1", "failed")
         place.look()
-        (row,) = watch.open_alerts(place.shop)["alerts"]
+        (row,) = watch.open_alerts(place.ctx)["alerts"]
         assert row["sent"] == ["log"]
 
 
 def test_whoever_is_to_be_told_from_now_on_is_told_what_is_open(place):
     place.run("r1", "failed")
     place.look()
-    state = place.shop.jobs()["flights"]
+    state = place.ctx.jobs()["flights"]
     more = [TOLD, {"command": "cat >> also"}]
     place.happens(
         ev.JobApplied(
@@ -318,9 +318,9 @@ def test_ticks_that_passed_and_data_that_stopped_are_told_as_they_are_given(plac
 
 
 def test_a_project_without_a_journal_is_looked_at_without_making_one(tmp_path):
-    shop = Workshop(tmp_path, {}, lambda: NOON)
-    assert watch.look(shop, NOON) == []
-    assert watch.open_alerts(shop)["alerts"] == []
+    ctx = Context(tmp_path, {}, lambda: NOON)
+    assert watch.look(ctx, NOON) == []
+    assert watch.open_alerts(ctx)["alerts"] == []
     assert list(tmp_path.iterdir()) == []
 
 

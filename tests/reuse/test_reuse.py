@@ -14,7 +14,7 @@ from mlops_nb.events import ArtifactDamaged, ReuseAudited, StepRecorded
 from mlops_nb.project import Rules, open_project
 
 
-class Desk:
+class Workspace:
     """A folder with one notebook, whose cells can be changed between runs."""
 
     def __init__(self, folder: Path, *cells: str, parameters: str = "") -> None:
@@ -44,11 +44,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
+def workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = tmp_path / "desk"
     folder.mkdir()
-    return lambda *cells, **more: Desk(folder, *cells, **more)
+    return lambda *cells, **more: Workspace(folder, *cells, **more)
 
 
 THREE = (
@@ -59,8 +59,8 @@ THREE = (
 RAN = {"load": "finished", "scale": "finished", "total": "finished"}
 
 
-def test_what_nothing_changed_stands_and_what_reads_a_parameter_runs(desk):
-    it = desk(*THREE, parameters="factor = 2\nextra = 1")
+def test_what_nothing_changed_stands_and_what_reads_a_parameter_runs(workspace):
+    it = workspace(*THREE, parameters="factor = 2\nextra = 1")
     assert it.run() == RAN
     assert it.why("load") == "`load` runs: it was never run here before"
     assert it.run() == dict.fromkeys(RAN, "reused")
@@ -75,8 +75,8 @@ def test_what_nothing_changed_stands_and_what_reads_a_parameter_runs(desk):
     assert it.run(extra=5) == dict.fromkeys(RAN, "reused"), "an older record stands, too"
 
 
-def test_layout_stands_code_runs_and_an_equal_result_stops_it_from_spreading(desk):
-    it = desk(*THREE, parameters="factor = 2\nextra = 1")
+def test_layout_stands_code_runs_and_an_equal_result_stops_it_from_spreading(workspace):
+    it = workspace(*THREE, parameters="factor = 2\nextra = 1")
     it.run()
     it.write("# mlops: step load\n# a comment\nrows = [1,\n  2, 3]", *THREE[1:])
     assert it.run() == dict.fromkeys(RAN, "reused")
@@ -85,14 +85,14 @@ def test_layout_stands_code_runs_and_an_equal_result_stops_it_from_spreading(des
     assert it.why("load") == "`load` runs: its code changed"
 
 
-def test_a_constant_or_function_of_the_set_up_belongs_to_who_uses_it(desk):
+def test_a_constant_or_function_of_the_set_up_belongs_to_who_uses_it(workspace):
     cells = (
         "K = 2\ndef twice(x): return x * K",
         "def other(): return 1",
         "# mlops: step a\nx = twice(3)",
         "# mlops: step b\ny = other()",
     )
-    it = desk(*cells)
+    it = workspace(*cells)
     it.run()
     it.write("K = 5\ndef twice(x): return x * K", *cells[1:])
     assert it.run() == {"a": "finished", "b": "reused"}
@@ -101,8 +101,8 @@ def test_a_constant_or_function_of_the_set_up_belongs_to_who_uses_it(desk):
     assert it.last.metrics == {"K": 5.0, "x": 15.0, "y": 1.0}
 
 
-def test_a_file_is_known_by_its_bytes_however_its_time_stamp_looks(desk):
-    it = desk("# mlops: step load\ntext = open('in.txt').read()")
+def test_a_file_is_known_by_its_bytes_however_its_time_stamp_looks(workspace):
+    it = workspace("# mlops: step load\ntext = open('in.txt').read()")
     file = it.folder / "in.txt"
     file.write_text("one")
     os.utime(file, (1_600_000_000, 1_600_000_000))
@@ -120,8 +120,8 @@ def test_a_file_is_known_by_its_bytes_however_its_time_stamp_looks(desk):
     assert it.last.status == "failed"
 
 
-def test_a_file_that_a_step_wrote_has_to_be_there_still(desk):
-    it = desk(
+def test_a_file_that_a_step_wrote_has_to_be_there_still(workspace):
+    it = workspace(
         "# mlops: step a\nopen('out.txt', 'w').write('hello')\na = 1",
         "# mlops: step b\nb = len(open('out.txt').read())",
     )
@@ -132,8 +132,8 @@ def test_a_file_that_a_step_wrote_has_to_be_there_still(desk):
     assert (it.folder / "out.txt").read_text() == "hello"
 
 
-def test_new_files_in_a_folder_that_was_listed_count(desk):
-    it = desk("# mlops: step a\nimport glob\nn = len(glob.glob('data/*.csv'))")
+def test_new_files_in_a_folder_that_was_listed_count(workspace):
+    it = workspace("# mlops: step a\nimport glob\nn = len(glob.glob('data/*.csv'))")
     (it.folder / "data").mkdir()
     (it.folder / "data" / "1.csv").write_text("a")
     it.run()
@@ -144,8 +144,8 @@ def test_new_files_in_a_folder_that_was_listed_count(desk):
 
 
 @pytest.mark.parametrize("ask", ["os.path.exists('m.txt')", "Path('m.txt').is_file()"])
-def test_a_file_that_was_asked_for_and_not_there_counts_as_soon_as_it_is(desk, ask):
-    it = desk(
+def test_a_file_that_was_asked_for_and_not_there_counts_as_soon_as_it_is(workspace, ask):
+    it = workspace(
         f"# mlops: step a\nimport os\nfrom pathlib import Path\n"
         f"m = open('m.txt').read() if {ask} else 'none'\n",
         "# mlops: step b\nlength = len(m)",
@@ -158,8 +158,8 @@ def test_a_file_that_was_asked_for_and_not_there_counts_as_soon_as_it_is(desk, a
     assert it.run() == {"a": "reused", "b": "reused"}
 
 
-def test_an_edited_module_of_the_project_counts(desk):
-    it = desk("import helper", "# mlops: step a\nx = helper.f()")
+def test_an_edited_module_of_the_project_counts(workspace):
+    it = workspace("import helper", "# mlops: step a\nx = helper.f()")
     (it.folder / "helper.py").write_text("def f(): return 1\n")
     it.run()
     assert it.run() == {"a": "reused"}
@@ -168,23 +168,23 @@ def test_an_edited_module_of_the_project_counts(desk):
     assert it.last.metrics == {"x": 22.0}
 
 
-def test_an_environment_variable_that_is_read_counts(desk, monkeypatch):
+def test_an_environment_variable_that_is_read_counts(workspace, monkeypatch):
     monkeypatch.setenv("REGION", "north")
-    it = desk("# mlops: step a\nimport os\nx = len(os.environ['REGION'])")
+    it = workspace("# mlops: step a\nimport os\nx = len(os.environ['REGION'])")
     it.run()
     assert it.run() == {"a": "reused"}
-    it.project.workshop.environment["REGION"] = "northwest"
+    it.project.context.environment["REGION"] = "northwest"
     monkeypatch.setenv("REGION", "northwest")
     assert it.run() == {"a": "finished"}
     assert it.why("a") == "`a` runs: environment variable REGION changed"
 
 
-def test_drawing_without_a_seed_never_stands_and_a_seed_is_carried_on(desk):
+def test_drawing_without_a_seed_never_stands_and_a_seed_is_carried_on(workspace):
     draws = (
         "# mlops: step a\nimport numpy as np\na = np.random.rand()",
         "# mlops: step b\nb = np.random.rand() + shift",
     )
-    it = desk(*draws, parameters="shift = 0.0")
+    it = workspace(*draws, parameters="shift = 0.0")
     it.run()
     assert it.run() == {"a": "finished", "b": "finished"}
     assert "seed it" in it.why("a")
@@ -198,8 +198,8 @@ def test_drawing_without_a_seed_never_stands_and_a_seed_is_carried_on(desk):
     assert it.last.metrics == {"a": whole["a"], "b": whole["b"] + 1.0}
 
 
-def test_functions_and_classes_of_a_step_that_stands_are_the_notebooks_own(desk):
-    it = desk(
+def test_functions_and_classes_of_a_step_that_stands_are_the_notebooks_own(workspace):
+    it = workspace(
         "# mlops: step a\nk = 1\ndef f(): return k\nclass P:\n    def __init__(self): self.v = 2\np = P()",
         "# mlops: step b\nk = 10 * scale\nr = f() + p.v + isinstance(p, P)",
         parameters="scale = 1",
@@ -210,8 +210,8 @@ def test_functions_and_classes_of_a_step_that_stands_are_the_notebooks_own(desk)
     assert it.last.metrics["r"] == 23.0
 
 
-def test_values_that_shared_memory_share_it_again(desk):
-    it = desk(
+def test_values_that_shared_memory_share_it_again(workspace):
+    it = workspace(
         "# mlops: step a\nrow = [1]\nbox = {'row': row}",
         "# mlops: step b\nrow.append(more)\nn = sum(box['row'])",
         parameters="more = 2",
@@ -221,8 +221,8 @@ def test_values_that_shared_memory_share_it_again(desk):
     assert it.last.metrics["n"] == 6.0
 
 
-def test_what_cannot_be_kept_is_made_again_where_it_is_needed(desk):
-    it = desk(
+def test_what_cannot_be_kept_is_made_again_where_it_is_needed(workspace):
+    it = workspace(
         "# mlops: step a\ng = (i for i in range(5))\nx = 1",
         "# mlops: step b\ny = next(g) + x",
         "# mlops: step c\nz = x",
@@ -232,12 +232,12 @@ def test_what_cannot_be_kept_is_made_again_where_it_is_needed(desk):
     assert "cannot be told" in it.why("a")
 
 
-def test_what_comes_from_outside_stands_only_as_a_snapshot(desk):
+def test_what_comes_from_outside_stands_only_as_a_snapshot(workspace):
     cell = (
         "# mlops: step a{}\nimport sqlalchemy as sa\ne = sa.create_engine('sqlite://')\n"
         "with e.connect() as c: x = c.execute(sa.text('select 4')).scalar()\ndel c, e"
     )
-    it = desk(cell.format(""))
+    it = workspace(cell.format(""))
     it.run()
     assert it.run() == {"a": "finished"}
     assert "outside" in it.why("a")
@@ -247,14 +247,14 @@ def test_what_comes_from_outside_stands_only_as_a_snapshot(desk):
     assert it.why("a").startswith("`a` stands: a snapshot of ")
 
 
-def test_a_step_can_be_told_never_to_stand(desk):
-    it = desk("# mlops: step a --no-reuse\nx = 1", "# mlops: step b\ny = x")
+def test_a_step_can_be_told_never_to_stand(workspace):
+    it = workspace("# mlops: step a --no-reuse\nx = 1", "# mlops: step b\ny = x")
     it.run()
     assert it.run() == {"a": "finished", "b": "reused"}
 
 
-def test_a_flipped_bit_is_a_miss_and_never_a_wrong_value(desk):
-    it = desk(*THREE, parameters="factor = 2\nextra = 1")
+def test_a_flipped_bit_is_a_miss_and_never_a_wrong_value(workspace):
+    it = workspace(*THREE, parameters="factor = 2\nextra = 1")
     it.run()
     for place in (it.folder / ".mlops" / "store").glob("??/*"):
         data = bytearray(place.read_bytes())
@@ -268,26 +268,26 @@ def test_a_flipped_bit_is_a_miss_and_never_a_wrong_value(desk):
     assert it.run(extra=5) == dict.fromkeys(RAN, "reused")
 
 
-def test_a_store_that_is_gone_is_made_again(desk):
-    it = desk(*THREE, "total", parameters="factor = 2\nextra = 1")
+def test_a_store_that_is_gone_is_made_again(workspace):
+    it = workspace(*THREE, "total", parameters="factor = 2\nextra = 1")
     it.run()
     shutil.rmtree(it.folder / ".mlops" / "store")
     it.run(extra=2)
     assert it.last.metrics == {"total": 14.0}
 
 
-def test_what_cannot_be_stored_is_said_and_runs_again(desk):
-    it = desk(*THREE, parameters="factor = 2\nextra = 1")
+def test_what_cannot_be_stored_is_said_and_runs_again(workspace):
+    it = workspace(*THREE, parameters="factor = 2\nextra = 1")
     (it.folder / ".mlops").mkdir()
     (it.folder / ".mlops" / "store").write_text("a file where a folder should be")
     assert it.run() == RAN
     assert it.last.status == "finished"
-    assert any("cannot be stored" in w.what for w in it.project.workshop.warnings)
+    assert any("cannot be stored" in w.what for w in it.project.context.warnings)
     assert it.run() == RAN
 
 
-def test_outputs_of_what_stands_are_in_the_notebook(desk):
-    it = desk(
+def test_outputs_of_what_stands_are_in_the_notebook(workspace):
+    it = workspace(
         "# mlops: step a\nx = 3\nprint('made', x)",
         "x",
         "# mlops: step b\ny = x + n",
@@ -306,8 +306,8 @@ def test_outputs_of_what_stands_are_in_the_notebook(desk):
         assert cells[1].outputs[0].text == "made 3\n"
 
 
-def test_only_from_fresh_and_their_limits(desk):
-    it = desk(*THREE, parameters="factor = 2\nextra = 1")
+def test_only_from_fresh_and_their_limits(workspace):
+    it = workspace(*THREE, parameters="factor = 2\nextra = 1")
     it.run()
     assert it.run(Rules(fresh=True)) == RAN
     assert it.run(Rules(start="scale")) == RAN | {"load": "reused"}
@@ -320,8 +320,8 @@ def test_only_from_fresh_and_their_limits(desk):
         it.run(Rules(only="scael"))
 
 
-def test_a_failed_run_is_resumed_from_the_step_that_failed(desk):
-    it = desk(
+def test_a_failed_run_is_resumed_from_the_step_that_failed(workspace):
+    it = workspace(
         THREE[0],
         "# mlops: step scale\nscaled = [r / factor for r in rows]",
         THREE[2],
@@ -338,17 +338,17 @@ def test_a_failed_run_is_resumed_from_the_step_that_failed(desk):
         it.project.run("n.ipynb", resume=it.last.id)
 
 
-def test_an_audit_finds_a_step_that_only_looked_the_same(desk):
+def test_an_audit_finds_a_step_that_only_looked_the_same(workspace):
     cell = "# mlops: step a\nimport ctypes\nx = ctypes.CDLL(None).getpid()"
-    it = desk(cell, "# mlops: step b\ny = 1")
+    it = workspace(cell, "# mlops: step b\ny = 1")
     it.run()
     it.run(Rules(audit=1.0))
     found = {e.step: e.differs for e in it.told if isinstance(e, ReuseAudited)}
     assert found == {"a": ("x",), "b": ()}
 
 
-def test_a_kernel_killed_after_a_step_leaves_that_steps_record_and_no_other(desk):
-    it = desk(
+def test_a_kernel_killed_after_a_step_leaves_that_steps_record_and_no_other(workspace):
+    it = workspace(
         "# mlops: step a\nx = 1",
         "# mlops: step b\nimport os, signal\ny = x\nos.kill(os.getpid(), signal.SIGKILL)",
     )
@@ -361,8 +361,8 @@ def test_a_kernel_killed_after_a_step_leaves_that_steps_record_and_no_other(desk
     assert signal.SIGKILL == 9
 
 
-def test_a_setting_that_later_steps_need_is_set_again(desk):
-    it = desk(
+def test_a_setting_that_later_steps_need_is_set_again(workspace):
+    it = workspace(
         "# mlops: step a\nimport os\nos.environ['LEVEL'] = '3'\na = 1",
         "# mlops: step b\nb = int(os.environ['LEVEL']) * n",
         parameters="n = 1",

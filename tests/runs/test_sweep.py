@@ -145,7 +145,7 @@ def test_bad_use_is_refused_and_nothing_is_written(folder, grid, more, kind):
 
 def test_a_sweep_whose_process_is_gone_has_ended_and_can_go_on(folder):
     project = open_project(folder)
-    shop = project.workshop
+    ctx = project.context
     host = process.mine()[1].partition(" ")[0]
     event = SweepStarted(
         sweep="s",
@@ -153,12 +153,12 @@ def test_a_sweep_whose_process_is_gone_has_ended_and_can_go_on(folder):
         grid={"extra": [1, 2]},
         process=(os.getpid(), f"{host} 12.50"),
     )
-    shop.journal.append(event)
-    assert stop.sweeps(shop)["s"].status == "failed"
+    ctx.journal.append(event)
+    assert stop.sweeps(ctx)["s"].status == "failed"
     with pytest.raises(Refused, match="is over"):
         project.stop("s")
     assert project.sweep("n.ipynb", {}, resume="s").status == "finished"
-    ends = [e for e in shop.journal.read() if isinstance(e, SweepFinished)]
+    ends = [e for e in ctx.journal.read() if isinstance(e, SweepFinished)]
     assert [e.status for e in ends] == ["failed", "finished"]
 
 
@@ -167,7 +167,7 @@ def test_a_sweep_of_another_machine_is_neither_stopped_nor_thought_dead(folder):
     event = SweepStarted(
         sweep="s", notebook="n.ipynb", grid={"extra": [1, 2]}, process=(1, "elsewhere 12.50")
     )
-    project.workshop.journal.append(event)
+    project.context.journal.append(event)
     with pytest.raises(Refused, match="on another machine, elsewhere"):
         project.stop("s")
     with pytest.raises(Refused, match="still goes on"):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mlops_nb.context import Workshop, real_time
+from mlops_nb.context import Context, real_time
 from mlops_nb.events import JobApplied, RunClaimed, RunQueued
 from mlops_nb.jobs import agenda, schedule
 from mlops_nb.jobs.bundle import job_yaml
@@ -26,9 +26,9 @@ JOB = Job(
 
 
 @pytest.fixture
-def shop(tmp_path):
+def ctx(tmp_path):
     (tmp_path / ".git").mkdir()
-    made = Workshop(tmp_path, dict(os.environ), real_time)
+    made = Context(tmp_path, dict(os.environ), real_time)
     made.journal.append(
         JobApplied(job="j", digest="d" * 64, bundle="jobs/j", definition=job_yaml.definition(JOB))
     )
@@ -36,59 +36,59 @@ def shop(tmp_path):
     made.journal.close()
 
 
-def queue(shop, run="r"):
+def queue(ctx, run="r"):
     at = datetime.now(UTC).isoformat()
-    shop.journal.append(
+    ctx.journal.append(
         RunQueued(run=run, job="j", trigger="hand", scheduled_at=at, data_start=at, data_end=at)
     )
 
 
-def runs(shop):
-    return history.runs(shop.journal.read(job="j"))
+def runs(ctx):
+    return history.runs(ctx.journal.read(job="j"))
 
 
-def test_a_process_that_lives_and_says_nothing_is_ended_and_its_run_tried_again(shop, monkeypatch):
-    queue(shop)
+def test_a_process_that_lives_and_says_nothing_is_ended_and_its_run_tried_again(ctx, monkeypatch):
+    queue(ctx)
     sleeper = subprocess.Popen(["sleep", "600"])
     mark = f"{socket.gethostname()} {process._started(sleeper.pid)}"
-    shop.journal.append(RunClaimed(run="r", job="j", process=(sleeper.pid, mark)))
-    leader = loop.Leader(shop=shop, slots=1)
+    ctx.journal.append(RunClaimed(run="r", job="j", process=(sleeper.pid, mark)))
+    leader = loop.Leader(ctx=ctx, slots=1)
     leader.look()
-    assert runs(shop)["r"].status == "running"  # it was not silent for long
+    assert runs(ctx)["r"].status == "running"  # it was not silent for long
     monkeypatch.setattr(loop, "SILENT_AFTER", -1.0)
     monkeypatch.setattr(leader, "slots", 0)  # nothing is started
     leader.look()
     assert sleeper.wait() == -process.KILL
-    lost = runs(shop)["r"]
+    lost = runs(ctx)["r"]
     assert (lost.status, lost.lost) == ("failed", True)
     assert "has not been heard of" in lost.error
     leader.look()
-    assert [run.attempt for run in runs(shop).values()] == [1, 2]
+    assert [run.attempt for run in runs(ctx).values()] == [1, 2]
 
 
-def test_a_run_whose_process_ends_before_it_begins_is_given_up_after_a_few_times(shop):
-    queue(shop)
-    shop.environment["PYTHONHOME"] = "/nowhere"  # no Python of ours can start
-    leader = loop.Leader(shop=shop, slots=1)
+def test_a_run_whose_process_ends_before_it_begins_is_given_up_after_a_few_times(ctx):
+    queue(ctx)
+    ctx.environment["PYTHONHOME"] = "/nowhere"  # no Python of ours can start
+    leader = loop.Leader(ctx=ctx, slots=1)
     end = time.monotonic() + 60
-    while not runs(shop)["r"].lost:
+    while not runs(ctx)["r"].lost:
         assert time.monotonic() < end
         leader.look()
-    error = runs(shop)["r"].error
+    error = runs(ctx)["r"].error
     assert error.startswith("its process ended before it began, 3 times: see ")
-    log = (shop.run_folder("r") / "worker.log").read_text()
+    log = (ctx.run_folder("r") / "worker.log").read_text()
     assert log.count("nowhere") >= 3
     for child in leader.children.values():
         child.popen.wait()
 
 
-def test_more_retries_do_not_bring_back_what_failed_before_they_were_applied(shop):
-    queue(shop)
-    shop.journal.append(RunClaimed(run="r", job="j", process=(1, "elsewhere 1")))
-    shop.journal.append(history.RunFinished(run="r", job="j", status="failed", seconds=1.0))
-    shop.journal.append(history.RunDone(run="r", job="j", exit_status=1))
+def test_more_retries_do_not_bring_back_what_failed_before_they_were_applied(ctx):
+    queue(ctx)
+    ctx.journal.append(RunClaimed(run="r", job="j", process=(1, "elsewhere 1")))
+    ctx.journal.append(history.RunFinished(run="r", job="j", status="failed", seconds=1.0))
+    ctx.journal.append(history.RunDone(run="r", job="j", exit_status=1))
     more = job_yaml.definition(JOB) | {"retries": 5}
-    shop.journal.append(
+    ctx.journal.append(
         JobApplied(
             job="j",
             digest="d" * 64,
@@ -97,19 +97,19 @@ def test_more_retries_do_not_bring_back_what_failed_before_they_were_applied(sho
             at="2999-01-01T00:00:00.000+00:00",
         )
     )
-    loop.Leader(shop=shop, slots=1).look()
-    assert list(runs(shop)) == ["r"]
+    loop.Leader(ctx=ctx, slots=1).look()
+    assert list(runs(ctx)) == ["r"]
 
 
-def test_a_look_takes_no_longer_after_ten_thousand_runs(shop):
+def test_a_look_takes_no_longer_after_ten_thousand_runs(ctx):
     old = [
         RunQueued(
             run=f"r{n}", job="j", trigger="schedule", scheduled_at="2020-01-01T03:00:00+00:00"
         )
         for n in range(10_000)
     ]
-    shop.journal.append_all(old)
-    shop.journal.append_all(
+    ctx.journal.append_all(old)
+    ctx.journal.append_all(
         [
             event
             for e in old
@@ -120,34 +120,32 @@ def test_a_look_takes_no_longer_after_ten_thousand_runs(shop):
             )
         ]
     )
-    leader = loop.Leader(shop=shop, slots=1)
+    leader = loop.Leader(ctx=ctx, slots=1)
     leader.look()
     read = []
-    journal_read = shop.journal.read
-    shop.journal.read = lambda **asked: read.append(asked) or journal_read(**asked)
+    journal_read = ctx.journal.read
+    ctx.journal.read = lambda **asked: read.append(asked) or journal_read(**asked)
     leader.look()
     assert leader.board.open == {}
     assert {asked.get("after", 0) > 0 for asked in read} == {True}  # nothing is read twice
-    assert not agenda.ready(leader.board, shop.now())
+    assert not agenda.ready(leader.board, ctx.now())
 
 
-def test_while_somebody_leads_once_does_nothing_and_says_so(shop):
+def test_while_somebody_leads_once_does_nothing_and_says_so(ctx):
     said = []
-    with shop.journal.holding(loop.LEAD):
-        assert loop.once(shop, note=said.append) == []
+    with ctx.journal.holding(loop.LEAD):
+        assert loop.once(ctx, note=said.append) == []
     assert said == ["scheduler: another one leads, and runs what is due"]
 
 
-def test_a_job_that_cannot_be_read_or_looked_for_keeps_no_other_from_running(shop):
+def test_a_job_that_cannot_be_read_or_looked_for_keeps_no_other_from_running(ctx):
     odd = job_yaml.definition(JOB) | {"name": "odd", "triggers": [{"moon": "full"}]}
-    shop.journal.append(JobApplied(job="odd", digest="e" * 64, bundle="jobs/odd", definition=odd))
+    ctx.journal.append(JobApplied(job="odd", digest="e" * 64, bundle="jobs/odd", definition=odd))
     lost = job_yaml.definition(JOB) | {"name": "lost", "triggers": [{"job": "nosuch"}]}
-    shop.journal.append(
-        JobApplied(job="lost", digest="f" * 64, bundle="jobs/lost", definition=lost)
-    )
-    queue(shop)
+    ctx.journal.append(JobApplied(job="lost", digest="f" * 64, bundle="jobs/lost", definition=lost))
+    queue(ctx)
     said = []
-    leader = loop.Leader(shop=shop, slots=1, note=said.append)
+    leader = loop.Leader(ctx=ctx, slots=1, note=said.append)
     leader.look()
     assert set(leader.jobs) == {"j", "lost"}
     assert any("odd: error: triggers" in text for text in said)

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops_nb.engine.background import Background, unwritable
 from mlops_nb.engine.notebook_output import Outputs, Page
-from mlops_nb.engine.recorder import SAVE_EVERY, Watch
+from mlops_nb.engine.recorder import SAVE_EVERY, Recorder
 from mlops_nb.engine.runner import CellError, Died, Stopped, Walker, Watcher, how, is_skipped
 from mlops_nb.engine.task import Task
 from mlops_nb.engine.warm.client import READ_AT_IMPORT, Child, Unwarm, Wanted, fork
@@ -335,7 +335,7 @@ class Warm(Background):
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
 
-    def _execute(self, task: Task, watch: Watch) -> None:
+    def _execute(self, task: Task, watch: Recorder) -> None:
         nb = document.ready(task.document)
         document.inject(nb, task.parameters)
         page = Page(nb, task.source, str(task.output), save=watch.save)

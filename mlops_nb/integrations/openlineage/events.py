@@ -112,7 +112,7 @@ class OpenLineageLog:
         if end is None or (isinstance(event, RunFinished) and event.id != end.id):
             return []  # a run has one end, the first
         run = history.runs(own)[event.run]
-        story = Story(
+        story = RunEvents(
             run=run,
             end=end,
             trace=traced(self.journal, run, records),
@@ -163,7 +163,7 @@ class _Span:
 
 
 @dataclass(slots=True, kw_only=True)
-class Story:
+class RunEvents:
     """One ended run, told in OpenLineage's words."""
 
     run: Run

@@ -9,7 +9,7 @@ from mlops_nb.notebook.model import Job, Pipeline, Proof, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class BundleFacts:
     """What a bundle's pages tell of.
 
     touches: files, hosts and environment variables that the cells name: kind → names
@@ -42,7 +42,7 @@ def _cell(value: object) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def review(facts: Facts) -> str:
+def review(facts: BundleFacts) -> str:
     """Return REVIEW.md: one page for whoever says yes to a job."""
     job, pipeline = facts.job, facts.pipeline
     when = job.schedule
@@ -148,7 +148,7 @@ def _gates(verdicts: Sequence[Verdict]) -> list[str]:
     return _table(("gate", "verdict", "because"), rows)
 
 
-def card(facts: Facts) -> str:
+def card(facts: BundleFacts) -> str:
     """Return MODEL_CARD.md: what is known by itself, and what a person must still say."""
     job = facts.job
     lines = [f"# Model card: {job.model_name or job.name}", ""]
@@ -179,7 +179,7 @@ def card(facts: Facts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _scores(facts: Facts) -> list[str]:
+def _scores(facts: BundleFacts) -> list[str]:
     """Return the metrics, whole and by slice, each with its interval where that is known."""
     whole = facts.evaluation.get("whole", {})
     if not facts.metrics and not whole:

@@ -98,10 +98,10 @@ def finish(
 
 def _facts(
     draft: Draft, asks: Mapping[str, Any], verdicts: Sequence[Verdict], lock: str, python: str
-) -> documents.Facts:
+) -> documents.BundleFacts:
     bundle = draft.sides["bundle"]
     kept = bundle.values.get(draft.cut.model_step, {}).get(draft.job.model_variable or "", {})
-    return documents.Facts(
+    return documents.BundleFacts(
         job=draft.job,
         pipeline=draft.pipeline,
         proof=draft.proof,

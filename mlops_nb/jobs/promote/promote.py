@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_nb import files
 from mlops_nb import secrets as secret_values
-from mlops_nb.context import Tell, Workshop, silence
+from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as engine_run
 from mlops_nb.engine.task import Source, Task
 from mlops_nb.errors import JobError
@@ -38,33 +38,33 @@ from mlops_nb.runs import run as run_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
+class PromoteOptions:
     """How far a promotion goes, and who is told."""
 
     replace: bool = False
     draft: bool = False
     dry_run: bool = False
-    tell: Tell = silence
+    notify: Notify = ignore
     note: Callable[[str], None] = lambda _: None
 
 
 def promote(
-    shop: Workshop, source: Source, request: promote_request.Request, ways: Ways
+    ctx: Context, source: Source, request: promote_request.Request, options: PromoteOptions
 ) -> dict[str, Any]:
     """Promote a notebook; return what `promote --json` prints, with `passed` beside it.
 
     Raises Refused before anything ran, NotProven or RunFailed where the proof says no; then
     nothing of the job was written.
     """
-    old = _existing(shop, request.name, replace_=ways.replace)
-    job = promote_request.define(request, source=source, root=shop.root, old=old)
-    apply.refuse_triggers(shop, job)
+    old = _existing(ctx, request.name, replace_=options.replace)
+    job = promote_request.define(request, source=source, root=ctx.root, old=old)
+    apply.refuse_triggers(ctx, job)
     cut = draft.cut_out(job, source)
-    interpreter = shop.environments.interpreter(source.notebook.kernel)
-    look = shop.environments.look(interpreter)
+    interpreter = ctx.environments.interpreter(source.notebook.kernel)
+    look = ctx.environments.look(interpreter)
     findings = check.check(
         source,
-        root=shop.root,
+        root=ctx.root,
         kept=set(cut.kept),
         variable=job.model_variable,
         champion_gate=any(gates.gate(g).champion for g in job.gates),
@@ -76,25 +76,25 @@ def promote(
         job,
         source,
         cut,
-        root=shop.root,
+        root=ctx.root,
         interpreter=interpreter,
         stdlib=look.stdlib,
-        at=shop.clock(),
+        at=ctx.clock(),
     )
-    values = secret_values.fetch(job.secrets, shop.environment)
-    bench = _bench(shop, made, values, ways)
+    values = secret_values.fetch(job.secrets, ctx.environment)
+    bench = _bench(ctx, made, values, options)
     try:
-        return _promoted(shop, made, bench, request, ways, old)
+        return _promoted(ctx, made, bench, request, options, old)
     except BaseException as error:
-        _bury(shop, bench.run, job.name, error)
+        _bury(ctx, bench.run, job.name, error)
         raise
     finally:
-        shop.drop(bench.scratch)
+        ctx.drop(bench.scratch)
 
 
-def _existing(shop: Workshop, name: str, *, replace_: bool) -> Mapping[str, Any] | None:
-    state = shop.jobs().get(name)
-    folder = shop.root / "jobs" / name
+def _existing(ctx: Context, name: str, *, replace_: bool) -> Mapping[str, Any] | None:
+    state = ctx.jobs().get(name)
+    folder = ctx.root / "jobs" / name
     if (state is not None and state.digest) or (folder / manifest.DEFINITION).exists():
         if not replace_:
             raise JobError(
@@ -109,31 +109,33 @@ def _existing(shop: Workshop, name: str, *, replace_: bool) -> Mapping[str, Any]
     return None
 
 
-def _bench(shop: Workshop, made: draft.Draft, values: Mapping[str, str], ways: Ways) -> draft.Bench:
-    shop.journal  # noqa: B018  made before anything is written beside it
-    name = shop.new_run()
-    champion = release.champion_file(shop, made.job)
-    scratch = shop.scratch("promote")
+def _bench(
+    ctx: Context, made: draft.Draft, values: Mapping[str, str], options: PromoteOptions
+) -> draft.Bench:
+    ctx.journal  # noqa: B018  made before anything is written beside it
+    name = ctx.new_run()
+    champion = release.champion_file(ctx, made.job)
+    scratch = ctx.scratch("promote")
 
     return draft.Bench(
-        root=shop.root,
-        execute=_executing(shop, made, name, ways),
-        environments=shop.environments,
+        root=ctx.root,
+        execute=_executing(ctx, made, name, options),
+        environments=ctx.environments,
         run=name,
-        output=shop.run_folder(name) / "pipeline.ipynb",
+        output=ctx.run_folder(name) / "pipeline.ipynb",
         scratch=scratch,
-        environment={**shop.kernel_environment(), **values},
-        base_environment=shop.environment,
+        environment={**ctx.kernel_environment(), **values},
+        base_environment=ctx.environment,
         secrets=tuple(values.values()),
-        note=ways.note,
+        note=options.note,
         seed=random.SystemRandom().getrandbits(32),
         champion=champion,
-        snapshots=_snapshots(shop, made, scratch / "snapshots"),
+        snapshots=_snapshots(ctx, made, scratch / "snapshots"),
     )
 
 
 def _executing(
-    shop: Workshop, made: draft.Draft, name: str, ways: Ways
+    ctx: Context, made: draft.Draft, name: str, options: PromoteOptions
 ) -> Callable[..., list[Event]]:
     """Return what runs the sides of a proof: the bundle's is recorded as the run `name`."""
 
@@ -141,23 +143,21 @@ def _executing(
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
         events = engine_run.run(
             task,
-            executor=shop.executor,
+            executor=ctx.executor,
             notebook=notebook,
             process=process.mine(),
             job=made.job.name,
         )
         if recorded:
-            return shop.record(events, ways.tell)
+            return ctx.record(events, options.notify)
         found = list(events)
-        shop.record(replace(e, run=name) for e in found if isinstance(e, StepRecorded))
+        ctx.record(replace(e, run=name) for e in found if isinstance(e, StepRecorded))
         return found
 
     return execute
 
 
-def _snapshots(
-    shop: Workshop, made: draft.Draft, folder: Path
-) -> Callable[[Source], Ledger | None]:
+def _snapshots(ctx: Context, made: draft.Draft, folder: Path) -> Callable[[Source], Ledger | None]:
     """Return what knows the snapshots that both sides of a proof use."""
 
     def snapshots(source: Source) -> Ledger | None:
@@ -165,7 +165,7 @@ def _snapshots(
             return None
         values = {p.name: p.value for p in source.pipeline.parameters} | dict(made.parameters)
         return run_run.ledger_of(
-            shop,
+            ctx,
             source,
             values,
             rules=Rules(proof=True),
@@ -178,16 +178,16 @@ def _snapshots(
 
 
 def _promoted(
-    shop: Workshop,
+    ctx: Context,
     made: draft.Draft,
     bench: draft.Bench,
     request: promote_request.Request,
-    ways: Ways,
+    options: PromoteOptions,
     old: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     job = made.job
-    about = schedule.interval(job.schedule, shop.clock())
-    shop.record(
+    about = schedule.interval(job.schedule, ctx.clock())
+    ctx.record(
         [
             RunQueued(
                 run=bench.run,
@@ -200,34 +200,34 @@ def _promoted(
         ]
     )
     proof.prove(made, bench, quick=request.quick, tolerance=request.tolerance)
-    with shop.deciding():
-        _existing(shop, job.name, replace_=ways.replace)  # somebody may have been quicker
-        made.changes = _changes(shop, made, old)
-        verdict = _released(shop, made, bench, ways, old)
+    with ctx.deciding():
+        _existing(ctx, job.name, replace_=options.replace)  # somebody may have been quicker
+        made.changes = _changes(ctx, made, old)
+        verdict = _released(ctx, made, bench, options, old)
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
-    catch_up.behind(shop)
-    return _answer(shop, made, verdict, passed=passed, ways=ways)
+    catch_up.behind(ctx)
+    return _answer(ctx, made, verdict, passed=passed, options=options)
 
 
-def _changes(shop: Workshop, made: draft.Draft, old: Mapping[str, Any] | None) -> list[str]:
+def _changes(ctx: Context, made: draft.Draft, old: Mapping[str, Any] | None) -> list[str]:
     """Return what a promotion changes of a job that was there before."""
     if old is None:
         return []
-    state = shop.jobs().get(made.job.name)
-    folder = shop.bundle_folder(state.digest) if state is not None and state.digest else None
+    state = ctx.jobs().get(made.job.name)
+    folder = ctx.bundle_folder(state.digest) if state is not None and state.digest else None
     before = files.read_folder(folder) if folder is not None and folder.is_dir() else {}
     told = job_yaml.difference(old, job_yaml.definition(made.job))
     after = made.files or bundle_files.code_files(made)
     return [*told, *(changes.between(before, after) if before else [])]
 
 
-def _asked_by_hand(shop: Workshop, job: Job) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _asked_by_hand(ctx: Context, job: Job) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return schema.json of the bundle before, as it was promoted and as it was applied."""
-    state = shop.jobs().get(job.name)
-    folder = shop.bundle_folder(state.digest) if state is not None and state.digest else None
+    state = ctx.jobs().get(job.name)
+    folder = ctx.bundle_folder(state.digest) if state is not None and state.digest else None
     if folder is None or not (folder / manifest.NAME).is_file():
         return {}, {}
-    before = shop.bundle_folder(manifest.promoted(files.read_folder(folder)))
+    before = ctx.bundle_folder(manifest.promoted(files.read_folder(folder)))
     both = [place / schema_json.NAME for place in (before, folder)]
     if not all(file.is_file() for file in both):
         return {}, {}
@@ -236,58 +236,58 @@ def _asked_by_hand(shop: Workshop, job: Job) -> tuple[Mapping[str, Any], Mapping
 
 
 def _released(
-    shop: Workshop,
+    ctx: Context,
     made: draft.Draft,
     bench: draft.Bench,
-    ways: Ways,
+    options: PromoteOptions,
     old: Mapping[str, Any] | None,
 ) -> list[Event]:
     """Judge what was proven and, where it passes, write the bundle and make it live."""
-    job, done = made.job, shop.run_of(bench.run)
-    model = shop.models().get(job.model_name or "")
+    job, done = made.job, ctx.run_of(bench.run)
+    model = ctx.models().get(job.model_name or "")
     verdict = list(judge.judge(job, done, model, done.champion_error))
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
-    if passed and not ways.dry_run:
-        ways.note("locking the environment and writing the bundle")
+    if passed and not options.dry_run:
+        options.note("locking the environment and writing the bundle")
         said = judge.verdicts(job, done, model.champion if model else None, done.champion_error)
-        bundle_files.finish(made, bench, verdicts=said, asked=_asked_by_hand(shop, job))
-        made.changes = _changes(shop, made, old)
-        digest = apply.publish(shop, job.name, made.files)
+        bundle_files.finish(made, bench, verdicts=said, asked=_asked_by_hand(ctx, job))
+        made.changes = _changes(ctx, made, old)
+        digest = apply.publish(ctx, job.name, made.files)
         lock = made.files["requirements.lock"].decode()
-        shop.environments.python_for(made.interpreter, lock, build=True)
-        if ways.draft:
+        ctx.environments.python_for(made.interpreter, lock, build=True)
+        if options.draft:
             drafted = JobDrafted(job=job.name, run=bench.run, digest=digest, model_run=bench.run)
-            shop.record([drafted])
+            ctx.record([drafted])
         else:
-            verdict = shop.journal.append_all([*verdict, *apply.applied(shop, job, digest)])
-    elif not ways.dry_run:
-        shop.record(verdict)
+            verdict = ctx.journal.append_all([*verdict, *apply.applied(ctx, job, digest)])
+    elif not options.dry_run:
+        ctx.record(verdict)
     return verdict
 
 
-def _bury(shop: Workshop, name: str, job: str, error: BaseException) -> None:
+def _bury(ctx: Context, name: str, job: str, error: BaseException) -> None:
     """A promotion that ended early leaves no run that seems to go on, or to have been released."""
-    found = history.runs(shop.journal.read(run=name)).get(name)
+    found = history.runs(ctx.journal.read(run=name)).get(name)
     said = str(getattr(error, "what", None) or f"{type(error).__name__}: {error}")
     if found is not None and found.status in history.OPEN:
         status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-        shop.record([RunFinished(run=name, job=job, status=status, seconds=0.0, error=said)])
+        ctx.record([RunFinished(run=name, job=job, status=status, seconds=0.0, error=said)])
     elif found is not None and found.status == "finished" and not found.gates:
-        shop.record([Judged(run=name, job=job, verdicts=(), passed=False, because=said)])
+        ctx.record([Judged(run=name, job=job, verdicts=(), passed=False, because=said)])
 
 
 def _answer(
-    shop: Workshop,
+    ctx: Context,
     made: draft.Draft,
     verdict: list[Event],
     *,
     passed: bool,
-    ways: Ways,
+    options: PromoteOptions,
 ) -> dict[str, Any]:
     job = made.job
     judged = verdict[0]
     assert isinstance(judged, Judged)
-    written = passed and not ways.dry_run
+    written = passed and not options.dry_run
     return {
         "version": 1,
         "job": job.name,
@@ -295,8 +295,8 @@ def _answer(
         "digest": manifest.digest(made.files) if written else None,
         "proof": bundle_files.proof_json(made.proof),
         "gates": [{k: v[k] for k in views.GATE} for v in judged.verdicts],
-        "model": _model_answer(shop, job, verdict, live=written and not ways.draft),
-        "schedule": _schedule_answer(shop, job),
+        "model": _model_answer(ctx, job, verdict, live=written and not options.draft),
+        "schedule": _schedule_answer(ctx, job),
         "left_out": [{"cell": index, "why": why} for index, why in made.cut.left_out],
         "targets": [],
         "notify": [dict(channel) for channel in job.notify],
@@ -308,13 +308,13 @@ def _answer(
 
 
 def _model_answer(
-    shop: Workshop, job: Job, verdict: list[Event], *, live: bool
+    ctx: Context, job: Job, verdict: list[Event], *, live: bool
 ) -> dict[str, Any] | None:
     if not job.model_name:
         return None
     version = next((e.version for e in verdict if isinstance(e, Registered)), None)
     if version is None and live:
-        model = shop.models().get(job.model_name)
+        model = ctx.models().get(job.model_name)
         version = model.champion if model else None
     released = live and not any(isinstance(e, ApprovalAsked) for e in verdict)
     released = released and version is not None
@@ -325,11 +325,11 @@ def _model_answer(
     }
 
 
-def _schedule_answer(shop: Workshop, job: Job) -> dict[str, Any] | None:
+def _schedule_answer(ctx: Context, job: Job) -> dict[str, Any] | None:
     when = job.schedule
     if when is None:
         return None
-    ticks = islice(schedule.ticks(when, shop.clock()), 3)
+    ticks = islice(schedule.ticks(when, ctx.clock()), 3)
     return {
         "cron": when.cron,
         "timezone": when.timezone,

@@ -50,6 +50,6 @@ class Sensor(Protocol):
 
     cooldown: float  # s from one run to the next, where the trigger names none
 
-    def signal(self, wish: Mapping[str, Any], view: View) -> Signal | None:
+    def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
         """Return why the job is to run, None where it is not."""
         ...

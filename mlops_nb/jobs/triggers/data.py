@@ -17,9 +17,9 @@ class Data:
 
     cooldown = 0.0
 
-    def signal(self, wish: Mapping[str, Any], view: View) -> Signal | None:
+    def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
         """Fire for files whose content is not known; notes keep what need not be read again."""
-        settled = look(view.folder, str(wish["data"]), view.notes)
+        settled = look(view.folder, str(spec["data"]), view.notes)
         contents = set(view.known.values())
         new = {
             path: digest

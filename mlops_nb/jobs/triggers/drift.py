@@ -14,7 +14,7 @@ class Drift:
 
     cooldown = DAY
 
-    def signal(self, wish: Mapping[str, Any], view: View) -> Signal | None:
+    def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
         """Fire where the latest look at the data found so large a share of columns to have moved.
 
         What a run that was made since has learned from is no news any more.
@@ -24,7 +24,7 @@ class Drift:
         latest = view.evaluated[-1]
         moved = [column for column in latest.drift if column["drifted"]]
         share = len(moved) / len(latest.drift)
-        if share < float(wish["drift"]):
+        if share < float(spec["drift"]):
             return None
         worst = sorted(moved, key=lambda column: -float(column["value"]))[:SHOWN]
         told = ", ".join(f"{c['column']} ({c['statistic']} {c['value']:.3g})" for c in worst)

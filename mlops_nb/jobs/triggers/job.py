@@ -7,14 +7,14 @@ from typing import Any
 from mlops_nb.jobs.triggers.base import Signal, View
 
 
-class Job:
+class JobTrigger:
     """`{job: weather}`: runs after each run of that job that finished since it was promoted."""
 
     cooldown = 0.0
 
-    def signal(self, wish: Mapping[str, Any], view: View) -> Signal | None:
+    def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
         """Fire for the latest run of the other job that finished, once."""
-        name = wish["job"]
+        name = spec["job"]
         done = [r for r in view.runs.values() if r.job == name and r.exit_status == 0]
         if not done:
             return None
@@ -25,4 +25,4 @@ class Job:
         return Signal(because=f"job {name} finished run {latest.id}", seen={"run": latest.id})
 
 
-SENSOR = Job()
+SENSOR = JobTrigger()

@@ -13,13 +13,13 @@ class Metric:
 
     cooldown = DAY
 
-    def signal(self, wish: Mapping[str, Any], view: View) -> Signal | None:
+    def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
         """Fire where the latest evaluation is further below the value at release than `fall`."""
         if view.champion is None or not view.evaluated:
             return None
         version, released = view.champion
         latest = view.evaluated[-1]
-        name, fall = wish["metric"], float(wish["fall"])
+        name, fall = spec["metric"], float(spec["fall"])
         then, now = released.get(name), latest.metrics.get(name)
         if latest.version != version or then is None or now is None or not now < then - fall:
             return None

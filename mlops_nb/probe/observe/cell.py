@@ -41,7 +41,7 @@ ANYHOW.called = ANYHOW.escapes = True
 
 
 @dataclass(slots=True)
-class Cell:
+class CellStart:
     """How things stood before a cell.
 
     typed:   its place among all that was typed, as in `In[1]`
@@ -74,7 +74,9 @@ class Cell:
 class Facts:
     """One cell's work, told from both sides of it."""
 
-    def __init__(self, observer: "Observer", cell: Cell, result: Any, events: list[Any]) -> None:
+    def __init__(
+        self, observer: "Observer", cell: CellStart, result: Any, events: list[Any]
+    ) -> None:
         self.observer, self.cell, self.result = observer, cell, result
         self.shell = observer.shell
         self.before, self.now = cell.space, observer.space()

@@ -20,7 +20,7 @@ from .global_state import SEEDS
 
 if TYPE_CHECKING:
     from ..syntax.visitor import Reads
-    from .cell import Cell, Facts
+    from .cell import CellStart, Facts
 
 # attributes of packages whose content is a channel of its own
 OWN_CHANNEL = frozenset(
@@ -90,7 +90,7 @@ ABSENT = object()
 Target = tuple[str, tuple[str, ...]]
 
 
-class Settings:
+class LibraryState:
     """What the cells of one notebook have set so far.
 
     names:    package → attributes by whose mention a cell reads what was set, or ANYBODY
@@ -107,7 +107,7 @@ class Settings:
         self.magics = _copied(shell.magics_manager.magics)
         self.new_magics: set[str] = set()
 
-    def before(self, cell: "Cell", reads: "Reads") -> None:
+    def before(self, cell: "CellStart", reads: "Reads") -> None:
         """Note which of what a tree sets was there before, and what modules' containers hold."""
         imported = {name: sys.modules.get(name) for name in reads.imports}
         stores = {(root, path) for _, root, path in reads.attr_stores}
@@ -178,7 +178,7 @@ class Settings:
         patched = self.names.get("builtins", set())
         return found | {_channel("builtins", name) for name in patched & facts.used.keys()}
 
-    def finders(self, cell: "Cell") -> list[Any]:
+    def finders(self, cell: "CellStart") -> list[Any]:
         """Return what was asked for modules that a cell loaded by the notebook's own loaders."""
         if "meta_path" not in self.names.get("sys", ()):
             return []

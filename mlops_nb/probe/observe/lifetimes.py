@@ -17,7 +17,7 @@ from .external import LARGE, Gone, is_code, top_of
 
 if TYPE_CHECKING:
     from ..syntax.visitor import Reads
-    from .cell import Cell
+    from .cell import CellStart
     from .observer import Observer
 
 FEW = 50  # attributes of an object that is looked into
@@ -25,7 +25,7 @@ MOST_ITEMS = 100  # of a container that is looked into
 DEEP = 3
 
 
-def look_ahead(observer: "Observer", cell: "Cell", reads: "Reads") -> None:
+def look_ahead(observer: "Observer", cell: "CellStart", reads: "Reads") -> None:
     """Note what a tree may run that is no longer there when it has ended.
 
     That is the code of objects that leave their containers, and of values that the tree drops:

@@ -18,12 +18,12 @@ from typing import Any
 from ..syntax.visitor import Reads
 from . import audit_hook, external, global_state, local_modules, paths
 from .aliasing import ITERATORS, PLAIN, bases, own, pending, shares
-from .cell import Cell, Facts
+from .cell import CellStart, Facts
 from .change_detection import is_quiet, print_of
 from .display_options import shown_before
 from .files import NATIVE
 from .inotify import Opened
-from .library_state import Settings
+from .library_state import LibraryState
 from .lifetimes import look_ahead
 
 SKIPPED = frozenset(
@@ -76,7 +76,7 @@ class Observer:
         self.misses: dict[int, int] = {}
         self.caches: set[str] = set()  # names of `lru_cache` wrappers
         self.open: set[str] = set()  # names of files that are open, and of arrays that lie in one
-        self.settings = Settings(shell)
+        self.settings = LibraryState(shell)
         self.gone: set[str] = set()  # names that were removed at one time or another
         self.from_ipython = {n: shell.user_ns[n] for n in FROM_IPYTHON if n in shell.user_ns}
         self.ever_set: set[str] = set()  # channels that one cell or another has changed
@@ -86,7 +86,7 @@ class Observer:
         self.files: dict[str, None] = {}
         self.writing: list[str] = []  # files that cells wrote last, and may still be open
         self.filled: dict[str, set[tuple[int, str]]] = {}  # name → known `cached_property` values
-        self.cell: Cell | None = None
+        self.cell: CellStart | None = None
         self.on_cell: Any = None  # called with each cell's facts
 
     # hooks
@@ -122,7 +122,7 @@ class Observer:
             return
         try:
             folder, space = paths.folder_now(), self.space()
-            self.cell = Cell(
+            self.cell = CellStart(
                 info=info,
                 count=self.shell.execution_count,
                 typed=len(self.shell.history_manager.input_hist_parsed),
@@ -178,7 +178,7 @@ class Observer:
             cell.lost = f"{type(error).__name__}: {error}"
         return tree
 
-    def _begun(self, cell: Cell) -> Reads:
+    def _begun(self, cell: CellStart) -> Reads:
         """Return the reads of a tree that is about to run, by what of the cell runs it."""
         if not cell.trees:
             return Reads(values=cell.space)
@@ -201,7 +201,7 @@ class Observer:
             frame = frame.f_back
         return line
 
-    def _watch_named(self, cell: Cell, reads: Reads) -> None:
+    def _watch_named(self, cell: CellStart, reads: Reads) -> None:
         """Watch the folders that the cell's texts, and the values that it loads, name."""
         texts = [t for t in reads.texts if paths.looks_like_path(t)]
         for name in reads.loads:

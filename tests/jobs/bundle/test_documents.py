@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from mlops_nb.jobs.bundle.documents import Facts, card, dockerfile, review
+from mlops_nb.jobs.bundle.documents import BundleFacts, card, dockerfile, review
 from mlops_nb.notebook.model import Job, Pipeline, Proof, Schedule, Step, Verdict
 
 JOB = Job(
@@ -16,7 +16,7 @@ JOB = Job(
     model_variable="model",
     secrets={"DB_PASSWORD": {"env": "DB_PASSWORD"}},
 )
-FACTS = Facts(
+FACTS = BundleFacts(
     job=JOB,
     pipeline=Pipeline(
         notebook="a",

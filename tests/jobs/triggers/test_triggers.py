@@ -1,14 +1,13 @@
 """Sensors: what makes each of them say that a job is to run, and what does not."""
 
 import os
-import pkgutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-import mlops_nb.jobs.triggers
+from mlops_nb import plugins
 from mlops_nb.events import Evaluated
 from mlops_nb.jobs import poll
 from mlops_nb.jobs.triggers import data
@@ -38,9 +37,7 @@ def fired(folder, known=None, notes=None):
     return None if found is None else sorted(found.seen["files"])
 
 
-@pytest.mark.parametrize(
-    "kind", [m.name for m in pkgutil.iter_modules(mlops_nb.jobs.triggers.__path__)]
-)
+@pytest.mark.parametrize("kind", plugins.names(poll.TRIGGERS))
 def test_every_sensor_is_found_by_its_name_and_says_nothing_of_nothing(kind, tmp_path):
     wish = {kind: "x" if kind in {"data", "job"} else 0.1, "fall": 0.1}
     found = poll.sensor(kind)
