@@ -1,26 +1,21 @@
-"""What the verbs work with in one project: journal, store, executor, mirror, clock."""
+"""A project's adapters: journal, store, executor, environments, clock, folders."""
 
 import contextlib
-import itertools
 import json
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from mlops_nb import config, files
-from mlops_nb.engine.task import Clock, Executor, Journal, Store
-from mlops_nb.errors import MlopsError, NotFound, Unreachable
-from mlops_nb.events import Event, ModelKept, RunFinished, StepRecorded
-from mlops_nb.jobs import registry as job_registry
-from mlops_nb.jobs.registry import JobState
-from mlops_nb.models import registry as model_registry
-from mlops_nb.models.registry import Model
-from mlops_nb.runs import history
+from mlops_nb.engine.task import Executor
+from mlops_nb.errors import MlopsError
+from mlops_nb.events import Event, RunFinished
+from mlops_nb.storage.ports import Clock, Journal, Store
 
 Notify = Callable[[Event], None]
 
@@ -31,7 +26,20 @@ def real_time() -> datetime:
 
 
 def ignore(_: Event) -> None:
-    """Tell nobody."""
+    """Do nothing with an event."""
+
+
+def log_nothing() -> None:
+    """Prepare no tracking: the cells of the notebook log nowhere."""
+
+
+@lru_cache(maxsize=1)
+def of_process(root: Path, settings: tuple[tuple[str, str], ...]) -> "Context":
+    """Return the context of a pool's process, which keeps it from one task to the next.
+
+    settings: variables of the environment that the settings of the project come from
+    """
+    return Context(root, {**os.environ, **dict(settings)}, real_time)
 
 
 class Context:
@@ -43,11 +51,19 @@ class Context:
         self.clock = clock
         self.late = timedelta()  # by how much that clock was set forward
         self.warnings: list[MlopsError] = []
+        self.prepare_tracking: Callable[[], None] = (
+            log_nothing  # before cells that log by themselves
+        )
 
     def set_time(self, at: datetime) -> None:
         """Take a time for the one it is now; the clock goes on from there."""
         self.late = at - real_time()
         self.clock = lambda: real_time() + self.late
+
+    def set_late(self, seconds: float) -> None:
+        """Set the clock forward, s, as that of the process that started this one."""
+        if seconds:
+            self.set_time(real_time() + timedelta(seconds=seconds))
 
     @property
     def root(self) -> Path:
@@ -74,7 +90,11 @@ class Context:
         """What executes notebooks."""
         from mlops_nb.engine.choose import Engines
 
-        return Engines(self.environment)
+        return Engines(self.environment, self._keep)
+
+    def _keep(self, file: Path) -> str:
+        """Move a file into the store; return the digest of its content."""
+        return self.store.put(file, move=True)
 
     @cached_property
     def environments(self) -> Any:
@@ -82,29 +102,6 @@ class Context:
         from mlops_nb.engine.environments import Environments
 
         return Environments(self.settings.folder)
-
-    @cached_property
-    def mirror(self) -> Any:
-        """What keeps MLflow up to date."""
-        from mlops_nb.integrations.mlflow.mirror import MlflowMirror
-
-        return MlflowMirror(
-            uri=self.settings.mlflow,
-            experiment=self.settings.experiment,
-            artifacts=self.settings.artifacts,
-            runs=self.settings.folder / "runs",
-            journal=self.journal,
-            store=self.store,
-        )
-
-    @cached_property
-    def lineage(self) -> Any:
-        """What tells OpenLineage of runs."""
-        from mlops_nb.integrations.openlineage.events import OpenLineageLog
-
-        return OpenLineageLog(
-            file=self.settings.folder / "lineage.jsonl", root=self.root, journal=self.journal
-        )
 
     @property
     def knows_anything(self) -> bool:
@@ -119,22 +116,6 @@ class Context:
     def deciding(self) -> contextlib.AbstractContextManager[bool]:
         """Let one process at a time judge and release, on what is true at that moment."""
         return self.journal.holding("decide")
-
-    def jobs(self) -> dict[str, JobState]:
-        """Return every job by its name."""
-        return (
-            job_registry.jobs(self.journal.read(kinds=job_registry.KINDS))
-            if self.knows_anything
-            else {}
-        )
-
-    def models(self) -> dict[str, Model]:
-        """Return every model by its name."""
-        return (
-            model_registry.models(self.journal.read(kinds=model_registry.KINDS))
-            if self.knows_anything
-            else {}
-        )
 
     def prepare_folder(self) -> None:
         """Make the project's own folder, which keeps itself out of git."""
@@ -198,10 +179,6 @@ class Context:
         """Write events to the journal, one by one, each before anybody is told of it."""
         kept: list[Event] = []
         for event in events:
-            if isinstance(event, ModelKept) and os.sep in event.artifact:
-                event = self._stored(event)  # noqa: PLW2901  its bytes go to the store first
-            elif isinstance(event, StepRecorded):
-                event = self._record_stored(event)  # noqa: PLW2901
             written = self.journal.append(event)
             if written is not None:
                 kept.append(written)
@@ -218,57 +195,6 @@ class Context:
             events.close()
             stop = RunFinished(run=run, status="stopped", seconds=0.0, error="stopped by hand")
             self.record([stop], notify)
-
-    def _stored(self, event: ModelKept) -> ModelKept:
-        from dataclasses import replace
-
-        file = Path(event.artifact)
-        digest = self.store.put(file)
-        file.unlink(missing_ok=True)
-        return replace(event, artifact=digest)
-
-    def _record_stored(self, event: StepRecorded) -> StepRecorded:
-        """Take a unit's values and outputs into the store; without them, it will run again."""
-        from dataclasses import replace
-
-        record = dict(event.record)
-        shown = Path(record.pop("shown_file", ""))
-        kept = []
-        try:
-            for entry in record["artifacts"]:
-                found = self.store.put(Path(entry["file"]), move=True, durable=False)
-                if found != entry["sha256"]:
-                    raise Unreachable(
-                        f"the bytes of {entry['names'][0]!r} changed on their way", fix="run again"
-                    )
-                kept.append({k: v for k, v in entry.items() if k != "file"})
-            record["shown"] = self.store.put(shown, move=True, durable=False)
-        except MlopsError as error:
-            record |= {"never": f"it could not be stored ({error.what})", "external": False}
-            self.warnings.append(error)
-            kept = []
-        record["artifacts"] = kept
-        return replace(event, record=record)
-
-    def mirror_now(self) -> None:
-        """Let OpenLineage's log and MLflow catch up; an error is kept to be shown."""
-        try:
-            self.lineage.catch_up()
-        except MlopsError as error:
-            self.warnings.append(error)
-        with self.journal.holding("mirror"):
-            try:
-                for event in itertools.chain(self.mirror.catch_up(), self.mirror.aliases()):
-                    self.journal.append(event)
-            except MlopsError as error:
-                self.warnings.append(error)
-
-    def run_of(self, run: str) -> history.Run:
-        """Return a run as far as it is known. Raises NotFound where there is none."""
-        found = history.runs(self.journal.read(run=run)).get(run)
-        if found is None:
-            raise NotFound(f"there is no run {run!r}", fix="list them with: mlops-nb runs")
-        return found
 
     def write_graph(self, run: str, graph: dict[str, Any], mermaid: str) -> None:
         """Keep a run's graph beside its notebook."""

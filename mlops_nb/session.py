@@ -5,23 +5,24 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlops_nb.context import Context
-from mlops_nb.engine.task import Source
 from mlops_nb.errors import MlopsError, NotFound
 from mlops_nb.notebook import load
-from mlops_nb.notebook.model import Pipeline, Value, Warned
+from mlops_nb.notebook.model import Pipeline, Source, Value, Warned
 from mlops_nb.probe.fingerprint.digest import digest_or_unknown
 from mlops_nb.probe.inspect.values import look
 from mlops_nb.probe.observe.observer import Observer
 from mlops_nb.probe.values import random_state, save_load
 from mlops_nb.reuse import units as un
-from mlops_nb.reuse.ledger import Ledger, Rules
+from mlops_nb.reuse.ledger import Ledger
+from mlops_nb.reuse.rules import Rules
 from mlops_nb.reuse.units import Unit, meaning
 from mlops_nb.runs import run as run_run
+from mlops_nb.runs.history import read_run
 
 STORING = 150e6  # bytes a second, about, that writing and syncing takes
 WORTH = 0.5  # s that a step has to take before its values are kept
@@ -229,8 +230,7 @@ class Session:
                     "seconds": round(seconds, 3),
                 },
             )
-            live = {**event.record, "live": True}  # its outputs are in the notebook itself
-            self.ctx.record([replace(event, record=live)])
+            self.ctx.record([event])
         finally:
             self.ctx.drop(scratch)
 
@@ -291,7 +291,7 @@ class Session:
 
         Raises NotFound where there is no such run, or its notebook is gone.
         """
-        done = self.ctx.run_of(run)
+        done = read_run(self.ctx.journal, run)
         source = load.capture(Path(done.output))
         self._run_set_up(source, all_of_it=True)
         self.shell.user_ns.update(done.parameters)

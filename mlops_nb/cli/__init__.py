@@ -42,6 +42,7 @@ class Verbs(click.Group):
         "lineage": "lineage",
         "store": "store",
         "demo": "demo",
+        "work": "work",
     }
 
     def list_commands(self, _: click.Context) -> list[str]:

@@ -27,7 +27,7 @@ def project_of(notebook: str) -> Project:
     """Open the project of the current folder, or the notebook's own where that lies outside."""
     project = open_project()
     path = Path(notebook)
-    if not project.context.holds(path) and path.parent.is_dir():
+    if not project.holds(path) and path.parent.is_dir():
         outside = open_project(path.parent)
         outside.here = project.here
         return outside

@@ -52,9 +52,8 @@ def wrong_use(message: str, command: str, *, as_json: bool) -> None:
 
 def warned(project: Project) -> None:
     """Print what did not answer but did not stop the work."""
-    for error in project.context.warnings:
+    for error in project.take_warnings():
         click.echo(str(error).replace("error:", "warning:", 1), err=True)
-    project.context.warnings.clear()
 
 
 class Progress:

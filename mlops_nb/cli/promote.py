@@ -17,7 +17,7 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     """Set a project's clock to a time from which it goes on."""
     if at is None:
         return
-    project.context.set_time(schedule.moment(at, timezone))
+    project.set_clock(schedule.moment(at, timezone))
 
 
 @click.command()

@@ -6,11 +6,12 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from mlops_nb.engine.recorder import Recorder
 from mlops_nb.engine.restore import Damaged
-from mlops_nb.engine.task import Task
+from mlops_nb.engine.task import Reuse, Task
 from mlops_nb.errors import Unreachable
 from mlops_nb.events import Event
 
@@ -18,9 +19,15 @@ LOOK_EVERY = 0.25  # s, at a run's memory
 
 
 class Background:
-    """An executor whose `_execute` runs a task to its end and tells a watch of it."""
+    """An executor that runs a task in a thread, by `_execute`, and yields what is recorded of it.
 
-    def execute(self, task: Task) -> Iterator[Event]:
+    store: takes a file in and returns what names its content from then on
+    """
+
+    def __init__(self, store: Callable[[Path], str] = str) -> None:
+        self.store = store
+
+    def execute(self, task: Task, reuse: Reuse | None = None) -> Iterator[Event]:
         """Yield what happens in a notebook as it happens.
 
         Raises Unreachable where no process could be had, NotebookError where there is no kernel
@@ -28,23 +35,21 @@ class Background:
         """
         while True:
             try:
-                yield from self._once(task)
+                yield from self._once(Recorder(task, reuse, self.store))
             except Damaged:
-                assert task.reuse is not None
-                task.reuse.reset()  # and again, without what turned out to be damaged
+                assert reuse is not None
+                reuse.reset()  # and again, without what turned out to be damaged
             else:
                 return
 
     def _execute(self, task: Task, watch: Recorder) -> None:
         raise NotImplementedError
 
-    def _once(self, task: Task) -> Iterator[Event]:
-        happened: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
-        watch = Recorder(task, happened)
-        thread = threading.Thread(target=self._run, args=(task, watch), daemon=True)
+    def _once(self, watch: Recorder) -> Iterator[Event]:
+        thread = threading.Thread(target=self._run, args=(watch.task, watch), daemon=True)
         thread.start()
         try:
-            while (event := _next(happened, watch)) is not None:
+            while (event := _next(watch)) is not None:
                 if isinstance(event, BaseException):
                     raise event
                 yield event
@@ -62,9 +67,7 @@ class Background:
             watch.put(None)
 
 
-def _next(
-    happened: "queue.SimpleQueue[Event | BaseException | None]", watch: Recorder
-) -> Event | BaseException | None:
+def _next(watch: Recorder) -> Event | BaseException | None:
     """Return what happens next; end the process where its time is up or its memory too much."""
     while True:
         waits = []
@@ -73,7 +76,7 @@ def _next(
         if watch.task.limits.memory is not None and not watch.killed:
             waits.append(LOOK_EVERY)
         try:
-            return happened.get(timeout=min(waits)) if waits else happened.get()
+            return watch.events.get(timeout=min(waits)) if waits else watch.events.get()
         except queue.Empty:
             _enforce(watch)
 

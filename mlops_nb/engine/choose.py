@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlops_nb.engine import environments
-from mlops_nb.engine.task import Task
+from mlops_nb.engine.task import Reuse, Task
 from mlops_nb.errors import Refused
 from mlops_nb.events import EngineChosen, Event
 from mlops_nb.notebook.cells import source_of
@@ -23,12 +23,14 @@ class Engines:
     """The executor that hands each task to the engine that fits it.
 
     environment: the variables that every run starts from; a library may change our own
+    store:       takes the file of a kept value in and returns what names its content from then on
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], store: Callable[[Path], str] = str) -> None:
         self.environment = environment
+        self.store = store
 
-    def execute(self, task: Task) -> Iterator[Event]:
+    def execute(self, task: Task, reuse: Reuse | None = None) -> Iterator[Event]:
         """Yield which engine runs the task, and what happens in it.
 
         Raises Refused for an engine that there is none of, and what the engine itself raises.
@@ -38,10 +40,10 @@ class Engines:
             from mlops_nb.engine.warm.client import Unwarm
             from mlops_nb.engine.warm.executor import Warm
 
-            warm = Warm(self._wanted(task))
+            warm = Warm(self._wanted(task), self.store)
             started = False
             try:
-                for event in warm.execute(task):
+                for event in warm.execute(task, reuse):
                     if not started:
                         yield EngineChosen(run=task.run, engine="warm", because=because)
                     started = True
@@ -56,8 +58,8 @@ class Engines:
         from mlops_nb.engine.papermill import Papermill
 
         yield EngineChosen(run=task.run, engine=engine, because=because)
-        papermill = Papermill(self.environment, forked=engine == "kernel")
-        yield from papermill.execute(task)
+        papermill = Papermill(self.environment, self.store, forked=engine == "kernel")
+        yield from papermill.execute(task, reuse)
 
     def _wanted(self, task: Task) -> Any:
         from mlops_nb.engine.warm.client import Wanted

@@ -156,9 +156,7 @@ class DataChecks:
 @contextmanager
 def written(task: Task, client: Client, question: str, **asked: Any) -> Iterator[dict[str, Any]]:
     """Let the kernel write arrays to a file, which is gone afterwards; yield what it says of it."""
-    folder = task.output.parent
-    if task.reuse is not None:
-        folder = task.reuse.folder  # it is removed, whoever is killed
+    folder = task.scratch or task.output.parent
     folder.mkdir(parents=True, exist_ok=True)
     handle, file = tempfile.mkstemp(dir=folder, prefix="columns-")
     os.close(handle)

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from mlops_nb.engine.task import Task
+from mlops_nb.engine.task import Reuse, Task
 from mlops_nb.events import CellFailed, CellFinished, CellStarted, Event, Measured, StepObserved
 from mlops_nb.notebook import cells
 from mlops_nb.probe.fingerprint.digest import digest_or_unknown
@@ -17,7 +17,7 @@ class MemoryExecutor:
     def __init__(self) -> None:
         self.namespace: dict[str, Any] = {}
 
-    def execute(self, task: Task) -> Iterator[Event]:
+    def execute(self, task: Task, _: Reuse | None = None) -> Iterator[Event]:
         """Yield what happens in a notebook as it happens."""
         self.namespace = space = {"__name__": "__main__"}
         notebook = cells.read(task.document, task.source)

@@ -1,7 +1,8 @@
 """Executes a notebook through papermill in a clean kernel and yields what happens."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from mlops_nb.engine.background import Background, unwritable
 from mlops_nb.engine.kernel import KernelEngine
@@ -20,7 +21,14 @@ class Papermill(Background):
     forked:      the kernel is a fork of a warm process where it can be
     """
 
-    def __init__(self, environment: Mapping[str, str], *, forked: bool = False) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        store: Callable[[Path], str] = str,
+        *,
+        forked: bool = False,
+    ) -> None:
+        super().__init__(store)
         self.environment, self.forked = environment, forked
 
     def _execute(self, task: Task, watch: Recorder) -> None:

@@ -3,7 +3,7 @@
 import json
 import queue
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from mlops_nb.engine import scoring
 from mlops_nb.engine.data_check import DataChecks
 from mlops_nb.engine.restore import Reusing
 from mlops_nb.engine.runner import Client, Stopped
-from mlops_nb.engine.task import Task
+from mlops_nb.engine.task import Reuse, Task
 from mlops_nb.events import (
     CellFailed,
     CellFinished,
@@ -37,11 +37,18 @@ def code_cells(notebook: Mapping[str, Any]) -> list[Any]:
 
 
 class Recorder:
-    """Follows one task: puts events into a queue and asks the probe at the ends of steps."""
+    """Follows one task: puts events into a queue and asks the probe at the ends of steps.
 
-    def __init__(self, task: Task, put: "queue.SimpleQueue[Event | BaseException | None]") -> None:
+    store: takes the file of a kept value in and returns what names its content from then on
+    """
+
+    def __init__(
+        self, task: Task, reuse: Reuse | None = None, store: Callable[[Path], str] = str
+    ) -> None:
         self.task = task
-        self.put = put.put
+        self.store = store
+        self.events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+        self.put = self.events.put
         self.notebook: Any = None
         self.kernel_pid = 0
         self.failed = self.ended = False
@@ -50,8 +57,8 @@ class Recorder:
         self.deadline = (
             None if task.limits.timeout is None else time.monotonic() + task.limits.timeout
         )
-        self.reusing = None if task.reuse is None else Reusing(task, task.reuse, put.put)
-        self.checks = DataChecks(task, put.put)
+        self.reusing = None if reuse is None else Reusing(task, reuse, self.put)
+        self.checks = DataChecks(task, self.put)
         self.client: Client | None = None
 
     def kernel_ready(self, client: Client) -> None:
@@ -160,7 +167,7 @@ class Recorder:
                 run=self.task.run,
                 variable=name,
                 digest=kept["digest"],
-                artifact=str(path),
+                artifact=self.store(path),
                 type=kept["type"],
             )
         )

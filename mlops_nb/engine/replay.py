@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlops_nb import files
-from mlops_nb.engine.task import CachedUnit, Reuse, Source, Task
+from mlops_nb.engine.task import CachedUnit, Reuse, Task
 from mlops_nb.events import Event, Measured, StepObserved, StepReused
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook.cells import is_injected
+from mlops_nb.notebook.model import Source
 
 
 class Replay:
@@ -29,7 +30,7 @@ class Replay:
                 self.found[cell.index] = standing
         return bool(self.found)
 
-    def execute(self, task: Task) -> Iterator[Event]:
+    def execute(self, task: Task, _: Reuse | None = None) -> Iterator[Event]:
         """Yield what stands, and write the notebook."""
         cells: list[int] = []
         metrics = _constants(self.source)

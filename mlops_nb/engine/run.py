@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_nb.engine.task import Executor, Limits, Reuse, Source, Task
+from mlops_nb.engine.task import Executor, Limits, Reuse, Task
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import (
     CellFailed,
@@ -19,7 +19,7 @@ from mlops_nb.events import (
     StepReused,
     StepStarted,
 )
-from mlops_nb.notebook.model import Pipeline, Value
+from mlops_nb.notebook.model import Pipeline, Source, Value
 
 UNLIMITED = Limits()
 
@@ -28,6 +28,7 @@ def run(  # noqa: PLR0913  what a run is told with
     task: Task,
     *,
     executor: Executor,
+    reuse: Reuse | None = None,
     notebook: str,
     values: Mapping[str, Value] | None = None,
     process: tuple[int, str] = (0, ""),
@@ -58,7 +59,7 @@ def run(  # noqa: PLR0913  what a run is told with
     failure = fix = ""
     seen: set[type[Event]] = set()
     try:
-        for event in told_by_step(executor.execute(task), task):
+        for event in told_by_step(executor.execute(task, reuse), task, reuse):
             seen.add(type(event))
             if isinstance(event, StepFailed) or (isinstance(event, CellFailed) and not failure):
                 failure = event.error
@@ -78,7 +79,9 @@ def run(  # noqa: PLR0913  what a run is told with
     )
 
 
-def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:
+def told_by_step(
+    events: Iterable[Event], task: Task, reuse: Reuse | None = None
+) -> Iterator[Event]:
     """Yield cell events, and between them the step events that they add up to."""
     step_of = {cell: step for step, cells in task.steps.items() for cell in cells}
     left = {step: set(cells) for step, cells in task.steps.items()}
@@ -89,7 +92,7 @@ def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:
             yield event
             left[event.step] -= set(event.cells)
             if event.step in started and not left[event.step]:  # its other cells ran
-                yield _finished(task, event.step, spent)
+                yield _finished(task, event.step, spent, reuse)
             continue
         step = step_of.get(getattr(event, "cell", -1))
         if step is not None and isinstance(event, CellStarted) and step not in started:
@@ -110,11 +113,13 @@ def told_by_step(events: Iterable[Event], task: Task) -> Iterator[Event]:
         else:
             left[step].discard(event.cell)
             if not left[step]:
-                yield _finished(task, step, spent)
+                yield _finished(task, step, spent, reuse)
 
 
-def _finished(task: Task, step: str, spent: Mapping[str, float]) -> StepFinished:
-    because = "" if task.reuse is None else task.reuse.because(task.steps[step][0])
+def _finished(
+    task: Task, step: str, spent: Mapping[str, float], reuse: Reuse | None
+) -> StepFinished:
+    because = "" if reuse is None else reuse.because(task.steps[step][0])
     return StepFinished(run=task.run, step=step, seconds=round(spent[step], 3), because=because)
 
 
@@ -127,7 +132,7 @@ def task_of(  # noqa: PLR0913  what a run is made of
     parameters: Mapping[str, Value],
     environment: Mapping[str, str],
     limits: Limits = UNLIMITED,
-    reuse: Reuse | None = None,
+    scratch: Path | None = None,
 ) -> Task:
     """Return the task that runs a whole notebook and looks at what each step leaves behind."""
     pipeline = source.pipeline
@@ -144,7 +149,7 @@ def task_of(  # noqa: PLR0913  what a run is made of
         not_metrics=frozenset(p.name for p in pipeline.parameters),
         environment=environment,
         limits=limits,
-        reuse=reuse,
+        scratch=scratch,
     )
 
 

@@ -1,27 +1,13 @@
 """The seams: what the verbs ask of the world, as small Protocols."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from mlops_nb.events import Event
-from mlops_nb.notebook.model import Notebook, Pipeline, Value
+from mlops_nb.notebook.model import Value
 from mlops_nb.records import Noun, noun
-
-Clock = Callable[[], datetime]
-
-
-@noun
-class Source(Noun):
-    """A notebook's file, read: its document, its code and its pipeline."""
-
-    path: Path
-    document: Mapping[str, Any]
-    notebook: Notebook
-    pipeline: Pipeline
 
 
 @noun
@@ -72,7 +58,7 @@ class Task(Noun):
     bind:       cell → (name, file): a pickled value bound to a name when that cell is done
     secrets:    values that no output may show
     list_modules: tell at the end what was imported
-    reuse:      knows which cells need not run
+    scratch:    folder for temporary files, which the caller removes; None: that of the output
     observe:    tell of every cell what it read, bound and changed
     go_on:      run the cells after one that failed, too
     limits:     what it is run by, and how much of time and memory it may take
@@ -104,7 +90,7 @@ class Task(Noun):
     rescore: Rescore | None = None
     secrets: tuple[str, ...] = ()
     limits: Limits = Limits()
-    reuse: "Reuse | None" = None
+    scratch: Path | None = None
     schema: Mapping[str, Any] = field(default_factory=dict)
     profile: frozenset[str] = frozenset()
     evaluation: Mapping[str, str] = field(default_factory=dict)
@@ -207,101 +193,11 @@ class Reuse(Protocol):
 class Executor(Protocol):
     """Executes a notebook's cells, one after another."""
 
-    def execute(self, task: Task) -> Iterator[Event]:
+    def execute(self, task: Task, reuse: Reuse | None = None) -> Iterator[Event]:
         """Yield cell, observation, measurement and model events as they become true.
+
+        reuse: decides which cells need not run, and records those that did
 
         Ends after the first CellFailed. Raises Unreachable where no kernel could be had.
         """
-        ...
-
-
-class Locks(Protocol):
-    """What only one process may do at a time, on all machines that share a journal."""
-
-    def holding(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
-        """Hold a lock by its name; it ends with the process. False: somebody else has it.
-
-        wait: until it is free
-        """
-        ...
-
-
-class Journal(Locks, Protocol):
-    """Where every event is written before anybody is told."""
-
-    def append(self, event: Event, *, once: str = "") -> Event | None:
-        """Write an event; return it with its id and time.
-
-        once: a key that can be written one time only; None is returned where it was before.
-        """
-        ...
-
-    def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
-    ) -> Iterator[Event]:
-        """Yield events in the order they were written; of some kinds only, where they are named."""
-        ...
-
-    def append_all(self, events: Iterable[Event]) -> list[Event]:
-        """Write some events, all of them or none; return them with their ids and times."""
-        ...
-
-    def place(self, listener: str, value: str | None = None) -> str:
-        """Return what a listener last noted here; note `value` where one is given."""
-        ...
-
-
-class Store(Protocol):
-    """Content-addressed bytes."""
-
-    def put(self, file: Path, *, move: bool = False, durable: bool = True) -> str:
-        """Take a file's bytes in; return their sha256.
-
-        move:    the file is not needed any more
-        durable: they survive a power cut from now on; else they may be gone after it
-        """
-        ...
-
-    def path(self, digest: str) -> Path:
-        """Return a local file with these bytes, verified. Raises NotFound where there is none."""
-        ...
-
-    def holds(self, digest: str) -> bool:
-        """Say whether an artifact is there, without reading it."""
-        ...
-
-    def contents(self) -> Iterator[tuple[str, int, datetime]]:
-        """Yield each artifact's digest, bytes, and when it was put there last."""
-        ...
-
-    def remove(self, digest: str) -> None:
-        """Remove an artifact, where it is there."""
-        ...
-
-    def tidy(self) -> int:
-        """Remove what processes that are gone left half-written; return how many bytes."""
-        ...
-
-
-class Environments(Protocol):
-    """Python environments: what is there, locks of it, and building from a lock."""
-
-    def interpreter(self, kernel: str) -> str:
-        """Return the interpreter that a kernelspec runs."""
-        ...
-
-    def lock(self, python: str, modules: Iterable[str]) -> str:
-        """Return a lock, exact versions and hashes, of what some modules need."""
-        ...
-
-    def python_for(self, python: str, lock: str, *, build: bool) -> str:
-        """Return an interpreter whose packages equal a lock, built where it must be."""
-        ...
-
-
-class Listener(Protocol):
-    """Somebody who folds events into a view of their own."""
-
-    def catch_up(self, events: Iterable[Event]) -> Iterable[Event]:
-        """Take in events that were not seen yet; yield what the journal should know of it."""
         ...

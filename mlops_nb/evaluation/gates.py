@@ -10,7 +10,7 @@ from typing import Any
 
 from mlops_nb.errors import JobError
 from mlops_nb.evaluation import metrics as evaluation_metrics
-from mlops_nb.notebook.model import Gate, Verdict
+from mlops_nb.evaluation.model import Gate, Verdict
 from mlops_nb.records import Noun, noun
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"

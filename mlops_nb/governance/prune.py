@@ -8,6 +8,7 @@ from mlops_nb.context import Context
 from mlops_nb.errors import NotFound, Refused
 from mlops_nb.events import Event, Registered
 from mlops_nb.governance import retention
+from mlops_nb.storage.ports import MLFLOW_PLACE
 
 GIB = 1 << 30
 LIMIT = 20 * GIB  # bytes, where nothing else was set
@@ -111,7 +112,5 @@ def bounded(ctx: Context) -> dict[str, int]:
 
 def _unmirrored(ctx: Context, events: Iterable[Event]) -> set[str]:
     """Return the artifacts that MLflow is still to be given."""
-    from mlops_nb.integrations.mlflow.mirror import PLACE
-
-    told = int(ctx.journal.place(PLACE) or 0)
+    told = int(ctx.journal.place(MLFLOW_PLACE) or 0)
     return {e.artifact for e in events if isinstance(e, Registered) and e.id > told}

@@ -1,59 +1,89 @@
-"""Lets MLflow catch up behind a run's back, in a process of its own, so that nobody waits."""
+"""Syncs MLflow and OpenLineage with the journal, in the background where that is possible."""
 
-import os
+import itertools
 import socket
 import sys
+import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from mlops_nb import files
-from mlops_nb.context import Context, real_time
+from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
-from mlops_nb.governance import prune
+from mlops_nb.events import RunFinished
+from mlops_nb.storage.ports import MLFLOW_PLACE
 
-# importing it takes seconds; a warm parent has done so
+# importing MLflow takes seconds; a warm parent has imported it
 MODULES = ("mlflow", "mlflow.entities", "mlflow.store.tracking.sqlalchemy_store", "sqlalchemy")
 START = frozenset({"PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR", "TZ"})
 FAILED = "mirror.error"
 PREPARED = "mlflow-experiment"
+AGREE_WITHIN = 1.0  # s: the longest that a release waits for MLflow
+LOOK_EVERY = 0.05  # s
 
 
 def prepare(ctx: Context) -> None:
     """Make MLflow's experiment for cells that log by themselves, once for each address.
 
-    Raises Unreachable where MLflow does not answer.
+    Raises Unreachable if MLflow does not answer.
     """
     address = f"{ctx.settings.mlflow} {ctx.settings.experiment}"
     file = Path(ctx.settings.mlflow.removeprefix("sqlite:///"))
     gone = ctx.settings.mlflow.startswith("sqlite:///") and not file.exists()
     if gone or ctx.journal.place(PREPARED) != address:
-        ctx.mirror.prepare()
+        _mirror(ctx).prepare()
         ctx.journal.place(PREPARED, address)
 
 
-def behind(ctx: Context) -> None:
-    """See that MLflow learns what the journal holds, and that the store keeps its bound, soon.
+def is_behind(ctx: Context) -> bool:
+    """Say whether a run that executed cells has ended since MLflow was last synced."""
+    place = int(ctx.journal.place(MLFLOW_PLACE) or 0)
+    ended = ctx.journal.read(after=place, kinds=(RunFinished,))
+    return any(isinstance(e, RunFinished) and not e.stood for e in ended)
 
-    At once where there is no way to wait; `MLOPS_NB_MIRROR=wait` has it done before this returns.
-    """
-    prune.limit(ctx)  # refuses what is no size: nobody would hear of it behind our back
-    if ctx.environment.get("MLOPS_NB_MIRROR") == "wait":
-        _tidy(ctx)
-        return
-    ctx.warnings += _complaints(ctx)
+
+def sync(ctx: Context) -> None:
+    """Sync OpenLineage's log and MLflow now; an error becomes a warning of the context."""
+    from mlops_nb.integrations.openlineage.events import OpenLineageLog
+
+    try:
+        log = ctx.settings.folder / "lineage.jsonl"
+        OpenLineageLog(file=log, root=ctx.root, journal=ctx.journal).catch_up()
+    except MlopsError as error:
+        ctx.warnings.append(error)
+    with ctx.journal.holding("mirror"):
+        try:
+            mirror = _mirror(ctx)
+            for event in itertools.chain(mirror.catch_up(), mirror.aliases()):
+                ctx.journal.append(event)
+        except MlopsError as error:
+            ctx.warnings.append(error)
+
+
+def sync_and_note(ctx: Context) -> None:
+    """Sync now, and keep what went wrong for the next command, which shows it."""
+    sync(ctx)
+    note = ctx.settings.folder / FAILED
     if ctx.warnings:
-        prune.bounded(ctx)
-    elif not _handed_over(ctx):
-        _tidy(ctx)
+        files.write_text(note, "\n".join(w.what for w in ctx.warnings))
+    else:
+        note.unlink(missing_ok=True)
 
 
-def _tidy(ctx: Context) -> None:
-    ctx.mirror_now()
-    prune.bounded(ctx)
+def agrees(ctx: Context, event: int) -> bool:
+    """Say whether MLflow has been synced up to an event, waiting a second at most."""
+    until = time.monotonic() + AGREE_WITHIN
+    while True:
+        if int(ctx.journal.place(MLFLOW_PLACE) or 0) >= event:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(LOOK_EVERY)
 
 
-def _complaints(ctx: Context) -> list[MlopsError]:
-    """Return what is wrong with MLflow, as far as that can be told in no time."""
+def problems(ctx: Context) -> list[MlopsError]:
+    """Return what is wrong with MLflow, as far as a second is enough to see it."""
     uri = ctx.settings.mlflow
     server = urlsplit(uri)
     if server.scheme in {"http", "https"} and server.hostname:
@@ -63,20 +93,18 @@ def _complaints(ctx: Context) -> list[MlopsError]:
         except OSError as error:
             return [_unreachable(uri, error)]
     note = ctx.settings.folder / FAILED
-    if note.is_file():  # the last time, behind somebody's back; it is tried again
+    if note.is_file():  # the last sync failed in the background; it is tried again
         what = note.read_text(encoding="utf-8")
         note.unlink()
         return [_unreachable(uri, OSError(what.removeprefix("MLflow does not answer: ")))]
     return []
 
 
-def _unreachable(uri: str, error: OSError) -> MlopsError:
-    from mlops_nb.integrations.mlflow.mirror import unreachable  # seldom needed, and slow to import
+def hand_over(ctx: Context, module: str, function: str) -> bool:
+    """Call a function of the project's folder in a process that has imported MLflow already.
 
-    return unreachable(uri, error)
-
-
-def _handed_over(ctx: Context) -> bool:
+    Return False if this machine has no such process; the caller calls the function itself.
+    """
     from mlops_nb.engine.environments import packages_digest
     from mlops_nb.engine.warm.client import Unwarm, Wanted, call, possible
 
@@ -91,12 +119,12 @@ def _handed_over(ctx: Context) -> bool:
     )
     request = {
         "do": "call",
-        "module": __name__,
-        "function": "catch_up",
+        "module": module,
+        "function": function,
         "arguments": [str(ctx.root)],
         "environment": ctx.environment,
         "folder": str(ctx.root),
-        "umask": _umask(),
+        "umask": files.umask(),
         "path": str(Path(__file__).parents[2]),
     }
     try:
@@ -106,19 +134,20 @@ def _handed_over(ctx: Context) -> bool:
     return True
 
 
-def catch_up(root: str) -> None:
-    """Let the mirrors of a project catch up; what went wrong is kept to be told by the next run."""
-    ctx = Context(Path(root), os.environ, real_time)
-    ctx.mirror_now()
-    note = ctx.settings.folder / FAILED
-    if ctx.warnings:
-        files.write_text(note, "\n".join(w.what for w in ctx.warnings))
-    else:
-        note.unlink(missing_ok=True)
-    prune.bounded(ctx)
+def _unreachable(uri: str, error: OSError) -> MlopsError:
+    from mlops_nb.integrations.mlflow.mirror import unreachable  # slow to import
+
+    return unreachable(uri, error)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _mirror(ctx: Context) -> Any:
+    from mlops_nb.integrations.mlflow.mirror import MlflowMirror
+
+    return MlflowMirror(
+        uri=ctx.settings.mlflow,
+        experiment=ctx.settings.experiment,
+        artifacts=ctx.settings.artifacts,
+        runs=ctx.settings.folder / "runs",
+        journal=ctx.journal,
+        store=ctx.store,
+    )

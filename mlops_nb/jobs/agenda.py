@@ -1,6 +1,6 @@
 """What is to be done about jobs now: which runs are due, which are tried again, which may start."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -8,30 +8,15 @@ from statistics import median
 
 from mlops_nb.events import DataSeen, Evaluated, Event, RunQueued, RunSkipped
 from mlops_nb.jobs import schedule
-from mlops_nb.notebook.model import Job
+from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history
-from mlops_nb.runs.history import Run
+from mlops_nb.runs.history import Run, at_work, is_open, takes_turns
 
 FIRST_PAUSE = 5.0  # s between a failed try and the next; it doubles each time
 LONGEST_PAUSE = 600.0  # s
 ENOUGH = 4  # arrivals of data, from which on it is known how far apart they usually are
 SIGNALS = (DataSeen, Evaluated)  # what a board takes in besides the course of runs
 LOST_TRIES = 3  # of a run whose process was killed, which is no fault of the job
-
-
-def at_work(run: Run) -> bool:
-    """Say whether a process took a run and has not said its last word."""
-    return run.claimed and run.exit_status is None and not run.lost
-
-
-def is_open(run: Run) -> bool:
-    """Say whether a run of a job waits for its process, or is at work."""
-    return run.status in {"queued", "running"} or at_work(run)
-
-
-def takes_turns(run: Run) -> bool:
-    """Say whether a run waits for others of its job: a backfill's and a promotion's do not."""
-    return run.trigger not in {"promote", "backfill"}
 
 
 def tick_key(job: str, at: datetime) -> str:
@@ -187,13 +172,6 @@ def next_try(job: Job, run: Run, now: datetime) -> RunQueued | None:
         given=run.given,
         signal=run.signal,
         commit=run.commit,
-    )
-
-
-def superseded(run: Run, runs: Mapping[str, Run]) -> bool:
-    """Say whether a run is no longer the current try of what it is for."""
-    return run.lost or any(
-        other.first == run.first and other.attempt > run.attempt for other in runs.values()
     )
 
 

@@ -3,23 +3,26 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlops_nb import files, git
 from mlops_nb.context import Context
 from mlops_nb.data import contract
-from mlops_nb.engine.task import Source
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Event, JobApplied, Judged
-from mlops_nb.integrations import catch_up
-from mlops_nb.jobs import poll, schedule
+from mlops_nb.jobs import model, poll, schedule
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
-from mlops_nb.jobs.promote import draft, request
-from mlops_nb.jobs.registry import JobState
+from mlops_nb.jobs.cut import cut_out
+from mlops_nb.jobs.model import Job
+from mlops_nb.jobs.policy import policy_of
+from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.models import judge
+from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import cells, parameters, slicing
 from mlops_nb.notebook import pipeline as notebook_pipeline
-from mlops_nb.notebook.model import Job
+from mlops_nb.notebook.model import Source
+from mlops_nb.runs.history import read_run
 
 
 def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> str:
@@ -75,7 +78,7 @@ def refuse_triggers(ctx: Context, job: Job) -> None:
     Raises JobError for a job that is not there, one that follows itself, and a look at a model
     where the job makes none.
     """
-    known = ctx.jobs()
+    known = read_jobs(ctx)
     for spec in job.triggers:
         kind = poll.kind_of(spec)
         poll.sensor(kind)
@@ -133,7 +136,7 @@ def _definition(ctx: Context, name: str, found: Mapping[str, bytes]) -> Job:
             fix="correct model.variable",
             where=where,
         )
-    draft.cut_out(job, source)
+    cut_out(job, source)
     about = schedule.interval(job.schedule, ctx.clock())
     known = {p.name: p for p in pipeline.parameters}
     parameters.checked(schedule.filled(job.parameters, about, known), known.values(), where)
@@ -146,13 +149,13 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
     Raises JobError for a bundle whose code is not what was proven.
     """
     folder = ctx.root / "jobs" / name
-    if not request.JOB_NAME.match(name) or not folder.is_dir():
+    if not model.JOB_NAME.match(name) or not folder.is_dir():
         raise NotFound(f"there is no bundle jobs/{name}", fix="list jobs with: mlops-nb jobs")
     found = files.read_folder(folder)
     digest = manifest.verify(found, name)
     job = _definition(ctx, name, found)
     refuse_triggers(ctx, job)
-    state = ctx.jobs().get(name)
+    state = read_jobs(ctx).get(name)
     before = dict(state.definition) if state is not None else {}
     changes = job_yaml.difference(before, job_yaml.definition(job)) if before else []
     changes += _asked_otherwise(ctx, state, found)
@@ -174,7 +177,6 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
             }
         known = job_yaml.of_definition(before) if before and not verdict else None
         ctx.journal.append_all([*verdict, *applied(ctx, job, digest, before=known)])
-    catch_up.behind(ctx)
     return {
         "version": 1,
         "job": name,
@@ -201,6 +203,33 @@ def _judged(ctx: Context, job: Job, state: JobState | None, promoted: str) -> li
     waits = state.draft if state is not None else None
     if waits is None or not waits.model_run or waits.digest != promoted:
         return []
-    done = ctx.run_of(waits.model_run)
-    model = ctx.models().get(job.model_name or "")
-    return list(judge.judge(job, done, model, done.champion_error))
+    done = read_run(ctx.journal, waits.model_run)
+    model = read_models(ctx).get(job.model_name or "")
+    return list(judge.judge(policy_of(job), done, model))
+
+
+def rollback_job(ctx: Context, name: str) -> dict[str, Any]:
+    """Make the bundle that was live before the present one live again; return what is printed.
+
+    Raises JobError where there was none, or where it is no longer kept.
+    """
+    with ctx.deciding():
+        known = read_jobs(ctx)
+        if name not in known:
+            raise NotFound(
+                f"there is no job {name!r}", fix=f"the jobs are {', '.join(known) or 'none'}"
+            )
+        state = known[name]
+        if len(state.applications) < 2:  # noqa: PLR2004
+            raise JobError(f"{name!r} has had no other bundle", fix="mlops-nb jobs")
+        now, back = state.applications[-1], state.applications[-2]
+        if not ctx.bundle_folder(back.digest).is_dir():
+            raise JobError(
+                f"the bundle before of {name!r} is no longer kept",
+                fix=f"check it out from git, then: mlops-nb apply {name}",
+            )
+        ctx.journal.append(replace(back, id=0, at="", commit=git.of(ctx.root), rollback=True))
+    changes = job_yaml.difference(dict(now.definition), dict(back.definition))
+    if now.digest != back.digest:
+        changes.append(f"bundle: {now.digest[:12]} → {back.digest[:12]}")
+    return {"version": 1, "job": name, "digest": back.digest, "changes": changes}

@@ -1,22 +1,20 @@
 """Runs a job over past ticks of its schedule, side by side, through the pools that sweeps use."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 
 from mlops_nb import git
-from mlops_nb.context import Context, ignore, real_time
+from mlops_nb.context import Context, ignore, of_process
 from mlops_nb.errors import JobError
 from mlops_nb.jobs import agenda, execute, schedule, trigger
 from mlops_nb.jobs.bundle import job_yaml
-from mlops_nb.notebook.model import Job
+from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history, process, resources
-from mlops_nb.runs.history import Run
+from mlops_nb.runs.history import Run, read_run
 
 MOST = 10_000  # ticks: more is a slip of the pen
 DONE = {"finished", "refused"}
@@ -67,17 +65,17 @@ def backfill(
         ]
         try:
             for number, future in enumerate(asked, 1):
-                run = ctx.run_of(future.result())
+                run = read_run(ctx.journal, future.result())
                 watch(f"{name}: {number} of {len(left)}: {run.data_end} {run.status}")
         except BaseException:
             for future in asked:
                 future.cancel()
             for run in history.runs(ctx.journal.read(job=name, kinds=history.COURSE)).values():
-                if agenda.at_work(run) and run.trigger == "backfill":
+                if history.at_work(run) and run.trigger == "backfill":
                     process.end(run.process)
             wait(asked)
             raise
-    return [ctx.run_of(future.result()) for future in asked]
+    return [read_run(ctx.journal, future.result()) for future in asked]
 
 
 def _ticks(ctx: Context, job: Job, since: datetime, until: datetime) -> list[datetime]:
@@ -107,7 +105,7 @@ def _ticks(ctx: Context, job: Job, since: datetime, until: datetime) -> list[dat
 
 def run_past(past: Past) -> str:
     """Run one past tick through all its tries; return the last one's run id."""
-    ctx = _shop(past.root, past.settings)
+    ctx = of_process(past.root, past.settings)
     job = job_yaml.of_definition(dict(execute.state_of(ctx, past.job).definition))
     runs = history.runs(ctx.journal.read(job=past.job, kinds=history.COURSE)).values()
     earlier = [
@@ -115,7 +113,7 @@ def run_past(past: Past) -> str:
         for r in runs
         if r.trigger == "backfill" and datetime.fromisoformat(r.scheduled_at) == past.tick
     ]
-    waits = [r.id for r in earlier if agenda.is_open(r)]
+    waits = [r.id for r in earlier if history.is_open(r)]
     if waits:  # another backfill is at it, or was killed before it could begin
         return trigger.carry_through(ctx, job, waits[-1], ignore).id
     queued = agenda.queued(job, "backfill", past.tick, because="a backfill of past dates")
@@ -124,9 +122,3 @@ def run_past(past: Past) -> str:
     if ctx.journal.append(queued, once=once) is None:
         return run_past(past)  # somebody else was quicker: wait for that one
     return trigger.carry_through(ctx, job, queued.run, ignore).id
-
-
-@lru_cache(maxsize=1)
-def _shop(root: Path, settings: tuple[tuple[str, str], ...]) -> Context:
-    """Return the project's adapters: a process keeps them from tick to tick."""
-    return Context(root, {**os.environ, **dict(settings)}, real_time)

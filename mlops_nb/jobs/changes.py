@@ -9,7 +9,7 @@ from mlops_nb import files
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
 from mlops_nb.jobs.bundle import freeze, job_yaml
-from mlops_nb.jobs.promote.draft import cut_out
+from mlops_nb.jobs.cut import cut_out
 from mlops_nb.jobs.registry import JobState
 from mlops_nb.notebook import cells, load
 

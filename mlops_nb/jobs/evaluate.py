@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
-from mlops_nb import secrets as secret_values
 from mlops_nb.context import Context
 from mlops_nb.engine import run
 from mlops_nb.errors import JobError, MlopsError, NotFound
 from mlops_nb.events import DataChecked, Evaluated, Event, Measured, RunFinished
-from mlops_nb.jobs import execute, schedule
+from mlops_nb.jobs import execute, schedule, secret_values
+from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import slicing
 
 
@@ -21,7 +21,7 @@ def evaluate(ctx: Context, name: str) -> Evaluated:
     Raises JobError where the job has no model, or none that answers.
     """
     job = execute.live(ctx, name)[1].job
-    model = ctx.models().get(job.model_name or "")
+    model = read_models(ctx).get(job.model_name or "")
     if model is None or model.champion is None:
         raise JobError(f"no version of job {name!r} answers yet", fix=f"mlops-nb trigger {name}")
     found = Evaluated(job=name, model=model.name, version=model.champion)
@@ -48,7 +48,7 @@ def _judged(ctx: Context, name: str, version: int, at: datetime) -> list[Event]:
     """Run a job's cells with a version in the place of what the model's own step makes."""
     _, bundle = execute.live(ctx, name)
     job = bundle.job
-    model = ctx.models().get(job.model_name or "")
+    model = read_models(ctx).get(job.model_name or "")
     if model is None or version not in model.versions:
         raise NotFound(f"{name!r} has no model version {version}", fix="mlops-nb models")
     file = ctx.store.path(model.versions[version].artifact)

@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb import files
-from mlops_nb import secrets as secret_values
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as run_verb
-from mlops_nb.engine.task import Limits, Source, Task
+from mlops_nb.engine.task import Limits, Task
 from mlops_nb.errors import JobError, MlopsError, NotFound
 from mlops_nb.events import RunFinished
-from mlops_nb.jobs import schedule
+from mlops_nb.jobs import schedule, secret_values
 from mlops_nb.jobs.bundle import job_yaml, manifest
 from mlops_nb.jobs.bundle.task import bundle_task
-from mlops_nb.jobs.registry import JobState
+from mlops_nb.jobs.model import Interval, Job
+from mlops_nb.jobs.policy import policy_of
+from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.models import release
 from mlops_nb.notebook import cells, parameters
 from mlops_nb.notebook import pipeline as notebook_pipeline
-from mlops_nb.notebook.model import Interval, Job, Notebook, Pipeline, Value
-from mlops_nb.reuse.ledger import Ledger, Rules
+from mlops_nb.notebook.model import Notebook, Pipeline, Source, Value
+from mlops_nb.reuse.ledger import Ledger
+from mlops_nb.reuse.rules import Rules
 from mlops_nb.runs import history, process
+from mlops_nb.runs.history import read_run
 from mlops_nb.runs.run import ledger_of
 
 
@@ -59,7 +62,7 @@ def readable(
 
 def state_of(ctx: Context, name: str) -> JobState:
     """Return a job's state. Raises NotFound where there is no such job."""
-    known = ctx.jobs()
+    known = read_jobs(ctx)
     if name not in known:
         hint = f"the jobs are {', '.join(known)}" if known else "promote a notebook first"
         raise NotFound(f"there is no job {name!r}", fix=hint)
@@ -111,15 +114,15 @@ def attempt(ctx: Context, run: history.Run, notify: Notify = ignore) -> history.
         bundle = live(ctx, run.job)[1]
         values = values_of(bundle, interval_of(run), run.given)
         _execute(ctx, bundle, run.id, values, notify)
-        if ctx.run_of(run.id).status == "finished":
-            release.decide(ctx, bundle.job, run.id, notify)
+        if read_run(ctx.journal, run.id).status == "finished":
+            release.decide(ctx, policy_of(bundle.job), run.id, notify)
     except MlopsError as error:
         _end(ctx, run, "failed", error.what)
         raise
     except KeyboardInterrupt:
         _end(ctx, run, "stopped", "stopped by hand")
         raise
-    return ctx.run_of(run.id)
+    return read_run(ctx.journal, run.id)
 
 
 def interval_of(run: history.Run) -> Interval:
@@ -135,11 +138,12 @@ def _execute(
     shown = {p.name: p.value for p in bundle.pipeline.parameters} | dict(values)
     scratch = ctx.scratch("reuse")
     try:
-        task = replace(task, reuse=_ledger(ctx, bundle, task, shown, scratch))
+        task = replace(task, scratch=scratch)
         name = bundle.job.name
         events = run_verb.run(
             task,
             executor=ctx.executor,
+            reuse=_ledger(ctx, bundle, task, shown, scratch),
             process=process.mine(),
             values=shown,
             notebook=f"jobs/{name}/pipeline.ipynb",
@@ -183,7 +187,7 @@ def _end(ctx: Context, run: history.Run, status: str, error: str) -> None:
 def _task(ctx: Context, bundle: Bundle, run_id: str, values: Mapping[str, Value]) -> Task:
     job = bundle.job
     folder = ctx.run_folder(run_id)
-    champion = release.champion_file(ctx, job)
+    champion = release.champion_file(ctx, job.model_name or "")
     secret = secret_values.fetch(job.secrets, ctx.environment)
     base = base_task(ctx, bundle, values, secret)
     base = replace(

@@ -13,11 +13,12 @@ from mlops_nb.context import Context
 from mlops_nb.errors import JobError, MlopsError, Unreachable
 from mlops_nb.events import DataSeen, RunQueued
 from mlops_nb.jobs import agenda
-from mlops_nb.jobs.registry import JobState
+from mlops_nb.jobs.model import Job
+from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.jobs.triggers import data
 from mlops_nb.jobs.triggers.base import Sensor, Signal, View
 from mlops_nb.jobs.triggers.metric import DAY
-from mlops_nb.notebook.model import Job
+from mlops_nb.models.registry import read_models
 
 TRIGGERS = "mlops_nb.jobs.triggers"
 SETTLE = data.SETTLE + 2.0  # s: how long `--once` waits for files that may still grow
@@ -137,7 +138,7 @@ def note_files(ctx: Context, job: Job, before: Job | None) -> DataSeen | None:
 
 def settling(ctx: Context) -> bool:
     """Say whether files may still grow that a trigger waits for."""
-    for name, job in ctx.jobs().items():
+    for name, job in read_jobs(ctx).items():
         for number, spec in enumerate(job.definition.get("triggers", ())):
             notes = ctx.journal.place(NOTES.format(job=name, number=number))
             if (
@@ -166,7 +167,7 @@ def to_evaluate(
 
 
 def _champion(ctx: Context, job: Job) -> tuple[int, Mapping[str, float]] | None:
-    model = ctx.models().get(job.model_name or "")
+    model = read_models(ctx).get(job.model_name or "")
     if model is None or model.champion is None:
         return None
     return model.champion, model.versions[model.champion].metrics

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlops_nb.context import Context
 from mlops_nb.events import Event, JobApplied, JobDrafted, JobPaused, JobUnpaused
 
 KINDS = (JobApplied, JobDrafted, JobPaused, JobUnpaused)
@@ -32,6 +33,11 @@ class JobState:
         if not self.digest:
             return "draft"
         return "paused" if self.paused else "active"
+
+
+def read_jobs(ctx: Context) -> dict[str, JobState]:
+    """Return every job of a project by its name."""
+    return jobs(ctx.journal.read(kinds=KINDS)) if ctx.knows_anything else {}
 
 
 def jobs(events: Iterable[Event]) -> dict[str, JobState]:

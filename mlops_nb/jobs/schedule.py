@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from cronsim import CronSim, CronSimError
 
 from mlops_nb.errors import JobError, ParameterError
-from mlops_nb.notebook.model import Interval, Parameter, Schedule, Value
+from mlops_nb.jobs.model import Interval, Schedule
+from mlops_nb.notebook.model import Parameter, Value
 
 MACROS = {
     "@hourly": "0 * * * *",

@@ -9,9 +9,10 @@ from typing import Any
 from mlops_nb import git
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.jobs import agenda, execute, schedule, worker
-from mlops_nb.notebook.model import Job, Value
-from mlops_nb.runs import reap
-from mlops_nb.runs.history import Run
+from mlops_nb.jobs.model import Job
+from mlops_nb.notebook.model import Value
+from mlops_nb.runs import history, reap
+from mlops_nb.runs.history import Run, read_run
 
 LOOK_EVERY = 0.2  # s
 LEFT: list[Any] = []  # processes that nobody waits for
@@ -41,7 +42,7 @@ def trigger(
     ctx.journal.append(queued)
     if detach:
         LEFT.append(worker.launch(ctx, queued.run))
-        return ctx.run_of(queued.run)
+        return read_run(ctx.journal, queued.run)
     return carry_through(ctx, job, queued.run, notify)
 
 
@@ -60,8 +61,8 @@ def carry_through(ctx: Context, job: Job, run_id: str, notify: Notify) -> Run:
 
 def _finish(ctx: Context, run_id: str, notify: Notify) -> Run:
     while True:
-        run = ctx.run_of(run_id)
-        if not agenda.is_open(run):
+        run = read_run(ctx.journal, run_id)
+        if not history.is_open(run):
             return run
         early = run.not_before and ctx.now() < datetime.fromisoformat(run.not_before)
         if run.status == "queued" and not early and worker.work(ctx, run_id, notify) is not None:

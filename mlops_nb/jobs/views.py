@@ -1,16 +1,14 @@
 """What is answered of jobs, their history and models, as the public JSON."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from mlops_nb.context import Context
+from mlops_nb.context import Context, real_time
 from mlops_nb.jobs import changes, execute, schedule
 from mlops_nb.jobs.bundle import job_yaml, trigger_text
-from mlops_nb.jobs.registry import JobState
-from mlops_nb.models.registry import Model
-from mlops_nb.notebook.model import Schedule
+from mlops_nb.jobs.model import Job, Schedule
+from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.runs import history
-from mlops_nb.scheduler import loop
 
 GATE = ("gate", "passed", "value", "low", "high", "n", "champion", "because")
 
@@ -60,11 +58,11 @@ def all_jobs(ctx: Context) -> dict[str, Any]:
     events = list(ctx.journal.read()) if ctx.knows_anything else []
     runs = history.runs(events)
     rows = []
-    for state in ctx.jobs().values():
+    for state in read_jobs(ctx).values():
         when = schedule_of(state)
         last = [r for r in runs.values() if r.job == state.name]
         job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
-        due = loop.next_due(ctx, job, state) if job is not None else None
+        due = next_due(ctx, job, state) if job is not None else None
         rows.append(
             {
                 "job": state.name,
@@ -78,7 +76,7 @@ def all_jobs(ctx: Context) -> dict[str, Any]:
                 "differs_from_notebook": changes.differing_steps(ctx, state) if job else None,
             }
         )
-    return {"version": 1, "scheduler": {"seen": loop.seen(ctx)}, "jobs": rows}
+    return {"version": 1, "scheduler": {"seen": seen(ctx)}, "jobs": rows}
 
 
 def one_job(ctx: Context, name: str) -> dict[str, Any]:
@@ -88,30 +86,25 @@ def one_job(ctx: Context, name: str) -> dict[str, Any]:
     return {"version": 1, **row, "digest": state.digest, "definition": dict(state.definition)}
 
 
-def all_models(ctx: Context) -> dict[str, Any]:
-    """Return what `models --json` prints."""
-    found = ctx.models()
-    return {"version": 1, "models": [model_row(m) for m in found.values()]}
+SEEN = "scheduler.seen"
 
 
-def model_row(model: Model) -> dict[str, Any]:
-    """Return one model of `models --json`."""
-    before = model.releases[-2] if len(model.releases) > 1 else None
-    status = {before: "previous", model.champion: "champion"}
-    return {
-        "name": model.name,
-        "champion": model.champion,
-        "moved": model.moved or None,
-        "versions": [
-            {
-                "version": v.version,
-                "run": v.run,
-                "created": v.created,
-                "metrics": dict(v.metrics),
-                "status": "waiting"
-                if v.version in model.waiting
-                else status.get(v.version, "retired"),
-            }
-            for v in model.versions.values()
-        ],
-    }
+FRESH = timedelta(minutes=2)
+
+
+def seen(ctx: Context) -> str | None:
+    """Return when a scheduler was last seen, None where none ever was."""
+    return (ctx.journal.place(SEEN) or None) if ctx.knows_anything else None
+
+
+def is_running(ctx: Context) -> bool:
+    """Say whether a scheduler was seen within the last two minutes."""
+    last = seen(ctx)
+    return last is not None and real_time() - datetime.fromisoformat(last) < FRESH
+
+
+def next_due(ctx: Context, job: Job, state: JobState) -> datetime | None:
+    """Return when a job runs next, in its own zone, None where it has no schedule or rests."""
+    if job.schedule is None or state.status != "active":
+        return None
+    return next(schedule.ticks(job.schedule, ctx.clock()))

@@ -1,49 +1,43 @@
 """The process of one run: it takes the run, beats while it is at work, and says how it ended."""
 
 import contextlib
-import json
-import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 from mlops_nb.context import Context, Notify, ignore, real_time
 from mlops_nb.errors import MlopsError, NotFound
 from mlops_nb.events import RunClaimed
-from mlops_nb.integrations import catch_up
-from mlops_nb.jobs import agenda, evaluate, execute
+from mlops_nb.jobs import execute
 from mlops_nb.runs import history, process, reap
-from mlops_nb.runs.history import Run
+from mlops_nb.runs.history import Run, read_run
 
 BEAT_EVERY = 5.0  # s
 LOG = "worker.log"
-MODULE = "mlops_nb.jobs.worker"  # this one
 
 
 def launch(ctx: Context, run: str) -> "subprocess.Popen[bytes]":
-    """Start the process of a queued run; it outlives whoever starts it."""
-    return _launched(ctx, {"run": run}, ctx.run_folder(run) / LOG)
+    """Start the process of a queued run; it outlives its parent."""
+    return _launched(ctx, [run], ctx.run_folder(run) / LOG)
 
 
 def launch_evaluation(ctx: Context, job: str) -> "subprocess.Popen[bytes]":
-    """Start the process that holds a job's champion against the data as it is."""
-    return _launched(ctx, {"evaluate": job}, ctx.settings.folder / "evaluations.log")
+    """Start the process that evaluates the champion of a job on current data."""
+    return _launched(ctx, [job, "--evaluate"], ctx.settings.folder / "evaluations.log")
 
 
-def _launched(ctx: Context, asked: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    words = {"root": str(ctx.root), "late": ctx.late.total_seconds(), **asked}
-    with log.open("ab") as said:
+def _launched(ctx: Context, words: list[str], log: Path) -> "subprocess.Popen[bytes]":
+    late = ["--late", str(ctx.late.total_seconds())]
+    with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", MODULE, json.dumps(words)],
+            [sys.executable, "-m", "mlops_nb", "work", *words, *late],
             cwd=ctx.root,
             env=ctx.environment,
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
 
@@ -57,10 +51,10 @@ def claim(ctx: Context, run_id: str) -> Run | None:
     with ctx.deciding():
         runs = job_runs(ctx, run_id)
         run = runs[run_id]
-        if run.status != "queued" or agenda.superseded(run, runs):
+        if run.status != "queued" or history.superseded(run, runs):
             return None
-        others = (other for other in runs.values() if agenda.takes_turns(other))
-        if agenda.takes_turns(run) and any(agenda.at_work(other) for other in others):
+        others = (other for other in runs.values() if history.takes_turns(other))
+        if history.takes_turns(run) and any(history.at_work(other) for other in others):
             return None
         claimed = RunClaimed(run=run_id, job=run.job, process=process.mine())
         if ctx.journal.append(claimed, once=f"claim:{run_id}") is None:
@@ -70,7 +64,7 @@ def claim(ctx: Context, run_id: str) -> Run | None:
 
 def job_runs(ctx: Context, run_id: str) -> dict[str, Run]:
     """Return the runs of a run's job. Raises NotFound where there is no such run."""
-    job = ctx.run_of(run_id).job
+    job = read_run(ctx.journal, run_id).job
     if not job:
         raise NotFound(f"run {run_id!r} is of no job", fix="mlops-nb runs")
     return history.runs(ctx.journal.read(job=job, kinds=history.COURSE))
@@ -85,9 +79,8 @@ def work(ctx: Context, run_id: str, notify: Notify = ignore) -> Run | None:
         with beating(ctx, run):
             execute.attempt(ctx, run, notify)
     finally:
-        ctx.journal.append(reap.done(ctx.run_of(run_id)), once=f"done:{run_id}")
-        catch_up.behind(ctx)
-    return ctx.run_of(run_id)
+        ctx.journal.append(reap.done(read_run(ctx.journal, run_id)), once=f"done:{run_id}")
+    return read_run(ctx.journal, run_id)
 
 
 @contextlib.contextmanager
@@ -114,30 +107,3 @@ def beating(ctx: Context, run: Run) -> Iterator[None]:
 def beat_of(job: str) -> str:
     """Return the place in the journal where the process at work on a job beats."""
     return f"beat:{job}"
-
-
-def main(asked: str) -> int:
-    """Work on the run that a JSON object names; return its exit status."""
-    found = json.loads(asked)
-    ctx = Context(Path(found["root"]), os.environ, real_time)
-    if found["late"]:
-        ctx.set_time(real_time() + timedelta(seconds=found["late"]))
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        if "evaluate" in found:
-            return 1 if evaluate.evaluate(ctx, found["evaluate"]).error else 0
-        done = work(ctx, found["run"])
-    except MlopsError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_status
-    except KeyboardInterrupt:
-        return 130
-    return 0 if done is None or done.status in reap.FINE else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

@@ -11,7 +11,7 @@ from mlops_nb.lineage import explain, graph
 from mlops_nb.lineage.diff import RunSide
 from mlops_nb.lineage.read import traced
 from mlops_nb.runs import history, packages
-from mlops_nb.runs.history import Run
+from mlops_nb.runs.history import Run, read_run
 
 
 def diff(ctx: Context, before: str, after: str) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def run_of(ctx: Context, run: str) -> history.Run:
     """Return a run. Raises NotFound where there is none; nothing is written by looking."""
     if not ctx.knows_anything:
         raise NotFound(f"there is no run {run!r}", fix="list them with: mlops-nb runs")
-    return ctx.run_of(run)
+    return read_run(ctx.journal, run)
 
 
 def latest(ctx: Context, notebook: str) -> history.Run:
@@ -79,7 +79,7 @@ def why_model(ctx: Context, name: str, at: datetime) -> dict[str, Any]:
             f"no version of {name!r} answered at {at.isoformat()}",
             fix="give a later --at TIME; mlops-nb models",
         )
-    run = ctx.run_of(found.made.run)
+    run = read_run(ctx.journal, found.made.run)
     return explain.as_json(found, name, run, _read_from_outside(ctx, run))
 
 

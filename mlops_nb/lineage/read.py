@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from mlops_nb.engine.task import Journal
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Event, StepRecorded, StepReused
 from mlops_nb.lineage.trace import Trace, trace
@@ -10,6 +9,7 @@ from mlops_nb.notebook import cells
 from mlops_nb.notebook import pipeline as notebook_pipeline
 from mlops_nb.notebook.model import Notebook, Pipeline
 from mlops_nb.runs.history import Run
+from mlops_nb.storage.ports import Journal
 
 
 def traced(journal: Journal, run: Run, records: list[Event] | None = None) -> Trace:

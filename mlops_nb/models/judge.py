@@ -4,19 +4,32 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from mlops_nb.evaluation import gates
+from mlops_nb.evaluation.model import Gate, Verdict
 from mlops_nb.events import ApprovalAsked, Event, Judged, Registered, Released
 from mlops_nb.models.registry import Model
-from mlops_nb.notebook.model import Gate, Job, Verdict
+from mlops_nb.records import Noun, noun
 from mlops_nb.runs.history import Run
 
 
-def gates_of(job: Job) -> tuple[Gate, ...]:
-    """Return a job's gates, read."""
-    return tuple(gates.gate(text) for text in job.gates)
+@noun
+class ReleasePolicy(Noun):
+    """What a job requires of a model before a release.
+
+    model:    the model's name
+    makes_model: the job names a variable that holds a model
+    approval: a person must approve each release
+    """
+
+    model: str
+    makes_model: bool
+    gates: tuple[Gate, ...] = ()
+    approval: bool = False
 
 
-def verdicts(job: Job, run: Run, champion: int | None, champion_error: str) -> tuple[Verdict, ...]:
-    """Return what a job's gates say of a finished run.
+def verdicts(
+    wanted: tuple[Gate, ...], run: Run, champion: int | None, champion_error: str
+) -> tuple[Verdict, ...]:
+    """Return the verdicts of gates on a finished run.
 
     champion: the version that the run was scored against, None where there is none
     """
@@ -28,7 +41,7 @@ def verdicts(job: Job, run: Run, champion: int | None, champion_error: str) -> t
             else "no step below the model's own judges it"
         )
     own = gates.Scored(metrics=run.metrics, slices=run.slices, evaluation=run.evaluation)
-    return gates.judge(gates_of(job), own, champion=against, champion_error=champion_error)
+    return gates.judge(wanted, own, champion=against, champion_error=champion_error)
 
 
 def _scored(run: Run, version: int) -> gates.Scored:
@@ -41,23 +54,23 @@ def _scored(run: Run, version: int) -> gates.Scored:
     )
 
 
-def judge(job: Job, run: Run, model: Model | None, champion_error: str = "") -> Iterator[Event]:
+def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Event]:
     """Yield the verdict on a finished run, and what follows from it.
 
     A model that equals the champion is not registered again; one that a gate refuses leaves the
     champion where it is; any other becomes a version, and the champion.
     """
     champion = None if model is None else model.champion
-    said = verdicts(job, run, champion, champion_error)
+    said = verdicts(policy.gates, run, champion, run.champion_error)
     told = tuple(asdict(v) for v in said)
-    ended = _refused(said, champion) or _nothing_to_release(job, run, model)
+    ended = _refused(said, champion) or _nothing_to_release(policy, run, model)
     if ended:
         passed = all(v.passed for v in said)
         yield Judged(run=run.id, job=run.job, verdicts=told, passed=passed, because=ended)
         return
     assert run.model is not None
     number = max(model.versions, default=0) + 1 if model is not None else 1
-    name = job.model_name or job.name
+    name = policy.model
     because = _released_because(said, champion)
     yield Judged(run=run.id, job=run.job, verdicts=told, passed=True, because=because)
     yield Registered(
@@ -69,7 +82,7 @@ def judge(job: Job, run: Run, model: Model | None, champion_error: str = "") -> 
         digest=run.model.digest,
         metrics=run.metrics,
     )
-    if job.approval == "required":
+    if policy.approval:
         yield ApprovalAsked(
             run=run.id,
             job=run.job,
@@ -91,11 +104,11 @@ def _refused(said: Sequence[Verdict], champion: int | None) -> str:
     return "; ".join(refused) + kept if refused else ""
 
 
-def _nothing_to_release(job: Job, run: Run, model: Model | None) -> str:
+def _nothing_to_release(policy: ReleasePolicy, run: Run, model: Model | None) -> str:
     """Return why nothing comes of a run whose gates passed, "" where its model is released."""
     if run.trigger == "backfill":
         return "gates passed; a run over the past releases nothing"
-    if job.model_variable is None or run.model is None:
+    if not policy.makes_model or run.model is None:
         return "gates passed"
     champion = None if model is None else model.champion
     if model is not None and champion is not None and _same(model, champion, run):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from mlops_nb.context import Context
 from mlops_nb.events import AliasMoved, ApprovalAsked, Event, Registered, Released
 
 KINDS = (Registered, Released, ApprovalAsked, AliasMoved)
@@ -35,6 +36,11 @@ class Model:
     def champion(self) -> int | None:
         """The version that answers now."""
         return self.releases[-1] if self.releases else None
+
+
+def read_models(ctx: Context) -> dict[str, Model]:
+    """Return every model of a project by its name."""
+    return models(ctx.journal.read(kinds=KINDS)) if ctx.knows_anything else {}
 
 
 def models(events: Iterable[Event]) -> dict[str, Model]:

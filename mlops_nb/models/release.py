@@ -1,46 +1,38 @@
-"""Decides about models: judge and release, approve, roll back; one process at a time."""
+"""Releases models: judges, approves and rolls back; one process at a time."""
 
 import getpass
-import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from mlops_nb import git
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.errors import JobError, NotFound
-from mlops_nb.events import Event, Released
-from mlops_nb.integrations import catch_up
-from mlops_nb.jobs import agenda
-from mlops_nb.jobs.bundle import job_yaml
-from mlops_nb.models import judge, release_version
-from mlops_nb.models.registry import Model
-from mlops_nb.notebook.model import Job
+from mlops_nb.events import Released
+from mlops_nb.models.judge import ReleasePolicy, judge
+from mlops_nb.models.registry import Model, read_models
 from mlops_nb.runs import history
-
-AGREE_WITHIN = 1.0  # s: what is not in place by then is said to be behind
-LOOK_EVERY = 0.05  # s
+from mlops_nb.runs.history import read_run
 
 
-def decide(ctx: Context, job: Job, run_id: str, notify: Notify = ignore) -> None:
-    """Judge a finished run and release its model where it passes, all at once or not at all.
+def decide(ctx: Context, policy: ReleasePolicy, run_id: str, notify: Notify = ignore) -> None:
+    """Judge a finished run and release its model if it passes, all at once or not at all.
 
-    A try that is no longer the current one decides nothing.
+    A run that a later try has superseded decides nothing.
     """
     with ctx.deciding():
-        run = ctx.run_of(run_id)
-        kinds = history.COURSE
-        others = history.runs(ctx.journal.read(job=job.name, kinds=kinds))
-        if agenda.superseded(run, others):
+        run = read_run(ctx.journal, run_id)
+        others = history.runs(ctx.journal.read(job=run.job, kinds=history.COURSE))
+        if history.superseded(run, others):
             return
-        model = ctx.models().get(job.model_name or "")
-        for event in ctx.journal.append_all(judge.judge(job, run, model, run.champion_error)):
+        model = read_models(ctx).get(policy.model)
+        for event in ctx.journal.append_all(judge(policy, run, model)):
             notify(event)
 
 
-def champion_file(ctx: Context, job: Job) -> tuple[int, Path] | None:
-    """Return the champion's version and file, None where there is no champion yet."""
-    model = ctx.models().get(job.model_name or "")
+def champion_file(ctx: Context, name: str) -> tuple[int, Path] | None:
+    """Return the version and the file of a model's champion, None if it has no champion yet.
+
+    Raises JobError if the store no longer has the file.
+    """
+    model = read_models(ctx).get(name)
     if model is None or model.champion is None:
         return None
     try:
@@ -54,86 +46,106 @@ def champion_file(ctx: Context, job: Job) -> tuple[int, Path] | None:
 
 
 def model_of(ctx: Context, name: str) -> Model:
-    """Return a model. Raises NotFound where there is none of that name."""
-    known = ctx.models()
+    """Return a model. Raises NotFound if there is no such model."""
+    known = read_models(ctx)
     if name not in known:
         hint = f"the models are {', '.join(known)}" if known else "promote a notebook first"
         raise NotFound(f"there is no model {name!r}", fix=hint)
     return known[name]
 
 
-def rollback(ctx: Context, name: str, to: int | None = None) -> dict[str, Any]:
-    """Put the version released before back, or the version `to`; return what `rollback` prints."""
-    model_of(ctx, name)
-    with ctx.deciding():
-        now = model_of(ctx, name)
-        released = release_version.rollback(now, to, by=person())
-        _refuse_gone(ctx, now, released.version)
-        (written,) = ctx.record([released])
-    return _answer(ctx, name, released, written)
+def rollback(ctx: Context, name: str, to: int | None = None) -> Released:
+    """Make the version released before, or the version `to`, the champion; return the release.
 
-
-def approve(ctx: Context, name: str, version: int) -> dict[str, Any]:
-    """Release a version that waits for a person; return what `approve` prints."""
-    model_of(ctx, name)
-    with ctx.deciding():
-        now = model_of(ctx, name)
-        released = release_version.approve(now, version, by=person())
-        _refuse_gone(ctx, now, version)
-        (written,) = ctx.record([released])
-    return _answer(ctx, name, released, written)
-
-
-def rollback_job(ctx: Context, name: str) -> dict[str, Any]:
-    """Make the bundle that was live before the present one live again; return what is printed.
-
-    Raises JobError where there was none, or where it is no longer kept.
+    Raises NotFound for an unknown version, JobError if there is no earlier release.
     """
+    model_of(ctx, name)
     with ctx.deciding():
-        known = ctx.jobs()
-        if name not in known:
-            raise NotFound(
-                f"there is no job {name!r}", fix=f"the jobs are {', '.join(known) or 'none'}"
-            )
-        state = known[name]
-        if len(state.applications) < 2:  # noqa: PLR2004
-            raise JobError(f"{name!r} has had no other bundle", fix="mlops-nb jobs")
-        now, back = state.applications[-1], state.applications[-2]
-        if not ctx.bundle_folder(back.digest).is_dir():
+        model = model_of(ctx, name)
+        released = rolled_back(model, to, by=person())
+        _refuse_gone(ctx, model, released.version)
+        written = ctx.journal.append(released)
+    assert isinstance(written, Released)
+    return written
+
+
+def approve(ctx: Context, name: str, version: int) -> Released:
+    """Release a version that waits for approval; return the release.
+
+    Raises NotFound for a version that does not wait, JobError if the champion has changed since.
+    """
+    model_of(ctx, name)
+    with ctx.deciding():
+        model = model_of(ctx, name)
+        released = approved(model, version, by=person())
+        _refuse_gone(ctx, model, version)
+        written = ctx.journal.append(released)
+    assert isinstance(written, Released)
+    return written
+
+
+def rolled_back(model: Model, to: int | None = None, *, by: str = "") -> Released:
+    """Return the event that puts the version before the present one back, or the version `to`.
+
+    Raises NotFound for a version that does not exist, JobError where there is nothing to go
+    back to.
+    """
+    if to is None:
+        if len(model.releases) < 2:  # noqa: PLR2004
             raise JobError(
-                f"the bundle before of {name!r} is no longer kept",
-                fix=f"check it out from git, then: mlops-nb apply {name}",
+                f"{model.name!r} has no release before the present one",
+                fix=f"name a version: mlops-nb rollback {model.name} --to VERSION",
             )
-        ctx.journal.append(replace(back, id=0, at="", commit=git.of(ctx.root), rollback=True))
-    changes = job_yaml.difference(dict(now.definition), dict(back.definition))
-    if now.digest != back.digest:
-        changes.append(f"bundle: {now.digest[:12]} → {back.digest[:12]}")
-    return {"version": 1, "job": name, "digest": back.digest, "changes": changes}
+        to = model.releases[-2]
+    if to not in model.versions:
+        known = ", ".join(map(str, model.versions)) or "none"
+        raise NotFound(f"{model.name!r} has no version {to}", fix=f"the versions are {known}")
+    if to == model.champion:
+        raise JobError(
+            f"version {to} of {model.name!r} is the champion already", fix="mlops-nb models"
+        )
+    return Released(
+        job=model.job,
+        model=model.name,
+        version=to,
+        previous=model.champion,
+        because=f"rolled back from version {model.champion} by hand",
+        rollback=True,
+        by=by,
+    )
 
 
-def _answer(ctx: Context, name: str, released: Released, written: Event) -> dict[str, Any]:
-    agrees = _agrees(ctx, written)
-    return {
-        "version": 1,
-        "model": name,
-        "champion": released.version,
-        "previous": released.previous,
-        "because": released.because,
-        "by": released.by,
-        "mlflow": "agrees" if agrees else "behind",
-    }
+def approved(model: Model, version: int, *, by: str = "") -> Released:
+    """Return the event that releases a version that waits for a person.
 
-
-def _agrees(ctx: Context, released: Event) -> bool:
-    """Let MLflow follow, and say whether it has within a second."""
-    catch_up.behind(ctx)
-    until = time.monotonic() + AGREE_WITHIN
-    while True:
-        if int(ctx.journal.place("mlflow") or 0) >= released.id:
-            return True
-        if time.monotonic() >= until:
-            return False
-        time.sleep(LOOK_EVERY)
+    Raises NotFound for a version that does not wait, JobError where the champion that it was
+    held against is another by now.
+    """
+    asked = model.waiting.get(version)
+    if asked is None:
+        waits = ", ".join(map(str, model.waiting)) or "none"
+        if version in model.versions:
+            raise JobError(
+                f"version {version} of {model.name!r} does not wait for approval",
+                fix=f"those that do: {waits}",
+            )
+        known = ", ".join(map(str, model.versions)) or "none"
+        raise NotFound(f"{model.name!r} has no version {version}", fix=f"the versions are {known}")
+    if asked.champion != model.champion:
+        raise JobError(
+            f"version {version} of {model.name!r} was held against version {asked.champion}, "
+            f"and version {model.champion} answers by now",
+            fix=f"judge it anew: mlops-nb trigger {model.job}",
+        )
+    return Released(
+        run=asked.run,
+        job=model.job,
+        model=model.name,
+        version=version,
+        previous=model.champion,
+        because=f"approved by {by or 'hand'}; {asked.because}",
+        by=by,
+    )
 
 
 def person() -> str:

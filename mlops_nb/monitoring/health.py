@@ -24,10 +24,10 @@ from mlops_nb.events import (
 )
 from mlops_nb.jobs import agenda
 from mlops_nb.jobs import registry as job_states
+from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import JobState
 from mlops_nb.models import registry as model_states
 from mlops_nb.models.registry import Model
-from mlops_nb.notebook.model import Job
 from mlops_nb.records import Noun, noun
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
@@ -148,7 +148,7 @@ def _outcome(run: Run, job: Job, now: datetime) -> str:
     """Return good, refused, failed, missed or stopped; "" for a run that is not over."""
     if run.status == "skipped":
         return "missed"
-    if run.status in history.OPEN or agenda.at_work(run):
+    if run.status in history.OPEN or history.at_work(run):
         return ""
     if run.trigger == "promote":  # a person stood by, and was told
         return "good" if run.judged and run.status != "refused" else "stopped"

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlops_nb.engine.task import Clock, Journal
 from mlops_nb.events import AlertSent
 from mlops_nb.monitoring import alerts
 from mlops_nb.monitoring.alerts import Alert
 from mlops_nb.records import Noun, noun
+from mlops_nb.storage.ports import Clock, Journal
 
 LOG = "log"
 HOOK_TIMEOUT = 10.0  # s

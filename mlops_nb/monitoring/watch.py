@@ -12,11 +12,12 @@ from mlops_nb.errors import NotFound
 from mlops_nb.events import AlertAcked, Event, Judged
 from mlops_nb.jobs import registry as job_states
 from mlops_nb.jobs.execute import readable
+from mlops_nb.jobs.model import Job
+from mlops_nb.jobs.registry import read_jobs
 from mlops_nb.monitoring import alerts, health
 from mlops_nb.monitoring.alerts import Alert
 from mlops_nb.monitoring.health import Condition, HealthState, Last
 from mlops_nb.monitoring.notify import Delivery, Teller, channels
-from mlops_nb.notebook.model import Job
 
 PLACE = "alerts"
 LOG = "alerts.log"
@@ -87,7 +88,7 @@ def _first_note(ctx: Context) -> dict[str, Any]:
         return {"id": 0, "jobs": {}}
     passed = {e.job: e.run for e in judged if isinstance(e, Judged) and e.passed}
     began = {job: next(iter(ctx.journal.read(run=run))).id - 1 for job, run in passed.items()}
-    return {"id": judged[-1].id, "jobs": {**dict.fromkeys(ctx.jobs(), 0), **began}}
+    return {"id": judged[-1].id, "jobs": {**dict.fromkeys(read_jobs(ctx), 0), **began}}
 
 
 def watch(ctx: Context) -> Watch:

@@ -5,12 +5,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from mlops_nb import files
-from mlops_nb.engine.task import Source
 from mlops_nb.errors import Refused
 from mlops_nb.notebook import hazards as hz
 from mlops_nb.notebook import local_modules, slicing
 from mlops_nb.notebook.cells import is_injected, python_of
-from mlops_nb.notebook.model import Cell, Warned
+from mlops_nb.notebook.model import Cell, Source, Warned
 
 OURS = {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MPLBACKEND"}
 

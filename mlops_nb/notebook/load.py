@@ -2,15 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.engine.task import Executor, Source, Task
 from mlops_nb.errors import NotebookError
-from mlops_nb.events import CellFailed, CellObserved
 from mlops_nb.notebook import cells, pipeline, render
-from mlops_nb.notebook.model import Warned
+from mlops_nb.notebook.model import Source
 
 
 def read_text(path: Path) -> str:
@@ -56,25 +53,6 @@ def capture(
     return Source(
         path=path, document=document, notebook=notebook, pipeline=pipeline.pipeline(notebook, seen)
     )
-
-
-def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, list[Warned]]:
-    """Run every cell, past errors too; return the notebook as it really works, and what failed.
-
-    Raises Unreachable where no kernel could be had.
-    """
-    seen: dict[int, Mapping[str, Any]] = {}
-    failed = []
-    for event in executor.execute(replace(task, observe=True, go_on=True)):
-        if isinstance(event, CellObserved):
-            seen[event.cell] = event.seen
-        elif isinstance(event, CellFailed):
-            what = f"cell {event.cell} failed when it was run: {event.error}"
-            failed.append(
-                Warned(kind="failed", what=what, fix=f"correct cell {event.cell}", cell=event.cell)
-            )
-    found = pipeline.pipeline(source.notebook, seen)
-    return replace(source, pipeline=found), failed
 
 
 def graph_json(path: Path, content: Mapping[str, Any] | None = None) -> dict[str, Any]:

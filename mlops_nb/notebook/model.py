@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from mlops_nb.records import Noun, noun
@@ -212,100 +213,6 @@ class Pipeline(Noun):
 
 
 @noun
-class Gate(Noun):
-    """A sentence that a model must make true to be released.
-
-    metric:  its left side
-    op:      one of >=, >, <=, <, ==
-    bound:   a number, or the distance to the champion's value of the metric
-    champion: the bound is relative to the champion
-    by, gap: the metric's worst slice, or its widest difference between slices
-    """
-
-    text: str
-    metric: str
-    op: str
-    bound: float
-    champion: bool = False
-    by: str = ""
-    gap: bool = False
-
-
-@noun
-class Verdict(Noun):
-    """What a gate said of a value. `low` and `high`: its 95 % interval, of `n` rows."""
-
-    gate: str
-    passed: bool
-    value: float | None
-    champion: float | None = None
-    because: str = ""
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
-
-
-@noun
-class Difference(Noun):
-    """How one step of a proof came out: the names whose values differ, each with a reason."""
-
-    step: str
-    equal: bool
-    differs: tuple[str, ...] = ()
-    varying: tuple[str, ...] = ()
-    close: tuple[str, ...] = ()
-
-
-@noun
-class Proof(Noun):
-    """Whether the bundle does what the notebook does. `equal` is None where it was not asked."""
-
-    equal: bool | None
-    steps: tuple[Difference, ...] = ()
-    because: str = ""
-
-
-@noun
-class Schedule(Noun):
-    """When a job is due: a 5-field cron line in an IANA time zone."""
-
-    cron: str
-    timezone: str
-    missed: str = "last"
-    overlap: str = "skip"
-
-
-@noun
-class Job(Noun):
-    """What `job.yaml` says."""
-
-    name: str
-    notebook: str
-    folder: str  # the source notebook's folder, relative to the project: the working folder
-    source: str  # the source notebook, relative to the project
-    parameters: Mapping[str, Value] = field(default_factory=dict)
-    schedule: Schedule | None = None
-    gates: tuple[str, ...] = ()
-    model_name: str | None = None
-    model_variable: str | None = None
-    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    retries: int = 0
-    timeout: float | None = None
-    triggers: tuple[Mapping[str, Value], ...] = ()
-    approval: str = "none"  # none | required
-    notify: tuple[Mapping[str, Value], ...] = ()  # {"webhook": …} or {"command": …}
-
-
-@noun
-class Interval(Noun):
-    """The stretch of time a run is about: [start, end), aware datetimes in the job's zone."""
-
-    start: Any
-    end: Any
-    scheduled_at: Any
-
-
-@noun
 class Preload(Noun):
     """What a process may have ready for a notebook before it runs.
 
@@ -317,3 +224,13 @@ class Preload(Noun):
     modules: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     folder: str = "/"
+
+
+@noun
+class Source(Noun):
+    """A notebook's file, read: its document, its code and its pipeline."""
+
+    path: Path
+    document: Mapping[str, Any]
+    notebook: Notebook
+    pipeline: Pipeline

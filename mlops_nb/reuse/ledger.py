@@ -4,66 +4,34 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.engine.task import CachedUnit, Restore, Source, Store
+from mlops_nb.engine.task import CachedUnit, Restore
+from mlops_nb.errors import MlopsError
 from mlops_nb.events import StepRecorded
-from mlops_nb.notebook.model import Value
+from mlops_nb.notebook.model import Source, Value
 from mlops_nb.reuse import decide
 from mlops_nb.reuse import units as un
 from mlops_nb.reuse.external_inputs import SECRET, UNTRACKED, Outside
+from mlops_nb.reuse.inputs import Inputs
+from mlops_nb.reuse.record import record_of, stored
+from mlops_nb.reuse.rules import Rules
+from mlops_nb.reuse.state import State
 from mlops_nb.reuse.units import Unit
+from mlops_nb.storage.ports import Store
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 SHORTEST = 6  # a secret of fewer characters would be found in anything
 MOST_RECORDS = 12  # of one unit that are looked at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a person asked of reuse.
-
-    fresh:     nothing stands
-    within:    the run whose records may stand in a fresh one all the same
-    only:      the step that is to run; steps that it does not need are left out
-    steps:     these, and what they need; the others are left out
-    start:     the step from which on nothing stands
-    audit:     share of the standing steps to run all the same and compare, 0 to 1
-    snapshots: what was loaded from outside may stand for as long as its mark says
-    live:      what a live notebook recorded may stand, whose outputs were not kept
-    proof:     nothing stands but snapshots of what was loaded from outside
-    """
-
-    fresh: bool = False
-    within: str = ""
-    only: str = ""
-    steps: tuple[str, ...] = ()
-    start: str = ""
-    audit: float = 0.0
-    snapshots: bool = True
-    live: bool = False
-    proof: bool = False
-
-
-@dataclass(slots=True)
-class State:
-    """What is known of the notebook's values at some moment of a run."""
-
-    values: dict[str, str] = field(default_factory=dict)
-    channels: dict[str, str] = field(default_factory=dict)
-    generators: dict[str, str] = field(default_factory=dict)
-    pending: dict[str, tuple[decide.Record, Mapping[str, Any]]] = field(default_factory=dict)
-    defined: dict[str, str] = field(default_factory=dict)  # name → text that binds it
-    rng: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
 @dataclass(kw_only=True)
 class Ledger:
-    """One run's view of what was recorded; see `ports.Reuse`.
+    """One run's view of what was recorded; see `engine.task.Reuse`.
 
     notebook:    what its records are filed under
     records:     unit → what was recorded of it, newest first
@@ -72,6 +40,7 @@ class Ledger:
     variables:   the environment variables that cells see
     parameters:  every parameter's value
     chance:      draws a number of [0, 1)
+    warn:        takes the error if a unit could not be stored
     """
 
     source: Source
@@ -85,6 +54,7 @@ class Ledger:
     at: datetime
     rules: Rules
     chance: Callable[[], float]
+    warn: Callable[[MlopsError], None]
 
     def __post_init__(self) -> None:
         self.units = un.units(self.source.pipeline)
@@ -361,20 +331,35 @@ class Ledger:
 
         ended: values, entries, outputs, seconds, generators before and after
         """
-        from mlops_nb.reuse.record import record_of
-
         unit = self.of_cell[cell]
         seen = self.seen.get(unit.name, [])
         shown = self.folder / f"outputs-{unit.cells[0]}.json"
         shown.write_text(json.dumps(ended["outputs"], ensure_ascii=False), encoding="utf-8")
-        made = record_of(self, unit, seen, ended)
-        made["shown_file"] = str(shown)
+        made, failed = stored(record_of(self._inputs(), unit, seen, ended), shown, self.store)
+        if failed is not None:
+            self.warn(failed)
+        if self.rules.live:  # the outputs are in the notebook itself
+            made["live"] = True
         self.state.values |= {n: v["digest"] for n, v in made["values"].items()}
         self.state.channels |= dict.fromkeys(made["changed"], decide.token(made))
         self.state.generators |= made["drawn"]
         for name in made["deletes"]:
             self.state.values.pop(name, None)
         return StepRecorded(step=unit.step, unit=unit.name, record=made)
+
+    def _inputs(self) -> Inputs:
+        return Inputs(
+            source=self.source,
+            notebook=self.notebook,
+            at=self.at,
+            environment=self.environment,
+            parameters=self.parameters,
+            outside=self.outside,
+            values=self.state.values,
+            channels=self.state.channels,
+            generators=self.state.generators,
+            modules=self.modules,
+        )
 
     def differs(self, cell: int, values: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Return the names that an audited unit made otherwise, None where it is not audited."""

@@ -1,56 +1,57 @@
 """What is recorded of a unit that ran: all that must be the same for it to stand later."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from mlops_nb.errors import MlopsError, Unreachable
 from mlops_nb.reuse import units as un
 from mlops_nb.reuse.external_inputs import UNTRACKED
+from mlops_nb.reuse.inputs import Inputs
 from mlops_nb.reuse.units import Unit
-
-if TYPE_CHECKING:
-    from mlops_nb.reuse.ledger import Ledger
+from mlops_nb.storage.ports import Store
 
 Seen = Mapping[str, Any]
 # channel → the word without which nobody but a library at its import can have changed it
 TOLD_BY = (("warnings", "warning"), ("env:", "env"), ("sys.path", "path"))
 
 
-def record_of(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], ended: Seen) -> dict[str, Any]:
+def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> dict[str, Any]:
     """Return the record of a unit that just ran.
 
     seen:  what each of its cells did
     ended: {"values", "entries", "seconds", "generators": {channel: (before, after)}}
     """
-    source = ledger.source
+    source = inputs.source
     reads = _first_reads(seen)
     parameters = {p.name for p in source.pipeline.parameters}
-    made_by_units = {n: d for n, d in ledger.state.values.items() if n in reads}
+    made_by_units = {n: d for n, d in inputs.values.items() if n in reads}
     entries = [e for e in ended["entries"] if "error" not in e]
     lost = sorted(
         {n for e in ended["entries"] if "error" in e for n in e["names"]}
-        & _read_elsewhere(ledger, unit)
+        & _read_elsewhere(inputs, unit)
     )
-    generators = _generators(ledger, seen, ended["generators"])
+    generators = _generators(inputs, seen, ended["generators"])
     record: dict[str, Any] = {
         "version": 1,
-        "notebook": ledger.notebook,
+        "notebook": inputs.notebook,
         "unit": unit.name,
         "step": unit.step,
-        "at": ledger.at.isoformat(),
+        "at": inputs.at.isoformat(),
         "names": sorted(reads),
         "code": un.code(source.notebook, source.pipeline, unit, reads),
-        "environment": ledger.environment,
+        "environment": inputs.environment,
         "parameters": {
-            n: ledger.parameters[n]
+            n: inputs.parameters[n]
             for n in sorted(reads & parameters)
-            if n not in made_by_units and n in ledger.parameters
+            if n not in made_by_units and n in inputs.parameters
         },
         "inputs": made_by_units,
-        "channels": _channels(ledger, seen),
+        "channels": _channels(inputs, seen),
         "generators": {c: was for c, (was, _) in generators.items() if _reads_first(c, seen)},
         "drawn": {c: now for c, (_, now) in generators.items()},
-        **_outside(ledger, seen),
-        "changed": _changed(ledger, seen),
+        **_outside(inputs, seen),
+        "changed": _changed(inputs, seen),
         "deletes": sorted(_all(seen, "deletes")),
         "values": ended["values"],
         "artifacts": entries,
@@ -59,17 +60,17 @@ def record_of(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], ended: Seen) -
         "seconds": ended["seconds"],
         "snapshot": unit.snapshot,
     }
-    record["never"], record["external"] = _never(ledger, unit, seen, record)
+    record["never"], record["external"] = _never(inputs, unit, seen, record)
     return record
 
 
-def _outside(ledger: "Ledger", seen: Sequence[Seen]) -> dict[str, Any]:
+def _outside(inputs: Inputs, seen: Sequence[Seen]) -> dict[str, Any]:
     """Return what was read and written outside the kernel, with what tells it has changed."""
-    written, outside = _all(seen, "files_written"), ledger.outside
+    written, outside = _all(seen, "files_written"), inputs.outside
     variables = {c[4:] for c in _all(seen, "channels_read") if c.startswith("env:")} - {"*"}
     return {
         "files": outside.told_files(_all(seen, "files_read") - written),
-        "modules": outside.told_files(_all(seen, "modules") | ledger.modules),
+        "modules": outside.told_files(_all(seen, "modules") | inputs.modules),
         "written": outside.told_files(written),
         "folders": outside.told_folders(_all(seen, "listed")),
         "variables": outside.told_variables(variables),
@@ -90,16 +91,16 @@ def _first_reads(seen: Iterable[Seen]) -> set[str]:
     return reads
 
 
-def _read_elsewhere(ledger: "Ledger", unit: Unit) -> set[str]:
-    return {n for c in ledger.source.pipeline.cells if c.index not in unit.cells for n in c.reads}
+def _read_elsewhere(inputs: Inputs, unit: Unit) -> set[str]:
+    return {n for c in inputs.source.pipeline.cells if c.index not in unit.cells for n in c.reads}
 
 
 def _generators(
-    ledger: "Ledger", seen: Iterable[Seen], after: Mapping[str, str]
+    inputs: Inputs, seen: Iterable[Seen], after: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
     """Each generator that the unit set or drew from → (its state before, and after)."""
     changed = sorted(c for c in _all(seen, "channels_changed") if c.startswith("rng:"))
-    return {c: (ledger.state.generators.get(c, ""), after.get(c, "")) for c in changed}
+    return {c: (inputs.generators.get(c, ""), after.get(c, "")) for c in changed}
 
 
 def _reads_first(channel: str, seen: Iterable[Seen]) -> bool:
@@ -110,9 +111,9 @@ def _reads_first(channel: str, seen: Iterable[Seen]) -> bool:
     return False
 
 
-def _changed(ledger: "Ledger", seen: Iterable[Seen]) -> list[str]:
+def _changed(inputs: Inputs, seen: Iterable[Seen]) -> list[str]:
     """Settings that the unit changed, but for those that a library changes when it is imported."""
-    text = " ".join(cell.source for cell in ledger.source.notebook.cells).lower()
+    text = " ".join(cell.source for cell in inputs.source.notebook.cells).lower()
     found = {c for c in _all(seen, "channels_changed") if not c.startswith(UNTRACKED)}
     by_import = {
         c for c in found for channel, word in TOLD_BY if c.startswith(channel) if word not in text
@@ -120,31 +121,31 @@ def _changed(ledger: "Ledger", seen: Iterable[Seen]) -> list[str]:
     return sorted(found - by_import)
 
 
-def _channels(ledger: "Ledger", seen: Iterable[Seen]) -> dict[str, str]:
-    own = set(_changed(ledger, seen))
+def _channels(inputs: Inputs, seen: Iterable[Seen]) -> dict[str, str]:
+    own = set(_changed(inputs, seen))
     read = {c for c in _all(seen, "channels_read") if not c.startswith(UNTRACKED)} - own
-    known = ledger.state.channels
+    known = inputs.channels
     return {c: known.get(c, "") for c in sorted(read) if c in known or not c.startswith("env:")}
 
 
 def _never(
-    ledger: "Ledger", unit: Unit, seen: Sequence[Seen], record: Mapping[str, Any]
+    inputs: Inputs, unit: Unit, seen: Sequence[Seen], record: Mapping[str, Any]
 ) -> tuple[str, bool]:
     """Return why a unit must not stand, and whether a snapshot may stand for it all the same."""
     outside = [what for s in seen for what in s.get("outside", ())]
-    if why := _unsafe(ledger, unit, seen, record):
+    if why := _unsafe(inputs, unit, seen, record):
         return why, False
     if any(s.get("clock") for s in seen):
         return "it reads the clock", bool(outside)
     return (f"it reads from outside: {outside[0]}", True) if outside else ("", False)
 
 
-def _unsafe(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], record: Mapping[str, Any]) -> str:
+def _unsafe(inputs: Inputs, unit: Unit, seen: Sequence[Seen], record: Mapping[str, Any]) -> str:
     unknown = sorted(
         {n for n, v in record["values"].items() if v["digest"] == "unknown"}
-        & _read_elsewhere(ledger, unit)
+        & _read_elsewhere(inputs, unit)
     )
-    cells = [i for i in unit.cells if ledger.source.notebook.cells[i].source.strip()]
+    cells = [i for i in unit.cells if inputs.source.notebook.cells[i].source.strip()]
     found = {
         "not all of it could be watched": len(seen) != len(cells),
         f"the content of `{(unknown or [''])[0]}` cannot be told": bool(unknown),
@@ -159,3 +160,27 @@ def _unsafe(ledger: "Ledger", unit: Unit, seen: Sequence[Seen], record: Mapping[
     }
     lost = [s["lost"] for s in seen if "lost" in s]
     return next((why for why, holds in found.items() if holds), lost[0] if lost else "")
+
+
+def stored(
+    record: Mapping[str, Any], shown: Path, store: Store
+) -> tuple[dict[str, Any], MlopsError | None]:
+    """Move a unit's values and outputs into the store; return its record, and what went wrong.
+
+    shown: the file of the unit's outputs
+
+    A unit whose values cannot be stored keeps its record, which says why it must run again.
+    """
+    kept: list[dict[str, Any]] = []
+    try:
+        for entry in record["artifacts"]:
+            found = store.put(Path(entry["file"]), move=True, durable=False)
+            if found != entry["sha256"]:
+                what = f"the content of {entry['names'][0]!r} changed while it was stored"
+                raise Unreachable(what, fix="run again")
+            kept.append({k: v for k, v in entry.items() if k != "file"})
+        outputs = store.put(shown, move=True, durable=False)
+    except MlopsError as error:
+        never = f"it could not be stored ({error.what})"
+        return {**record, "artifacts": [], "never": never, "external": False}, error
+    return {**record, "artifacts": kept, "shown": outputs}, None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mlops_nb.errors import NotFound
 from mlops_nb.events import (
     ApprovalAsked,
     ChampionScored,
@@ -29,6 +30,7 @@ from mlops_nb.events import (
     StepStarted,
 )
 from mlops_nb.notebook.model import Value
+from mlops_nb.storage.ports import Journal
 
 OPEN = {"queued", "running"}
 # what tells how far runs have come; the rest tells of their cells and steps
@@ -243,3 +245,33 @@ def run_json(run: Run) -> dict[str, Any]:
         "mlflow_run": run.mlflow_run,
         "error": run.error or None,
     }
+
+
+def read_run(journal: Journal, run: str) -> Run:
+    """Return a run as far as the journal knows it. Raises NotFound if there is no such run."""
+    found = runs(journal.read(run=run)).get(run)
+    if found is None:
+        raise NotFound(f"there is no run {run!r}", fix="list them with: mlops-nb runs")
+    return found
+
+
+def at_work(run: Run) -> bool:
+    """Say whether a process took a run and has not said its last word."""
+    return run.claimed and run.exit_status is None and not run.lost
+
+
+def is_open(run: Run) -> bool:
+    """Say whether a run of a job waits for its process, or is at work."""
+    return run.status in {"queued", "running"} or at_work(run)
+
+
+def takes_turns(run: Run) -> bool:
+    """Say whether a run waits for others of its job: a backfill's and a promotion's do not."""
+    return run.trigger not in {"promote", "backfill"}
+
+
+def superseded(run: Run, runs: Mapping[str, Run]) -> bool:
+    """Say whether a run is no longer the current try of what it is for."""
+    return run.lost or any(
+        other.first == run.first and other.attempt > run.attempt for other in runs.values()
+    )

@@ -1,12 +1,15 @@
 """Looks at a notebook without making anything of it: what it really does, and what would not do."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from mlops_nb.context import Context
-from mlops_nb.engine.task import Source, Task
+from mlops_nb.engine.task import Executor, Task
+from mlops_nb.events import CellFailed, CellObserved
 from mlops_nb.notebook import check as check_verb
-from mlops_nb.notebook import load
-from mlops_nb.notebook.model import Warned
+from mlops_nb.notebook import pipeline
+from mlops_nb.notebook.model import Source, Warned
 
 
 def observed(ctx: Context, source: Source) -> Source:
@@ -22,7 +25,7 @@ def observed(ctx: Context, source: Source) -> Source:
             source=str(source.path),
             environment=ctx.kernel_environment(),
         )
-        found, failed = load.observe(source, task, ctx.executor)
+        found, failed = observe(source, task, ctx.executor)
     finally:
         ctx.drop(scratch)
     warned = (*found.pipeline.warnings, *failed)
@@ -37,3 +40,22 @@ def check(ctx: Context, source: Source) -> list[Warned]:
     return check_verb.check(
         source, root=ctx.root, variable=variable, installed={*look.modules, *look.stdlib}
     )
+
+
+def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, list[Warned]]:
+    """Run every cell, past errors too; return the notebook as it really works, and what failed.
+
+    Raises Unreachable where no kernel could be had.
+    """
+    seen: dict[int, Mapping[str, Any]] = {}
+    failed = []
+    for event in executor.execute(replace(task, observe=True, go_on=True)):
+        if isinstance(event, CellObserved):
+            seen[event.cell] = event.seen
+        elif isinstance(event, CellFailed):
+            what = f"cell {event.cell} failed when it was run: {event.error}"
+            failed.append(
+                Warned(kind="failed", what=what, fix=f"correct cell {event.cell}", cell=event.cell)
+            )
+    found = pipeline.pipeline(source.notebook, seen)
+    return replace(source, pipeline=found), failed

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from mlops_nb.context import Context
 from mlops_nb.events import RunDone, RunFinished, RunLost
-from mlops_nb.jobs import agenda
 from mlops_nb.runs import history, process
-from mlops_nb.runs.history import Run
+from mlops_nb.runs.history import Run, read_run
 
 FINE = {"finished", "waiting", "skipped"}
 
@@ -30,12 +29,12 @@ def reap(
         return []
     with ctx.deciding():  # nobody judges meanwhile
         for run in dead:
-            _end(ctx, ctx.run_of(run.id), said.get(run.id, ""))
+            _end(ctx, read_run(ctx.journal, run.id), said.get(run.id, ""))
     return [run.id for run in dead]
 
 
 def _is_dead(run: Run) -> bool:
-    goes_on = agenda.at_work(run) or run.status == "running"
+    goes_on = history.at_work(run) or run.status == "running"
     return goes_on and process.is_gone(run.process)
 
 

@@ -1,4 +1,4 @@
-"""Runs a notebook by hand: what stands, what runs, and what is recorded of it."""
+"""Runs a notebook: prepares a task, executes it, and records every event."""
 
 import hashlib
 import json
@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb import files
-from mlops_nb.context import Context, Notify
-from mlops_nb.engine import run as run_verb
-from mlops_nb.engine.task import Executor, Limits, Source, Task
+from mlops_nb.context import Context, Notify, ignore
+from mlops_nb.engine import run as engine_run
+from mlops_nb.engine.task import Executor, Limits, Task
 from mlops_nb.errors import NotFound, Refused
-from mlops_nb.events import RunFinished, RunRetried, StepObserved, StepRecorded
-from mlops_nb.integrations import catch_up
+from mlops_nb.events import RunRetried, StepObserved, StepRecorded
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
-from mlops_nb.notebook.model import Value
-from mlops_nb.reuse.ledger import MOST_RECORDS, Ledger, Rules
+from mlops_nb.notebook.model import Source, Value
+from mlops_nb.reuse.ledger import MOST_RECORDS, Ledger
+from mlops_nb.reuse.rules import Rules
 from mlops_nb.runs import history, packages, process
+from mlops_nb.runs.history import read_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,129 +40,127 @@ class Part:
 
 ALONE = Part()
 UNLIMITED = Limits()
+REUSE = Rules()
 ONLY_IMPORTS = re.compile(
     r"\s*import (?!.*mlflow as )[\w, ]+"
 )  # and gives none of them another name
 LONGEST_PAUSE = 60.0  # s between one try and the next
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What was asked of one run."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a notebook is run.
 
-    given: Mapping[str, Value]
-    output: Path | None
-    limits: Limits
-    rules: Rules
-    part: Part
+    output: where the executed notebook goes; None: into the folder of the run
+    rules:  what may be reused
+    resume: the id of a run that did not finish, whose parameters are taken
+    """
+
+    output: Path | None = None
+    limits: Limits = UNLIMITED
+    rules: Rules = REUSE
+    resume: str = ""
+    part: Part = ALONE
 
 
-def run(  # noqa: PLR0913  what a person may ask of a run
+def run(
     ctx: Context,
     source: Source,
     parameters: Mapping[str, Value],
-    *,
-    output: Path | None,
-    limits: Limits = UNLIMITED,
-    rules: Rules,
-    resume: str = "",
-    part: Part = ALONE,
-    notify: Notify,
+    options: RunOptions,
+    notify: Notify = ignore,
 ) -> history.Run:
-    """Run a notebook, as far as it does not stand by earlier runs, and record it.
+    """Run a notebook, reuse what is up to date, record every event, and return the run.
 
-    resume: a run that did not finish, whose parameters are taken
+    A failed run is tried again, as a run of its own, as often as the limits allow; steps that
+    finished are reused then.
 
-    Where it fails and `limits` say so, it is tried again from the step that failed on.
+    Raises NotFound or Refused before anything runs.
     """
-    for step in (rules.only, rules.start):
+    for step in (options.rules.only, options.rules.start):
         _refuse_unknown(source, step)
-    if resume:
-        parameters = {**_parameters_of(ctx, source, resume), **parameters}
+    if options.resume:
+        parameters = {**_parameters_of(ctx, source, options.resume), **parameters}
     given = params.checked(parameters, source.pipeline.parameters, source.path.name)
-    for attempt in range(limits.retries + 1):
-        request = RunRequest(given, output, limits, rules, part)
-        name, stands = _once(ctx, source, request, notify)
-        done = ctx.run_of(name)
-        if done.status != "failed" or attempt == limits.retries:
+    tries = options.limits.retries
+    for attempt in range(tries + 1):
+        done = _run_once(ctx, source, given, options, notify)
+        if done.status != "failed" or attempt == tries:
             break
         pause = min(LONGEST_PAUSE, 2.0**attempt)
-        event = RunRetried(run=name, attempt=attempt + 1, of=limits.retries, seconds=pause)
-        ctx.record([event], notify)
+        again = RunRetried(run=done.id, attempt=attempt + 1, of=tries, seconds=pause)
+        ctx.record([again], notify)
         time.sleep(pause)
-    if part.sweep:
-        return done
-    if not stands or _mirror_is_behind(ctx):  # a run of which all stands can wait
-        catch_up.behind(ctx)
-    return ctx.run_of(name)
+    return done
 
 
-def _once(ctx: Context, source: Source, request: RunRequest, notify: Notify) -> tuple[str, bool]:
-    """Run a notebook once; return the run's id, and whether all of it stood."""
-    python = ctx.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
-    name = ctx.new_run()
-    values = {p.name: p.value for p in source.pipeline.parameters} | dict(request.given)
+def _run_once(
+    ctx: Context, source: Source, given: Mapping[str, Value], options: RunOptions, notify: Notify
+) -> history.Run:
+    """Prepare one run of a notebook, execute it, and record what happens."""
     ctx.prepare_folder()
     scratch = ctx.scratch("reuse")
     try:
-        ledger = ledger_of(
-            ctx,
-            source,
-            values,
-            rules=request.rules,
-            scratch=scratch,
-            python=python,
-            environment=request.part.environment,
-        )
-        packages.note(ctx, name, python)
-        task = run_verb.task_of(
-            source,
-            run=name,
-            folder=source.path.parent,
-            output=request.output or ctx.run_folder(name) / source.path.name,
-            parameters=request.given,
-            environment={**ctx.kernel_environment(), **request.part.environment},
-            limits=request.limits,
+        ledger = _prepare_ledger(ctx, source, given, options, scratch)
+        task = _prepare_task(ctx, source, given, options, scratch)
+        executor = _choose_executor(ctx, source, ledger)
+        if executor is ctx.executor and not options.part.sweep and logs_to_mlflow(source):
+            ctx.prepare_tracking()
+        events = engine_run.run(
+            task,
+            executor=executor,
             reuse=ledger,
+            notebook=ctx.relative(source.path),
+            values=ledger.parameters,
+            process=process.mine(),
+            sweep=options.part.sweep,
+            shared=options.part.shared,
         )
-        return name, _execute(ctx, source, task, ledger, request.part, notify)
+        ctx.record_until_stopped(events, task.run, notify)
     finally:
         ctx.drop(scratch)
+    return read_run(ctx.journal, task.run)
 
 
-def _execute(
-    ctx: Context, source: Source, task: Task, ledger: Ledger, part: Part, notify: Notify
-) -> bool:
-    """Execute a task and record it; return whether all of it stood."""
-    executor, stands = _executor(ctx, source, ledger)
-    if not (stands or part.sweep) and logs_to_mlflow(source):
-        catch_up.prepare(ctx)
-    graph, mermaid = render.as_json(source.pipeline), render.as_mermaid(source.pipeline)
-    ctx.write_graph(task.run, graph, mermaid)
-    events = run_verb.run(
-        task,
-        executor=executor,
-        notebook=ctx.relative(source.path),
-        values=ledger.parameters,
-        process=process.mine(),
-        sweep=part.sweep,
-        shared=part.shared,
+def _prepare_ledger(
+    ctx: Context, source: Source, given: Mapping[str, Value], options: RunOptions, scratch: Path
+) -> Ledger:
+    """Return what decides about reuse. Raises NotebookError if the kernel is not installed."""
+    return ledger_of(
+        ctx,
+        source,
+        {p.name: p.value for p in source.pipeline.parameters} | dict(given),
+        rules=options.rules,
+        scratch=scratch,
+        python=ctx.environments.interpreter(source.notebook.kernel),
+        environment=options.part.environment,
     )
-    ctx.record_until_stopped(events, task.run, notify)
-    return stands
+
+
+def _prepare_task(
+    ctx: Context, source: Source, given: Mapping[str, Value], options: RunOptions, scratch: Path
+) -> Task:
+    """Return the task of one run; its graph and its packages are noted beside its notebook."""
+    name = ctx.new_run()
+    packages.note(ctx, name, ctx.environments.interpreter(source.notebook.kernel))
+    pipeline = source.pipeline
+    ctx.write_graph(name, render.as_json(pipeline), render.as_mermaid(pipeline))
+    return engine_run.task_of(
+        source,
+        run=name,
+        folder=source.path.parent,
+        output=options.output or ctx.run_folder(name) / source.path.name,
+        parameters=given,
+        environment={**ctx.kernel_environment(), **options.part.environment},
+        limits=options.limits,
+        scratch=scratch,
+    )
 
 
 def logs_to_mlflow(source: Source) -> bool:
     """Say whether a notebook's own cells may log to MLflow."""
     lines = (line for cell in source.notebook.cells for line in cell.source.splitlines())
     return any("mlflow" in line and not ONLY_IMPORTS.fullmatch(line) for line in lines)
-
-
-def _mirror_is_behind(ctx: Context) -> bool:
-    """Say whether MLflow has yet to learn of anything that really ran."""
-    place = int(ctx.journal.place("mlflow") or 0)
-    ended = ctx.journal.read(after=place, kinds=(RunFinished,))
-    return any(isinstance(e, RunFinished) and not e.stood for e in ended)
 
 
 def _refuse_unknown(source: Source, step: str) -> None:
@@ -173,8 +172,8 @@ def _refuse_unknown(source: Source, step: str) -> None:
         )
 
 
-def _executor(ctx: Context, source: Source, ledger: Ledger) -> tuple[Executor, bool]:
-    """Return what executes a run: a replay where everything stands, else a kernel."""
+def _choose_executor(ctx: Context, source: Source, ledger: Ledger) -> Executor:
+    """Return what executes a run: a replay if everything is up to date, else an engine."""
     from mlops_nb.engine.replay import Replay
 
     replay = Replay(source, ledger)
@@ -182,11 +181,11 @@ def _executor(ctx: Context, source: Source, ledger: Ledger) -> tuple[Executor, b
     if not (rules.fresh or rules.only or rules.steps or rules.start or rules.audit):
         try:
             if replay.stands():
-                return replay, True
+                return replay
         except NotFound:  # outputs that are gone or damaged: they are made again
             ledger.reset()
     ledger.reset()
-    return ctx.executor, False
+    return ctx.executor
 
 
 def ledger_of(  # noqa: PLR0913  what decides about reuse
@@ -216,6 +215,7 @@ def ledger_of(  # noqa: PLR0913  what decides about reuse
         at=ctx.now(),
         rules=rules,
         chance=random.random,
+        warn=ctx.warnings.append,
     )
 
 
@@ -312,7 +312,7 @@ def checked_output(here: Path, output: str | Path | None, source: Path) -> Path 
 
 def _parameters_of(ctx: Context, source: Source, resume: str) -> dict[str, Value]:
     """Return the parameters of a run that is to be resumed."""
-    done = ctx.run_of(resume)
+    done = read_run(ctx.journal, resume)
     if done.status == "finished":
         raise Refused(
             f"run {resume!r} finished: there is nothing to resume",

@@ -7,7 +7,7 @@ from mlops_nb.context import Context
 from mlops_nb.errors import Refused, Unreachable
 from mlops_nb.events import SweepFinished
 from mlops_nb.runs import history, process, reap
-from mlops_nb.runs.history import Run
+from mlops_nb.runs.history import Run, read_run
 from mlops_nb.runs.sweep_history import Fold, Sweep
 
 LOOK_EVERY = 0.1  # s
@@ -55,7 +55,7 @@ def _find(ctx: Context, name: str) -> Run | Sweep:
     if name in known:
         return known[name]
     reap.reap(ctx)
-    return ctx.run_of(name)
+    return read_run(ctx.journal, name)
 
 
 def _refuse(name: str, found: Run | Sweep) -> None:

@@ -8,13 +8,11 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from dataclasses import dataclass, replace
 
 from mlops_nb.context import Context
-from mlops_nb.engine.task import Source
 from mlops_nb.errors import Failed, NotFound, Refused, Unreachable
 from mlops_nb.events import SweepFinished, SweepStarted
-from mlops_nb.integrations import catch_up
 from mlops_nb.notebook import parameters as params
-from mlops_nb.notebook.model import Value
-from mlops_nb.reuse.ledger import Rules
+from mlops_nb.notebook.model import Source, Value
+from mlops_nb.reuse.rules import Rules
 from mlops_nb.runs import grid as grids
 from mlops_nb.runs import process, reap, resources, stop
 from mlops_nb.runs import run as run_run
@@ -69,7 +67,7 @@ def sweep(
     ctx.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
     ctx.prepare_folder()
     if run_run.logs_to_mlflow(source):
-        catch_up.prepare(ctx)
+        ctx.prepare_tracking()
     active = ActiveSweep(ctx, source, started, before, watch)
     with make_pool(started.workers) as pool:
         status = active.run(pool)
@@ -325,6 +323,5 @@ class ActiveSweep:
         except Failed as failed:
             error = failed.what  # whoever asked is told by `best` as well
         self._finish(status, error)
-        catch_up.behind(self.ctx)
         self._look()
         return self.sweep

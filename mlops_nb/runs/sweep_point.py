@@ -5,18 +5,16 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.context import Context, ignore, real_time
-from mlops_nb.engine.task import Source
+from mlops_nb.context import of_process
 from mlops_nb.errors import MlopsError
 from mlops_nb.notebook import load
-from mlops_nb.notebook.model import Value
-from mlops_nb.reuse.ledger import Rules
+from mlops_nb.notebook.model import Source, Value
+from mlops_nb.reuse.rules import Rules
 from mlops_nb.runs import run as run_run
-from mlops_nb.runs.run import Part
+from mlops_nb.runs.run import Part, RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,29 +56,18 @@ def run_point(point: Point) -> Done:
     """
     with _stoppable():
         try:
-            ctx = _shop(point.workspace.root, point.workspace.settings)
+            ctx = of_process(point.workspace.root, point.workspace.settings)
             done = run_run.run(
                 ctx,
                 _source(point.workspace),
                 point.parameters,
-                output=None,
-                rules=point.rules,
-                part=point.part,
-                notify=ignore,
+                RunOptions(rules=point.rules, part=point.part),
             )
         except KeyboardInterrupt:
             return Done(run="")
         warned = tuple(ctx.warnings)
         ctx.warnings.clear()
         return Done(run=done.id, warnings=warned)
-
-
-@lru_cache(maxsize=1)
-def _shop(root: Path, settings: tuple[tuple[str, str], ...]) -> Context:
-    """Return the project's adapters: a process keeps them from point to point."""
-    import os
-
-    return Context(root, {**os.environ, **dict(settings)}, real_time)
 
 
 def _source(workspace: Workspace) -> Source:

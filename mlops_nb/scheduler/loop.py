@@ -10,43 +10,24 @@ from mlops_nb import git
 from mlops_nb.context import Context, Notify, ignore, real_time
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Event, RunLost, RunQueued
-from mlops_nb.integrations import catch_up
-from mlops_nb.jobs import agenda, poll, registry, schedule, trigger, worker
+from mlops_nb.integrations.follow import follow
+from mlops_nb.jobs import agenda, poll, registry, trigger, worker
 from mlops_nb.jobs import execute as wired
-from mlops_nb.jobs.registry import JobState
+from mlops_nb.jobs.model import Job
+from mlops_nb.jobs.registry import JobState, read_jobs
+from mlops_nb.jobs.views import SEEN
 from mlops_nb.monitoring import watch
-from mlops_nb.notebook.model import Job
 from mlops_nb.runs import history, process, reap, resources
-from mlops_nb.runs.history import Run
+from mlops_nb.runs.history import Run, read_run
 
-SEEN = "scheduler.seen"
 LEAD = "scheduler"
 LOOK_EVERY = 1.0  # s: how soon a due run, a new job or a killed process is noticed
-FRESH = timedelta(minutes=2)
 ARRIVALS_EVERY = 60.0  # s: how soon it is seen that no data comes any more
 MIRROR_EVERY = 900.0  # s: how soon it is seen that somebody else moved an alias of MLflow's
 SILENT_AFTER = 120.0  # s without a beat, of a process that is there but does nothing
 STARTS = 3  # of a run whose process ends before it takes the run
 
 Note = Callable[[str], None]
-
-
-def seen(ctx: Context) -> str | None:
-    """Return when a scheduler was last seen, None where none ever was."""
-    return (ctx.journal.place(SEEN) or None) if ctx.knows_anything else None
-
-
-def is_running(ctx: Context) -> bool:
-    """Say whether a scheduler was seen within the last two minutes."""
-    last = seen(ctx)
-    return last is not None and real_time() - datetime.fromisoformat(last) < FRESH
-
-
-def next_due(ctx: Context, job: Job, state: JobState) -> datetime | None:
-    """Return when a job runs next, in its own zone, None where it has no schedule or rests."""
-    if job.schedule is None or state.status != "active":
-        return None
-    return next(schedule.ticks(job.schedule, ctx.clock()))
 
 
 @dataclass(slots=True)
@@ -95,7 +76,7 @@ class Leader:
         watch.look(ctx, ctx.now(), data=self._arrivals())
         if time.monotonic() - self.mirrored > MIRROR_EVERY:
             self.mirrored = time.monotonic()
-            catch_up.behind(ctx)
+            follow(ctx)
         self._complain()
 
     def _complain(self) -> None:
@@ -118,7 +99,7 @@ class Leader:
             self._say(event)
         if not changed:
             return
-        self.states = self.ctx.jobs()
+        self.states = read_jobs(self.ctx)
         self.jobs = wired.readable(self.states, self.note)
 
     def _say(self, event: Event) -> None:
@@ -179,7 +160,7 @@ class Leader:
 
     def _start(self) -> None:
         self._reap()
-        free = self.slots - sum(map(agenda.at_work, self.board.open.values())) - len(self.starting)
+        free = self.slots - sum(map(history.at_work, self.board.open.values())) - len(self.starting)
         for run in agenda.ready(self.board, self.ctx.now()):
             if free <= 0 or run.id in self.children:
                 continue
@@ -205,8 +186,8 @@ class Leader:
             child = self.children[run_id]
             if child.popen.poll() is None:
                 continue
-            run = self.ctx.run_of(run_id)
-            busy = any(agenda.at_work(r) for r in self.board.open.values() if r.job == run.job)
+            run = read_run(self.ctx.journal, run_id)
+            busy = any(history.at_work(r) for r in self.board.open.values() if r.job == run.job)
             if run.status != "queued" or busy:
                 del self.children[run_id]
             elif child.times < STARTS:
@@ -227,7 +208,7 @@ class Leader:
         """
         found: dict[str, str] = {}
         for run in self.board.open.values():
-            if not agenda.at_work(run):
+            if not history.at_work(run):
                 continue
             beat = self.ctx.journal.place(worker.beat_of(run.job))
             known, since = self.beats.get(run.job, ("", 0.0))

@@ -10,9 +10,9 @@ from datetime import UTC
 from typing import Any, Protocol
 
 from mlops_nb import events as ev
-from mlops_nb.engine.task import Clock
 from mlops_nb.errors import Refused, Unreachable
 from mlops_nb.events import Event, as_record, from_record
+from mlops_nb.storage.ports import Clock
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (

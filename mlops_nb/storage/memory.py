@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_nb import files
-from mlops_nb.engine.task import Clock
 from mlops_nb.errors import NotFound
 from mlops_nb.events import Event
+from mlops_nb.storage.ports import Clock
 
 
 class MemoryJournal:

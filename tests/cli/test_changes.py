@@ -10,6 +10,7 @@ import yaml
 from typing_in import Terminal
 from wine import wine
 
+from mlops_nb.integrations import catch_up
 from mlops_nb.project import open_project
 
 WAIT = {"MLOPS_NB_MIRROR": "wait"}
@@ -122,13 +123,13 @@ def test_an_alias_that_somebody_else_moved_is_reported_and_not_obeyed(cellar):
     )
     client(cellar).set_registered_model_alias("wine", "champion", other.version)
     project = open_project(cellar.folder)
-    project.context.mirror_now()  # as the scheduler does now and then
+    catch_up.sync(project.context)  # as the scheduler does now and then
     assert project.context.warnings == []
     answer = cellar.type("models")
     assert answer.json["models"][0]["champion"] == now
     assert answer.json["models"][0]["moved"] == other.tags["mlops-nb.version"]
     assert "somebody else moved its alias" in answer.stderr
-    project.context.mirror_now()
+    catch_up.sync(project.context)
     moved = [e for e in project.context.journal.read() if type(e).__name__ == "AliasMoved"]
     assert len(moved) == 1
 

@@ -20,7 +20,7 @@ from mlops_nb.context import Context
 from mlops_nb.jobs import agenda, execute, trigger, worker
 from mlops_nb.project import Project, open_project
 from mlops_nb.runs import history, reap
-from mlops_nb.runs.history import Run
+from mlops_nb.runs.history import Run, read_run
 
 PATIENCE = 120.0  # s
 PROMOTE = (
@@ -75,7 +75,7 @@ def queue(project: Project) -> Run:
     event = replace(agenda.queued(job, "schedule", tick, because="its schedule"), run=ctx.new_run())
     written = ctx.journal.append(event, once=agenda.tick_key("wine", tick))
     assert written is not None
-    return ctx.run_of(written.run)
+    return read_run(ctx.journal, written.run)
 
 
 def until(true: Callable[[], object]) -> None:
@@ -107,7 +107,7 @@ def another(cellar: Terminal) -> "subprocess.Popen[str]":
 
 def over(project: Project, run: Run) -> bool:
     last = tries(project, run)[-1]
-    return not agenda.is_open(last) and last.status != "failed"
+    return not history.is_open(last) and last.status != "failed"
 
 
 def settle(project: Project, run: Run) -> list[tuple[int, str]]:
@@ -175,7 +175,7 @@ def test_a_process_killed_between_training_and_judging_releases_nothing(cellar, 
         until(lambda: tries(project, run)[0].status == "finished")
         process.kill()
         process.wait()
-    assert agenda.at_work(tries(project, run)[0])
+    assert history.at_work(tries(project, run)[0])
     schedule(cellar)
     assert settle(project, run) == [(1, "failed"), (2, "finished")]
     assert len(versions(project, run)) == 1
@@ -199,7 +199,7 @@ def test_a_process_killed_after_its_release_is_not_tried_again(cellar, project):
         capture_output=True,
     )
     assert done.returncode == -signal.SIGKILL
-    assert agenda.at_work(tries(project, run)[0])
+    assert history.at_work(tries(project, run)[0])
     schedule(cellar)
     assert settle(project, run) == [(1, "finished")]
     assert tries(project, run)[0].exit_status == 0
@@ -266,4 +266,4 @@ def test_all_of_it_left_one_release_for_each_tick_and_no_version_twice(project):
     runs = history.runs(project.context.journal.read(job="wine")).values()
     made = [r.model_version for r in runs if r.model_version is not None]
     assert sorted(made) == numbers
-    assert not [r.id for r in runs if agenda.is_open(r)]
+    assert not [r.id for r in runs if history.is_open(r)]

@@ -10,7 +10,7 @@ from mlops_nb.cli.store import span
 from mlops_nb.context import Context
 from mlops_nb.errors import Refused
 from mlops_nb.governance import prune
-from mlops_nb.integrations.mlflow.mirror import PLACE
+from mlops_nb.storage.ports import MLFLOW_PLACE
 
 NOW = datetime.now(UTC)
 MONTH = timedelta(days=30)
@@ -51,7 +51,7 @@ def model(ctx, version, *, days=100.0, release=True):
     )
     if release:
         last = tell(ctx, ev.Released(model="wine", version=version), days=days)
-        ctx.journal.place(PLACE, str(last.id))
+        ctx.journal.place(MLFLOW_PLACE, str(last.id))
     return digest
 
 
@@ -97,7 +97,7 @@ def test_pruning_keeps_champions_young_models_and_what_is_being_made(ctx):
     first, second = model(ctx, 1), model(ctx, 2)
     lost = model(ctx, 3, release=False)
     last = tell(ctx, ev.JobPaused(job="j"))
-    ctx.journal.place(PLACE, str(last.id))
+    ctx.journal.place(MLFLOW_PLACE, str(last.id))
     young = model(ctx, 4, days=10, release=False)
     orphan, fresh = put(ctx, "orphan"), put(ctx, "fresh", hours=0.5)
     assert prune.prune(ctx, MONTH) == {

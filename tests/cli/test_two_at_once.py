@@ -7,6 +7,7 @@ import yaml
 from typing_in import Terminal
 from wine import wine
 
+from mlops_nb.models.registry import read_models
 from mlops_nb.project import open_project
 
 PROMOTE = (
@@ -111,7 +112,8 @@ def test_a_damaged_champion_says_how_to_go_on_and_a_rollback_does(cellar):
     store = cellar.folder / ".mlops" / "store"
     assert cellar.type("trigger", "wine", "-p", "depth", "6").json["model_version"] is not None
     (model,) = cellar.type("models").json["models"]
-    kept = open_project(cellar.folder).context.models()["wine"].versions[model["champion"]].artifact
+    known = read_models(open_project(cellar.folder).context)
+    kept = known["wine"].versions[model["champion"]].artifact
     newest = store / kept[:2] / kept
     data = newest.read_bytes()
     newest.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlops_nb.engine.in_process import MemoryExecutor
 from mlops_nb.engine.run import run, task_of
-from mlops_nb.engine.task import Source, Task
+from mlops_nb.engine.task import Task
 from mlops_nb.errors import Unreachable
 from mlops_nb.events import (
     CellStarted,
@@ -19,6 +19,7 @@ from mlops_nb.events import (
     StepStarted,
 )
 from mlops_nb.notebook import cells, pipeline
+from mlops_nb.notebook.model import Source
 
 
 def source(*texts: str, **tags: list[str]) -> Source:
@@ -99,7 +100,7 @@ def test_a_failing_cell_of_no_step_fails_the_run_too():
 
 def test_an_executor_that_gives_up_is_a_failed_run():
     class GivesUp:
-        def execute(self, task: Task) -> Iterator[Event]:
+        def execute(self, task: Task, _: object = None) -> Iterator[Event]:
             yield CellStarted(run=task.run, cell=0)
             raise Unreachable("no kernel today", fix="come back tomorrow")
 

@@ -9,11 +9,12 @@ from sklearn.tree import DecisionTreeClassifier
 
 from mlops_nb import events as ev
 from mlops_nb.integrations.mlflow import lineage
-from mlops_nb.integrations.mlflow.mirror import PLACE, MlflowMirror
+from mlops_nb.integrations.mlflow.mirror import MlflowMirror
 from mlops_nb.lineage.read import traced
 from mlops_nb.lineage.trace import Trace
 from mlops_nb.runs import history
 from mlops_nb.storage.memory import MemoryStore
+from mlops_nb.storage.ports import MLFLOW_PLACE
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow are not ours
 
@@ -87,7 +88,7 @@ def test_catching_up_again_changes_nothing(story, database):
     story.whole("r")
     made = mirror(story, database)
     once = caught_up(made, story)
-    story.journal.place(PLACE, "0")
+    story.journal.place(MLFLOW_PLACE, "0")
     again = caught_up(made, story)
     assert again.info.run_id == once.info.run_id
     assert len(again.inputs.dataset_inputs) == 2

@@ -17,7 +17,8 @@ from mlops_nb.events import (
     RunSkipped,
 )
 from mlops_nb.jobs import agenda, schedule
-from mlops_nb.notebook.model import Job
+from mlops_nb.jobs.model import Job
+from mlops_nb.runs import history
 
 BERLIN = "Europe/Berlin"
 
@@ -200,8 +201,8 @@ def test_a_try_waits_for_its_time_and_makes_those_before_it_void():
     world.end(event.run, "failed")
     again = agenda.next_try(world.job, world.runs[event.run], now)
     world.take(replace(again, run="second"))
-    assert agenda.superseded(world.runs[event.run], world.runs)
-    assert not agenda.superseded(world.runs["second"], world.runs)
+    assert history.superseded(world.runs[event.run], world.runs)
+    assert not history.superseded(world.runs["second"], world.runs)
     assert agenda.ready(world.board, now) == []
     assert [r.id for r in agenda.ready(world.board, now + timedelta(seconds=5))] == ["second"]
 
@@ -217,7 +218,7 @@ def test_what_a_lost_process_says_later_is_void():
     )
     run = world.runs[event.run]
     assert (run.status, run.error, run.judged) == ("failed", "killed", False)
-    assert not agenda.at_work(run)
+    assert not history.at_work(run)
 
 
 def test_a_run_between_its_end_and_its_verdict_is_still_at_work():
@@ -227,9 +228,9 @@ def test_a_run_between_its_end_and_its_verdict_is_still_at_work():
         RunClaimed(run=event.run, job="j", process=(1, "h 1")),
         RunFinished(run=event.run, status="finished", seconds=1.0),
     )
-    assert agenda.at_work(world.runs[event.run])
+    assert history.at_work(world.runs[event.run])
     world.take(RunDone(run=event.run, exit_status=0))
-    assert not agenda.is_open(world.runs[event.run])
+    assert not history.is_open(world.runs[event.run])
 
 
 def test_a_new_time_zone_does_not_run_a_tick_twice():

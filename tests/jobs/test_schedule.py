@@ -7,7 +7,8 @@ import pytest
 
 from mlops_nb.errors import JobError, ParameterError
 from mlops_nb.jobs import schedule
-from mlops_nb.notebook.model import Interval, Parameter
+from mlops_nb.jobs.model import Interval
+from mlops_nb.notebook.model import Parameter
 
 BERLIN, SEOUL = "Europe/Berlin", "Asia/Seoul"
 

@@ -3,25 +3,18 @@
 import pytest
 
 from mlops_nb.errors import JobError, NotFound
+from mlops_nb.evaluation import gates
 from mlops_nb.events import Judged, ModelKept, Registered, Released
 from mlops_nb.models import registry
-from mlops_nb.models.judge import judge
+from mlops_nb.models.judge import ReleasePolicy, judge
 from mlops_nb.models.registry import Model, Version
-from mlops_nb.models.release_version import rollback
-from mlops_nb.notebook.model import Job
+from mlops_nb.models.release import rolled_back
 from mlops_nb.runs.history import Run
 
 
-def job(*gates: str) -> Job:
-    return Job(
-        name="wine",
-        notebook="pipeline.ipynb",
-        folder=".",
-        source="wine.ipynb",
-        gates=gates,
-        model_name="wine",
-        model_variable="model",
-    )
+def policy(*sentences: str) -> ReleasePolicy:
+    wanted = tuple(gates.gate(sentence) for sentence in sentences)
+    return ReleasePolicy(model="wine", makes_model=True, gates=wanted)
 
 
 def done(digest: str = "new", **metrics: float) -> Run:
@@ -38,7 +31,9 @@ def known(*releases: int) -> Model:
 
 
 def test_the_first_model_becomes_version_1_and_champion():
-    judged, registered, released = judge(job("auc >= 0.5", "auc >= champion"), done(auc=0.6), None)
+    judged, registered, released = judge(
+        policy("auc >= 0.5", "auc >= champion"), done(auc=0.6), None
+    )
     assert isinstance(judged, Judged)
     assert judged.passed
     assert isinstance(registered, Registered)
@@ -48,7 +43,7 @@ def test_the_first_model_becomes_version_1_and_champion():
 
 
 def test_a_refused_model_changes_nothing_and_says_which_gate_and_by_how_much():
-    (judged,) = judge(job("auc >= 0.7"), done(auc=0.6), known(1))
+    (judged,) = judge(policy("auc >= 0.7"), done(auc=0.6), known(1))
     assert not judged.passed
     assert judged.because == ("gate 'auc >= 0.7': auc 0.6 is not >= 0.7; version 1 stays champion")
 
@@ -56,10 +51,10 @@ def test_a_refused_model_changes_nothing_and_says_which_gate_and_by_how_much():
 def test_the_champion_is_what_a_challenger_must_beat():
     run = done(auc=0.60)
     run.champion[1] = {"auc": 0.65}
-    (judged,) = judge(job("auc >= champion - 0.01"), run, known(1))
+    (judged,) = judge(policy("auc >= champion - 0.01"), run, known(1))
     assert not judged.passed
     run.champion[1] = {"auc": 0.605}
-    assert [type(e) for e in judge(job("auc >= champion - 0.01"), run, known(1))] == [
+    assert [type(e) for e in judge(policy("auc >= champion - 0.01"), run, known(1))] == [
         Judged,
         Registered,
         Released,
@@ -67,14 +62,16 @@ def test_the_champion_is_what_a_challenger_must_beat():
 
 
 def test_a_champion_that_could_not_be_scored_refuses_and_is_never_taken_for_none():
-    (judged,) = judge(job("auc >= champion"), done(auc=0.9), known(1), "its class has gone")
+    run = done(auc=0.9)
+    run.champion_error = "its class has gone"
+    (judged,) = judge(policy("auc >= champion"), run, known(1))
     assert "its class has gone" in judged.because
-    (judged,) = judge(job("auc >= champion"), done(auc=0.9), known(1))
+    (judged,) = judge(policy("auc >= champion"), done(auc=0.9), known(1))
     assert "could not be scored" in judged.because
 
 
 def test_a_model_that_equals_the_champion_is_not_registered_again():
-    (judged,) = judge(job(), done(digest="d2", auc=0.6), known(1, 2))
+    (judged,) = judge(policy(), done(digest="d2", auc=0.6), known(1, 2))
     assert judged.passed
     assert "equals the champion, version 2" in judged.because
 
@@ -82,13 +79,15 @@ def test_a_model_that_equals_the_champion_is_not_registered_again():
 def test_a_model_whose_content_cannot_be_told_is_never_taken_for_the_champion():
     model = known(1)
     model.versions[1].digest = "unknown"
-    assert len(list(judge(job(), done(digest="unknown", auc=0.6), model))) == 3
+    assert len(list(judge(policy(), done(digest="unknown", auc=0.6), model))) == 3
 
 
 def test_versions_go_on_after_a_rollback():
     events = list(
         judge(
-            job(), done(auc=0.6), Model(name="wine", versions=known(1, 2, 3).versions, releases=[1])
+            policy(),
+            done(auc=0.6),
+            Model(name="wine", versions=known(1, 2, 3).versions, releases=[1]),
         )
     )
     assert events[1].version == 4
@@ -97,18 +96,18 @@ def test_versions_go_on_after_a_rollback():
 
 def test_a_rollback_goes_to_the_release_before_and_the_fold_takes_it_in():
     model = known(1, 2, 3)
-    first = rollback(model)
+    first = rolled_back(model)
     assert (first.version, first.previous) == (2, 3)
     released = [Released(model="wine", version=n) for n in (1, 2, 3)]
     folded = registry.models([*released, first])["wine"]
     assert folded.champion == 2
-    assert registry.models([*released, first, rollback(known(1, 2))])["wine"].champion == 1
+    assert registry.models([*released, first, rolled_back(known(1, 2))])["wine"].champion == 1
 
 
 def test_a_rollback_without_anything_before_or_to_a_strange_version_is_refused():
     with pytest.raises(JobError, match="no release before"):
-        rollback(known(1))
+        rolled_back(known(1))
     with pytest.raises(NotFound, match="no version 9"):
-        rollback(known(1, 2), to=9)
+        rolled_back(known(1, 2), to=9)
     with pytest.raises(JobError, match="is the champion already"):
-        rollback(known(1, 2), to=2)
+        rolled_back(known(1, 2), to=2)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mlops_nb import events as ev
+from mlops_nb.jobs.model import Job
 from mlops_nb.monitoring import alerts, health
-from mlops_nb.notebook.model import Job
 from mlops_nb.runs import history
 from mlops_nb.storage.memory import MemoryJournal
 

@@ -13,8 +13,9 @@ from mlops_nb.context import Context
 from mlops_nb.errors import NotFound, Unreachable
 from mlops_nb.jobs import schedule
 from mlops_nb.jobs.bundle import job_yaml
+from mlops_nb.jobs.model import Job
+from mlops_nb.jobs.registry import read_jobs
 from mlops_nb.monitoring import watch
-from mlops_nb.notebook.model import Job
 from mlops_nb.storage.memory import MemoryJournal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -291,7 +292,7 @@ def test_a_job_that_tells_nobody_still_has_its_alerts_in_the_log(tmp_path):
 def test_whoever_is_to_be_told_from_now_on_is_told_what_is_open(place):
     place.run("r1", "failed")
     place.look()
-    state = place.ctx.jobs()["flights"]
+    state = read_jobs(place.ctx)["flights"]
     more = [TOLD, {"command": "cat >> also"}]
     place.happens(
         ev.JobApplied(

@@ -36,7 +36,7 @@ class Workspace:
     def run(self, rules=None, **parameters):
         """Run it; remember the whole run, and return step → status."""
         self.told = []
-        self.last = self.project.run("n.ipynb", parameters, rules=rules, tell=self.told.append)
+        self.last = self.project.run("n.ipynb", parameters, rules=rules, notify=self.told.append)
         return {name: step["status"] for name, step in self.last.steps.items()}
 
     def why(self, step):

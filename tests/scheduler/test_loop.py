@@ -12,7 +12,7 @@ from mlops_nb.context import Context, real_time
 from mlops_nb.events import JobApplied, RunClaimed, RunQueued
 from mlops_nb.jobs import agenda, schedule
 from mlops_nb.jobs.bundle import job_yaml
-from mlops_nb.notebook.model import Job
+from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history, process
 from mlops_nb.scheduler import loop
 

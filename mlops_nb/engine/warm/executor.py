@@ -6,10 +6,12 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from mlops_nb import files
 from mlops_nb.engine.background import Background, unwritable
 from mlops_nb.engine.notebook_output import Outputs, Page
 from mlops_nb.engine.recorder import SAVE_EVERY, Recorder
@@ -332,7 +334,8 @@ def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:
 class Warm(Background):
     """Runs a task in a fork of a warm process; its `Wanted` is told by `engines`."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, store: Callable[[Path], str] = str) -> None:
+        super().__init__(store)
         self.wanted = wanted
 
     def _execute(self, task: Task, watch: Recorder) -> None:
@@ -345,7 +348,7 @@ class Warm(Background):
             "environment": {**self.wanted.environment},
             "folder": str(task.folder),
             "memory": task.limits.memory or 0,
-            "umask": _umask(),
+            "umask": files.umask(),
         }
         try:
             client.start(self.wanted, request)
@@ -358,9 +361,3 @@ class Warm(Background):
                     watch.save()
             except OSError as error:
                 raise unwritable(task.output, error) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

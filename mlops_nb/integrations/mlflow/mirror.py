@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.engine.task import Journal, Store
 from mlops_nb.errors import MlopsError, NotFound, Unreachable
 from mlops_nb.events import (
     AliasMoved,
@@ -24,8 +23,8 @@ from mlops_nb.integrations.mlflow.sweeps import PARENT_TAG, SWEEP_TAG, Parents
 from mlops_nb.lineage.read import traced
 from mlops_nb.models import registry
 from mlops_nb.runs import history
+from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store
 
-PLACE = "mlflow"
 RUN_TAG = "mlops-nb.run"
 VERSION_TAG = "mlops-nb.version"
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
@@ -94,7 +93,7 @@ class MlflowMirror:
 
         Raises Unreachable where MLflow does not answer; nothing is lost, the next call goes on.
         """
-        place = int(self.journal.place(PLACE) or 0)
+        place = int(self.journal.place(MLFLOW_PLACE) or 0)
         fresh = list(events) or list(self.journal.read(after=place))
         if not any(
             isinstance(e, RunFinished | Registered | Released | SweepFinished) for e in fresh
@@ -106,7 +105,7 @@ class MlflowMirror:
                 if event.id <= place:
                     continue
                 yield from self._take(client, event)
-                self.journal.place(PLACE, str(event.id))
+                self.journal.place(MLFLOW_PLACE, str(event.id))
         except MlopsError:
             raise
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
@@ -132,7 +131,7 @@ class MlflowMirror:
             raise unreachable(self.uri, error) from None
 
     def _is_behind(self) -> bool:
-        place = int(self.journal.place(PLACE) or 0)
+        place = int(self.journal.place(MLFLOW_PLACE) or 0)
         return any(True for _ in self.journal.read(after=place, kinds=(Registered, Released)))
 
     def _alias(self, client: Any, model: str) -> str:

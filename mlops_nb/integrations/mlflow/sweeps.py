@@ -4,10 +4,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.engine.task import Journal
 from mlops_nb.events import SweepFinished, SweepStarted
 from mlops_nb.runs import sweep_history
 from mlops_nb.runs.sweep_history import Sweep
+from mlops_nb.storage.ports import Journal
 
 PARENT_TAG = "mlflow.parentRunId"
 SWEEP_TAG = "mlops-nb.sweep"

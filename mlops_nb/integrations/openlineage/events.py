@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mlops_nb.engine.task import Journal
 from mlops_nb.errors import Unreachable
 from mlops_nb.events import (
     CellFailed,
@@ -26,6 +25,7 @@ from mlops_nb.lineage.read import traced
 from mlops_nb.lineage.trace import Trace, Work
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
+from mlops_nb.storage.ports import Journal
 
 PLACE = "openlineage"
 SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:mlops-nb:run")

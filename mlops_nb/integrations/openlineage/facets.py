@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from typing import Any
 
-from mlops_nb import __version__
 from mlops_nb.lineage.trace import Trace, Work
 from mlops_nb.reuse import decide
 
 Facet = dict[str, Any]
 SPEC = "https://openlineage.io/spec"
 EVENT = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
-PRODUCER = f"https://pypi.org/project/mlops-nb/{__version__}/"
+VERSION = metadata.version("mlops-nb")
+PRODUCER = f"https://pypi.org/project/mlops-nb/{VERSION}/"
 OWN = "urn:mlops-nb:schema:1-0-0:StepRunFacet"  # integrations/openlineage/schemas/StepRunFacet.json
 VERSIONS = {
     "ColumnLineageDatasetFacet": "1-2-0",
@@ -99,8 +100,8 @@ def engine() -> Facet:
     return facet(
         "ProcessingEngineRunFacet",
         name="mlops-nb",
-        version=__version__,
-        openlineageAdapterVersion=__version__,
+        version=VERSION,
+        openlineageAdapterVersion=VERSION,
     )
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_nb.evaluation import metrics as evaluation_metrics
-from mlops_nb.notebook.model import Job, Pipeline, Proof, Verdict
+from mlops_nb.evaluation.model import Verdict
+from mlops_nb.jobs.model import Job, Proof
+from mlops_nb.notebook.model import Pipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from mlops_nb.errors import JobError
 from mlops_nb.evaluation import gates
 from mlops_nb.jobs import schedule
 from mlops_nb.jobs.bundle import json_schema
-from mlops_nb.notebook.model import Job
+from mlops_nb.jobs.model import Job
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 SECONDS = {"type": "number", "minimum": 0, "description": "s"}

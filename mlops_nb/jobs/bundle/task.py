@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb.engine.task import Rescore, Task
+from mlops_nb.jobs.model import Job
 from mlops_nb.notebook import slicing
-from mlops_nb.notebook.model import Job, Pipeline
+from mlops_nb.notebook.model import Pipeline
 
 
 def bundle_task(

@@ -6,11 +6,14 @@ from dataclasses import asdict
 from typing import Any
 
 from mlops_nb.data import contract
+from mlops_nb.evaluation.model import Verdict
 from mlops_nb.jobs.bundle import documents, job_yaml, manifest, pipeline_script, schema_json
+from mlops_nb.jobs.cut import possible_metrics
+from mlops_nb.jobs.model import Proof
 from mlops_nb.jobs.promote import compare
-from mlops_nb.jobs.promote.draft import END, Bench, Draft, possible_metrics
+from mlops_nb.jobs.promote.draft import END, Bench, Draft
 from mlops_nb.notebook import hazards, render
-from mlops_nb.notebook.model import Pipeline, Proof, Verdict
+from mlops_nb.notebook.model import Pipeline
 
 
 def code_files(draft: Draft) -> dict[str, bytes]:
@@ -78,7 +81,7 @@ def finish(
            person edited stays
     """
     lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
-    look = bench.environments.look(draft.interpreter)  # type: ignore[attr-defined]
+    look = bench.environments.look(draft.interpreter)
     asks = contract.carried(*asked, schema_of(draft))
     facts = _facts(draft, asks, verdicts, lock, look.version)
     found = code_files(draft)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_nb.errors import RunFailed
 from mlops_nb.events import Event, Imported, Measured, RunFinished, StepObserved, StepReused
-from mlops_nb.notebook.model import Difference, Proof
+from mlops_nb.jobs.model import Difference, Proof
 
 RTOL = 1e-9
 PROGRAMS = Path(__file__).parent

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb import files
-from mlops_nb.engine.task import Environments, Reuse, Source
-from mlops_nb.evaluation import gates
-from mlops_nb.evaluation import metrics as evaluation_metrics
+from mlops_nb.engine.environments import Environments
 from mlops_nb.events import Event
 from mlops_nb.jobs import schedule
 from mlops_nb.jobs.bundle import freeze
+from mlops_nb.jobs.model import Job, Proof
 from mlops_nb.jobs.promote.compare import Side
 from mlops_nb.notebook import cells, local_modules, slicing
 from mlops_nb.notebook import pipeline as notebook_pipeline
-from mlops_nb.notebook.model import Gate, Job, Notebook, Pipeline, Proof, Value
+from mlops_nb.notebook.model import Notebook, Pipeline, Source, Value
+from mlops_nb.reuse.ledger import Ledger
 
 END = "(end)"  # where a run is looked at once more, after its last cell
 
@@ -45,7 +45,7 @@ class Bench:
     note: Callable[[str], None]
     seed: int
     champion: tuple[int, Path] | None = None
-    snapshots: Callable[[Source], Reuse | None] = lambda _: None
+    snapshots: Callable[[Source], Ledger | None] = lambda _: None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,22 +66,6 @@ class Draft:
     sides: dict[str, Side] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)  # of the job that was there before
-
-
-def cut_out(job: Job, source: Source) -> slicing.Slice:
-    """Return the cells that a job must carry: for its model, metrics, gates and evaluation.
-
-    Raises JobError for a gate on a metric that no cell makes.
-    """
-    pipeline = source.pipeline
-    read = [gates.gate(text) for text in job.gates]
-    evaluation = (n for v in pipeline.evaluation.values() for n in v.split(","))
-    wanted = (*pipeline.metrics, *(gate_name(g) for g in read), *evaluation)
-    found = slicing.cut(pipeline, variable=job.model_variable, wanted=wanted)
-    known = [*possible_metrics(pipeline, found), *evaluation_metrics.named(pipeline.evaluation)]
-    if (error := gates.unknown(read, known)) is not None:
-        raise error
-    return found
 
 
 def prepare(  # noqa: PLR0913  what a draft is cut out with
@@ -115,19 +99,3 @@ def prepare(  # noqa: PLR0913  what a draft is cut out with
         parameters=schedule.filled(job.parameters, about, {p.name: p for p in pipeline.parameters}),
         metrics=pipeline.metrics,
     )
-
-
-def gate_name(gate: Gate) -> str:
-    """Return the metric that a gate judges, by slice where it does."""
-    return f"{gate.metric}_by_{gate.by}" if gate.by else gate.metric
-
-
-def possible_metrics(pipeline: Pipeline, cut: slicing.Slice) -> list[str]:
-    """Names that may turn out to be metrics, the likely ones first: those of the last steps."""
-    named = [*pipeline.metrics, *pipeline.logged]
-    if named:
-        made = [n for s in pipeline.steps for n in s.makes]
-        return [*named, *(n for n in made if n.partition("_by_")[0] in named and n not in named)]
-    known = {p.name for p in pipeline.parameters}
-    late = [s for s in pipeline.steps if s.name in cut.after] or list(reversed(pipeline.steps))
-    return [n for s in late for n in s.makes if n not in known and not n.startswith("_")]

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb import files
-from mlops_nb import secrets as secret_values
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as engine_run
-from mlops_nb.engine.task import Source, Task
+from mlops_nb.engine.task import Task
 from mlops_nb.errors import JobError
 from mlops_nb.evaluation import gates
 from mlops_nb.events import (
@@ -24,17 +23,23 @@ from mlops_nb.events import (
     RunQueued,
     StepRecorded,
 )
-from mlops_nb.integrations import catch_up
-from mlops_nb.jobs import apply, changes, schedule, views
+from mlops_nb.jobs import apply, changes, schedule, secret_values, views
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
+from mlops_nb.jobs.cut import cut_out
+from mlops_nb.jobs.model import Job
+from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.promote import bundle_files, draft, proof
 from mlops_nb.jobs.promote import request as promote_request
+from mlops_nb.jobs.registry import read_jobs
 from mlops_nb.models import judge, release
+from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import check
-from mlops_nb.notebook.model import Job
-from mlops_nb.reuse.ledger import Ledger, Rules
+from mlops_nb.notebook.model import Source
+from mlops_nb.reuse.ledger import Ledger
+from mlops_nb.reuse.rules import Rules
 from mlops_nb.runs import history, process
 from mlops_nb.runs import run as run_run
+from mlops_nb.runs.history import read_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +64,7 @@ def promote(
     old = _existing(ctx, request.name, replace_=options.replace)
     job = promote_request.define(request, source=source, root=ctx.root, old=old)
     apply.refuse_triggers(ctx, job)
-    cut = draft.cut_out(job, source)
+    cut = cut_out(job, source)
     interpreter = ctx.environments.interpreter(source.notebook.kernel)
     look = ctx.environments.look(interpreter)
     findings = check.check(
@@ -93,7 +98,7 @@ def promote(
 
 
 def _existing(ctx: Context, name: str, *, replace_: bool) -> Mapping[str, Any] | None:
-    state = ctx.jobs().get(name)
+    state = read_jobs(ctx).get(name)
     folder = ctx.root / "jobs" / name
     if (state is not None and state.digest) or (folder / manifest.DEFINITION).exists():
         if not replace_:
@@ -114,7 +119,7 @@ def _bench(
 ) -> draft.Bench:
     ctx.journal  # noqa: B018  made before anything is written beside it
     name = ctx.new_run()
-    champion = release.champion_file(ctx, made.job)
+    champion = release.champion_file(ctx, made.job.model_name or "")
     scratch = ctx.scratch("promote")
 
     return draft.Bench(
@@ -139,11 +144,12 @@ def _executing(
 ) -> Callable[..., list[Event]]:
     """Return what runs the sides of a proof: the bundle's is recorded as the run `name`."""
 
-    def execute(task: Task, *, recorded: bool) -> list[Event]:
+    def execute(task: Task, reuse: Ledger | None, *, recorded: bool) -> list[Event]:
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
         events = engine_run.run(
-            task,
+            task if recorded else replace(task, run=name),
             executor=ctx.executor,
+            reuse=reuse,
             notebook=notebook,
             process=process.mine(),
             job=made.job.name,
@@ -151,7 +157,7 @@ def _executing(
         if recorded:
             return ctx.record(events, options.notify)
         found = list(events)
-        ctx.record(replace(e, run=name) for e in found if isinstance(e, StepRecorded))
+        ctx.record(e for e in found if isinstance(e, StepRecorded))
         return found
 
     return execute
@@ -205,7 +211,6 @@ def _promoted(
         made.changes = _changes(ctx, made, old)
         verdict = _released(ctx, made, bench, options, old)
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
-    catch_up.behind(ctx)
     return _answer(ctx, made, verdict, passed=passed, options=options)
 
 
@@ -213,7 +218,7 @@ def _changes(ctx: Context, made: draft.Draft, old: Mapping[str, Any] | None) -> 
     """Return what a promotion changes of a job that was there before."""
     if old is None:
         return []
-    state = ctx.jobs().get(made.job.name)
+    state = read_jobs(ctx).get(made.job.name)
     folder = ctx.bundle_folder(state.digest) if state is not None and state.digest else None
     before = files.read_folder(folder) if folder is not None and folder.is_dir() else {}
     told = job_yaml.difference(old, job_yaml.definition(made.job))
@@ -223,7 +228,7 @@ def _changes(ctx: Context, made: draft.Draft, old: Mapping[str, Any] | None) -> 
 
 def _asked_by_hand(ctx: Context, job: Job) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return schema.json of the bundle before, as it was promoted and as it was applied."""
-    state = ctx.jobs().get(job.name)
+    state = read_jobs(ctx).get(job.name)
     folder = ctx.bundle_folder(state.digest) if state is not None and state.digest else None
     if folder is None or not (folder / manifest.NAME).is_file():
         return {}, {}
@@ -243,13 +248,15 @@ def _released(
     old: Mapping[str, Any] | None,
 ) -> list[Event]:
     """Judge what was proven and, where it passes, write the bundle and make it live."""
-    job, done = made.job, ctx.run_of(bench.run)
-    model = ctx.models().get(job.model_name or "")
-    verdict = list(judge.judge(job, done, model, done.champion_error))
+    job, done = made.job, read_run(ctx.journal, bench.run)
+    model = read_models(ctx).get(job.model_name or "")
+    policy = policy_of(job)
+    verdict = list(judge.judge(policy, done, model))
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
     if passed and not options.dry_run:
         options.note("locking the environment and writing the bundle")
-        said = judge.verdicts(job, done, model.champion if model else None, done.champion_error)
+        champion = model.champion if model else None
+        said = judge.verdicts(policy.gates, done, champion, done.champion_error)
         bundle_files.finish(made, bench, verdicts=said, asked=_asked_by_hand(ctx, job))
         made.changes = _changes(ctx, made, old)
         digest = apply.publish(ctx, job.name, made.files)
@@ -314,7 +321,7 @@ def _model_answer(
         return None
     version = next((e.version for e in verdict if isinstance(e, Registered)), None)
     if version is None and live:
-        model = ctx.models().get(job.model_name)
+        model = read_models(ctx).get(job.model_name)
         version = model.champion if model else None
     released = live and not any(isinstance(e, ApprovalAsked) for e in verdict)
     released = released and version is not None

@@ -11,10 +11,12 @@ from mlops_nb.errors import NotProven, RunFailed
 from mlops_nb.evaluation import gates
 from mlops_nb.jobs.bundle import pipeline_script
 from mlops_nb.jobs.bundle.task import bundle_task
+from mlops_nb.jobs.cut import gate_name
+from mlops_nb.jobs.model import Proof
 from mlops_nb.jobs.promote import compare
 from mlops_nb.jobs.promote.bundle_files import code_files, sources
-from mlops_nb.jobs.promote.draft import END, Bench, Draft, gate_name
-from mlops_nb.notebook.model import Proof
+from mlops_nb.jobs.promote.draft import END, Bench, Draft
+from mlops_nb.notebook.model import Source
 
 
 def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -> None:
@@ -28,8 +30,9 @@ def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -
     bench.note("proof: running the notebook")
     source = _source_side(draft, base, bench, "source")
     bench.note("proof: running the bundle")
-    task = _bundle_task(draft, base, bench, folder)
-    bundle = compare.fold(bench.execute(task, recorded=True), task.dump)
+    task, frozen = _bundle_task(draft, base, bench, folder)
+    reuse = bench.snapshots(frozen)
+    bundle = compare.fold(bench.execute(task, reuse, recorded=True), task.dump)
     _refuse_loose_modules(bundle, bench.root, folder)
     draft.sides = {"notebook": source, "bundle": bundle}
     rtol = max(compare.RTOL, tolerance or 0.0)
@@ -39,7 +42,7 @@ def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -
     if not quick:
         bench.note("proof: running pipeline.py")
         files.write_folder(folder, code_files(draft))  # the metrics that it prints are known now
-        stood = {} if task.reuse is None else task.reuse.stood()
+        stood = {} if reuse is None else reuse.stood()
         found = _with_script(draft, bench, folder, found, rtol, stood)
 
     def again() -> compare.Comparison:
@@ -89,8 +92,8 @@ def _final_makers(draft: Draft) -> dict[str, str]:
 
 def _source_side(draft: Draft, base: Task, bench: Bench, name: str) -> compare.Side:
     task = _source_task(draft, base, bench.scratch / name)
-    task = replace(task, reuse=bench.snapshots(draft.source))
-    return compare.fold(bench.execute(task, recorded=False), task.dump)
+    reuse = bench.snapshots(draft.source)
+    return compare.fold(bench.execute(task, reuse, recorded=False), task.dump)
 
 
 def _source_task(draft: Draft, base: Task, folder: Path) -> Task:
@@ -106,13 +109,14 @@ def _source_task(draft: Draft, base: Task, folder: Path) -> Task:
     )
 
 
-def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> Task:
+def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> tuple[Task, Source]:
+    """Return the task that runs the bundle, and the frozen notebook that it runs."""
     dump = bench.scratch / "bundle-values"
     dump.mkdir()
     frozen = replace(
         draft.source, document=draft.document, notebook=draft.notebook, pipeline=draft.pipeline
     )
-    return replace(
+    task = replace(
         bundle_task(
             draft.job,
             draft.pipeline,
@@ -126,11 +130,11 @@ def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> Task:
             -1: (END, tuple(_final_makers(draft))),  # for the script, which is seen at its end
         },
         dump=dump,
-        reuse=bench.snapshots(frozen),
         list_modules=True,
         modules=folder / "modules",
         profile=sources(draft.pipeline),
     )
+    return task, frozen
 
 
 def _with_script(

@@ -1,20 +1,17 @@
 """What job a person asks for: a request, checked and made a Job."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_nb.engine.task import Source
 from mlops_nb.errors import JobError
 from mlops_nb.evaluation import gates
 from mlops_nb.jobs import schedule as job_schedule
 from mlops_nb.jobs.bundle import job_yaml, trigger_text
+from mlops_nb.jobs.model import JOB_NAME, Job, Schedule
 from mlops_nb.notebook import parameters
-from mlops_nb.notebook.model import Job, Schedule, Value
-
-JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
+from mlops_nb.notebook.model import Source, Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

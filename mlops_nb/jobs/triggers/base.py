@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlops_nb.events import Evaluated
-from mlops_nb.notebook.model import Job
+from mlops_nb.jobs.model import Job
 from mlops_nb.records import Noun, noun
 from mlops_nb.runs.history import Run
 

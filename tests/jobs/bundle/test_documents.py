@@ -2,8 +2,10 @@
 
 import dataclasses
 
+from mlops_nb.evaluation.model import Verdict
 from mlops_nb.jobs.bundle.documents import BundleFacts, card, dockerfile, review
-from mlops_nb.notebook.model import Job, Pipeline, Proof, Schedule, Step, Verdict
+from mlops_nb.jobs.model import Job, Proof, Schedule
+from mlops_nb.notebook.model import Pipeline, Step
 
 JOB = Job(
     name="flights",

@@ -5,7 +5,7 @@ import pytest
 
 from mlops_nb.errors import JobError
 from mlops_nb.jobs.bundle import job_yaml
-from mlops_nb.notebook.model import Job, Schedule
+from mlops_nb.jobs.model import Job, Schedule
 
 FULL = Job(
     name="flights",

@@ -10,9 +10,9 @@ import pytest
 from mlops_nb import plugins
 from mlops_nb.events import Evaluated
 from mlops_nb.jobs import poll
+from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.triggers import data
 from mlops_nb.jobs.triggers.base import View
-from mlops_nb.notebook.model import Job
 from mlops_nb.runs.history import Run
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

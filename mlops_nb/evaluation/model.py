@@ -1,0 +1,37 @@
+"""Gates and verdicts on them."""
+
+from mlops_nb.records import Noun, noun
+
+
+@noun
+class Gate(Noun):
+    """A sentence that a model must make true to be released.
+
+    metric:  its left side
+    op:      one of >=, >, <=, <, ==
+    bound:   a number, or the distance to the champion's value of the metric
+    champion: the bound is relative to the champion
+    by, gap: the metric's worst slice, or its widest difference between slices
+    """
+
+    text: str
+    metric: str
+    op: str
+    bound: float
+    champion: bool = False
+    by: str = ""
+    gap: bool = False
+
+
+@noun
+class Verdict(Noun):
+    """What a gate said of a value. `low` and `high`: its 95 % interval, of `n` rows."""
+
+    gate: str
+    passed: bool
+    value: float | None
+    champion: float | None = None
+    because: str = ""
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None

@@ -1,0 +1,41 @@
+"""After a command: syncs the listeners with the journal and bounds the store."""
+
+import os
+from pathlib import Path
+
+from mlops_nb.context import Context, real_time
+from mlops_nb.governance import prune
+from mlops_nb.integrations import catch_up
+
+
+def follow(ctx: Context) -> bool:
+    """Sync MLflow and OpenLineage and bound the store, in the background if possible.
+
+    Return whether the listeners have caught up already, as with `MLOPS_NB_MIRROR=wait`.
+
+    Raises Refused if the environment gives a bound of the store that is no size.
+    """
+    prune.limit(ctx)  # a wrong bound is refused here: the background has nobody to show it to
+    if ctx.environment.get("MLOPS_NB_MIRROR") == "wait":
+        _now(ctx)
+        return True
+    ctx.warnings += catch_up.problems(ctx)
+    if ctx.warnings:
+        prune.bounded(ctx)
+        return False
+    if catch_up.hand_over(ctx, __name__, in_background.__name__):
+        return False
+    _now(ctx)
+    return True
+
+
+def in_background(root: str) -> None:
+    """Sync the listeners of a project and bound its store, in a process of its own."""
+    ctx = Context(Path(root), os.environ, real_time)
+    catch_up.sync_and_note(ctx)
+    prune.bounded(ctx)
+
+
+def _now(ctx: Context) -> None:
+    catch_up.sync(ctx)
+    prune.bounded(ctx)

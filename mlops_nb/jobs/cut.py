@@ -1,0 +1,40 @@
+"""Cuts out the cells of a notebook that a job needs."""
+
+from mlops_nb.evaluation import gates
+from mlops_nb.evaluation import metrics as evaluation_metrics
+from mlops_nb.evaluation.model import Gate
+from mlops_nb.jobs.model import Job
+from mlops_nb.notebook import slicing
+from mlops_nb.notebook.model import Pipeline, Source
+
+
+def cut_out(job: Job, source: Source) -> slicing.Slice:
+    """Return the cells that a job must carry: for its model, metrics, gates and evaluation.
+
+    Raises JobError for a gate on a metric that no cell makes.
+    """
+    pipeline = source.pipeline
+    read = [gates.gate(text) for text in job.gates]
+    evaluation = (n for v in pipeline.evaluation.values() for n in v.split(","))
+    wanted = (*pipeline.metrics, *(gate_name(g) for g in read), *evaluation)
+    found = slicing.cut(pipeline, variable=job.model_variable, wanted=wanted)
+    known = [*possible_metrics(pipeline, found), *evaluation_metrics.named(pipeline.evaluation)]
+    if (error := gates.unknown(read, known)) is not None:
+        raise error
+    return found
+
+
+def gate_name(gate: Gate) -> str:
+    """Return the metric that a gate judges, by slice where it does."""
+    return f"{gate.metric}_by_{gate.by}" if gate.by else gate.metric
+
+
+def possible_metrics(pipeline: Pipeline, cut: slicing.Slice) -> list[str]:
+    """Names that may turn out to be metrics, the likely ones first: those of the last steps."""
+    named = [*pipeline.metrics, *pipeline.logged]
+    if named:
+        made = [n for s in pipeline.steps for n in s.makes]
+        return [*named, *(n for n in made if n.partition("_by_")[0] in named and n not in named)]
+    known = {p.name for p in pipeline.parameters}
+    late = [s for s in pipeline.steps if s.name in cut.after] or list(reversed(pipeline.steps))
+    return [n for s in late for n in s.makes if n not in known and not n.startswith("_")]

@@ -1,0 +1,72 @@
+"""Jobs, their schedules, and the proof that a bundle equals its notebook."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+from mlops_nb.notebook.model import Value
+from mlops_nb.records import Noun, noun
+
+
+@noun
+class Difference(Noun):
+    """How one step of a proof came out: the names whose values differ, each with a reason."""
+
+    step: str
+    equal: bool
+    differs: tuple[str, ...] = ()
+    varying: tuple[str, ...] = ()
+    close: tuple[str, ...] = ()
+
+
+@noun
+class Proof(Noun):
+    """Whether the bundle does what the notebook does. `equal` is None where it was not asked."""
+
+    equal: bool | None
+    steps: tuple[Difference, ...] = ()
+    because: str = ""
+
+
+@noun
+class Schedule(Noun):
+    """When a job is due: a 5-field cron line in an IANA time zone."""
+
+    cron: str
+    timezone: str
+    missed: str = "last"
+    overlap: str = "skip"
+
+
+@noun
+class Job(Noun):
+    """What `job.yaml` says."""
+
+    name: str
+    notebook: str
+    folder: str  # the source notebook's folder, relative to the project: the working folder
+    source: str  # the source notebook, relative to the project
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    schedule: Schedule | None = None
+    gates: tuple[str, ...] = ()
+    model_name: str | None = None
+    model_variable: str | None = None
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    retries: int = 0
+    timeout: float | None = None
+    triggers: tuple[Mapping[str, Value], ...] = ()
+    approval: str = "none"  # none | required
+    notify: tuple[Mapping[str, Value], ...] = ()  # {"webhook": …} or {"command": …}
+
+
+@noun
+class Interval(Noun):
+    """The stretch of time a run is about: [start, end), aware datetimes in the job's zone."""
+
+    start: Any
+    end: Any
+    scheduled_at: Any
+
+
+JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")

@@ -1,0 +1,56 @@
+"""An open project: its context, its clock, and what follows a command."""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from mlops_nb.context import Context, real_time
+from mlops_nb.errors import MlopsError
+from mlops_nb.storage.ports import Clock
+
+
+class OpenProject:
+    """A folder with notebooks, and what was recorded of them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        clock: Clock = real_time,
+    ) -> None:
+        given = os.environ if environment is None else environment
+        self.here = folder.resolve()
+        self.context = Context(self.here, given, clock)
+        self.context.prepare_tracking = self._prepare_tracking
+
+    def _prepare_tracking(self) -> None:
+        from mlops_nb.integrations import catch_up
+
+        catch_up.prepare(self.context)
+
+    def _is_behind(self) -> bool:
+        from mlops_nb.integrations import catch_up
+
+        return catch_up.is_behind(self.context)
+
+    def _follow(self) -> bool:
+        """Let the listeners catch up after a command; return whether they have done so already."""
+        from mlops_nb.integrations.follow import follow
+
+        return follow(self.context)
+
+    def set_clock(self, at: datetime) -> None:
+        """Act as if it were another time; the clock goes on from there."""
+        self.context.set_time(at)
+
+    def holds(self, path: Path) -> bool:
+        """Say whether a path lies in the project's folder."""
+        return self.context.holds(path)
+
+    def take_warnings(self) -> list[MlopsError]:
+        """Return the warnings of the last command, and forget them."""
+        found = list(self.context.warnings)
+        self.context.warnings.clear()
+        return found
