@@ -111,7 +111,7 @@ def told(sweep: Sweep) -> str:
     lines += output.table(head, rows).splitlines() if rows else []
     chosen = next((r for r in sweep.runs if r.id == sweep.best), None)
     if chosen is not None:
-        name, lowest = record.options(sweep.by)
+        name, lowest = record.best_metric(sweep.by)
         word = "lowest" if lowest else "highest"
         lines.append(
             f"best: {_values(sweep, chosen)}  with the {word} {name}, "

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb.engine.runner import Client
 from mlops_nb.engine.task import CachedUnit, Restore, Reuse, Task

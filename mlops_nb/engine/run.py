@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mlops_nb.engine.task import Executor, Limits, Reuse, Task
 from mlops_nb.errors import MlopsError

@@ -1,17 +1,16 @@
 """The seams: what the verbs ask of the world, as small Protocols."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import Struct, field
+
 from mlops_nb.events import Event
 from mlops_nb.notebook.model import Value
-from mlops_nb.records import Noun, noun
 
 
-@noun
-class Rescore(Noun):
+class Rescore(Struct, frozen=True, kw_only=True):
     """Judge other models by the run's own cells, on the run's own data, once it is done.
 
     variable: the name that the models are bound to
@@ -28,8 +27,7 @@ class Rescore(Noun):
     models: Mapping[int, str]
 
 
-@noun
-class Limits(Noun):
+class Limits(Struct, frozen=True, kw_only=True):
     """What a run is executed by, and how much it may take.
 
     engine:  warm, kernel or cold; "" for the fastest that is safe
@@ -45,8 +43,7 @@ class Limits(Noun):
     retries: int = 0
 
 
-@noun
-class Task(Noun):
+class Task(Struct, frozen=True, kw_only=True):
     """One notebook to execute, and what to look at on the way.
 
     document:   the notebook, as nbformat 4 JSON; `source` is where it came from
@@ -96,8 +93,7 @@ class Task(Noun):
     evaluation: Mapping[str, str] = field(default_factory=dict)
 
 
-@noun
-class CachedUnit(Noun):
+class CachedUnit(Struct, frozen=True, kw_only=True):
     """What stands for a cell that need not run.
 
     outputs: the cell's outputs, as nbformat has them
@@ -117,8 +113,7 @@ class CachedUnit(Noun):
     left_out: bool = False
 
 
-@noun
-class Restore(Noun):
+class Restore(Struct, frozen=True, kw_only=True):
     """What has to be brought back before a cell runs.
 
     definitions: texts of imports, functions and classes to execute again

@@ -5,13 +5,14 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlops_nb.errors import JobError
 from mlops_nb.evaluation import metrics as evaluation_metrics
 from mlops_nb.evaluation.model import Gate, Verdict
-from mlops_nb.records import Noun, noun
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 SENTENCE = re.compile(
@@ -78,8 +79,7 @@ def unknown(gates: Iterable[Gate], known: Iterable[str]) -> JobError | None:
     return None
 
 
-@noun
-class Scored(Noun):
+class Scored(Struct, frozen=True, kw_only=True):
     """What a model's gates are judged by.
 
     metrics, slices: the notebook's own numbers, as a whole and by slice
@@ -91,8 +91,7 @@ class Scored(Noun):
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
-@noun
-class Measure(Noun):
+class Measure(Struct, frozen=True, kw_only=True):
     """The number that a gate judges.
 
     where:     the slices that it is of, such as "worst LGA"

@@ -1,10 +1,9 @@
 """Gates and verdicts on them."""
 
-from mlops_nb.records import Noun, noun
+from msgspec import Struct
 
 
-@noun
-class Gate(Noun):
+class Gate(Struct, frozen=True, kw_only=True):
     """A sentence that a model must make true to be released.
 
     metric:  its left side
@@ -23,8 +22,7 @@ class Gate(Noun):
     gap: bool = False
 
 
-@noun
-class Verdict(Noun):
+class Verdict(Struct, frozen=True, kw_only=True):
     """What a gate said of a value. `low` and `high`: its 95 % interval, of `n` rows."""
 
     gate: str

@@ -1,8 +1,9 @@
 """Everything that can happen, as data. Listeners fold these; nothing else is recorded."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from typing import Any
+
+from msgspec.structs import asdict
 
 from mlops_nb.events.alerts import (
     AlertAcked,
@@ -111,7 +112,9 @@ __all__ = [
     "from_record",
 ]
 
+# the names that events are stored under: a class that is renamed keeps its stored name here
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+ENVELOPE = ("run", "job", "at", "id")  # stored in columns of their own
 
 
 def as_record(event: Event) -> dict[str, Any]:
@@ -120,11 +123,13 @@ def as_record(event: Event) -> dict[str, Any]:
     >>> as_record(CellFinished(run="r", cell=1, seconds=0.5))
     {'cell': 1, 'seconds': 0.5}
     """
-    return {k: v for k, v in asdict(event).items() if k not in {"run", "job", "at", "id"}}
+    return {k: v for k, v in asdict(event).items() if k not in ENVELOPE}
 
 
 def from_record(kind: str, record: Mapping[str, Any], **envelope: Any) -> Event | None:
-    """Return the event that a stored record tells of, or None for a kind unknown to this version.
+    """Return the event of a stored record, or None for a kind that this version does not know.
+
+    Fields that this version does not know are left out; a field that is not stored has its default.
 
     >>> from_record("CellFinished", {"cell": 1, "seconds": 0.5}, run="r")
     CellFinished(run='r', job='', at='', id=0, cell=1, seconds=0.5)
@@ -132,7 +137,7 @@ def from_record(kind: str, record: Mapping[str, Any], **envelope: Any) -> Event 
     made = KINDS.get(kind)
     if made is None:
         return None
-    known = {f.name for f in fields(made)}
+    known = made.__struct_fields__
     values: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k in known
     }

@@ -1,11 +1,9 @@
 """What people are told."""
 
 from mlops_nb.events.base import Event
-from mlops_nb.records import noun
 
 
-@noun
-class AlertRaised(Event):
+class AlertRaised(Event, frozen=True, kw_only=True):
     """Something that people should know of; it is open until it ends.
 
     alert:  its name, such as `flights-failed-3`, to be acknowledged by
@@ -24,8 +22,7 @@ class AlertRaised(Event):
     cause: str = ""
 
 
-@noun
-class AlertSent(Event):
+class AlertSent(Event, frozen=True, kw_only=True):
     """An alert was given to a channel; `error` where that did not take it, or not yet.
 
     about:   which of its messages: raised, urgent, again-… after an acknowledgement, or ended
@@ -39,8 +36,7 @@ class AlertSent(Event):
     attempt: int = 1
 
 
-@noun
-class AlertAcked(Event):
+class AlertAcked(Event, frozen=True, kw_only=True):
     """Somebody looks after an alert; it is not repeated until an ISO time."""
 
     alert: str
@@ -48,8 +44,7 @@ class AlertAcked(Event):
     by: str = ""
 
 
-@noun
-class AlertEnded(Event):
+class AlertEnded(Event, frozen=True, kw_only=True):
     """What an alert told of is over."""
 
     alert: str

@@ -1,10 +1,9 @@
 """What every event has."""
 
-from mlops_nb.records import Noun, noun
+from msgspec import Struct
 
 
-@noun
-class Event(Noun):
+class Event(Struct, frozen=True, kw_only=True):
     """Something that happened. `at` is filled in by the journal: ISO time, UTC."""
 
     run: str = ""

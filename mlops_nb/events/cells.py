@@ -1,30 +1,27 @@
 """What happens to the cells and steps of a run."""
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
+from msgspec import field
+
 from mlops_nb.events.base import Event
-from mlops_nb.records import noun
 
 
-@noun
-class CellStarted(Event):
+class CellStarted(Event, frozen=True, kw_only=True):
     """A code cell starts. `cell` is its index among the source's code cells."""
 
     cell: int
 
 
-@noun
-class CellFinished(Event):
+class CellFinished(Event, frozen=True, kw_only=True):
     """A code cell is done. `seconds`: wall time, s."""
 
     cell: int
     seconds: float
 
 
-@noun
-class CellFailed(Event):
+class CellFailed(Event, frozen=True, kw_only=True):
     """A code cell raised, or its kernel died in it."""
 
     cell: int
@@ -33,23 +30,20 @@ class CellFailed(Event):
     traceback: str = ""
 
 
-@noun
-class CellObserved(Event):
+class CellObserved(Event, frozen=True, kw_only=True):
     """What a cell read, bound and changed, as it was seen from inside the kernel."""
 
     cell: int
     seen: Mapping[str, Any]
 
 
-@noun
-class StepStarted(Event):
+class StepStarted(Event, frozen=True, kw_only=True):
     """The first cell of a step starts."""
 
     step: str
 
 
-@noun
-class StepFinished(Event):
+class StepFinished(Event, frozen=True, kw_only=True):
     """All cells of a step are done. `seconds`: the sum of its cells' wall times, s."""
 
     step: str
@@ -57,8 +51,7 @@ class StepFinished(Event):
     because: str = ""
 
 
-@noun
-class StepFailed(Event):
+class StepFailed(Event, frozen=True, kw_only=True):
     """A step's own code raised, its data did not fit, or the kernel died in it."""
 
     step: str
@@ -67,16 +60,14 @@ class StepFailed(Event):
     cell: int | None = None
 
 
-@noun
-class StepObserved(Event):
+class StepObserved(Event, frozen=True, kw_only=True):
     """What a step left behind: per name a digest (or "unknown"), a kind and a schema of frames."""
 
     step: str
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-@noun
-class StepReused(Event):
+class StepReused(Event, frozen=True, kw_only=True):
     """A step, or a part of one, stands by what was recorded. `saved`: what it took then, s."""
 
     step: str
@@ -85,8 +76,7 @@ class StepReused(Event):
     cells: tuple[int, ...] = ()
 
 
-@noun
-class StepRecorded(Event):
+class StepRecorded(Event, frozen=True, kw_only=True):
     """What a unit read, ran as and left behind: what must be the same for it to stand later."""
 
     step: str
@@ -94,24 +84,21 @@ class StepRecorded(Event):
     record: Mapping[str, Any]
 
 
-@noun
-class ArtifactDamaged(Event):
+class ArtifactDamaged(Event, frozen=True, kw_only=True):
     """A stored value's bytes are not what they were; it is not used, what made it runs again."""
 
     artifact: str
     what: str = ""
 
 
-@noun
-class ReuseAudited(Event):
+class ReuseAudited(Event, frozen=True, kw_only=True):
     """A step that would have stood ran all the same: the names that came out otherwise, if any."""
 
     step: str
     differs: tuple[str, ...] = ()
 
 
-@noun
-class DataChecked(Event):
+class DataChecked(Event, frozen=True, kw_only=True):
     """A frame that a step loaded was held against the bundle's schema and profile.
 
     failures: {"column", "check", "rows": how many, "examples": [{"row", "value"}]}

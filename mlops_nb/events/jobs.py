@@ -1,23 +1,21 @@
 """What happens to jobs."""
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
+from msgspec import field
+
 from mlops_nb.events.base import Event
-from mlops_nb.records import noun
 
 
-@noun
-class JobDrafted(Event):
+class JobDrafted(Event, frozen=True, kw_only=True):
     """A bundle was written for review; nothing runs from it yet."""
 
     digest: str
     model_run: str = ""
 
 
-@noun
-class JobApplied(Event):
+class JobApplied(Event, frozen=True, kw_only=True):
     """This bundle is the live one from now on.
 
     definition: what job.yaml said
@@ -33,18 +31,15 @@ class JobApplied(Event):
     rollback: bool = False
 
 
-@noun
-class JobPaused(Event):
+class JobPaused(Event, frozen=True, kw_only=True):
     """The schedule of a job rests."""
 
 
-@noun
-class JobUnpaused(Event):
+class JobUnpaused(Event, frozen=True, kw_only=True):
     """The schedule of a job goes on."""
 
 
-@noun
-class DataSeen(Event):
+class DataSeen(Event, frozen=True, kw_only=True):
     """The files that a job's data triggers know, none of which is new: {path: sha256}."""
 
     files: Mapping[str, str] = field(default_factory=dict)

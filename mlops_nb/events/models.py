@@ -1,15 +1,14 @@
 """What happens to models: judged, registered, released."""
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
+from msgspec import field
+
 from mlops_nb.events.base import Event
-from mlops_nb.records import noun
 
 
-@noun
-class Judged(Event):
+class Judged(Event, frozen=True, kw_only=True):
     """What the gates said of a run's model, and what follows."""
 
     verdicts: tuple[Mapping[str, Any], ...]
@@ -17,8 +16,7 @@ class Judged(Event):
     because: str = ""
 
 
-@noun
-class Registered(Event):
+class Registered(Event, frozen=True, kw_only=True):
     """A model became a numbered version."""
 
     model: str
@@ -28,8 +26,7 @@ class Registered(Event):
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-@noun
-class Released(Event):
+class Released(Event, frozen=True, kw_only=True):
     """A version answers from now on. `because`: gates, or rollback; `by`: who decided so."""
 
     model: str
@@ -40,8 +37,7 @@ class Released(Event):
     by: str = ""
 
 
-@noun
-class ApprovalAsked(Event):
+class ApprovalAsked(Event, frozen=True, kw_only=True):
     """A version passed its gates and waits for a person. `champion`: what it was held against."""
 
     model: str
@@ -50,8 +46,7 @@ class ApprovalAsked(Event):
     because: str = ""
 
 
-@noun
-class Evaluated(Event):
+class Evaluated(Event, frozen=True, kw_only=True):
     """A version that answers was held against data that it had not seen; nothing was trained.
 
     drift: per column {"column", "statistic", "value", "threshold", "drifted"}
@@ -64,8 +59,7 @@ class Evaluated(Event):
     error: str = ""
 
 
-@noun
-class AliasMoved(Event):
+class AliasMoved(Event, frozen=True, kw_only=True):
     """MLflow's champion is not the journal's: somebody else moved it. It is reported only."""
 
     model: str

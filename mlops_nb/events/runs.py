@@ -1,16 +1,15 @@
 """What happens to runs and sweeps as a whole."""
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
+
+from msgspec import field
 
 from mlops_nb.events.base import Event
 from mlops_nb.notebook.model import Value
-from mlops_nb.records import noun
 
 
-@noun
-class RunQueued(Event):
+class RunQueued(Event, frozen=True, kw_only=True):
     """A run is due; written before anything is launched. (job, scheduled_at) happens once.
 
     trigger:    schedule, hand, promote, backfill, or the kind of the trigger that fired
@@ -35,29 +34,25 @@ class RunQueued(Event):
     commit: str = ""
 
 
-@noun
-class RunClaimed(Event):
+class RunClaimed(Event, frozen=True, kw_only=True):
     """A process took a queued run upon itself: one may, before any code of the user's runs."""
 
     process: tuple[int, str]
 
 
-@noun
-class RunLost(Event):
+class RunLost(Event, frozen=True, kw_only=True):
     """The process of a run is gone, or says nothing any more; what it says later is void."""
 
     error: str
 
 
-@noun
-class RunDone(Event):
+class RunDone(Event, frozen=True, kw_only=True):
     """The last word of a run's process: judged, released, mirrored. `exit_status`: 0 or 1."""
 
     exit_status: int
 
 
-@noun
-class RunStarted(Event):
+class RunStarted(Event, frozen=True, kw_only=True):
     """A run starts. `process` tells which process runs it: (pid, start time).
 
     sweep:  the sweep that it is a point of
@@ -73,16 +68,14 @@ class RunStarted(Event):
     shared: bool = False
 
 
-@noun
-class EngineChosen(Event):
+class EngineChosen(Event, frozen=True, kw_only=True):
     """What runs the cells: warm, kernel or cold; `because` says why, where it was not asked for."""
 
     engine: str
     because: str = ""
 
 
-@noun
-class RunRetried(Event):
+class RunRetried(Event, frozen=True, kw_only=True):
     """This run failed and is tried again, as a run of its own, after a pause of `seconds`."""
 
     attempt: int
@@ -90,8 +83,7 @@ class RunRetried(Event):
     seconds: float
 
 
-@noun
-class Measured(Event):
+class Measured(Event, frozen=True, kw_only=True):
     """The numbers a run ended with. `logged_run`: the MLflow run its own cells logged to.
 
     evaluation: what `evaluation.metrics` made of the arrays that an evaluation mark names
@@ -103,16 +95,14 @@ class Measured(Event):
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
-@noun
-class Imported(Event):
+class Imported(Event, frozen=True, kw_only=True):
     """What a run had imported at its end: top-level modules, and files that no package owns."""
 
     modules: tuple[str, ...]
     files: tuple[str, ...] = ()
 
 
-@noun
-class ModelKept(Event):
+class ModelKept(Event, frozen=True, kw_only=True):
     """A run's model is in the store. `digest` is of its value, `artifact` of its bytes."""
 
     variable: str
@@ -121,8 +111,7 @@ class ModelKept(Event):
     type: str = ""
 
 
-@noun
-class ChampionScored(Event):
+class ChampionScored(Event, frozen=True, kw_only=True):
     """The champion, judged by the same cells on the same data."""
 
     version: int
@@ -132,8 +121,7 @@ class ChampionScored(Event):
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
-@noun
-class RunFinished(Event):
+class RunFinished(Event, frozen=True, kw_only=True):
     """A run's end. `status`: finished, failed or stopped; `fix` mends the error.
 
     stood: all of it stood by earlier runs, and no cell ran
@@ -146,16 +134,14 @@ class RunFinished(Event):
     stood: bool = False
 
 
-@noun
-class RunSkipped(Event):
+class RunSkipped(Event, frozen=True, kw_only=True):
     """A due run was not started."""
 
     scheduled_at: str
     because: str
 
 
-@noun
-class SweepStarted(Event):
+class SweepStarted(Event, frozen=True, kw_only=True):
     """A sweep starts, or goes on. Its points are `grid`'s combinations, `parameters` is for all.
 
     shared:  the steps that every point shares
@@ -176,8 +162,7 @@ class SweepStarted(Event):
     process: tuple[int, str] = (0, "")
 
 
-@noun
-class SweepFinished(Event):
+class SweepFinished(Event, frozen=True, kw_only=True):
     """A sweep's end. `status`: finished, failed or stopped; `best`: the best point's run."""
 
     sweep: str
@@ -187,8 +172,7 @@ class SweepFinished(Event):
     error: str = ""
 
 
-@noun
-class Mirrored(Event):
+class Mirrored(Event, frozen=True, kw_only=True):
     """MLflow knows of this run under its own id, or of a version under its own number."""
 
     mlflow_run: str

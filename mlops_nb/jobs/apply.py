@@ -3,8 +3,9 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb import files, git
 from mlops_nb.context import Context

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mlops_nb import git
 from mlops_nb.context import Context, ignore, of_process

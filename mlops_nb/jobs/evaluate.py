@@ -1,8 +1,9 @@
 """Holds a version that answers against data as it is now; nothing is trained."""
 
 import json
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from mlops_nb.context import Context
 from mlops_nb.engine import run

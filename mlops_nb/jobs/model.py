@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
+from msgspec import Struct, field
+
 from mlops_nb.notebook.model import Value
-from mlops_nb.records import Noun, noun
 
 
-@noun
-class Difference(Noun):
+class Difference(Struct, frozen=True, kw_only=True):
     """How one step of a proof came out: the names whose values differ, each with a reason."""
 
     step: str
@@ -20,8 +19,7 @@ class Difference(Noun):
     close: tuple[str, ...] = ()
 
 
-@noun
-class Proof(Noun):
+class Proof(Struct, frozen=True, kw_only=True):
     """Whether the bundle does what the notebook does. `equal` is None where it was not asked."""
 
     equal: bool | None
@@ -29,8 +27,7 @@ class Proof(Noun):
     because: str = ""
 
 
-@noun
-class Schedule(Noun):
+class Schedule(Struct, frozen=True, kw_only=True):
     """When a job is due: a 5-field cron line in an IANA time zone."""
 
     cron: str
@@ -39,8 +36,7 @@ class Schedule(Noun):
     overlap: str = "skip"
 
 
-@noun
-class Job(Noun):
+class Job(Struct, frozen=True, kw_only=True):
     """What `job.yaml` says."""
 
     name: str
@@ -60,8 +56,7 @@ class Job(Noun):
     notify: tuple[Mapping[str, Value], ...] = ()  # {"webhook": …} or {"command": …}
 
 
-@noun
-class Interval(Noun):
+class Interval(Struct, frozen=True, kw_only=True):
     """The stretch of time a run is about: [start, end), aware datetimes in the job's zone."""
 
     start: Any

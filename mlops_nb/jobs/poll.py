@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb import plugins
 from mlops_nb.context import Context

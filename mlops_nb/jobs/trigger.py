@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb import git
 from mlops_nb.context import Context, Notify, ignore

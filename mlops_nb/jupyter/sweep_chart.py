@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_nb.runs.sweep_history import options
+from mlops_nb.runs.sweep_history import best_metric
 
 HIGH, TOP, BOTTOM, EDGE, ACROSS = 330, 56, 34, 66, 168
 LETTER = 7  # px, at most, of a letter of the marks
@@ -88,7 +88,7 @@ def svg(answer: Answer, *, by: str = "", alone: bool = False) -> str:
 
 
 def _axes(runs: Sequence[Answer], by: str) -> list[Axis]:
-    wanted = options(by)[0]
+    wanted = best_metric(by)[0]
     metrics = measured(runs)
     ranked = [m for m in metrics if m != wanted][: MOST_METRICS - 1]
     ranked += [wanted] if wanted in metrics else []

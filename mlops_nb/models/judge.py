@@ -1,18 +1,18 @@
 """Judge a run's model by its gates, and release it where they pass."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mlops_nb.evaluation import gates
 from mlops_nb.evaluation.model import Gate, Verdict
 from mlops_nb.events import ApprovalAsked, Event, Judged, Registered, Released
 from mlops_nb.models.registry import Model
-from mlops_nb.records import Noun, noun
 from mlops_nb.runs.history import Run
 
 
-@noun
-class ReleasePolicy(Noun):
+class ReleasePolicy(Struct, frozen=True, kw_only=True):
     """What a job requires of a model before a release.
 
     model:    the model's name

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlops_nb.evaluation import gates
 from mlops_nb.events import (
@@ -28,7 +31,6 @@ from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import JobState
 from mlops_nb.models import registry as model_states
 from mlops_nb.models.registry import Model
-from mlops_nb.records import Noun, noun
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
 
@@ -50,8 +52,7 @@ CLEARS = {"good": ("failed", "missed", "refused"), "refused": ("failed", "missed
 Last = tuple[datetime, timedelta]  # when something new came last, and its usual distance
 
 
-@noun
-class Condition(Noun):
+class Condition(Struct, frozen=True, kw_only=True):
     """How a job stands in one respect; nothing is wrong where `what` is empty.
 
     cause:   what it belongs to; whatever was wrong by another cause is over

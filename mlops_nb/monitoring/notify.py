@@ -11,16 +11,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from mlops_nb.events import AlertSent
 from mlops_nb.monitoring import alerts
 from mlops_nb.monitoring.alerts import Alert
-from mlops_nb.records import Noun, noun
 from mlops_nb.storage.ports import Clock, Journal
 
 LOG = "log"
@@ -32,8 +33,7 @@ UNDER_WAY = "it was begun, and nothing was heard of it"
 Payload = Mapping[str, Any]
 
 
-@noun
-class Channel(Noun):
+class Channel(Struct, frozen=True, kw_only=True):
     """Where people are told.
 
     name:   what the journal calls it; it tells nothing that is a secret
@@ -46,8 +46,7 @@ class Channel(Noun):
     target: Any
 
 
-@noun
-class Delivery(Noun):
+class Delivery(Struct, frozen=True, kw_only=True):
     """A message that is due to a channel."""
 
     alert: Alert

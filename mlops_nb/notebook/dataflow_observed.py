@@ -1,8 +1,10 @@
 """Joins what a run showed of the cells with what their text tells, into one flow of data."""
 
+import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb.notebook.dataflow import Flow
 from mlops_nb.notebook.model import Names, Warned
@@ -59,7 +61,8 @@ def flows(static: Sequence[Flow], found: Sequence[Names], seen: Mapping[int, See
         told = seen.get(index)
         if told is None or "lost" in told:
             reads = {*flow.sources, *names.reads} - names.channels_read
-            flow = replace(flow, sources=_sources(reads, names.channels_read, writers, hidden))  # noqa: PLW2901  the same cell
+            sources = _sources(reads, names.channels_read, writers, hidden)
+            flow = dataclasses.replace(flow, sources=sources)  # noqa: PLW2901  the same cell
             channels = names.channels_changed
         else:
             flow = _seen_flow(told, writers, hidden)  # noqa: PLW2901

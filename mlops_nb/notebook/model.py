@@ -1,11 +1,10 @@
 """The nouns: frozen, comparable, made of plain values; nothing here does anything."""
 
 from collections.abc import Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from mlops_nb.records import Noun, noun
+from msgspec import Struct, field
 
 Value: TypeAlias = (
     Any  # a parameter's value: bool, int, float, str, None, or lists and dicts of them
@@ -13,8 +12,7 @@ Value: TypeAlias = (
 Kind: TypeAlias = Literal["step", "setup", "scratch", "parameters", "empty"]
 
 
-@noun
-class Mark(Noun):
+class Mark(Struct, frozen=True, kw_only=True):
     """One `%mlops WORD …` line or `# mlops: WORD …` comment of a cell.
 
     word:    what it says: step, model, metric, evaluate, …
@@ -27,8 +25,7 @@ class Mark(Noun):
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-@noun
-class Cell(Noun):
+class Cell(Struct, frozen=True, kw_only=True):
     """One code cell of a notebook.
 
     index:    counts code cells from 0
@@ -44,8 +41,7 @@ class Cell(Noun):
     headings: tuple[tuple[int, str, int], ...] = ()
 
 
-@noun
-class Notebook(Noun):
+class Notebook(Struct, frozen=True, kw_only=True):
     """A notebook's code, as read. `kernel` is the kernelspec's name."""
 
     name: str
@@ -54,8 +50,7 @@ class Notebook(Noun):
     language: str = "python"
 
 
-@noun
-class Parameter(Noun):
+class Parameter(Struct, frozen=True, kw_only=True):
     """A value that a run may replace. `type` is a Python type's name, or "any" where unknown."""
 
     name: str
@@ -63,8 +58,7 @@ class Parameter(Noun):
     type: str
 
 
-@noun
-class Function(Noun):
+class Function(Struct, frozen=True, kw_only=True):
     """What calling a function (or making and using a class) of the notebook touches.
 
     reads:   global names its code may read
@@ -80,8 +74,7 @@ class Function(Noun):
     is_class: bool = False
 
 
-@noun
-class Names(Noun):
+class Names(Struct, frozen=True, kw_only=True):
     """What one cell reads, binds and changes, as far as its text tells.
 
     reads:     names it needs from before, in order of first use
@@ -123,8 +116,7 @@ class Names(Noun):
     error: str = ""
 
 
-@noun
-class CellFacts(Noun):
+class CellFacts(Struct, frozen=True, kw_only=True):
     """A cell in its pipeline: what kind it is, and which cells it depends on."""
 
     index: int
@@ -139,8 +131,7 @@ class CellFacts(Noun):
     assumed: bool = False
 
 
-@noun
-class Step(Noun):
+class Step(Struct, frozen=True, kw_only=True):
     """A named piece of a notebook.
 
     cells:      indexes of its code cells
@@ -165,8 +156,7 @@ class Step(Noun):
     snapshot: float | None = None
 
 
-@noun
-class Edge(Noun):
+class Edge(Struct, frozen=True, kw_only=True):
     """`target` reads `names` as `source` left them."""
 
     source: str
@@ -174,8 +164,7 @@ class Edge(Noun):
     names: tuple[str, ...]
 
 
-@noun
-class Warned(Noun):
+class Warned(Struct, frozen=True, kw_only=True):
     """Something a reader of the graph should know, with its mend."""
 
     kind: str
@@ -185,8 +174,7 @@ class Warned(Noun):
     stops: bool = False  # a promotion is refused while it stands
 
 
-@noun
-class Pipeline(Noun):
+class Pipeline(Struct, frozen=True, kw_only=True):
     """A notebook seen as steps, in notebook order."""
 
     notebook: str
@@ -212,8 +200,7 @@ class Pipeline(Noun):
         return self.cells[cell].step
 
 
-@noun
-class Preload(Noun):
+class Preload(Struct, frozen=True, kw_only=True):
     """What a process may have ready for a notebook before it runs.
 
     modules:   dotted names to import
@@ -226,8 +213,7 @@ class Preload(Noun):
     folder: str = "/"
 
 
-@noun
-class Source(Noun):
+class Source(Struct, frozen=True, kw_only=True):
     """A notebook's file, read: its document, its code and its pipeline."""
 
     path: Path

@@ -1,9 +1,10 @@
 """A notebook seen as a pipeline: its cells put into steps, the steps joined by what they read."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb.errors import NotebookError
 from mlops_nb.notebook import dataflow_observed

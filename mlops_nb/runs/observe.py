@@ -1,8 +1,9 @@
 """Looks at a notebook without making anything of it: what it really does, and what would not do."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb.context import Context
 from mlops_nb.engine.task import Executor, Task

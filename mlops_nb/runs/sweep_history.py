@@ -170,7 +170,7 @@ def best(runs: Sequence[Run], by: str) -> Run | None:
     finished = [r for r in runs if r.status == "finished"]
     if not by or not finished:
         return None
-    name, lowest = options(by)
+    name, lowest = best_metric(by)
     rated = [
         (r.metrics[name], r)
         for r in finished
@@ -186,10 +186,10 @@ def best(runs: Sequence[Run], by: str) -> Run | None:
     return chosen[1]
 
 
-def options(by: str) -> tuple[str, bool]:
+def best_metric(by: str) -> tuple[str, bool]:
     """Return the metric that `--best` names, and whether its lowest value is the best.
 
-    >>> wish("auc"), wish("rmse:min"), wish("auc:max")
+    >>> best_metric("auc"), best_metric("rmse:min"), best_metric("auc:max")
     (('auc', False), ('rmse', True), ('auc', False))
     """
     name, _, way = by.rpartition(":")

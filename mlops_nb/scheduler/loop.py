@@ -3,8 +3,10 @@
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from mlops_nb import git
 from mlops_nb.context import Context, Notify, ignore, real_time

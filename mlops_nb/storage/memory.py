@@ -4,9 +4,10 @@ import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mlops_nb import files
 from mlops_nb.errors import NotFound

@@ -35,7 +35,7 @@ def put(ctx, text, *, hours=2.0):
 
 def tell(ctx, event, *, days=0.0):
     at = (NOW - timedelta(days=days)).isoformat(timespec="milliseconds")
-    told = {f: getattr(event, f) for f in event.__dataclass_fields__} | {"at": at}
+    told = {f: getattr(event, f) for f in event.__struct_fields__} | {"at": at}
     return ctx.journal.append(type(event)(**told))
 
 

@@ -1,10 +1,10 @@
 """What is due, what is tried again and what may start: a year of clocks in a moment."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_nb.events import (
     DataChecked,

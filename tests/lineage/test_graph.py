@@ -1,9 +1,9 @@
 """Everything behind a value: from records, from those stood by, and from the text alone."""
 
-from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_nb import events as ev
 from mlops_nb.errors import NotFound

@@ -1,9 +1,9 @@
 """What people are told, and when: each alert once, silent while acknowledged, over when it is."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_nb import events as ev
 from mlops_nb.monitoring import alerts

@@ -10,7 +10,7 @@ def happened(*found):
     """Return events as the journal gives them: numbered, each a second after the other."""
     stamp = "2026-01-01T00:00:{:02}+00:00".format
     return [
-        type(e)(**{**{f: getattr(e, f) for f in e.__dataclass_fields__}, "id": i, "at": stamp(i)})
+        type(e)(**{**{f: getattr(e, f) for f in e.__struct_fields__}, "id": i, "at": stamp(i)})
         for i, e in enumerate(found, 1)
     ]
 

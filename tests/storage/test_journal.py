@@ -1,6 +1,5 @@
 """One suite over every journal: order, once, filters, places, locks; and processes that die."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -11,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from event_samples import SAMPLES
+from msgspec import structs
 
 from mlops_nb import events as ev
 from mlops_nb.errors import Refused, Unreachable
@@ -28,7 +28,7 @@ def cell(run, number, job=""):
 
 
 def as_json(event):
-    return json.loads(json.dumps(dataclasses.asdict(event)))
+    return json.loads(json.dumps(structs.asdict(event)))
 
 
 def test_there_is_a_sample_of_every_kind_of_event():
@@ -40,7 +40,7 @@ def test_every_kind_of_event_comes_back_as_it_went(journal):
     read = list(journal.read())
     assert [type(e) for e in read] == [type(e) for e in SAMPLES]
     assert [as_json(e) for e in read] == [as_json(e) for e in written]
-    unsent = [as_json(dataclasses.replace(event, id=0, at="")) for event in read]
+    unsent = [as_json(structs.replace(event, id=0, at="")) for event in read]
     assert unsent == [as_json(sample) for sample in SAMPLES]
 
 

@@ -7,9 +7,10 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb import files
 from mlops_nb.engine.background import Background, unwritable

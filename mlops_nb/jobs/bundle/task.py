@@ -1,9 +1,10 @@
 """The task that runs a bundle: keep its model, and score the champion on the same data."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb.engine.task import Rescore, Task
 from mlops_nb.jobs.model import Job

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb import files
 from mlops_nb.context import Context, Notify, ignore

@@ -1,9 +1,10 @@
 """Prove a draft: run the notebook, the bundle and its script, and compare them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from mlops_nb import files
 from mlops_nb.engine.task import Limits, Task

@@ -1,19 +1,18 @@
 """What a sensor may look at, and what it answers: the seam between triggers and the world."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import Struct, field
+
 from mlops_nb.events import Evaluated
 from mlops_nb.jobs.model import Job
-from mlops_nb.records import Noun, noun
 from mlops_nb.runs.history import Run
 
 
-@noun
-class View(Noun):
+class View(Struct, frozen=True, kw_only=True):
     """What a sensor may look at.
 
     folder:  the job's working folder
@@ -37,8 +36,7 @@ class View(Noun):
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-@noun
-class Signal(Noun):
+class Signal(Struct, frozen=True, kw_only=True):
     """Why a job is to run now. `seen`: what of, so that it does not count twice."""
 
     because: str
