@@ -314,10 +314,10 @@ class Session:
         self.restored.add(cell.id)
 
     def _back(self, ledger: Ledger, source: Source, unit: Unit) -> dict[str, Any]:
-        standing = ledger.standing(unit.cells[0], kernel=False)
-        if standing is None:
+        cached = ledger.cached(unit.cells[0], kernel=False)
+        if cached is None:
             return self._bring(source, unit, None, ledger.because(unit.cells[0]))
-        return self._bring(source, unit, ledger.answers[unit.name].record, standing.because)
+        return self._bring(source, unit, ledger.answers[unit.name].record, cached.because)
 
     def _bring(
         self, source: Source, unit: Unit, record: Mapping[str, Any] | None, because: str

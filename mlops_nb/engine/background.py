@@ -1,4 +1,4 @@
-"""Runs a task in a thread and passes its events on, so that time and memory can be watched."""
+"""Runs a task in a thread and yields its events, while time and memory are limited."""
 
 import contextlib
 import os
@@ -15,30 +15,29 @@ from mlops_nb.engine.task import Reuse, Task
 from mlops_nb.errors import Unreachable
 from mlops_nb.events import Event
 
-LOOK_EVERY = 0.25  # s, at a run's memory
+LOOK_EVERY = 0.25  # s between two checks of the memory
 
 
 class Background:
-    """An executor that runs a task in a thread, by `_execute`, and yields what is recorded of it.
+    """An executor that runs a task in a thread, by `_execute`, and yields its events.
 
-    store: takes a file in and returns what names its content from then on
+    store: stores a file and returns the digest of its content
     """
 
     def __init__(self, store: Callable[[Path], str] = str) -> None:
         self.store = store
 
     def execute(self, task: Task, reuse: Reuse | None = None) -> Iterator[Event]:
-        """Yield what happens in a notebook as it happens.
+        """Yield the events of a notebook while it runs.
 
-        Raises Unreachable where no process could be had, NotebookError where there is no kernel
-        of the name that the notebook asks for.
+        Raises Unreachable if no process starts, NotebookError if its kernel is not installed.
         """
         while True:
             try:
                 yield from self._once(Recorder(task, reuse, self.store))
             except Damaged:
                 assert reuse is not None
-                reuse.reset()  # and again, without what turned out to be damaged
+                reuse.reset()  # run again without the damaged artifact
             else:
                 return
 
@@ -53,7 +52,7 @@ class Background:
                 if isinstance(event, BaseException):
                     raise event
                 yield event
-        finally:  # done, failed, or the caller has gone: no process stays behind
+        finally:  # whatever happened, no process stays behind
             if thread.is_alive():
                 kill(watch.kernel_pid)
             thread.join(timeout=30)
@@ -68,7 +67,7 @@ class Background:
 
 
 def _next(watch: Recorder) -> Event | BaseException | None:
-    """Return what happens next; end the process where its time is up or its memory too much."""
+    """Return the next event; end the process if it exceeds its time or its memory."""
     while True:
         waits = []
         if watch.deadline is not None and not watch.killed:
@@ -92,7 +91,7 @@ def _enforce(watch: Recorder) -> None:
 
 
 def memory_of(leader: int) -> int:
-    """Return the bytes that the processes of a session hold in memory by themselves."""
+    """Return the private memory of the processes of a session, bytes."""
     import psutil
 
     total = 0
@@ -104,7 +103,7 @@ def memory_of(leader: int) -> int:
 
 
 def kill(leader: int) -> None:
-    """End a process and whatever it started: it leads a process group of its own."""
+    """Kill a process and its children: it leads a process group of its own."""
     if leader:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader, signal.SIGKILL)
@@ -116,6 +115,6 @@ def unwritable(output: os.PathLike[str], error: OSError) -> Unreachable:
     """Return the error for an output notebook that cannot be written."""
     return Unreachable(
         f"the output notebook cannot be written: {error.strerror or error}",
-        fix="free some space, or give another place: -o OUT",
+        fix="free some space, or give another path: -o OUT",
         where=str(output),
     )

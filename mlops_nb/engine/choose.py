@@ -1,4 +1,4 @@
-"""Chooses what runs a notebook: a warm fork, a kernel, or a cold kernel; and says why."""
+"""Chooses the engine of a notebook: a warm fork, a kernel, or a cold kernel; and says why."""
 
 import os
 import re
@@ -20,10 +20,10 @@ WIDGETS = re.compile(
 
 
 class Engines:
-    """The executor that hands each task to the engine that fits it.
+    """The executor that runs each task with the engine that fits it.
 
     environment: the variables that every run starts from; a library may change our own
-    store:       takes the file of a kept value in and returns what names its content from then on
+    store:       stores the file of a kept value and returns the digest of its content
     """
 
     def __init__(self, environment: Mapping[str, str], store: Callable[[Path], str] = str) -> None:
@@ -31,9 +31,9 @@ class Engines:
         self.store = store
 
     def execute(self, task: Task, reuse: Reuse | None = None) -> Iterator[Event]:
-        """Yield which engine runs the task, and what happens in it.
+        """Yield which engine runs the task, and the events of that engine.
 
-        Raises Refused for an engine that there is none of, and what the engine itself raises.
+        Raises Refused for an unknown engine, and what the engine itself raises.
         """
         engine, because = choose(task)
         if engine == "warm":
@@ -51,7 +51,7 @@ class Engines:
             except Unwarm as error:
                 if task.limits.engine == "warm" or started:
                     what = f"there is no warm process for this run: {error}"
-                    raise Refused(what, fix="leave --engine out, or take cold") from None
+                    raise Refused(what, fix="leave --engine out, or give --engine cold") from None
                 engine, because = "kernel", str(error)
             else:
                 return
@@ -80,7 +80,7 @@ class Engines:
 
 
 def choose(task: Task) -> tuple[str, str]:
-    """Return the engine for a task, and why it is not the warm one."""
+    """Return the engine of a task, and why it is not the warm one."""
     if task.limits.engine:
         if task.limits.engine not in NAMES:
             raise Refused(
@@ -93,12 +93,12 @@ def choose(task: Task) -> tuple[str, str]:
 
 
 def unsafe(task: Task) -> str:
-    """Return why a task must not run in a fork of a warm process, "" where it may."""
+    """Return why a task must not run in a fork of a warm process, "" if it may."""
     return unsafe_notebook(_spec(task), task.document)
 
 
 def unsafe_notebook(spec: Mapping[str, Any], notebook: Mapping[str, Any]) -> str:
-    """Return why a notebook of some kernelspec must not run in a fork, "" where it may."""
+    """Return why a notebook with a kernelspec must not run in a fork, "" if it may."""
     from mlops_nb.engine.warm.client import possible
 
     if why := possible():

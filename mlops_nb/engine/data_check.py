@@ -1,7 +1,7 @@
-"""Holds the frames that a step left against the bundle's schema.json, before anything is trained.
+"""Checks the frames of the first steps against schema.json before anything is trained.
 
-The kernel writes the columns in question to a file; they are looked at here, by packages that the
-kernel's environment need not have.
+The kernel writes the columns to a file. They are checked in this process, whose packages the
+environment of the kernel need not have.
 """
 
 import hashlib
@@ -23,17 +23,17 @@ Columns = Mapping[str, Mapping[str, Any]]
 
 
 class DataChecks:
-    """Asks the kernel for frames of steps, and says what is wrong with them."""
+    """Reads the frames of steps from the kernel and checks them."""
 
     def __init__(self, task: Task, put: Callable[[Event], None]) -> None:
         self.task, self.put = task, put
 
     def held(self, client: Client, step: str, values: Values, bring: Callable[[str], None]) -> None:
-        """Hold a step's frames against the schema. Raises Stopped where one does not fit.
+        """Check the frames of a step against the schema. Raises Stopped if one violates it.
 
-        bring: brings a name of a step that was not run into the kernel
+        bring: restores a name of a reused step into the kernel
 
-        What stands by a record that tells of the very same schema was held against it then.
+        Values that were recorded under the same schema were checked then.
         """
         misfit = contract.misfit(self.task.schema, step, values)
         if misfit:
@@ -92,7 +92,7 @@ class DataChecks:
         client.ask("inspect.columns.mark", digest=seen["digest"], mark=mark)
 
     def _label(self, client: Client, name: str, wrong: list[dict[str, Any]]) -> None:
-        """Give each example its row's label in the place of its number."""
+        """Replace the row number of each example by the label of the row."""
         examples = [e for one in wrong for e in one["examples"]]
         if examples:
             rows = [e["row"] for e in examples]
@@ -101,7 +101,7 @@ class DataChecks:
                 example["row"] = label
 
     def _masked(self, told: Any) -> Any:
-        """Return what is told of values, with no secret in its texts."""
+        """Return a description of values without secrets."""
         if isinstance(told, str):
             for secret in filter(None, self.task.secrets):
                 told = told.replace(secret, "•••")
@@ -112,7 +112,7 @@ class DataChecks:
         return told
 
     def profiled(self, client: Client, step: str, values: Values) -> Values:
-        """Add to what was seen of a step's frames what schema.json is to ask of them."""
+        """Add the profiles of a step's frames, which schema.json is made of."""
         return (
             values
             if step not in self.task.profile
@@ -130,7 +130,7 @@ class DataChecks:
         try:
             with self._written(client, name, None) as told:
                 found = data_profile.profile(data_profile.read(told), kinds)
-        except Stopped:  # then its kinds are all that a job is held to
+        except Stopped:  # then only its column types are checked
             return {}
         kept = {c: one for c, one in found.items() if not self._tells(one)}
         return {
@@ -139,7 +139,7 @@ class DataChecks:
         }
 
     def _tells(self, one: Mapping[str, Any]) -> bool:
-        """Say whether what is known of a column would give a secret away."""
+        """Say whether the profile of a column contains a secret."""
         text = json.dumps(one, ensure_ascii=False)
         return any(secret in text for secret in self.task.secrets if secret)
 
@@ -149,13 +149,13 @@ class DataChecks:
     ) -> Iterator[dict[str, Any]]:
         with written(self.task, client, "inspect.columns.write", name=name, columns=wanted) as told:
             if "error" in told:
-                raise Stopped(f"the data of {name!r} could not be looked at: {told['error']}")
+                raise Stopped(f"the data of {name!r} could not be read: {told['error']}")
             yield told
 
 
 @contextmanager
 def written(task: Task, client: Client, question: str, **asked: Any) -> Iterator[dict[str, Any]]:
-    """Let the kernel write arrays to a file, which is gone afterwards; yield what it says of it."""
+    """Let the kernel write arrays to a temporary file; yield its answer."""
     folder = task.scratch or task.output.parent
     folder.mkdir(parents=True, exist_ok=True)
     handle, file = tempfile.mkstemp(dir=folder, prefix="columns-")

@@ -1,4 +1,4 @@
-"""Python environments: what is installed, a lock of it with hashes, and one built from a lock."""
+"""Python environments: lists, locks with hashes, and builds from a lock."""
 
 import contextlib
 import hashlib
@@ -34,12 +34,12 @@ print(json.dumps({"python": platform.python_version(), "prefix": sys.prefix,
                   "packages": found}))
 """
 PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
-ALWAYS = ("ipykernel", "cloudpickle")  # what it takes to run a notebook and to keep a model
+ALWAYS = ("ipykernel", "cloudpickle")  # needed to run a notebook and to store a model
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An interpreter and what is installed for it. `packages`: name → version."""
+    """An interpreter and its packages. `packages`: name → version."""
 
     python: str
     version: str
@@ -52,13 +52,13 @@ class Environment:
 
 
 def kernelspec(kernel: str) -> Mapping[str, Any]:
-    """Return a kernelspec, jupyter_client left out where it can be: its argv, env and language.
+    """Return the argv, env and language of a kernelspec, without jupyter_client if possible.
 
-    Raises NotebookError where there is no such kernel.
+    Raises NotebookError if there is no such kernel.
     """
     from jupyter_core.paths import jupyter_path
 
-    kernel = "python3" if kernel == "python" else kernel  # as jupyter_client takes it
+    kernel = "python3" if kernel == "python" else kernel  # as in jupyter_client
     for place in jupyter_path("kernels"):
         file = Path(place) / kernel.lower() / "kernel.json"
         if file.is_file():
@@ -117,7 +117,7 @@ def plain(name: str) -> str:
 
 
 class Environments:
-    """Knows interpreters, locks what they have, and builds what a lock asks for."""
+    """Finds interpreters, locks their packages, and builds environments from locks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -125,7 +125,7 @@ class Environments:
     def interpreter(self, kernel: str) -> str:
         """Return the interpreter that a kernelspec runs.
 
-        Raises NotebookError where there is no such kernel.
+        Raises NotebookError if there is no such kernel.
         """
         return program_of(kernelspec(kernel))
 
@@ -134,15 +134,15 @@ class Environments:
         return packages_digest(python)
 
     def look(self, python: str) -> Environment:
-        """Return what an interpreter has installed."""
+        """Return the packages of an interpreter."""
         return _look(python)
 
     def lock(self, python: str, modules: Iterable[str]) -> str:
-        """Return a lock, exact versions and hashes, of what some modules need of this interpreter.
+        """Return a lock, exact versions and hashes, of the packages that some modules need.
 
         modules: names of top-level modules
 
-        Raises JobError for a package that no index has, Unreachable where none answers.
+        Raises JobError for a package that no index has, Unreachable if no index answers.
         """
         found = self.look(python)
         pins = sorted(f"{n}=={found.packages[n]}" for n in needed(found, modules))
@@ -176,7 +176,7 @@ class Environments:
             )
         raise Unreachable(
             "the hashes of the packages could not be fetched: " + " ".join(said.split())[:300],
-            fix="connect to the package index once; the lock is kept afterwards",
+            fix="connect to the package index once; the lock is cached afterwards",
         )
 
     def differences(self, python: str, lock: str) -> list[str]:
@@ -191,9 +191,9 @@ class Environments:
     def python_for(self, python: str, lock: str, *, build: bool) -> str:
         """Return an interpreter whose packages equal a lock: this one, or one built from it.
 
-        build: make it where it is not there yet
+        build: build it if it does not exist
 
-        Raises JobError where it is not there and must not be made now.
+        Raises JobError if it does not exist and `build` is false.
         """
         if Path(python).exists() and not self.differences(python, lock):
             return python
@@ -262,7 +262,7 @@ def _look(python: str) -> Environment:
 
 
 def needed(environment: Environment, modules: Iterable[str]) -> set[str]:
-    """Return the packages that some modules need, with all that those require in turn."""
+    """Return the packages that some modules need, with their dependencies."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     roots = [d for m in modules for d in environment.modules.get(m, ())]

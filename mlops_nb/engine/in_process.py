@@ -1,4 +1,4 @@
-"""An executor in this very process: no kernel, no isolation; for tests and for trying plans."""
+"""An executor in this process, without a kernel and without isolation, for tests."""
 
 import time
 import traceback
@@ -12,13 +12,13 @@ from mlops_nb.probe.fingerprint.digest import digest_or_unknown
 
 
 class MemoryExecutor:
-    """Executes cells with `exec`, one namespace a task; the last task's is kept to be looked at."""
+    """Executes cells with `exec`, one namespace a task; the last one stays readable."""
 
     def __init__(self) -> None:
         self.namespace: dict[str, Any] = {}
 
     def execute(self, task: Task, _: Reuse | None = None) -> Iterator[Event]:
-        """Yield what happens in a notebook as it happens."""
+        """Yield the events of a notebook while it runs."""
         self.namespace = space = {"__name__": "__main__"}
         notebook = cells.read(task.document, task.source)
         for cell in notebook.cells:

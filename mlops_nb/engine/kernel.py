@@ -1,4 +1,4 @@
-"""A papermill engine that tells the truth about dead kernels and lets others watch each cell."""
+"""A papermill engine that reports dead kernels and notifies a watcher of each cell."""
 
 import json
 import os
@@ -88,7 +88,7 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
             raise CellError("CellTimeoutError", said, said, shown=False) from None
 
     def nodes(self, outputs: list[Any]) -> list[Any]:
-        """Return outputs as the notebook holds them."""
+        """Return outputs in the form of the notebook."""
         return [from_dict(output) for output in outputs]
 
     def _how(self) -> str:
@@ -99,7 +99,7 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
     def ask(self, question: str, **request: Any) -> dict[str, Any]:
         """Ask the probe in the kernel, as in "inspect.values.measure"; return its answer.
 
-        Raises Died where the kernel dies meanwhile, Stopped where the probe fails.
+        Raises Died if the kernel dies meanwhile, Stopped if the probe fails.
         """
         part, _, function = question.rpartition(".")
         boot = BOOT.format(path=str(PROBE), part=part)
@@ -116,7 +116,7 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         answer = reply["content"].get("user_expressions", {}).get("answer", {})
         if answer.get("status") != "ok":
             said = answer.get("evalue") or reply["content"].get("evalue") or "no answer"
-            raise Stopped(f"the values could not be looked at: {said}")
+            raise Stopped(f"the values could not be read: {said}")
         text = answer["data"]["text/plain"]
         found: dict[str, Any] = json.loads(_unquoted(text))
         return found
@@ -153,11 +153,11 @@ class KernelEngine(NBClientEngine):  # type: ignore[misc]
 
         Outside papermill's own options:
 
-        watcher:     sees each cell go by
+        watcher:     is notified of each cell
         python:      the interpreter to run the kernel under
         folder:      the kernel's working folder
         environment: the kernel's environment variables
-        forked:      let the kernel be a fork of a warm process, where it can be
+        forked:      make the kernel a fork of a warm process if possible
         """
         client = KernelClient(
             nb_man,
@@ -171,7 +171,7 @@ class KernelEngine(NBClientEngine):  # type: ignore[misc]
             log_output=log_output,
             stdout_file=stdout_file,
             stderr_file=stderr_file,
-            extra_arguments=["--IPKernelApp.log_level=50"],  # its chatter is no output of a cell
+            extra_arguments=["--IPKernelApp.log_level=50"],  # its log is no output of a cell
         )
         if folder:
             client.resources["metadata"] = {"path": folder}

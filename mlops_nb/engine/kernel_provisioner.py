@@ -1,7 +1,7 @@
 """Starts kernels as forks of a warm process: a provisioner for jupyter_client and JupyterLab.
 
-`JUPYTER_DEFAULT_PROVISIONER_NAME=mlops-nb-warm jupyter lab` takes it for every kernel; kernels that
-are not IPython's, and platforms without a safe fork, get a plain process as before.
+`JUPYTER_DEFAULT_PROVISIONER_NAME=mlops-nb-warm jupyter lab` uses it for every kernel. Kernels other
+than IPython's, and platforms without a safe fork, get a plain process.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ LAUNCHER = "ipykernel_launcher"
 
 
 class Forked:
-    """A forked process, as jupyter_client handles one that it started itself."""
+    """A forked process with the interface of `subprocess.Popen` that jupyter_client needs."""
 
     stdin = stdout = stderr = None
 
@@ -29,11 +29,11 @@ class Forked:
 
     @property
     def returncode(self) -> int | None:
-        """How it ended, None while it runs."""
+        """The exit status, None while it runs."""
         return self.poll()
 
     def poll(self) -> int | None:
-        """Return how it ended, None while it runs."""
+        """Return the exit status, None while it runs."""
         return self._told(self.child.poll())
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -46,7 +46,7 @@ class Forked:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to it and whatever it started."""
+        """Send a signal to the process group."""
         if self.poll() is None:
             self.child.signal(number)
 
@@ -55,16 +55,16 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send it SIGTERM."""
         self.send_signal(signal.SIGTERM)
 
 
 class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
-    """Has kernels forked.
+    """Starts kernels by forking a warm parent.
 
-    modules:   dotted names that their parent imports beforehand
-    variables: of the environment in which it does so
-    folder:    where it does so
+    modules:   dotted names that the parent imports
+    variables: environment variables of the parent
+    folder:    working folder of the parent
     """
 
     modules = List(Unicode(), config=True)
@@ -93,7 +93,7 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
         try:
             child = await asyncio.to_thread(fork, wanted, request, (1, 2))
         except Unwarm as error:
-            self.log.warning("no warm kernel, a plain one instead: %s", error)
+            self.log.warning("starting a plain kernel instead of a warm one: %s", error)
             return await super().launch_kernel(cmd, **options)
         self.process = Forked(child)
         self.pid = self.pgid = child.pid

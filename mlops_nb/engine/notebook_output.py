@@ -1,4 +1,4 @@
-"""A notebook that is being executed: its cells' times and states, and what they put out."""
+"""The output of a running notebook: times and states of its cells, and their outputs."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,9 +17,9 @@ PENDING = {
 
 
 class Page:
-    """Notes in a document what papermill notes: when cells start and end, and how.
+    """Writes the metadata that papermill writes: when cells start and end, and how.
 
-    save: is called now and then while a cell runs, so that its outputs are seen
+    save: called every few seconds while a cell runs, so that its outputs can be read
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Page:
         self.nb["metadata"]["papermill"]["exception"] = True
 
     def cell_complete(self, cell: dict[str, Any], **_: Any) -> None:
-        """Note that a cell is over."""
+        """Note that a cell has ended."""
         told, ended = cell["metadata"]["papermill"], _now()
         told["end_time"] = ended.isoformat()
         told["duration"] = (ended - self.cell_began).total_seconds()
@@ -68,7 +68,7 @@ class Page:
                 cell["metadata"]["execution"] = {k: v.isoformat() for k, v in times.items()}
 
     def complete(self) -> None:
-        """Note that the notebook is over."""
+        """Note that the notebook has ended."""
         told, ended = self.nb["metadata"]["papermill"], _now()
         told["end_time"] = ended.isoformat()
         told["duration"] = (ended - self.began).total_seconds()
@@ -83,22 +83,22 @@ def _now() -> datetime:
 
 
 class Outputs:
-    """Folds what a kernel would say over its output channel into the outputs of cells."""
+    """Folds the messages of a kernel's output channel into the outputs of cells."""
 
     def __init__(self) -> None:
         self.cell: Any = None
         self.clear_next = False
-        self.pieces: list[str] = []  # of the stream that was written to last
+        self.pieces: list[str] = []  # texts of the latest stream
         self.displays: dict[str, list[dict[str, Any]]] = {}  # display id → outputs of that id
 
     def begin(self, cell: Any) -> None:
-        """Take what comes from now on as a cell's."""
+        """Add the following messages to a cell."""
         self.settle()
         self.cell, self.clear_next = cell, False
         cell["outputs"] = []
 
     def text(self, name: str, text: str) -> None:
-        """Take in what was printed."""
+        """Add printed text."""
         if self.cell is None or not text:
             return
         self._clear_if_due()
@@ -110,13 +110,13 @@ class Outputs:
         self.pieces.append(text)
 
     def settle(self) -> None:
-        """Put the pieces of a stream together."""
+        """Join the texts of the latest stream."""
         if self.pieces:
             self.cell["outputs"][-1]["text"] += "".join(self.pieces)
             self.pieces = []
 
     def message(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Take in any other message of the output channel."""
+        """Add any other message of the output channel."""
         if self.cell is None:
             return
         if kind == "clear_output":

@@ -1,4 +1,4 @@
-"""Executes a notebook through papermill in a clean kernel and yields what happens."""
+"""Executes a notebook in a clean kernel through papermill."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +17,8 @@ ENGINE = "mlops-nb-kernel"
 class Papermill(Background):
     """Runs a task in a clean kernel, through papermill.
 
-    environment: the variables that kernels start from
-    forked:      the kernel is a fork of a warm process where it can be
+    environment: the environment variables of kernels
+    forked:      make the kernel a fork of a warm process if possible
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Papermill(Background):
 
 @contextlib.contextmanager
 def _told(task: Task, watch: Recorder) -> Iterator[None]:
-    """Turn what papermill and Jupyter raise into errors with their mend."""
+    """Turn exceptions of papermill and Jupyter into errors with a fix."""
     from jupyter_client.kernelspec import NoSuchKernel
     from papermill.exceptions import PapermillExecutionError
 
@@ -91,7 +91,7 @@ def _told(task: Task, watch: Recorder) -> Iterator[None]:
 
 
 def _close_loop() -> None:
-    """Close the event loop that nbclient made for this thread, and that nobody else needs."""
+    """Close the event loop that nbclient made for this thread."""
     from jupyter_core.utils import ensure_event_loop
 
     loop = ensure_event_loop()

@@ -1,4 +1,4 @@
-"""Papermill's own doors: a notebook that papermill manages is run in a fork of a warm process."""
+"""Runs notebooks that papermill manages in a fork of a warm process."""
 
 import os
 from typing import Any
@@ -13,14 +13,14 @@ from mlops_nb.engine.runner import CellError
 from mlops_nb.engine.warm.client import Unwarm, Wanted
 from mlops_nb.engine.warm.executor import WarmClient, preload_of
 
-# what only a kernel has
+# options that need a real kernel
 KERNEL_OPTIONS = ("log_output", "stdout_file", "stderr_file", "kernel_manager_class")
 
 
 class PapermillClient(WarmClient):
-    """Keeps the outputs as papermill's notebooks have them."""
+    """Keeps outputs in the form of papermill's notebooks."""
 
-    look_every = 0.5  # s; papermill's manager knows itself when it is time to save
+    look_every = 0.5  # s; papermill's manager decides when to save
 
     def run_cell(self, cell: Any, place: int) -> None:
         """Run one cell. Raises CellError."""
@@ -31,15 +31,15 @@ class PapermillClient(WarmClient):
                 cell.outputs = self.nodes(cell["outputs"])
 
     def nodes(self, outputs: list[Any]) -> list[Any]:
-        """Return outputs as the notebook holds them."""
+        """Return outputs in the form of the notebook."""
         return [from_dict(output) for output in outputs]
 
 
-class DoorEngine(KernelEngine):
-    """The engine behind the entry point: warm where it is safe, a kernel where it is not."""
+class WarmPapermillEngine(KernelEngine):
+    """The engine behind the entry point: a warm fork if that is safe, else a kernel."""
 
     @classmethod
-    def execute_managed_notebook(  # type: ignore[override]  # it passes on what it does not know
+    def execute_managed_notebook(  # type: ignore[override]  # unknown options are passed on
         cls, nb_man: Any, kernel_name: str, **options: Any
     ) -> Any:
         """Execute a notebook that papermill manages; `execution_timeout` is per cell, s."""

@@ -1,4 +1,4 @@
-"""Follows one task while its cells run: asks the probe, and says as events what happened."""
+"""Follows one task while its cells run: queries the probe and emits events."""
 
 import json
 import queue
@@ -32,14 +32,14 @@ SAVE_EVERY = 2.0  # s
 
 
 def code_cells(notebook: Mapping[str, Any]) -> list[Any]:
-    """Return the code cells of a notebook, but for those that were put in."""
+    """Return the code cells of a notebook without injected ones."""
     return [c for c in notebook["cells"] if c["cell_type"] == "code" and not is_injected(c)]
 
 
 class Recorder:
-    """Follows one task: puts events into a queue and asks the probe at the ends of steps.
+    """Follows one task: puts events into a queue and queries the probe at the ends of steps.
 
-    store: takes the file of a kept value in and returns what names its content from then on
+    store: stores the file of a kept value and returns the digest of its content
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Recorder:
         self.notebook: Any = None
         self.kernel_pid = 0
         self.failed = self.ended = False
-        self.killed = ""  # why the process was ended from here
+        self.killed = ""  # why the recorder ended the process
         self.saved = 0.0
         self.deadline = (
             None if task.limits.timeout is None else time.monotonic() + task.limits.timeout
@@ -62,7 +62,7 @@ class Recorder:
         self.client: Client | None = None
 
     def kernel_ready(self, client: Client) -> None:
-        """Note the kernel's process and prepare it."""
+        """Note the process of the kernel and prepare the probe in it."""
         self.notebook = client.nb
         client.nb["metadata"]["papermill"]["input_path"] = self.task.source
         client.nb["metadata"]["papermill"]["output_path"] = str(self.task.output)
@@ -76,28 +76,28 @@ class Recorder:
             client.ask("observe.observer.start")
             client.follow = "observe.observer.seen"
 
-    def stands(self, index: int, cell: Any) -> bool:
-        """Say whether a cell stands by what was recorded, and do what follows its step."""
-        standing = None if self.reusing is None else self.reusing.stands(index, cell, self._nodes)
+    def reuses(self, index: int, cell: Any) -> bool:
+        """Say whether a cell is reused; if so, fill its outputs in and record its step."""
+        cached = None if self.reusing is None else self.reusing.reuses(index, cell, self._nodes)
         look = self.task.looks.get(index)
-        if standing is not None and look is not None and not standing.left_out:
+        if cached is not None and look is not None and not cached.left_out:
             step, names = look
-            values = {n: standing.values[n] for n in names if n in standing.values}
+            values = {n: cached.values[n] for n in names if n in cached.values}
             self._step_left(step, values)
-        return standing is not None
+        return cached is not None
 
     def _nodes(self, outputs: list[Any]) -> list[Any]:
         assert self.client is not None
         return self.client.nodes(outputs)
 
     def cell_started(self, client: Client, index: int) -> None:
-        """Tell that a cell starts; bring back first what it may need."""
+        """Restore what a cell may need and emit its start."""
         if self.reusing is not None:
-            self.reusing.bring_back(client, index)
+            self.reusing.restore_values(client, index)
         self.put(CellStarted(run=self.task.run, cell=index))
 
     def cell_ended(self, client: Client, index: int, seconds: float) -> None:
-        """Tell that a cell is done, and look at what its step left where it was the last."""
+        """Emit the end of a cell; after the last cell of a step, look at the values it made."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise Stopped(f"the run's time-out of {self.task.limits.timeout:g} s has passed")
         self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
@@ -116,7 +116,7 @@ class Recorder:
             self.save()
 
     def _observe(self, client: Client, index: int) -> dict[str, Any]:
-        """Tell what a cell did, as it was seen; what was put in before it is no cell of ours."""
+        """Return what a cell read and changed, as the probe observed it."""
         if not self.task.observe and self.reusing is None:
             return {}
         found = client.ask("observe.observer.seen")["seen"]
@@ -125,7 +125,7 @@ class Recorder:
         return dict(found[-1]) if found else {}
 
     def _outputs(self, index: int) -> list[Any]:
-        """Return a cell's outputs as they are kept, no secret among them."""
+        """Return the outputs of a cell without secrets."""
         code = code_cells(self.notebook)
         found: list[Any] = json.loads(self._masked(json.dumps(code[index]["outputs"])))
         return found
@@ -140,23 +140,23 @@ class Recorder:
         self._step_left(step, self.checks.profiled(client, step, values))
 
     def _step_left(self, step: str, values: Mapping[str, Any]) -> None:
-        """Tell what a step left behind, look at it, and keep what is to be kept."""
+        """Emit the values of a step, check its frames, and store the values to keep."""
         client = self.client
         assert client is not None
         self.put(StepObserved(run=self.task.run, step=step, values=values))
-        self.checks.held(client, step, values, lambda name: self._bring_back(client, (name,)))
+        self.checks.held(client, step, values, lambda name: self._restore_values(client, (name,)))
         for name, (when, path) in self.task.keep.items():
             if when == step:
-                self._bring_back(client, (name,))
+                self._restore_values(client, (name,))
                 self._keep(client, name, path)
         rescore = self.task.rescore
         if rescore is not None and rescore.after == step:
-            self._bring_back(client, rescore.hold)
+            self._restore_values(client, rescore.hold)
             client.ask("inspect.values.hold", names=list(rescore.hold))
 
-    def _bring_back(self, client: Client, names: tuple[str, ...]) -> None:
+    def _restore_values(self, client: Client, names: tuple[str, ...]) -> None:
         if self.reusing is not None:
-            self.reusing.bring_back(client, None, names)
+            self.reusing.restore_values(client, None, names)
 
     def _keep(self, client: Client, name: str, path: Path) -> None:
         kept = client.ask("inspect.values.keep", name=name, path=str(path))
@@ -175,7 +175,7 @@ class Recorder:
     def cell_failed(
         self, client: Client, index: int, seconds: float, error: str, traceback: str
     ) -> bool:
-        """Tell that a cell failed."""
+        """Emit the failure of a cell; return whether to go on."""
         self.failed = True
         if self.killed:
             error = traceback = self.killed
@@ -191,7 +191,7 @@ class Recorder:
         return True
 
     def notebook_ended(self, client: Client) -> None:
-        """Measure, and judge other models on the same data."""
+        """Emit the metrics, and score other models on the same data."""
         self.ended = True
         for name, (when, path) in self.task.keep.items():
             if not when:
@@ -203,7 +203,7 @@ class Recorder:
         measured = client.ask("inspect.values.measure", **asked)
         if self.reusing is not None:
             self.reusing.add_numbers(measured, self.task)
-        scored = scoring.evaluation(self.task, client, lambda n: self._bring_back(client, n))
+        scored = scoring.evaluation(self.task, client, lambda n: self._restore_values(client, n))
         self.put(Measured(run=self.task.run, **measured, evaluation=scored))
         end = self.task.looks.get(-1)
         if end is not None:
@@ -213,7 +213,7 @@ class Recorder:
         rescore = self.task.rescore
         if rescore is None:
             return
-        self._bring_back(client, ("*",))
+        self._restore_values(client, ("*",))
         code = code_cells(self.notebook)
         sources = [source_of(code[index]) for index in rescore.cells]
         for version, file in rescore.models.items():
@@ -239,7 +239,7 @@ class Recorder:
             )
 
     def save(self) -> None:
-        """Write the notebook as it stands, whole or not at all."""
+        """Write the notebook with its outputs so far, atomically."""
         if self.notebook is not None:
             files.write_text(self.task.output, self._masked(document.written(self.notebook)))
             self.saved = time.monotonic()

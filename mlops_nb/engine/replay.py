@@ -1,4 +1,4 @@
-"""Executes a notebook of which everything stands: no kernel is started, nothing is imported."""
+"""Executes a notebook that is up to date as a whole: no kernel is started."""
 
 import json
 from collections.abc import Iterator
@@ -13,47 +13,47 @@ from mlops_nb.notebook.model import Source
 
 
 class Replay:
-    """Fills a notebook with the outputs of the runs that it stands by."""
+    """Fills a notebook with cached outputs."""
 
     def __init__(self, source: Source, reuse: Reuse) -> None:
         self.source, self.reuse = source, reuse
 
-    def stands(self) -> bool:
-        """Say whether every cell that computes or shows something stands."""
+    def reuses(self) -> bool:
+        """Say whether every cell that computes or displays something is up to date."""
         cells = self.source.pipeline.cells
         self.found: dict[int, CachedUnit] = {}
         for cell in cells:
             if cell.kind in {"step", "scratch"}:
-                standing = self.reuse.standing(cell.index, kernel=False)
-                if standing is None:
+                cached = self.reuse.cached(cell.index, kernel=False)
+                if cached is None:
                     return False
-                self.found[cell.index] = standing
+                self.found[cell.index] = cached
         return bool(self.found)
 
     def execute(self, task: Task, _: Reuse | None = None) -> Iterator[Event]:
-        """Yield what stands, and write the notebook."""
+        """Yield the events of the reused steps, and write the notebook."""
         cells: list[int] = []
         metrics = _constants(self.source)
         slices: dict[str, Any] = {}
-        for index, standing in sorted(self.found.items()):
+        for index, cached in sorted(self.found.items()):
             cells.append(index)
-            if not standing.last:
+            if not cached.last:
                 continue
-            for name, value in standing.values.items():
+            for name, value in cached.values.items():
                 metrics.pop(name, None)
                 if "number" in value:
                     metrics[name] = value["number"]
                 if "slices" in value:
                     slices[name] = value["slices"]
-            if standing.step:
+            if cached.step:
                 yield StepReused(
                     run=task.run,
-                    step=standing.step,
-                    because=standing.because,
-                    saved=standing.saved,
+                    step=cached.step,
+                    because=cached.because,
+                    saved=cached.saved,
                     cells=tuple(cells),
                 )
-                yield StepObserved(run=task.run, step=standing.step, values=standing.values)
+                yield StepObserved(run=task.run, step=cached.step, values=cached.values)
             cells = []
         self._write(task)
         named = {
@@ -81,17 +81,17 @@ class Replay:
                 continue
             index += 1
             cell["execution_count"] = None
-            standing = self.found.get(index)
-            cell["outputs"] = list(standing.outputs) if standing else []
-            if standing:
-                cell["metadata"]["mlops_nb"] = {"reused": standing.because}
+            cached = self.found.get(index)
+            cell["outputs"] = list(cached.outputs) if cached else []
+            if cached:
+                cell["metadata"]["mlops_nb"] = {"reused": cached.because}
         document["cells"] = ready
         text = json.dumps(document, indent=1, ensure_ascii=False)
         files.write_text(task.output, text + "\n")
 
 
 def _constants(source: Source) -> dict[str, float]:
-    """Numbers that set-up cells bind: they are there at the end of every run."""
+    """Return the numbers that set-up cells bind, which every run ends with."""
     found: dict[str, float] = {}
     for cell in source.pipeline.cells:
         if cell.kind == "setup":

@@ -1,4 +1,4 @@
-"""Lets cells of a run stand by what was recorded: brings values back, and records what ran."""
+"""Reuses cached cells in a run: restores their values, and records the units that ran."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ from mlops_nb.events import ArtifactDamaged, Event, ReuseAudited, StepReused
 
 
 class Damaged(Exception):
-    """What stands cannot be brought back: the run starts over without it."""
+    """A cached value cannot be restored: the run starts over without it."""
 
 
 class Reusing:
-    """Asks a task's `Reuse` before each cell, and tells it afterwards."""
+    """Asks `Reuse` before each cell of a task, and reports to it afterwards."""
 
     def __init__(self, task: Task, reuse: Reuse, put: Callable[[Event], None]) -> None:
         self.task, self.reuse, self.put = task, reuse, put
@@ -27,41 +27,43 @@ class Reusing:
         self.slices: dict[str, Mapping[str, float]] = {}
         self.before: dict[str, str] = {}
 
-    def stands(self, index: int, cell: Any, nodes: Callable[[list[Any]], Any]) -> CachedUnit | None:
-        """Return what stands for a cell, its outputs put in place; None where it is to run."""
+    def reuses(self, index: int, cell: Any, nodes: Callable[[list[Any]], Any]) -> CachedUnit | None:
+        """Return the cached result of a cell and fill its outputs in; None if the cell must run."""
         try:
-            standing = self.reuse.standing(index)
+            cached = self.reuse.cached(index)
         except NotFound as error:  # its outputs are gone from the store
             raise self._damaged(error.what) from None
-        if standing is None:
+        if cached is None:
             return None
-        if standing.left_out:
-            return standing
-        cell["outputs"] = nodes(standing.outputs)
-        cell["metadata"]["mlops_nb"] = {"reused": standing.because}
-        if standing.last:
-            self._stood(standing, self.reuse.cells(index))
-        return standing
+        if cached.left_out:
+            return cached
+        cell["outputs"] = nodes(cached.outputs)
+        cell["metadata"]["mlops_nb"] = {"reused": cached.because}
+        if cached.last:
+            self._reused(cached, self.reuse.cells(index))
+        return cached
 
-    def _stood(self, standing: CachedUnit, cells: tuple[int, ...]) -> None:
-        if standing.step:
+    def _reused(self, cached: CachedUnit, cells: tuple[int, ...]) -> None:
+        if cached.step:
             self.put(
                 StepReused(
                     run=self.task.run,
-                    step=standing.step,
-                    because=standing.because,
-                    saved=standing.saved,
+                    step=cached.step,
+                    because=cached.because,
+                    saved=cached.saved,
                     cells=cells,
                 )
             )
-        for name, value in standing.values.items():
+        for name, value in cached.values.items():
             if "number" in value:
                 self.numbers[name] = value["number"]
             if "slices" in value:
                 self.slices[name] = value["slices"]
 
-    def bring_back(self, client: Client, index: int | None, names: tuple[str, ...] = ()) -> None:
-        """Bring back what a cell, or somebody who wants some names, may need."""
+    def restore_values(
+        self, client: Client, index: int | None, names: tuple[str, ...] = ()
+    ) -> None:
+        """Restore the values that a cell needs, or some names."""
         try:
             restore = self.reuse.restore(index, names=names)
         except NotFound as error:
@@ -72,7 +74,7 @@ class Reusing:
         if restore.definitions:
             said = client.ask("values.random_state.define", texts=restore.definitions)["error"]
             if said:
-                raise self._damaged(f"a definition cannot be made again ({said})")
+                raise self._damaged(f"a definition cannot be executed again ({said})")
         for part, entries in (
             ("values.save_load", restore.entries),
             ("values.random_state", restore.generators),
@@ -101,7 +103,7 @@ class Reusing:
     def ended(
         self, client: Client, index: int, outputs: Callable[[int], list[Any]], *, looked: bool
     ) -> None:
-        """Record the unit that ends with this cell; `looked`: its values were just looked at."""
+        """Record the unit that ends with this cell; `looked`: its values were just digested."""
         if not self.reuse.ends(index):
             return
         cells = self.reuse.cells(index)
@@ -121,7 +123,7 @@ class Reusing:
         unknown = [
             n for n, v in values.items() if v["digest"] == "unknown" and n in self.reuse.kept(index)
         ]
-        entries += [{"names": [n], "error": "its content cannot be told"} for n in unknown]
+        entries += [{"names": [n], "error": "its content is not known"} for n in unknown]
         self.before = after
         event = self.reuse.record(
             index,
@@ -140,7 +142,7 @@ class Reusing:
     def _without_secrets(
         self, entries: list[dict[str, Any]], values: dict[str, Any]
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Remove what was written with a secret in it; neither it nor its digest is kept."""
+        """Remove values that contain a secret; neither they nor their digests are kept."""
         secrets = [s.encode() for s in (*self.task.secrets, *self.reuse.hidden) if s]
         kept = []
         for entry in entries:
@@ -153,7 +155,7 @@ class Reusing:
         return kept, values
 
     def add_numbers(self, measured: dict[str, Any], task: Task) -> None:
-        """Add the numbers of steps that stand to those that were measured in the kernel."""
+        """Add the numbers of reused steps to those that were measured in the kernel."""
         metrics = measured["metrics"]
         for name, value in self.numbers.items():
             wanted = name in task.metrics if task.metrics else name not in task.not_metrics
@@ -165,7 +167,7 @@ class Reusing:
 
 
 def _holds(file: Path, secrets: list[bytes]) -> bool:
-    """Say whether a file holds one of some texts; they are looked for across blocks, too."""
+    """Say whether a file contains one of some texts, block borders included."""
     if not secrets:
         return False
     longest = max(map(len, secrets))

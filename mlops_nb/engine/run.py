@@ -1,4 +1,4 @@
-"""Run a notebook: yield what happens to its steps, as it happens."""
+"""Executes a task and yields its events, those of its steps included."""
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ from mlops_nb.notebook.model import Pipeline, Source, Value
 UNLIMITED = Limits()
 
 
-def run(  # noqa: PLR0913  what a run is told with
+def run(  # noqa: PLR0913  the columns of a run
     task: Task,
     *,
     executor: Executor,
@@ -39,11 +39,11 @@ def run(  # noqa: PLR0913  what a run is told with
 ) -> Generator[Event, None, None]:
     """Execute a task and yield its events, from RunStarted to RunFinished.
 
-    values: every parameter's value, defaults included; where None, those of the task
-    sweep:  the sweep that it is a point of, or, where `shared`, whose shared steps it runs
+    values: the value of every parameter, defaults included; None: those of the task
+    sweep:  the sweep of which it is a point, or, if `shared`, whose shared steps it runs
 
-    A failed cell, a dead kernel and an executor that gives up all end in a RunFinished that says
-    `failed`. Where the caller closes the generator, the executor is closed with it.
+    A failed cell, a dead kernel and an error of the executor all end in a RunFinished with the
+    status `failed`. If the caller closes the generator, the executor is closed, too.
     """
     began = time.monotonic()
     yield RunStarted(
@@ -60,7 +60,7 @@ def run(  # noqa: PLR0913  what a run is told with
     failure = fix = ""
     seen: set[type[Event]] = set()
     try:
-        for event in told_by_step(executor.execute(task, reuse), task, reuse):
+        for event in with_step_events(executor.execute(task, reuse), task, reuse):
             seen.add(type(event))
             if isinstance(event, StepFailed) or (isinstance(event, CellFailed) and not failure):
                 failure = event.error
@@ -80,10 +80,10 @@ def run(  # noqa: PLR0913  what a run is told with
     )
 
 
-def told_by_step(
+def with_step_events(
     events: Iterable[Event], task: Task, reuse: Reuse | None = None
 ) -> Iterator[Event]:
-    """Yield cell events, and between them the step events that they add up to."""
+    """Yield cell events, and the step events that follow from them."""
     step_of = {cell: step for step, cells in task.steps.items() for cell in cells}
     left = {step: set(cells) for step, cells in task.steps.items()}
     spent = dict.fromkeys(task.steps, 0.0)
@@ -92,7 +92,7 @@ def told_by_step(
         if isinstance(event, StepReused):
             yield event
             left[event.step] -= set(event.cells)
-            if event.step in started and not left[event.step]:  # its other cells ran
+            if event.step in started and not left[event.step]:  # its other cells have run
                 yield _finished(task, event.step, spent, reuse)
             continue
         step = step_of.get(getattr(event, "cell", -1))
@@ -124,7 +124,7 @@ def _finished(
     return StepFinished(run=task.run, step=step, seconds=round(spent[step], 3), because=because)
 
 
-def task_of(  # noqa: PLR0913  what a run is made of
+def task_of(  # noqa: PLR0913  the fields of a task
     source: Source,
     *,
     run: str,
@@ -135,7 +135,7 @@ def task_of(  # noqa: PLR0913  what a run is made of
     limits: Limits = UNLIMITED,
     scratch: Path | None = None,
 ) -> Task:
-    """Return the task that runs a whole notebook and looks at what each step leaves behind."""
+    """Return the task that runs a whole notebook and looks at the values of each step."""
     pipeline = source.pipeline
     return Task(
         run=run,
@@ -155,5 +155,5 @@ def task_of(  # noqa: PLR0913  what a run is made of
 
 
 def looks(pipeline: Pipeline) -> dict[int, tuple[str, tuple[str, ...]]]:
-    """Return where to look at what: each step's last cell, and the names that the step makes."""
+    """Return the last cell of each step → the step, and the names that it makes."""
     return {step.cells[-1]: (step.name, step.makes) for step in pipeline.steps}

@@ -1,4 +1,4 @@
-"""Walks through a notebook's cells and lets a watcher see each one go by, whatever runs them."""
+"""Runs the cells of a notebook in order and notifies a watcher, for every engine."""
 
 import time
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from mlops_nb.notebook.cells import is_injected
 
 
 class CellError(Exception):
-    """A cell did not run to its end.
+    """A cell failed.
 
-    ename, evalue: what was raised, or what happened to its process
-    traceback:     the same at length
+    ename, evalue: the exception, or what happened to the process
+    traceback:     its traceback
     shown:         the notebook shows it already
     """
 
@@ -23,7 +23,7 @@ class CellError(Exception):
 
 
 class Stopped(CellError):
-    """The watcher stopped the run: its data did not fit, or it was asked to."""
+    """The watcher stopped the run."""
 
     def __init__(self, why: str) -> None:
         super().__init__("Stopped", why, why, shown=False)
@@ -37,9 +37,9 @@ class Died(CellError):
 
 
 class Client(Protocol):
-    """What a watcher may ask of whatever runs the cells.
+    """What a watcher may ask of an engine.
 
-    follow: a question that a watcher asks after every cell: it may be put together with the cell
+    follow: a question that follows every cell, which may be sent together with the cell
     """
 
     nb: Any
@@ -47,51 +47,51 @@ class Client(Protocol):
     follow: str
 
     def nodes(self, outputs: list[Any]) -> list[Any]:
-        """Return outputs as the notebook holds them."""
+        """Return outputs in the form of the notebook."""
         ...
 
     def ask(self, question: str, **request: Any) -> dict[str, Any]:
-        """Put a question, such as "inspect.values.measure", to the probe; return its answer.
+        """Ask the probe, as in "inspect.values.measure", and return its answer.
 
-        Raises Died where the process dies meanwhile, Stopped where the probe fails.
+        Raises Died if the process dies meanwhile, Stopped if the probe fails.
         """
         ...
 
 
 class Watcher(Protocol):
-    """Sees each code cell go by. `index` counts the code cells of the source notebook."""
+    """Is notified of each code cell. `index` counts the code cells of the source notebook."""
 
     def kernel_ready(self, client: Client) -> None:
-        """The process is up; nothing has run."""
+        """Handle the start of the process, before any cell."""
         ...
 
-    def stands(self, index: int, cell: Any) -> bool:
-        """Say whether a cell need not run; its outputs are put in place then."""
+    def reuses(self, index: int, cell: Any) -> bool:
+        """Say whether a cell is reused; if so, fill its outputs in."""
         ...
 
     def cell_started(self, client: Client, index: int) -> None:
-        """A cell is about to run."""
+        """Handle the start of a cell."""
         ...
 
     def cell_ended(self, client: Client, index: int, seconds: float) -> None:
-        """A cell ran to its end. Raises Stopped to end the run here."""
+        """Handle the end of a cell. Raises Stopped to end the run."""
         ...
 
     def cell_failed(
         self, client: Client, index: int, seconds: float, error: str, traceback: str
     ) -> bool:
-        """A cell raised, timed out, or its process died. Returns whether to go on all the same."""
+        """Handle a failed cell; return whether to run the following ones."""
         ...
 
     def notebook_ended(self, client: Client) -> None:
-        """Every cell ran."""
+        """Handle the end of the notebook."""
         ...
 
 
 class Walker:
-    """Runs cells one by one, by `run_cell`; after a dead process the notebook says so.
+    """Runs cells one by one, by `run_cell`; a dead process is noted in the notebook.
 
-    nb:      the notebook, whose cells are filled in
+    nb:      the notebook, whose outputs are filled in
     nb_man:  notes when cells start and end, as papermill's manager does
     """
 
@@ -124,7 +124,7 @@ class Walker:
         watcher = self.watcher if index is not None else None
         client: Any = self
         if watcher is not None and index is not None:
-            if watcher.stands(index, cell):
+            if watcher.reuses(index, cell):
                 return True
             watcher.cell_started(client, index)
         try:
@@ -151,7 +151,7 @@ class Walker:
             cell["outputs"] += self.nodes([error_output(error)])
 
     def nodes(self, outputs: list[Any]) -> list[Any]:
-        """Return outputs as the notebook holds them."""
+        """Return outputs in the form of the notebook."""
         return outputs
 
 
@@ -166,13 +166,13 @@ def error_output(error: CellError) -> dict[str, Any]:
 
 
 def is_skipped(cell: Mapping[str, Any]) -> bool:
-    """Say whether a cell is not run at all: it is no code, empty, or tagged so."""
+    """Say whether a cell is skipped: it is no code, empty, or tagged so."""
     tags = cell["metadata"].get("tags", [])
     return cell["cell_type"] != "code" or not cell["source"].strip() or "skip-execution" in tags
 
 
 def how(code: int | None) -> str:
-    """Say how a process ended, "" where that is not known."""
+    """Say how a process ended, "" if that is not known."""
     if code is None:
         return ""
     return f" (killed by signal {-code})" if code < 0 else f" (exit status {code})"

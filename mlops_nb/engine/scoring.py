@@ -1,4 +1,4 @@
-"""Scores what an evaluation mark names, once a run's cells are done, and again for the champion."""
+"""Scores the arrays that an evaluation mark names, for a run and for the champion."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,11 +13,11 @@ ROLES = ("truth", "pred", "score")
 
 
 def evaluation(task: Task, client: Client, bring: Callable[[tuple[str, ...]], None]) -> Any:
-    """Return what `evaluation.metrics` makes of the arrays that the mark names; {} without a mark.
+    """Return the evaluation of the arrays that the mark names; {} without a mark.
 
-    bring: brings names of steps that were not run into the kernel
+    bring: restores names of reused steps into the kernel
 
-    Arrays that are no such thing are no failure of the run: {"error": why}.
+    Unusable arrays do not fail the run: the result is {"error": why}.
     """
     names = {role: task.evaluation[role] for role in ROLES if task.evaluation.get(role)}
     by = names_in(task.evaluation.get("by"))

@@ -1,4 +1,4 @@
-"""The seams: what the verbs ask of the world, as small Protocols."""
+"""Tasks, and the seams between engines, runs and reuse."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,11 +11,11 @@ from mlops_nb.notebook.model import Value
 
 
 class Rescore(Struct, frozen=True, kw_only=True):
-    """Judge other models by the run's own cells, on the run's own data, once it is done.
+    """Score other models with the cells and the data of a run, at its end.
 
     variable: the name that the models are bound to
-    hold:     names to keep aside, as they are when `after` is done, for the cells to read
-    after:    the step whose end the names are held at
+    hold:     names whose values are copied when `after` ends, for the cells to read
+    after:    the step after which the names are copied
     cells:    indexes of the cells to run again
     models:   version → file of the pickled model
     """
@@ -28,12 +28,12 @@ class Rescore(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What a run is executed by, and how much it may take.
+    """The engine of a run, and how much time and memory it may take.
 
     engine:  warm, kernel or cold; "" for the fastest that is safe
     timeout, cell_timeout: s, for the run and for each cell
     memory:  bytes that the run's processes may hold
-    retries: how often a failed run is tried again
+    retries: how often a failed run is repeated
     """
 
     engine: str = ""
@@ -44,24 +44,24 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """One notebook to execute, and what to look at on the way.
+    """One notebook to execute, and what to record of it.
 
     document:   the notebook, as nbformat 4 JSON; `source` is where it came from
     steps:      step name → indexes of its cells
-    looks:      cell → (step, names): whose values are digested when that cell is done; -1: the end
-    keep:       names pickled at the end, or after their step → (step or "", file)
-    dump:       folder for every watched value as a pickle, for proofs
-    seed:       state every global random number generator starts from
-    bind:       cell → (name, file): a pickled value bound to a name when that cell is done
-    secrets:    values that no output may show
-    list_modules: tell at the end what was imported
+    looks:      cell → (step, names): values to digest after that cell; -1: at the end
+    keep:       name → (step, file): pickle the value after the step, or at the end for ""
+    dump:       folder for a pickle of every digested value, for proofs
+    seed:       seed of the global random number generators
+    bind:       cell → (name, file): bind a pickled value to a name after that cell
+    secrets:    values that are masked in outputs
+    list_modules: emit the imported modules at the end
     scratch:    folder for temporary files, which the caller removes; None: that of the output
-    observe:    tell of every cell what it read, bound and changed
-    go_on:      run the cells after one that failed, too
-    limits:     what it is run by, and how much of time and memory it may take
-    schema:     what schema.json asks of the frames that steps leave; the run stops where one fails
-    profile:    steps whose frames are described for such a schema
-    evaluation: what the notebook's evaluation mark says, to be scored at the end
+    observe:    emit what every cell read, bound and changed
+    go_on:      run the cells after a failed one, too
+    limits:     its engine, and how much time and memory it may take
+    schema:     the contract of frames; a frame that violates it stops the run
+    profile:    steps whose frames are profiled, for a contract
+    evaluation: the evaluation mark of the notebook, scored at the end
     """
 
     run: str
@@ -94,13 +94,13 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 class CachedUnit(Struct, frozen=True, kw_only=True):
-    """What stands for a cell that need not run.
+    """The cached result of a cell that need not run.
 
     outputs: the cell's outputs, as nbformat has them
-    values:  name → what was seen of it, as `StepObserved` tells it
+    values:  name → description of its value, as in `StepObserved`
     saved:   seconds that the unit took when it ran
     last:    the unit ends with this cell
-    left_out: it was not asked for, and nothing that was needs it
+    left_out: the run does not need the unit
     """
 
     unit: str
@@ -114,7 +114,7 @@ class CachedUnit(Struct, frozen=True, kw_only=True):
 
 
 class Restore(Struct, frozen=True, kw_only=True):
-    """What has to be brought back before a cell runs.
+    """What must be restored before a cell runs.
 
     definitions: texts of imports, functions and classes to execute again
     entries:     stored values, as `probe.values.save_load` reads them
@@ -127,25 +127,25 @@ class Restore(Struct, frozen=True, kw_only=True):
 
 
 class Reuse(Protocol):
-    """Knows which cells of a run need not run, and records those that did."""
+    """Decides which cells of a run need not run, and records those that ran."""
 
-    folder: Path  # where an executor puts values that are to be stored
-    hidden: tuple[str, ...]  # texts that nothing which is kept may hold
+    folder: Path  # where an executor writes values before they are stored
+    hidden: tuple[str, ...]  # texts that no stored value may contain
 
-    def standing(self, cell: int, *, kernel: bool = True) -> CachedUnit | None:
-        """Return what stands for a cell, None where it is to run."""
+    def cached(self, cell: int, *, kernel: bool = True) -> CachedUnit | None:
+        """Return the cached result of a cell, None if it must run."""
         ...
 
     def because(self, cell: int) -> str:
-        """Return why a cell that is to run runs."""
+        """Return why a cell must run."""
         ...
 
     def restore(self, cell: int | None, *, names: Sequence[str] = ()) -> Restore:
-        """Return what has to be brought back before a cell runs, or for some names; "*": all."""
+        """Return what must be restored before a cell runs, or for some names; "*": all."""
         ...
 
     def saw(self, cell: int, seen: Mapping[str, Any]) -> None:
-        """Take in what a cell that ran did."""
+        """Note what a cell that ran did."""
         ...
 
     def ends(self, cell: int) -> bool:
@@ -161,7 +161,7 @@ class Reuse(Protocol):
         ...
 
     def kept(self, cell: int) -> tuple[str, ...]:
-        """Return those of them that are to be stored."""
+        """Return those of them that must be stored."""
         ...
 
     def record(self, cell: int, ended: Mapping[str, Any]) -> Event:
@@ -169,15 +169,11 @@ class Reuse(Protocol):
         ...
 
     def differs(self, cell: int, values: Mapping[str, Any]) -> tuple[str, ...] | None:
-        """Return the names that an audited unit made otherwise, None where it is not audited."""
+        """Return the names with other values than recorded, None if the unit is not audited."""
         ...
 
     def damaged(self, artifact: str) -> None:
         """Never use an artifact again."""
-        ...
-
-    def stood(self) -> Mapping[str, list[dict[str, Any]]]:
-        """Return step → the stored values of each step that stood as a whole."""
         ...
 
     def reset(self) -> None:
@@ -193,6 +189,6 @@ class Executor(Protocol):
 
         reuse: decides which cells need not run, and records those that did
 
-        Ends after the first CellFailed. Raises Unreachable where no kernel could be had.
+        Ends after the first CellFailed. Raises Unreachable if no kernel starts.
         """
         ...

@@ -1,4 +1,4 @@
-"""Keeps the store in order: how large it is, whether it is whole, and what can go."""
+"""Measures, verifies and prunes the store of artifacts."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,15 +11,15 @@ from mlops_nb.governance import retention
 from mlops_nb.storage.ports import MLFLOW_PLACE
 
 GIB = 1 << 30
-LIMIT = 20 * GIB  # bytes, where nothing else was set
+LIMIT = 20 * GIB  # bytes, by default
 LIMIT_NAME = "MLOPS_NB_STORE_LIMIT"  # in GiB
-GRACE = timedelta(hours=1)  # what a run in progress has put here is not in the journal yet
+GRACE = timedelta(hours=1)  # artifacts of a run in progress are not in the journal yet
 
 
 def limit(ctx: Context) -> int:
-    """Return how many bytes the store should hold at most.
+    """Return the bound of the store, bytes.
 
-    Raises Refused where the environment gives what is no size.
+    Raises Refused if the environment gives no valid size.
     """
     given = ctx.environment.get(LIMIT_NAME)
     if not given:
@@ -51,25 +51,25 @@ def verify(ctx: Context) -> dict[str, Any]:
         try:
             ctx.store.path(digest)
         except NotFound:
-            if ctx.store.holds(digest):  # else it was removed in the meantime
+            if ctx.store.holds(digest):  # it was not removed meanwhile
                 damaged.append(digest)
     return {"version": 1, "checked": checked, "damaged": damaged}
 
 
 def prune(ctx: Context, keep: timedelta) -> dict[str, int]:
-    """Remove what is not reachable any more; return what `store --prune --json` prints.
+    """Remove unreachable artifacts; return what `store --prune --json` prints.
 
-    keep: age up to which runs' models and steps' artifacts stay
+    keep: age up to which models and artifacts of runs stay
 
-    Raises Refused where the journal is empty and the store is not: it may be another one's.
+    Raises Refused if the journal is empty and the store is not: the journal may be a new one.
     """
     if not ctx.knows_anything and not any(True for _ in ctx.store.contents()):
         return {"version": 1, "removed": 0, "bytes": 0, "kept": 0}
-    with ctx.deciding():  # nobody releases or rolls back meanwhile
+    with ctx.deciding():  # no release or rollback meanwhile
         events = list(ctx.journal.read())
         if not events and any(True for _ in ctx.store.contents()):
             raise Refused(
-                "the journal knows of nothing, so it cannot tell what may go",
+                "the journal is empty, so no artifact can be known to be unused",
                 fix="set the journal that these artifacts were recorded in: MLOPS_NB_JOURNAL=…",
                 where=str(ctx.settings.folder / "store"),
             )
@@ -89,8 +89,8 @@ def prune(ctx: Context, keep: timedelta) -> dict[str, int]:
 def bounded(ctx: Context) -> dict[str, int]:
     """Remove artifacts until the store is under its bound; return what `prune` returns.
 
-    The oldest steps' artifacts go first, then what else is old; what a champion or a rollback
-    needs, what MLflow was not told of, and what is younger than the grace never goes.
+    The oldest artifacts of steps go first, then other old ones. What a champion or a rollback
+    needs, what is not synced to MLflow, and what is younger than the grace period stays.
     """
     contents = list(ctx.store.contents())
     over = sum(held for _, held, _ in contents) - limit(ctx)
@@ -111,6 +111,6 @@ def bounded(ctx: Context) -> dict[str, int]:
 
 
 def _unmirrored(ctx: Context, events: Iterable[Event]) -> set[str]:
-    """Return the artifacts that MLflow is still to be given."""
+    """Return the artifacts that are not synced to MLflow yet."""
     told = int(ctx.journal.place(MLFLOW_PLACE) or 0)
     return {e.artifact for e in events if isinstance(e, Registered) and e.id > told}

@@ -1,4 +1,4 @@
-"""Which artifacts must stay: told from the journal alone."""
+"""Decides from the journal which artifacts must stay."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -8,10 +8,10 @@ from mlops_nb.models import registry
 
 
 def reachable(events: Iterable[Event], now: datetime, keep: timedelta) -> set[str]:
-    """Return the artifacts that may still be asked for.
+    """Return the artifacts that may still be needed.
 
-    They are those of `champions`, and the models and step artifacts of what is younger than
-    `keep`. A run is as young as its last event.
+    They are those of `champions`, and the models and step artifacts of runs younger than `keep`.
+    A run is as old as its last event.
 
     >>> from datetime import UTC
     >>> kept = ModelKept(run="r", at="2026-01-01T00:00:00+00:00", variable="m", digest="d",
@@ -33,9 +33,9 @@ def reachable(events: Iterable[Event], now: datetime, keep: timedelta) -> set[st
 
 
 def champions(events: Iterable[Event]) -> set[str]:
-    """Return the artifacts of every champion, of what waits to be one, and of those before it.
+    """Return the artifacts of champions, of versions that wait for approval, and of earlier ones.
 
-    A rollback takes one release after the other back, so all that are on that stack count.
+    A rollback pops releases from a stack, so all versions on that stack count.
     """
     return {
         model.versions[version].artifact
@@ -46,7 +46,7 @@ def champions(events: Iterable[Event]) -> set[str]:
 
 
 def steps(events: Iterable[Event]) -> dict[str, datetime]:
-    """Return the artifacts that steps left, each with when one left it last."""
+    """Return the artifacts of steps, each with the last time that a step made it."""
     last: dict[str, datetime] = {}
     for event in events:
         for digest in _artifacts(event):

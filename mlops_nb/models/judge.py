@@ -98,14 +98,14 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
 
 
 def _refused(said: Sequence[Verdict], champion: int | None) -> str:
-    """Return which gates refuse a model and why, "" where none does."""
+    """Return which gates refuse a model and why, "" if none does."""
     refused = [f"gate {v.gate!r}: {v.because}" for v in said if not v.passed]
     kept = f"; version {champion} stays champion" if champion is not None else ""
     return "; ".join(refused) + kept if refused else ""
 
 
 def _nothing_to_release(policy: ReleasePolicy, run: Run, model: Model | None) -> str:
-    """Return why nothing comes of a run whose gates passed, "" where its model is released."""
+    """Return why a run whose gates passed releases nothing, "" if it releases its model."""
     if run.trigger == "backfill":
         return "gates passed; a run over the past releases nothing"
     if not policy.makes_model or run.model is None:
@@ -124,6 +124,6 @@ def _same(model: Model, champion: int, run: Run) -> bool:
 
 def _released_because(said: Sequence[Verdict], champion: int | None) -> str:
     if not said:
-        return "no gate stands against it"
+        return "it has no gates"
     against = f", champion was version {champion}" if champion is not None else ""
     return f"{len(said)} of {len(said)} gates passed{against}"

@@ -1,4 +1,4 @@
-"""Models, told from what happened: their versions, and which of them answers."""
+"""Models and their versions, folded from the events of the journal."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,14 +27,14 @@ class Model:
 
     name: str
     versions: dict[int, Version] = field(default_factory=dict)
-    releases: list[int] = field(default_factory=list)  # a stack: a rollback takes one off
+    releases: list[int] = field(default_factory=list)  # a stack: a rollback pops one
     job: str = ""
     waiting: dict[int, ApprovalAsked] = field(default_factory=dict)
-    moved: str = ""  # what MLflow calls champion, where somebody else moved it
+    moved: str = ""  # the champion in MLflow, if its alias was moved there
 
     @property
     def champion(self) -> int | None:
-        """The version that answers now."""
+        """The version that serves now."""
         return self.releases[-1] if self.releases else None
 
 

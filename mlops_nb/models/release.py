@@ -85,10 +85,9 @@ def approve(ctx: Context, name: str, version: int) -> Released:
 
 
 def rolled_back(model: Model, to: int | None = None, *, by: str = "") -> Released:
-    """Return the event that puts the version before the present one back, or the version `to`.
+    """Return the release of the version before the present one, or of the version `to`.
 
-    Raises NotFound for a version that does not exist, JobError where there is nothing to go
-    back to.
+    Raises NotFound for an unknown version, JobError if there is no earlier release.
     """
     if to is None:
         if len(model.releases) < 2:  # noqa: PLR2004
@@ -116,10 +115,10 @@ def rolled_back(model: Model, to: int | None = None, *, by: str = "") -> Release
 
 
 def approved(model: Model, version: int, *, by: str = "") -> Released:
-    """Return the event that releases a version that waits for a person.
+    """Return the release of a version that waits for approval.
 
-    Raises NotFound for a version that does not wait, JobError where the champion that it was
-    held against is another by now.
+    Raises NotFound for a version that does not wait, JobError if the champion that it was
+    compared with is no longer the champion.
     """
     asked = model.waiting.get(version)
     if asked is None:
@@ -133,9 +132,9 @@ def approved(model: Model, version: int, *, by: str = "") -> Released:
         raise NotFound(f"{model.name!r} has no version {version}", fix=f"the versions are {known}")
     if asked.champion != model.champion:
         raise JobError(
-            f"version {version} of {model.name!r} was held against version {asked.champion}, "
-            f"and version {model.champion} answers by now",
-            fix=f"judge it anew: mlops-nb trigger {model.job}",
+            f"version {version} of {model.name!r} was compared with version {asked.champion}, "
+            f"and version {model.champion} is the champion now",
+            fix=f"judge it again: mlops-nb trigger {model.job}",
         )
     return Released(
         run=asked.run,
@@ -149,7 +148,7 @@ def approved(model: Model, version: int, *, by: str = "") -> Released:
 
 
 def person() -> str:
-    """Return who is at the keyboard, "" where nobody can tell."""
+    """Return the name of the user, "" if it is not known."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container whose user has no name

@@ -1,4 +1,4 @@
-"""Whether what was recorded of a unit still stands, and in one sentence why, or why not."""
+"""Decides whether a recorded result is up to date, and says why in one sentence."""
 
 import hashlib
 import json
@@ -12,15 +12,15 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """How things stand when a unit is about to run.
+    """The state of everything that a unit may depend on, just before it runs.
 
     code:        a function of the names that were read → sha256 of the code behind the unit
     environment: digest of interpreter and packages
     parameters:  every parameter's value
     values:      name → digest of the value that it has now, where a unit made it
-    channels:    hidden channel → what tells who changed it last; "" where nobody did
-    generators:  random generator → digest of its state; "" where that is not known
-    file, folder, variable: path or name → what is wrong with it against its record, or ""
+    channels:    hidden channel → digest of its last change; "" if it was never changed
+    generators:  random generator → digest of its state; "" if that is not known
+    file, folder, variable: path or name → how it differs from its record, or ""
     at:          the time
     """
 
@@ -39,7 +39,7 @@ class Now:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Whether a unit stands. `record` is what stands for it."""
+    """Whether the result of a unit is up to date, and the record that holds it."""
 
     stands: bool
     because: str
@@ -47,24 +47,26 @@ class Answer:
 
 
 def judge(name: str, records: Sequence[Record], now: Now) -> Answer:
-    """Return whether a unit stands by one of its records, newest first."""
+    """Return whether one of the records of a unit, newest first, is up to date."""
     if not records:
-        return Answer(stands=False, because=f"`{name}` runs: it was never run here before")
+        return Answer(stands=False, because=f"`{name}` must run: it was never run here before")
     reasons: list[tuple[int, str]] = []
     for record in records:
         stage, why = objection(record, now)
         if not why:
             return Answer(
-                stands=True, because=f"`{name}` stands: {grounds(record, now)}", record=record
+                stands=True,
+                because=f"`{name}` is up to date: {grounds(record, now)}",
+                record=record,
             )
         reasons.append((stage, why))
-    furthest = max(stage for stage, _ in reasons)  # the record that is most like what is now
+    furthest = max(stage for stage, _ in reasons)  # the record that differs least
     why = next(text for stage, text in reasons if stage == furthest)
-    return Answer(stands=False, because=f"`{name}` runs: {why}")
+    return Answer(stands=False, because=f"`{name}` must run: {why}")
 
 
 def objection(record: Record, now: Now) -> tuple[int, str]:
-    """Return how far a record holds, and why it cannot stand for its unit now, "" where it can."""
+    """Return how far a record agrees, and why it is out of date, "" if it is not."""
     never = str(record["never"]) if record["never"] and not _is_snapshot(record, now) else ""
     checks: tuple[Callable[[], str], ...] = (
         lambda: _environment(record, now),
@@ -83,7 +85,7 @@ def objection(record: Record, now: Now) -> tuple[int, str]:
 def _environment(record: Record, now: Now) -> str:
     if record["environment"] == now.environment:
         return ""
-    return "the environment is another one (a package or the interpreter changed)"
+    return "the environment changed (a package or the interpreter)"
 
 
 def _parameters(record: Record, now: Now) -> str:
@@ -98,7 +100,7 @@ def _parameters(record: Record, now: Now) -> str:
 def _inputs(record: Record, now: Now) -> str:
     for name, digest in record["inputs"].items():
         if digest == "unknown":
-            return f"the content of its input `{name}` cannot be told"
+            return f"the content of its input `{name}` is not known"
         if now.values.get(name) != digest:
             return f"its input `{name}` is another value"
     for channel, token in record["channels"].items():
@@ -136,7 +138,7 @@ def _age(record: Record, now: Now) -> float:
 
 
 def grounds(record: Record, now: Now) -> str:
-    """Return what was checked and found unchanged."""
+    """Return in words what was checked and found unchanged."""
     if record["never"]:
         rows = next((v["schema"]["rows"] for v in record["values"].values() if "schema" in v), None)
         counted = "" if rows is None else f", {rows:,} rows"
@@ -156,7 +158,7 @@ def _ago(seconds: float) -> str:
 
 
 def token(record: Record) -> str:
-    """Return what tells one way of changing a channel from another."""
+    """Return a digest that differs if a channel was changed in another way."""
     parts = [record[k] for k in ("code", "parameters", "inputs", "channels", "generators")]
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

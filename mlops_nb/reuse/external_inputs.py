@@ -1,4 +1,4 @@
-"""What a notebook reads outside its kernel: files, folders, variables; and whether it changed."""
+"""Files, folders and variables that a notebook reads, and whether they have changed."""
 
 import hashlib
 import os
@@ -18,19 +18,19 @@ TICK = 2_000_000_000  # ns: the coarsest clock of a file system
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The world as the cells of one notebook see it.
+    """Everything outside the kernel that the cells of one notebook can read.
 
-    root:      the folder that their paths start from
-    variables: the environment variables that they see
+    root:      the folder that relative paths start from
+    variables: the environment variables of the kernel
     """
 
     root: Path
     variables: Mapping[str, str]
 
-    # what is written down
+    # recording
 
-    def told_files(self, paths: Iterable[str]) -> dict[str, Any]:
-        """Return path → what tells later whether the file is still the same."""
+    def file_stamps(self, paths: Iterable[str]) -> dict[str, Any]:
+        """Return path → size, time and digest of the file."""
         found: dict[str, Any] = {}
         for path in sorted(paths):
             name = os.path.relpath(path, self.root)
@@ -47,18 +47,18 @@ class Outside:
                 found[name] = {"absent": True}
         return found
 
-    def told_folders(self, paths: Iterable[str]) -> dict[str, str]:
+    def folder_stamps(self, paths: Iterable[str]) -> dict[str, str]:
         """Return path → a digest of the names in the folder."""
         return {os.path.relpath(p, self.root): _listing(Path(p)) for p in sorted(paths)}
 
-    def told_variables(self, names: Iterable[str]) -> dict[str, str]:
+    def variable_stamps(self, names: Iterable[str]) -> dict[str, str]:
         """Return name → a digest of the variable's value."""
         return {n: _variable_digest(n, self.variables.get(n)) for n in sorted(names)}
 
-    # what is held against it later: what is wrong, or ""
+    # comparing: return what changed, or ""
 
     def file(self, path: str, told: Mapping[str, Any]) -> str:
-        """Say what became of a file."""
+        """Say how a file changed since it was recorded."""
         where = self.root / path
         if told.get("absent"):
             return f"file {path!r} is there now" if where.exists() else ""
@@ -68,18 +68,18 @@ class Outside:
             return f"file {path!r} is gone"
         same = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino] == told["stat"]
         if same and stat.st_ctime_ns < told["at"] - TICK:
-            return ""  # it was not so fresh that it could have changed within one tick
+            return ""  # old enough that a change would have another time
         if stat.st_size == told["stat"][0] and files.sha256(where) == told["sha256"]:
             return ""
         return f"file {path!r} changed"
 
     def folder(self, path: str, listing: str) -> str:
-        """Say what became of a folder's list of names."""
+        """Say how the names in a folder changed."""
         same = _listing(self.root / path) == listing
         return "" if same else f"folder {path!r} has other files"
 
     def variable(self, name: str, digest: str) -> str:
-        """Say what became of an environment variable."""
+        """Say whether an environment variable changed."""
         same = _variable_digest(name, self.variables.get(name)) == digest
         return "" if same else f"environment variable {name} changed"
 
@@ -96,7 +96,7 @@ def _listing(folder: Path) -> str:
 
 
 def _variable_digest(name: str, value: str | None) -> str:
-    """Return a digest of an environment variable; of what looks secret, only whether it is set."""
+    """Return a digest of a variable; for a name that looks secret, only whether it is set."""
     if value is None:
         return ""
     if SECRET.search(name):

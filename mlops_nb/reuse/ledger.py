@@ -1,4 +1,4 @@
-"""Decides, unit by unit, what of a notebook's run stands by earlier ones, and records what ran."""
+"""Decides, unit by unit, what a run of a notebook reuses, and records what ran."""
 
 import hashlib
 import json
@@ -25,17 +25,17 @@ from mlops_nb.reuse.units import Unit
 from mlops_nb.storage.ports import Store
 
 WORD = re.compile(r"[A-Za-z_]\w*")
-SHORTEST = 6  # a secret of fewer characters would be found in anything
-MOST_RECORDS = 12  # of one unit that are looked at
+SHORTEST = 6  # characters: a shorter secret would match too much
+MOST_RECORDS = 12  # records of one unit that are checked
 
 
 @dataclass(kw_only=True)
 class Ledger:
-    """One run's view of what was recorded; see `engine.task.Reuse`.
+    """The records that one run may reuse, and makes; it implements `engine.task.Reuse`.
 
-    notebook:    what its records are filed under
-    records:     unit → what was recorded of it, newest first
-    folder:      where an executor puts values that are to be stored
+    notebook:    the name that the records are stored under
+    records:     unit → its records, newest first
+    folder:      where an executor writes values before they are stored
     environment: digest of the interpreter and its packages
     variables:   the environment variables that cells see
     parameters:  every parameter's value
@@ -68,7 +68,7 @@ class Ledger:
         self.reset()
 
     def _needed(self) -> set[int]:
-        """First cells of the units that a run is about: all, or those behind what was asked for."""
+        """Return the first cell of each unit that the run needs: all, or those of some steps."""
         asked = self.rules.steps or (self.rules.only,)
         if asked == ("",):
             return {unit.cells[0] for unit in self.units}
@@ -85,7 +85,7 @@ class Ledger:
         return {unit.cells[0] for unit in self.units if unit.cells[0] in found}
 
     def reset(self) -> None:
-        """Start over: a kernel is new."""
+        """Start over with a new kernel."""
         self.state = State()
         self.answers: dict[str, decide.Answer] = {}
         self.seen: dict[str, list[Mapping[str, Any]]] = {}
@@ -94,10 +94,10 @@ class Ledger:
 
     # deciding
 
-    def standing(self, cell: int, *, kernel: bool = True) -> CachedUnit | None:
-        """Return what stands for a cell's unit, None where the cell is to run.
+    def cached(self, cell: int, *, kernel: bool = True) -> CachedUnit | None:
+        """Return the cached result of a cell's unit, None if the cell must run.
 
-        kernel: other cells run in one, so that what cannot be brought back has to run, too
+        kernel: other cells run in a kernel, so that values must be restored into it
         """
         unit = self.of_cell.get(cell)
         if unit is None:
@@ -131,7 +131,7 @@ class Ledger:
         )
 
     def because(self, cell: int) -> str:
-        """Return why a cell's unit runs."""
+        """Return why the unit of a cell must run."""
         unit = self.of_cell.get(cell)
         return self.answers[unit.name].because if unit and unit.name in self.answers else ""
 
@@ -139,18 +139,18 @@ class Ledger:
         records = [r for r in self.records.get(unit.name, ()) if self._whole(r)]
         forced = self._forced(unit, known=bool(records))
         if forced:
-            return decide.Answer(stands=False, because=f"`{unit.name}` runs: {forced}")
+            return decide.Answer(stands=False, because=f"`{unit.name}` must run: {forced}")
         answer = decide.judge(unit.name, records[:MOST_RECORDS], self._now(unit))
         if not answer.stands:
             return answer
         if self.rules.proof and not answer.record["external"]:
-            because = f"`{unit.name}` runs: it loads nothing from outside"
+            because = f"`{unit.name}` must run: it loads nothing from outside"
             return decide.Answer(stands=False, because=because)
         if kernel and (why := _cannot_come_back(answer.record)):
-            return decide.Answer(stands=False, because=f"`{unit.name}` runs: {why}")
+            return decide.Answer(stands=False, because=f"`{unit.name}` must run: {why}")
         if unit.step and self.rules.audit and self.chance() < self.rules.audit:
             self.audited[unit.name] = answer.record
-            because = f"`{unit.name}` runs to check its reuse: it would have stood"
+            because = f"`{unit.name}` runs to check its reuse: it is up to date"
             return decide.Answer(stands=False, because=because)
         return answer
 
@@ -192,7 +192,7 @@ class Ledger:
             snapshots=self.rules.snapshots,
         )
 
-    # taking in what stands
+    # restoring
 
     def _take_in(self, unit: Unit, record: decide.Record, *, restored: bool) -> None:
         state = self.state
@@ -218,9 +218,9 @@ class Ledger:
                     state.defined.pop(name, None)
 
     def restore(self, cell: int | None, *, names: Sequence[str] = ()) -> Restore:
-        """Return what has to be brought back before a cell runs, or for some names.
+        """Return what must be restored before a cell runs, or for some names.
 
-        Only what its text, or that of any set-up, could name is brought back.
+        Only values that its text, or that of a set-up cell, can name are restored.
         """
         state = self.state
         wanted = {*state.pending, *state.defined} if "*" in names else set(names)
@@ -241,7 +241,7 @@ class Ledger:
             _, artifact = state.pending.pop(name)
             entry = groups.setdefault(artifact["sha256"], {**artifact, "pick": []})
             entry["pick"].append(name)
-        if groups:  # values may be of classes that only their names tell
+        if groups:  # values may need classes that the notebook defines
             defined = list(dict.fromkeys(state.defined.values()))
         for name in [n for n, t in state.defined.items() if t in defined]:
             state.defined.pop(name)
@@ -256,7 +256,7 @@ class Ledger:
         return {**artifact, "file": str(self.store.path(artifact["sha256"]))}
 
     def stood(self) -> dict[str, list[dict[str, Any]]]:
-        """Return step → the stored values of each step of which every unit stood."""
+        """Return step → the stored values of each step that was reused as a whole."""
         found: dict[str, list[dict[str, Any]]] = {}
         for unit in self.units:
             answer = self.answers.get(unit.name)
@@ -272,7 +272,7 @@ class Ledger:
         return {step: entries for step, entries in found.items() if step not in ran}
 
     def damaged(self, artifact: str) -> None:
-        """Never use an artifact again; without one, let nothing stand."""
+        """Never use an artifact again; without one, reuse nothing."""
         self.banned.add(artifact)
         if not artifact:
             self.rules = replace(self.rules, fresh=True, within="")
@@ -287,7 +287,7 @@ class Ledger:
     # recording what ran
 
     def saw(self, cell: int, seen: Mapping[str, Any]) -> None:
-        """Take in what a cell that ran did."""
+        """Note what a cell that ran did."""
         unit = self.of_cell.get(cell)
         self.modules |= set(seen.get("modules", ()))
         for name in (*seen.get("writes", ()), *seen.get("deletes", ())):
@@ -319,7 +319,7 @@ class Ledger:
         )
 
     def kept(self, cell: int) -> tuple[str, ...]:
-        """Return which of those are to be stored: not what imports and definitions bind again."""
+        """Return those that must be stored: not what imports and definitions bind again."""
         unit = self.of_cell[cell]
         bound: set[str] = set()
         for index in unit.cells:
@@ -362,7 +362,7 @@ class Ledger:
         )
 
     def differs(self, cell: int, values: Mapping[str, Any]) -> tuple[str, ...] | None:
-        """Return the names that an audited unit made otherwise, None where it is not audited."""
+        """Return the names with other values than recorded, None if the unit is not audited."""
         record = self.audited.get(self.of_cell[cell].name)
         if record is None:
             return None
@@ -382,5 +382,5 @@ def _cannot_come_back(record: decide.Record) -> str:
     if record["unstored"]:
         return f"`{record['unstored'][0]}` could not be kept"
     if record["changed"]:
-        return f"it sets {record['changed'][0]}, which what follows may need"
+        return f"it sets {record['changed'][0]}, which later cells may need"
     return ""

@@ -1,4 +1,4 @@
-"""What is recorded of a unit that ran: all that must be the same for it to stand later."""
+"""Makes the record of a unit that ran: everything its result depends on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from mlops_nb.reuse.units import Unit
 from mlops_nb.storage.ports import Store
 
 Seen = Mapping[str, Any]
-# channel → the word without which nobody but a library at its import can have changed it
+# channel → a word: without it in the text, only the import of a library changed the channel
 TOLD_BY = (("warnings", "warning"), ("env:", "env"), ("sys.path", "path"))
 
 
@@ -65,15 +65,15 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
 
 
 def _outside(inputs: Inputs, seen: Sequence[Seen]) -> dict[str, Any]:
-    """Return what was read and written outside the kernel, with what tells it has changed."""
+    """Return the files, folders and variables that were used, with their stamps."""
     written, outside = _all(seen, "files_written"), inputs.outside
     variables = {c[4:] for c in _all(seen, "channels_read") if c.startswith("env:")} - {"*"}
     return {
-        "files": outside.told_files(_all(seen, "files_read") - written),
-        "modules": outside.told_files(_all(seen, "modules") | inputs.modules),
-        "written": outside.told_files(written),
-        "folders": outside.told_folders(_all(seen, "listed")),
-        "variables": outside.told_variables(variables),
+        "files": outside.file_stamps(_all(seen, "files_read") - written),
+        "modules": outside.file_stamps(_all(seen, "modules") | inputs.modules),
+        "written": outside.file_stamps(written),
+        "folders": outside.folder_stamps(_all(seen, "listed")),
+        "variables": outside.variable_stamps(variables),
     }
 
 
@@ -82,7 +82,7 @@ def _all(seen: Iterable[Seen], key: str) -> set[str]:
 
 
 def _first_reads(seen: Iterable[Seen]) -> set[str]:
-    """Names that a unit reads from before it: what it bound itself by then is no input."""
+    """Return the names that a unit reads before it binds them itself."""
     reads: set[str] = set()
     bound: set[str] = set()
     for cell in seen:
@@ -98,7 +98,7 @@ def _read_elsewhere(inputs: Inputs, unit: Unit) -> set[str]:
 def _generators(
     inputs: Inputs, seen: Iterable[Seen], after: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """Each generator that the unit set or drew from → (its state before, and after)."""
+    """Return generator → its state before and after, if the unit set it or drew from it."""
     changed = sorted(c for c in _all(seen, "channels_changed") if c.startswith("rng:"))
     return {c: (inputs.generators.get(c, ""), after.get(c, "")) for c in changed}
 
@@ -112,7 +112,7 @@ def _reads_first(channel: str, seen: Iterable[Seen]) -> bool:
 
 
 def _changed(inputs: Inputs, seen: Iterable[Seen]) -> list[str]:
-    """Settings that the unit changed, but for those that a library changes when it is imported."""
+    """Return the settings that the unit changed, without those that imports change."""
     text = " ".join(cell.source for cell in inputs.source.notebook.cells).lower()
     found = {c for c in _all(seen, "channels_changed") if not c.startswith(UNTRACKED)}
     by_import = {
@@ -131,7 +131,7 @@ def _channels(inputs: Inputs, seen: Iterable[Seen]) -> dict[str, str]:
 def _never(
     inputs: Inputs, unit: Unit, seen: Sequence[Seen], record: Mapping[str, Any]
 ) -> tuple[str, bool]:
-    """Return why a unit must not stand, and whether a snapshot may stand for it all the same."""
+    """Return why a unit is never reused, and whether a snapshot of it may be."""
     outside = [what for s in seen for what in s.get("outside", ())]
     if why := _unsafe(inputs, unit, seen, record):
         return why, False
@@ -147,8 +147,8 @@ def _unsafe(inputs: Inputs, unit: Unit, seen: Sequence[Seen], record: Mapping[st
     )
     cells = [i for i in unit.cells if inputs.source.notebook.cells[i].source.strip()]
     found = {
-        "not all of it could be watched": len(seen) != len(cells),
-        f"the content of `{(unknown or [''])[0]}` cannot be told": bool(unknown),
+        "not all of it could be observed": len(seen) != len(cells),
+        f"the content of `{(unknown or [''])[0]}` is not known": bool(unknown),
         "it reads environment variables by computed names": "env:*" in _all(seen, "channels_read"),
         "it reads what was typed, or stored, elsewhere": any(
             c.startswith(("In[", "store:")) for c in _all(seen, "channels_read")

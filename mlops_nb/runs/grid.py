@@ -1,4 +1,4 @@
-"""The points of a sweep: every combination of the values that some parameters are to have."""
+"""The points of a sweep: every combination of the values of some parameters."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +13,9 @@ EXAMPLE = "give a parameter and its values: -g depth=2,4,8"
 
 
 def read(texts: Iterable[str]) -> dict[str, tuple[Word, ...]]:
-    """Return the grid that `NAME=V1,V2,...` texts tell, its values as they were typed.
+    """Parse `NAME=V1,V2,...` texts into a grid, whose values stay texts.
 
-    Raises ParameterError for a text of another form, and for a name that is given twice.
+    Raises ParameterError for a text of another form and for a name given twice.
 
     >>> read(["depth=2,4", "kind=gini"])
     {'depth': ('2', '4'), 'kind': ('gini',)}
@@ -34,12 +34,12 @@ def read(texts: Iterable[str]) -> dict[str, tuple[Word, ...]]:
 def checked(
     grid: Grid, fixed: Mapping[str, Value], known: Iterable[Parameter], where: str
 ) -> dict[str, tuple[Value, ...]]:
-    """Return a grid whose values fit their parameters, typed as those of `-p` are.
+    """Check a grid against the parameters and return it with typed values, as for `-p`.
 
     fixed: the parameters that have one value at every point
 
     Raises ParameterError for a grid without points, a name that is not known or fixed as well, a
-    value of another type, and one that is there twice.
+    value of another type, and a value given twice.
 
     >>> checked({"rate": [1, 0.5]}, {}, parameters.parameters("rate = 0.1"), "a.ipynb")
     {'rate': (1, 0.5)}
@@ -82,7 +82,7 @@ def points(grid: Grid) -> tuple[dict[str, Value], ...]:
 
 
 def shared(pipeline: Pipeline, names: Iterable[str]) -> tuple[str, ...]:
-    """Return the steps that come out the same whatever values some parameters have."""
+    """Return the steps whose results do not depend on some parameters."""
     swept = set(names)
     touched: set[int] = set()
     for step in pipeline.steps:

@@ -1,4 +1,4 @@
-"""Folds of the journal: what runs, jobs and models are, told from what happened."""
+"""Runs, folded from the events of the journal."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ from mlops_nb.notebook.model import Value
 from mlops_nb.storage.ports import Journal
 
 OPEN = {"queued", "running"}
-# what tells how far runs have come; the rest tells of their cells and steps
+# the events of whole runs; the other events are about cells and steps
 COURSE = (
     RunQueued,
     RunClaimed,
@@ -62,7 +62,7 @@ AS_RUN = {
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One run, as far as it is known."""
+    """One run, as far as the journal knows it."""
 
     id: str
     job: str = ""
@@ -100,10 +100,10 @@ class Run:
     mlflow_run: str | None = None
     logged_run: str = ""
     process: tuple[int, str] = (0, "")
-    claimed: bool = False  # a process of the scheduler's took it
-    lost: bool = False  # that process is gone: what it says later is void
+    claimed: bool = False  # a process has claimed it
+    lost: bool = False  # its process is gone; later events of it are ignored
     judged: bool = False
-    exit_status: int | None = None  # its last word
+    exit_status: int | None = None  # of its process, once that is done
     data: list[DataChecked] = field(default_factory=list)
     sweep: str = ""
     shared: bool = False
@@ -119,7 +119,7 @@ def runs(events: Iterable[Event]) -> dict[str, Run]:
 
 
 def take(found: dict[str, Run], event: Event) -> None:
-    """Take one more event into what is known of runs."""
+    """Fold one more event into the runs."""
     if event.run:
         run = found.setdefault(event.run, Run(id=event.run, job=event.job))
         run.last_event = event.id
@@ -256,22 +256,22 @@ def read_run(journal: Journal, run: str) -> Run:
 
 
 def at_work(run: Run) -> bool:
-    """Say whether a process took a run and has not said its last word."""
+    """Say whether a process has claimed a run and is not done with it."""
     return run.claimed and run.exit_status is None and not run.lost
 
 
 def is_open(run: Run) -> bool:
-    """Say whether a run of a job waits for its process, or is at work."""
+    """Say whether a run is queued, running, or not done with its verdict."""
     return run.status in {"queued", "running"} or at_work(run)
 
 
 def takes_turns(run: Run) -> bool:
-    """Say whether a run waits for others of its job: a backfill's and a promotion's do not."""
+    """Say whether a run waits for other runs of its job; backfills and promotions do not."""
     return run.trigger not in {"promote", "backfill"}
 
 
 def superseded(run: Run, runs: Mapping[str, Run]) -> bool:
-    """Say whether a run is no longer the current try of what it is for."""
+    """Say whether a run is lost or a later try has replaced it."""
     return run.lost or any(
         other.first == run.first and other.attempt > run.attempt for other in runs.values()
     )

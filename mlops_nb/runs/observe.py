@@ -1,4 +1,4 @@
-"""Looks at a notebook without making anything of it: what it really does, and what would not do."""
+"""Observes a notebook in a fresh kernel, and checks it for promotion."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from mlops_nb.notebook.model import Source, Warned
 
 
 def observed(ctx: Context, source: Source) -> Source:
-    """Run every cell of a notebook in a fresh kernel, past errors too; return what it is."""
+    """Run every cell of a notebook in a fresh kernel, past errors; return the observed notebook."""
     ctx.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
     scratch = ctx.scratch("observe")
     try:
@@ -34,7 +34,7 @@ def observed(ctx: Context, source: Source) -> Source:
 
 
 def check(ctx: Context, source: Source) -> list[Warned]:
-    """Return everything that would stop a promotion of a notebook, each with its mend."""
+    """Return everything that would stop a promotion of a notebook, each with its fix."""
     python = ctx.environments.interpreter(source.notebook.kernel)
     look = ctx.environments.look(python)
     variable = next(iter(source.pipeline.model), None)
@@ -44,9 +44,9 @@ def check(ctx: Context, source: Source) -> list[Warned]:
 
 
 def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, list[Warned]]:
-    """Run every cell, past errors too; return the notebook as it really works, and what failed.
+    """Run every cell, past errors; return the notebook with its observed dataflow, and failures.
 
-    Raises Unreachable where no kernel could be had.
+    Raises Unreachable if no kernel starts.
     """
     seen: dict[int, Mapping[str, Any]] = {}
     failed = []

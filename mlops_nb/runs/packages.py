@@ -1,4 +1,4 @@
-"""What was installed for the interpreter of a run, noted beside the run."""
+"""The packages that were installed for the interpreter of a run, stored beside the run."""
 
 import json
 import os
@@ -13,25 +13,25 @@ PACKAGES = "packages.json"
 
 
 def packages_of(ctx: Context, run: str) -> Mapping[str, str] | None:
-    """Return the packages that were noted of a run, None where they were not."""
+    """Return the packages stored for a run, None if there are none."""
     path = ctx.settings.folder / "runs" / run / PACKAGES
     if not path.is_file():
         return None
     try:
         found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["packages"]
     except (ValueError, LookupError, TypeError):
-        return None  # half a file, or another's
+        return None  # a damaged file
     return found
 
 
 def note(ctx: Context, run: str, python: str) -> None:
-    """Keep what is installed for an interpreter beside a run."""
+    """Store the packages of an interpreter beside a run."""
     found = {"version": 1, "python": python, "packages": packages(python)}
     files.write_text(ctx.run_folder(run) / PACKAGES, json.dumps(found, indent=1) + "\n")
 
 
 def packages(python: str) -> dict[str, str]:
-    """Return what is installed for an interpreter, name → version, told from folder names."""
+    """Return the installed packages of an interpreter, name → version, read from folder names."""
     found = (_package(name) for place in _places(python) for name in sorted(os.listdir(place)))
     return dict(sorted(pair for pair in found if pair))
 

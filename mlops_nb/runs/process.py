@@ -1,4 +1,4 @@
-"""Processes as the journal names them: a number, and the host and start time that tell it apart."""
+"""Identifies processes across reboots and hosts: a pid, and a host with a start time."""
 
 import contextlib
 import os
@@ -13,31 +13,31 @@ LOOK_EVERY = 0.02  # s: how soon the end of a process is seen
 
 
 def mine() -> Process:
-    """Return what tells this process from any other: its id, and host and start time."""
+    """Return the identity of this process: its pid, and its host and start time."""
     return os.getpid(), f"{socket.gethostname()} {_started(os.getpid())}"
 
 
 def is_here(process: Process) -> bool:
-    """Say whether a process is, or was, one of this machine."""
+    """Say whether a process belongs to this machine."""
     return process[1].startswith(f"{socket.gethostname()} ")
 
 
 def lives(process: Process) -> bool:
-    """Say whether a process of this machine goes on: this very one, not another of its number."""
+    """Say whether a process of this machine is alive, and not another with the same pid."""
     pid, mark = process
     since = mark.partition(" ")[2]
     return since == (_started(pid) if " " in since else _created(pid))
 
 
 def is_gone(process: Process) -> bool:
-    """Say whether a process was one of this machine and is no more; others cannot be told of."""
+    """Say whether a process of this machine has ended; of other machines nothing is known."""
     return is_here(process) and not lives(process)
 
 
 def has_gone(process: Process, within: float) -> bool:
-    """Wait until a process is no more, for so many seconds at most; return whether it is gone.
+    """Wait until a process has ended, for some seconds at most; return whether it has.
 
-    Its pipes may be closed a while before: whoever reads them hears of its end too soon.
+    Its pipes may close a while before, so that a reader of them notices its end too soon.
     """
     latest = time.monotonic() + within
     while is_here(process) and lives(process):
@@ -48,28 +48,28 @@ def has_gone(process: Process, within: float) -> bool:
 
 
 def end(process: Process, how: signal.Signals = signal.SIGTERM) -> bool:
-    """Ask a process to end; return whether it was there to be asked."""
+    """Send a signal to a process; return whether it was alive."""
     import psutil
 
     try:
         found = psutil.Process(process[0])
         if not lives(process):
             return False
-        found.send_signal(how)  # which looks once more whether it is the same process
+        found.send_signal(how)  # psutil checks once more that it is the same process
     except psutil.Error:
         return False
     return True
 
 
 def _started(pid: int) -> str:
-    """Return when a process started, "" where there is none."""
-    if os.path.exists("/proc/self/stat"):  # Linux tells it in no time, and exactly
+    """Return when a process started, "" if there is none."""
+    if os.path.exists("/proc/self/stat"):  # on Linux this is exact and fast
         return _clock_ticks(pid)
     return _created(pid)
 
 
 def _created(pid: int) -> str:
-    """Return when a process started, s since 1970, as earlier versions wrote it down everywhere."""
+    """Return when a process started, s since 1970: the form that earlier versions stored."""
     import psutil
 
     with contextlib.suppress(psutil.Error):
@@ -80,7 +80,7 @@ def _created(pid: int) -> str:
 
 
 def _clock_ticks(pid: int) -> str:
-    """Return since which tick of the clock a process has been there, in which boot of the machine.
+    """Return the boot id of the machine and the clock tick at which a process started.
 
     The fields are those of proc(5); the second, a name in brackets, may hold anything.
     """

@@ -15,10 +15,10 @@ def reap(
 ) -> list[str]:
     """Record the end of runs whose process is gone, and return their ids.
 
-    runs:   what is known of runs; read where it is not given
-    silent: runs that have not been heard of for too long, each with what to say of it
+    runs:   the known runs; None: read them from the journal
+    silent: id of a run without a heartbeat → the error to record
 
-    A scheduled run that was judged was done: it has only not said its last word.
+    A run that was judged already is recorded as done.
     """
     if not ctx.knows_anything:
         return []
@@ -27,7 +27,7 @@ def reap(
     dead = [run for run in known.values() if run.id in said or _is_dead(run)]
     if not dead:
         return []
-    with ctx.deciding():  # nobody judges meanwhile
+    with ctx.deciding():  # no run is judged meanwhile
         for run in dead:
             _end(ctx, read_run(ctx.journal, run.id), said.get(run.id, ""))
     return [run.id for run in dead]
@@ -51,5 +51,5 @@ def _end(ctx: Context, run: Run, said: str) -> None:
 
 
 def done(run: Run) -> RunDone:
-    """Return the last word of a run's process."""
+    """Return the event that ends the process of a run."""
     return RunDone(run=run.id, job=run.job, exit_status=0 if run.status in FINE else 1)

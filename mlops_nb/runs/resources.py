@@ -1,4 +1,4 @@
-"""What a machine has for sweeps: cores, GPUs, and pools by their names."""
+"""The resources of a machine for sweeps: cores, GPUs, and pools by name."""
 
 import os
 import shutil
@@ -11,8 +11,8 @@ from mlops_nb.errors import Refused
 from mlops_nb.runs import sweep_history
 
 POOLS = "mlops_nb.runs.pools"
-OURS = ("MLOPS_NB_", "MLFLOW_TRACKING_URI")  # what settings come from
-ANSWER_WITHIN = 20.0  # s: a driver that hangs is as good as none
+OURS = ("MLOPS_NB_", "MLFLOW_TRACKING_URI")  # prefixes of variables that set settings
+ANSWER_WITHIN = 20.0  # s: a driver that hangs counts as missing
 
 
 def cores() -> int:
@@ -23,7 +23,7 @@ def cores() -> int:
 
 
 def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the GPUs there are for the caller: those that are visible, or else all."""
+    """Return the visible GPUs, or all if CUDA_VISIBLE_DEVICES is not set."""
     if sweep_history.GPUS in environment:
         return sweep_history.visible(environment[sweep_history.GPUS])
     tool = shutil.which("nvidia-smi", path=environment.get("PATH"))
@@ -39,9 +39,9 @@ def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def pool(name: str) -> Callable[[int], Executor]:
-    """Return what makes a pool of so many workers: a file of `pools/`, or an installed one.
+    """Return the function that makes a pool of some number of workers, by its name.
 
-    Raises Refused where there is none of that name.
+    Raises Refused if there is none of that name.
     """
     found: Callable[[int], Executor] | None = plugins.find(POOLS, name, "pool")
     if found is not None:

@@ -27,10 +27,11 @@ from mlops_nb.runs.history import read_run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What a run is to a sweep, which looks after the mirrors and the store itself.
+    """The part that a run has in a sweep.
 
-    shared:      it is no point, but makes what the points share
-    environment: what a kernel's environment has besides
+    sweep:       id of the sweep, "" for a run of its own
+    shared:      the run executes the steps that all points share
+    environment: variables that the kernel gets in addition
     """
 
     sweep: str = ""
@@ -41,10 +42,8 @@ class Part:
 ALONE = Part()
 UNLIMITED = Limits()
 REUSE = Rules()
-ONLY_IMPORTS = re.compile(
-    r"\s*import (?!.*mlflow as )[\w, ]+"
-)  # and gives none of them another name
-LONGEST_PAUSE = 60.0  # s between one try and the next
+ONLY_IMPORTS = re.compile(r"\s*import (?!.*mlflow as )[\w, ]+")  # no `import mlflow as m`
+LONGEST_PAUSE = 60.0  # s between two tries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +179,7 @@ def _choose_executor(ctx: Context, source: Source, ledger: Ledger) -> Executor:
     rules = ledger.rules
     if not (rules.fresh or rules.only or rules.steps or rules.start or rules.audit):
         try:
-            if replay.stands():
+            if replay.reuses():
                 return replay
         except NotFound:  # outputs that are gone or damaged: they are made again
             ledger.reset()
@@ -199,9 +198,9 @@ def ledger_of(  # noqa: PLR0913  what decides about reuse
     notebook: str = "",
     environment: Mapping[str, str] = ALONE.environment,
 ) -> Ledger:
-    """Return what is known of a notebook's earlier runs, ready to decide about the next one.
+    """Return the ledger that decides what the next run of a notebook may reuse.
 
-    environment: what the kernel's environment has besides
+    environment: variables that the kernel gets in addition
     """
     return Ledger(
         source=source,
@@ -222,7 +221,7 @@ def ledger_of(  # noqa: PLR0913  what decides about reuse
 def why(ctx: Context, source: Source, step: str) -> dict[str, Any]:
     """Return whether a step would run now, and why, as `why --json` prints it.
 
-    Raises NotFound where there is no such step.
+    Raises NotFound if there is no such step.
     """
     _refuse_unknown(source, step)
     python = ctx.environments.interpreter(source.notebook.kernel)
@@ -230,29 +229,31 @@ def why(ctx: Context, source: Source, step: str) -> dict[str, Any]:
     ledger = ledger_of(ctx, source, values, rules=Rules(), scratch=Path(), python=python)
     runs_before: list[str] = []
     for unit in ledger.units:
-        standing = ledger.standing(unit.cells[0], kernel=False)
+        cached = ledger.cached(unit.cells[0], kernel=False)
         if unit.step == step:
             because = ledger.because(unit.cells[0])
             makers = {e.source for e in source.pipeline.edges if e.target == step}
             above = [s for s in runs_before if s in makers]
-            if standing is None and above and "its input" in because:
-                because = f"`{step}` may run: its input comes from `{above[0]}`, which runs"
+            if cached is None and above and "its input" in because:
+                because = (
+                    f"`{step}` may have to run: its input comes from `{above[0]}`, which must run"
+                )
             return {
                 "version": 1,
                 "notebook": source.path.name,
                 "step": step,
-                "stands": standing is not None,
+                "stands": cached is not None,
                 "because": because,
             }
-        if standing is None:
+        if cached is None:
             runs_before.append(unit.step)
     raise NotFound(f"step {step!r} computes nothing", fix="give one that does")
 
 
 def records_of(ctx: Context, notebook: str) -> dict[str, list[Mapping[str, Any]]]:
-    """Return what is recorded of a notebook's units, newest first; the journal is the source.
+    """Return the records of a notebook's units, newest first, from the journal.
 
-    What was read of it before is kept beside it, so that a long journal is not read every time.
+    A cache beside the journal keeps what was read before, so that a long journal is read once.
     """
     if not ctx.knows_anything:
         return {}
@@ -264,7 +265,7 @@ def records_of(ctx: Context, notebook: str) -> dict[str, list[Mapping[str, Any]]
         try:
             known = json.loads(cache.read_text(encoding="utf-8"))
         except ValueError:
-            cache.unlink()  # half a file of an older version: it is made anew
+            cache.unlink()  # a damaged file: build it again
     records, after = known["records"], known["after"]
     for event in ctx.journal.read(after=known["after"], kinds=(StepRecorded,)):
         after = max(after, event.id)
@@ -278,7 +279,7 @@ def records_of(ctx: Context, notebook: str) -> dict[str, list[Mapping[str, Any]]
 
 
 def records_behind(ctx: Context, done: history.Run) -> dict[str, Mapping[str, Any]]:
-    """Return what stands behind each unit of a run: recorded by it, or by the run it stood by."""
+    """Return the record of each unit of a run: its own, or that of the run it reused."""
     events = list(ctx.journal.read(run=done.id))
     found = {e.unit: e.record for e in events if isinstance(e, StepRecorded)}
     left = {e.step: e.values for e in events if isinstance(e, StepObserved)}
@@ -292,7 +293,7 @@ def records_behind(ctx: Context, done: history.Run) -> dict[str, Mapping[str, An
 
 
 def checked_output(here: Path, output: str | Path | None, source: Path) -> Path | None:
-    """Return where an executed notebook is to go. Raises where it cannot be written there."""
+    """Return the path of an executed notebook. Raises Refused or NotFound if it is unusable."""
     if output is None:
         return None
     target = here / output

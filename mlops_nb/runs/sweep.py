@@ -193,7 +193,7 @@ class ActiveSweep:
     # one run after another
 
     def _submit(self, pool: Executor, number: int | None) -> None:
-        """Give a point to the pool; None: what the points share."""
+        """Submit a point to the pool; None: the shared steps."""
         place = self.free.popleft()
         sweep = self.sweep
         rules = Rules(fresh=sweep.fresh, within=self.within)
@@ -208,7 +208,7 @@ class ActiveSweep:
         self.running[pool.submit(run_point, point)] = (number, place)
 
     def _wait(self) -> list[int]:
-        """Wait until something may have happened; return the points that have to be run again."""
+        """Wait for a point to end, a moment at most; return the points that must run again."""
         done, _ = wait(self.running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
         again = []
         for future in done:
@@ -224,17 +224,17 @@ class ActiveSweep:
         return again
 
     def _look(self) -> None:
-        """Take in what was written since, and show it."""
+        """Fold the new events of the journal, and show the sweep."""
         for event in self.ctx.journal.read(after=self.last):
             self.last = event.id
             self.fold.take(event)
         self.watch(self.sweep)
 
     def _died(self, number: int | None) -> list[int]:
-        """Record the end of what a dead worker ran; it is run again where it had not begun."""
+        """Record the end of a dead worker's run; a point that had not begun runs again."""
         self._look()
         run = self._run_of(number)
-        if run is not None:  # it may be dying still, when its pool knows already
+        if run is not None:  # its pool may notice before the process has ended
             process.has_gone(run.process, DIES_WITHIN)
         reap.reap(self.ctx)
         self._look()
@@ -249,9 +249,10 @@ class ActiveSweep:
         return [number]
 
     def _share(self, pool: Executor) -> None:
-        """Run the steps that no swept parameter touches once, so that the points reuse them."""
+        """Run once the steps that no swept parameter affects, so that the points reuse them."""
         sweep = self.sweep
-        if not sweep.shared or len(sweep.left) < 2 or (not sweep.fresh and self._stands()):  # noqa: PLR2004  two share
+        alone = len(sweep.left) <= 1
+        if not sweep.shared or alone or (not sweep.fresh and self._shared_is_up_to_date()):
             return
         self._submit(pool, None)
         while self.running:
@@ -261,13 +262,13 @@ class ActiveSweep:
             self.within = helper.id
 
     def _run_of(self, number: int | None) -> Run | None:
-        """Return the latest run of a point, None: of what the points share, that is known of."""
+        """Return the latest run of a point, or of the shared steps for None."""
         if number is None:
             return self.sweep.helpers[-1] if self.sweep.helpers else None
         return self.sweep.latest.get(number)
 
-    def _stands(self) -> bool:
-        """Say whether what the points share stands by earlier runs."""
+    def _shared_is_up_to_date(self) -> bool:
+        """Say whether the shared steps are up to date."""
         ctx, source, sweep = self.ctx, self.source, self.sweep
         values = {p.name: p.value for p in source.pipeline.parameters}
         scratch = ctx.scratch("reuse")
@@ -282,14 +283,14 @@ class ActiveSweep:
                 environment=self.free[0],
             )
             cells = [u.cells[0] for u in ledger.units if u.cells[0] in ledger.needed]
-            return all(ledger.standing(cell) is not None for cell in cells)
+            return all(ledger.cached(cell) is not None for cell in cells)
         except NotFound:  # outputs that are gone or damaged
             return False
         finally:
             ctx.drop(scratch)
 
     def _stop(self) -> None:
-        """Stop what runs, as `stop RUN` does, and wait until the journal says so."""
+        """Stop the running points, as `stop RUN` does, and wait until the journal records it."""
         asked: set[str] = set()
         for future in self.running:
             future.cancel()
@@ -315,13 +316,13 @@ class ActiveSweep:
         self.ctx.record([ended])
 
     def end(self, status: str) -> Sweep:
-        """Name the best point, record the end, let the mirrors catch up, and return the sweep."""
+        """Find the best point, record the end, and return the sweep."""
         error = ""
         try:
             chosen = record.best(self.sweep.runs, self.sweep.by)
             self.sweep.best = chosen.id if chosen else ""
         except Failed as failed:
-            error = failed.what  # whoever asked is told by `best` as well
+            error = failed.what  # `best` raises it for the command as well
         self._finish(status, error)
         self._look()
         return self.sweep

@@ -1,4 +1,4 @@
-"""Folds of the journal: what sweeps are, how far they are, and which point is the best."""
+"""Sweeps, folded from the events of the journal, and their best points."""
 
 import json
 import math
@@ -28,11 +28,11 @@ GPUS = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(slots=True, kw_only=True)
 class Sweep:
-    """One sweep, as far as it is known.
+    """One sweep, as far as the journal knows it.
 
     points:  each point's own parameters, in order
-    latest:  index of a point → the run that stands for it
-    helpers: the runs that made what the points share
+    latest:  index of a point → its latest run
+    helpers: the runs of the shared steps
     """
 
     id: str
@@ -61,12 +61,12 @@ class Sweep:
 
     @property
     def open(self) -> list[Run]:
-        """The runs that go on."""
+        """The runs that have not ended."""
         return [r for r in (*self.helpers, *self.runs) if r.status in history.OPEN]
 
     @property
     def left(self) -> list[int]:
-        """The points that have not finished, by index; those that failed or were stopped, too."""
+        """Indexes of the points that have not finished, failed and stopped ones included."""
         return [
             n
             for n in range(len(self.points))
@@ -81,9 +81,9 @@ class Sweep:
         return {**found, "waiting": len(self.points) - len(self.latest)}
 
     def seconds_left(self) -> float | None:
-        """Return how long it may still take: the points left x the median point / workers, s.
+        """Return the estimated time left, s: the points left x the median point / workers.
 
-        None as long as no point has come to its end.
+        None before the first point has ended.
         """
         ended = [r.seconds or 0.0 for r in self.runs if r.status in {"finished", "failed"}]
         if not ended:
@@ -92,7 +92,7 @@ class Sweep:
 
 
 class Fold:
-    """Takes events in, one by one, into what is known of sweeps."""
+    """Folds events, one by one, into sweeps."""
 
     def __init__(self, events: Iterable[Event] = (), *, only: str = "") -> None:
         self.only = only
@@ -102,7 +102,7 @@ class Fold:
             self.take(event)
 
     def take(self, event: Event) -> None:
-        """Take in one event."""
+        """Fold one event."""
         if isinstance(event, SweepStarted | SweepFinished | RunStarted):
             if not event.sweep or (self.only and event.sweep != self.only):
                 return
@@ -128,7 +128,7 @@ class Fold:
                 started=event.at,
             )
             self.sweeps[event.sweep] = sweep
-        changed = sweep.digest not in {"", event.digest}  # of another code: it shows nothing now
+        changed = sweep.digest not in {"", event.digest}  # of other code: its results do not count
         sweep.latest = {
             n: r for n, r in sweep.latest.items() if r.status == "finished" and not changed
         }
@@ -164,8 +164,8 @@ def _finish(sweep: Sweep | None, event: SweepFinished) -> None:
 def best(runs: Sequence[Run], by: str) -> Run | None:
     """Return the finished run with the highest metric, or, for `NAME:min`, the lowest.
 
-    None where no run finished, or none was asked for. Raises Failed where finished runs have no
-    such metric.
+    None if no run finished or no metric is named. Raises Failed if no finished run has that
+    metric.
     """
     finished = [r for r in runs if r.status == "finished"]
     if not by or not finished:
@@ -197,7 +197,7 @@ def best_metric(by: str) -> tuple[str, bool]:
 
 
 def visible(given: str) -> tuple[str, ...]:
-    """Return the GPUs that a value of CUDA_VISIBLE_DEVICES shows: all up to the first it does not.
+    """Return the GPUs that a value of CUDA_VISIBLE_DEVICES shows: those before the first -1.
 
     >>> visible("0,2"), visible(""), visible("-1"), visible("1,-1,0")
     (('0', '2'), (), (), ('1',))
@@ -211,7 +211,7 @@ def visible(given: str) -> tuple[str, ...]:
 
 
 def listed(told: str) -> tuple[str, ...]:
-    """Return the GPUs that `nvidia-smi -L` tells of.
+    """Return the GPUs that `nvidia-smi -L` lists.
 
     >>> listed("GPU 0: NVIDIA A100 (UUID: GPU-1)\\nGPU 1: NVIDIA A100 (UUID: GPU-2)\\n")
     ('0', '1')
@@ -223,7 +223,7 @@ def listed(told: str) -> tuple[str, ...]:
 def places(
     workers: int, cores: int, gpus: Sequence[str], caller: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    """Return what each worker's environment adds to the caller's: its threads, and its GPU.
+    """Return the variables of each worker: how many threads it may use, and its GPU.
 
     >>> places(2, 8, ["0", "1"], {"OMP_NUM_THREADS": "1"})[1]["CUDA_VISIBLE_DEVICES"]
     '1'

@@ -1,4 +1,4 @@
-"""Runs one point of a sweep, wherever a pool puts it: what goes there and back can be pickled."""
+"""Runs one point of a sweep in a pool; its arguments and its result can be pickled."""
 
 import contextlib
 import signal
@@ -19,10 +19,10 @@ from mlops_nb.runs.run import Part, RunOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """Where the points of a sweep are run from: the same for all of them.
+    """What all points of a sweep have in common.
 
-    settings: the variables that the project's settings come from
-    document: the notebook as it was when the sweep began, whoever edits it now
+    settings: variables of the environment that the settings of the project come from
+    document: the notebook as it was when the sweep began
     """
 
     root: Path
@@ -43,16 +43,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What came back: the run, "" where it was stopped before it began."""
+    """The result of a point: the id of its run, "" if it was stopped before it began."""
 
     run: str
     warnings: tuple[MlopsError, ...] = ()
 
 
 def run_point(point: Point) -> Done:
-    """Run a point, as `run` does, and return its run's id.
+    """Run a point as a run of its own, and return the id of the run.
 
-    Raises MlopsError where it could not begin.
+    Raises MlopsError if the run cannot begin.
     """
     with _stoppable():
         try:
@@ -76,7 +76,7 @@ def _source(workspace: Workspace) -> Source:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """Let SIGTERM stop the point, and not the process, as long as one runs."""
+    """Let SIGTERM stop the running point, and not the process."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The scheduler: queues what is due, starts a process for each run, and looks after them."""
+"""The scheduler: queues due runs, starts a process for each, and monitors the processes."""
 
 import subprocess
 import time
@@ -24,10 +24,10 @@ from mlops_nb.runs.history import Run, read_run
 
 LEAD = "scheduler"
 LOOK_EVERY = 1.0  # s: how soon a due run, a new job or a killed process is noticed
-ARRIVALS_EVERY = 60.0  # s: how soon it is seen that no data comes any more
-MIRROR_EVERY = 900.0  # s: how soon it is seen that somebody else moved an alias of MLflow's
-SILENT_AFTER = 120.0  # s without a beat, of a process that is there but does nothing
-STARTS = 3  # of a run whose process ends before it takes the run
+ARRIVALS_EVERY = 60.0  # s between two checks for missing data
+MIRROR_EVERY = 900.0  # s between two syncs with MLflow
+SILENT_AFTER = 120.0  # s without a heartbeat, after which a run is lost
+STARTS = 3  # tries to start the process of a run
 
 Note = Callable[[str], None]
 
@@ -42,7 +42,7 @@ class Started:
 
 @dataclass(slots=True, kw_only=True)
 class Leader:
-    """What leads: it holds nothing that the journal does not, but for its own children."""
+    """The leading scheduler; all its state but its child processes is in the journal."""
 
     ctx: Context
     notify: Notify = ignore
@@ -63,7 +63,7 @@ class Leader:
         self.slots = self.slots or resources.cores()
 
     def look(self) -> None:
-        """Do all there is to do now: it takes no time but for what is due."""
+        """Do everything that is due now."""
         ctx = self.ctx
         ctx.journal.place(SEEN, real_time().isoformat())
         self.take_in()
@@ -82,7 +82,7 @@ class Leader:
         self._complain()
 
     def _complain(self) -> None:
-        """Note what did not answer, once for as long as it stays the same."""
+        """Report each warning once, as long as it lasts."""
         said = [str(error) for error in self.ctx.warnings]
         self.ctx.warnings.clear()
         for text in dict.fromkeys(said):
@@ -91,7 +91,7 @@ class Leader:
         self.complaints = self.complaints | set(said) if said else set()
 
     def take_in(self) -> None:
-        """Read what was written since."""
+        """Read the new events of the journal."""
         kinds = (*history.COURSE, *history.STEPS, *registry.KINDS, *agenda.SIGNALS)
         changed = not self.last
         for event in self.ctx.journal.read(after=self.last, kinds=kinds):
@@ -141,7 +141,7 @@ class Leader:
             job = self.jobs.get(run.job)
             over = run.lost or run.exit_status is not None
             if job is None or run.finished < self.states[run.job].applied:
-                continue  # more `retries` do not bring back what failed under an older definition
+                continue  # it failed under an older definition of the job
             if over and trigger.queue_next(self.ctx, job, run):
                 self.note(f"{run.job}: run {run.id} {run.error or run.status}; tried again")
 
@@ -150,12 +150,12 @@ class Leader:
             self._queue(event, once)
 
     def _evaluate(self) -> None:
-        """Start what holds the champions against the data, where a trigger asks for it."""
+        """Start evaluations of champions on current data, for the triggers that need them."""
         for name in [n for n, p in self.evaluations.items() if p.poll() is not None]:
             del self.evaluations[name]
         for name in poll.to_evaluate(self.ctx, self.jobs, self.states, self.board):
             if name not in self.evaluations:
-                self.note(f"{name}: its champion is held against the data as it is")
+                self.note(f"{name}: its champion is evaluated on current data")
                 self.evaluations[name] = worker.launch_evaluation(self.ctx, name)
 
     # processes
@@ -170,7 +170,7 @@ class Leader:
             free -= 1
 
     def _arrivals(self) -> dict[str, tuple[datetime, timedelta]] | None:
-        """Return when data came last for whom, now and then; None in between."""
+        """Return job → when its data arrived last, once a minute; None in between."""
         if self.asked and time.monotonic() - self.asked < ARRIVALS_EVERY:
             return None
         self.asked = time.monotonic()
@@ -179,11 +179,11 @@ class Leader:
 
     @property
     def starting(self) -> list[str]:
-        """Runs whose process was started and has not taken them yet."""
+        """Runs whose process was started and has not claimed them yet."""
         return [run for run in self.children if self.board.runs[run].status == "queued"]
 
     def _reap(self) -> None:
-        """Look after children that ended; one that ended before it began is started again."""
+        """Reap child processes; start those again that ended before they claimed their run."""
         for run_id in list(self.children):
             child = self.children[run_id]
             if child.popen.poll() is None:
@@ -204,9 +204,9 @@ class Leader:
                 )
 
     def _silent(self) -> dict[str, str]:
-        """Return the runs that are at work and have not beaten for too long, and what to say.
+        """Return the claimed runs without a recent heartbeat, each with the error to record.
 
-        Time is counted here and not by the clock, so that a machine that slept does no harm.
+        Time is measured in this process, so that a machine that slept loses no run.
         """
         found: dict[str, str] = {}
         for run in self.board.open.values():
@@ -218,25 +218,25 @@ class Leader:
                 self.beats[run.job] = (beat, time.monotonic())
             elif time.monotonic() - since > SILENT_AFTER:
                 process.end(run.process, process.KILL)
-                found[run.id] = f"its process (pid {run.process[0]}) has not been heard of"
+                found[run.id] = f"its process (pid {run.process[0]}) sends no heartbeat"
         return found
 
     # until
 
     @property
     def busy(self) -> bool:
-        """Whether a run is open that may still do something by itself."""
+        """Whether a run is open that continues without a person."""
         return any(run.trigger != "promote" for run in self.board.open.values())
 
 
 def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> list[Run]:
-    """Run what is due now, wait until all of it is over, tries included, and return those runs.
+    """Run what is due now, wait until it has ended, retries included, and return those runs.
 
-    A job that cannot start is noted, with its mend, and does not keep the others from running.
+    A job that cannot start is reported with its fix; the others run.
     """
     with ctx.journal.holding(LEAD, wait=False) as leads:
         if not leads:
-            note("scheduler: another one leads, and runs what is due")
+            note("scheduler: another scheduler leads, and runs what is due")
             return []
         leader = Leader(ctx=ctx, notify=notify, note=note)
         leader.take_in()
@@ -258,12 +258,12 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
 
 
 def serve(ctx: Context, notify: Notify, note: Note, slots: int = 0) -> None:
-    """Run what is due until stopped; wait as a stand-by while another scheduler leads."""
+    """Run what is due until stopped; stand by while another scheduler leads."""
     ctx.prepare_folder()
     with ctx.journal.holding(LEAD, wait=False) as leads:
         if leads:
             _lead(Leader(ctx=ctx, notify=notify, note=note, slots=slots))
-    note("scheduler: another one leads; standing by")
+    note("scheduler: another scheduler leads; standing by")
     with ctx.journal.holding(LEAD):
         _lead(Leader(ctx=ctx, notify=notify, note=note, slots=slots))
 

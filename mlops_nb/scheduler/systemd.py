@@ -26,7 +26,7 @@ ExecStart={command}
 Environment={path}
 Restart=always
 RestartSec=5
-# what runs goes on while the scheduler is started anew
+# runs continue while the scheduler restarts
 KillMode=process
 
 [Install]
@@ -64,7 +64,7 @@ def _quoted(word: str, *, always: bool = False) -> str:
 def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
     """Write the service, have systemd verify it, and return what is left to type.
 
-    Raises Refused where systemd does not take it; nothing is left behind then.
+    Raises Refused if systemd rejects it; nothing is left behind then.
     """
     home = ctx.environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     mark = hashlib.sha256(str(ctx.root).encode()).hexdigest()[:6]
@@ -77,7 +77,7 @@ def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
     if not verified and said:
         file.unlink() if before is None else files.write_text(file, before)
         raise Refused(
-            f"systemd does not take the service: {said}",
+            f"systemd rejects the service: {said}",
             fix="start it by hand: mlops-nb scheduler",
             where=str(file),
         )
@@ -86,7 +86,7 @@ def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
 
 
 def _verified(file: Path) -> tuple[bool, str]:
-    """Say whether systemd takes a unit, and what it said where not; "" where it is not here."""
+    """Say whether systemd accepts a unit, and its message if not; "" without systemd."""
     tool = shutil.which("systemd-analyze")
     if tool is None:
         return False, ""
@@ -99,6 +99,6 @@ def _verified(file: Path) -> tuple[bool, str]:
             timeout=ANSWER_WITHIN,
             env={"XDG_RUNTIME_DIR": runtime, **os.environ},
         )
-    # what it does not know it only warns of
+    # unknown settings are only warnings
     said = [line for line in done.stderr.splitlines() if file.name in line or done.returncode]
     return (False, "; ".join(said)[:500] or "it failed") if said or done.returncode else (True, "")

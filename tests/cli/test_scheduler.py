@@ -30,7 +30,7 @@ def test_one_leads_one_stands_by_and_takes_over_after_kill_9(started):
     first = start(started)
     assert "leading" in first.stderr.readline()
     second = start(started)
-    assert "another one leads; standing by" in second.stderr.readline()
+    assert "another scheduler leads; standing by" in second.stderr.readline()
     first.kill()
     first.wait()
     assert "leading" in second.stderr.readline()

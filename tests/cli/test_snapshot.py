@@ -56,6 +56,6 @@ def test_both_sides_of_a_proof_use_one_snapshot_and_its_age_is_said(terminal, po
     held = promotion(terminal, port, " --snapshot 12h")
     assert held.status == 0, held.stderr
     assert held.json["proof"]["equal"]
-    assert "`load` stands: a snapshot of" in held.json["proof"]["because"]
+    assert "`load` is up to date: a snapshot of" in held.json["proof"]["because"]
     again = promotion(terminal, port, " --snapshot 12h")
     assert again.json["metrics"] == held.json["metrics"]  # made of the very same rows

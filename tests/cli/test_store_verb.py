@@ -128,7 +128,7 @@ def test_pruning_tidies_away_what_dead_processes_left(ctx):
 
 def test_a_store_is_not_pruned_by_a_journal_that_knows_of_nothing(ctx):
     digest = put(ctx, "another journal's model")
-    with pytest.raises(Refused, match="the journal knows of nothing"):
+    with pytest.raises(Refused, match="the journal is empty"):
         prune.prune(ctx, MONTH)
     ctx.environment["MLOPS_NB_STORE_LIMIT"] = "0.000000001"
     assert prune.bounded(ctx)["removed"] == 0

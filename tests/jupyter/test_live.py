@@ -102,7 +102,7 @@ def test_what_a_step_was_changed_to_is_not_restored(notebook, kernels):
     nbformat.write(document, notebook)
     second = kernels(notebook)
     told = rows(second, "%mlops restore")
-    assert told["train"] == ["to be run", "`train` runs: its code changed"]
+    assert told["train"] == ["to be run", "`train` must run: its code changed"]
     assert told["split"][0] == "restored"
     assert "NameError" in second.run("model")[2]
     assert json.dumps(told)

@@ -62,15 +62,18 @@ RAN = {"load": "finished", "scale": "finished", "total": "finished"}
 def test_what_nothing_changed_stands_and_what_reads_a_parameter_runs(workspace):
     it = workspace(*THREE, parameters="factor = 2\nextra = 1")
     assert it.run() == RAN
-    assert it.why("load") == "`load` runs: it was never run here before"
+    assert it.why("load") == "`load` must run: it was never run here before"
     assert it.run() == dict.fromkeys(RAN, "reused")
-    assert it.why("scale") == "`scale` stands: code, 1 parameter, 1 input and environment unchanged"
+    assert (
+        it.why("scale")
+        == "`scale` is up to date: code, 1 parameter, 1 input and environment unchanged"
+    )
     assert it.last.metrics == {"total": 13.0}
     assert it.run(extra=5) == {"load": "reused", "scale": "reused", "total": "finished"}
-    assert it.why("total") == "`total` runs: parameter `extra` 1 → 5"
+    assert it.why("total") == "`total` must run: parameter `extra` 1 → 5"
     assert it.last.metrics == {"total": 17.0}
     assert it.run(factor=3) == RAN | {"load": "reused"}
-    assert it.why("total") == "`total` runs: its input `scaled` is another value"
+    assert it.why("total") == "`total` must run: its input `scaled` is another value"
     assert it.last.metrics == {"total": 19.0}
     assert it.run(extra=5) == dict.fromkeys(RAN, "reused"), "an older record stands, too"
 
@@ -82,7 +85,7 @@ def test_layout_stands_code_runs_and_an_equal_result_stops_it_from_spreading(wor
     assert it.run() == dict.fromkeys(RAN, "reused")
     it.write("# mlops: step load\nrows = list((1, 2, 3))", *THREE[1:])
     assert it.run() == {"load": "finished", "scale": "reused", "total": "reused"}
-    assert it.why("load") == "`load` runs: its code changed"
+    assert it.why("load") == "`load` must run: its code changed"
 
 
 def test_a_constant_or_function_of_the_set_up_belongs_to_who_uses_it(workspace):
@@ -111,7 +114,7 @@ def test_a_file_is_known_by_its_bytes_however_its_time_stamp_looks(workspace):
     file.write_text("two")
     os.utime(file, (1_600_000_000, 1_600_000_000))
     assert it.run() == {"load": "finished"}
-    assert it.why("load") == "`load` runs: file 'in.txt' changed"
+    assert it.why("load") == "`load` must run: file 'in.txt' changed"
     os.utime(file)
     assert it.run() == {"load": "reused"}
     file.unlink()
@@ -154,7 +157,7 @@ def test_a_file_that_was_asked_for_and_not_there_counts_as_soon_as_it_is(workspa
     assert it.run() == {"a": "reused", "b": "reused"}
     (it.folder / "m.txt").write_text("here")
     assert it.run() == {"a": "finished", "b": "finished"}
-    assert it.why("a") == "`a` runs: file 'm.txt' is there now"
+    assert it.why("a") == "`a` must run: file 'm.txt' is there now"
     assert it.run() == {"a": "reused", "b": "reused"}
 
 
@@ -176,7 +179,7 @@ def test_an_environment_variable_that_is_read_counts(workspace, monkeypatch):
     it.project.context.environment["REGION"] = "northwest"
     monkeypatch.setenv("REGION", "northwest")
     assert it.run() == {"a": "finished"}
-    assert it.why("a") == "`a` runs: environment variable REGION changed"
+    assert it.why("a") == "`a` must run: environment variable REGION changed"
 
 
 def test_drawing_without_a_seed_never_stands_and_a_seed_is_carried_on(workspace):
@@ -229,7 +232,7 @@ def test_what_cannot_be_kept_is_made_again_where_it_is_needed(workspace):
     )
     it.run()
     assert it.run() == {"a": "finished", "b": "finished", "c": "reused"}
-    assert "cannot be told" in it.why("a")
+    assert "is not known" in it.why("a")
 
 
 def test_what_comes_from_outside_stands_only_as_a_snapshot(workspace):
@@ -244,7 +247,7 @@ def test_what_comes_from_outside_stands_only_as_a_snapshot(workspace):
     it.write(cell.format(" --snapshot 12h"))
     it.run()
     assert it.run() == {"a": "reused"}
-    assert it.why("a").startswith("`a` stands: a snapshot of ")
+    assert it.why("a").startswith("`a` is up to date: a snapshot of ")
 
 
 def test_a_step_can_be_told_never_to_stand(workspace):

@@ -60,7 +60,7 @@ def test_each_point_is_a_run_and_what_none_of_them_changes_runs_once(folder):
     assert [r.metrics for r in found.runs] == [{"total": t} for t in (13.0, 17.0, 19.0, 23.0)]
     assert {statuses(r)["load"] for r in found.runs} == {"reused"}
     because = found.runs[0].steps["load"]["because"]
-    assert because == "`load` stands: code and environment unchanged"
+    assert because == "`load` is up to date: code and environment unchanged"
     assert found.best == found.runs[3].id
     assert (seen[0]["waiting"], seen[-1]["finished"]) == (4, 4)
     (helper,) = found.helpers
@@ -80,7 +80,7 @@ def test_a_fresh_sweep_lets_nothing_stand_but_what_it_shares(folder):
     }
     for run in found.runs:
         assert statuses(run) == {"load": "reused", "scale": "reused", "total": "finished"}
-        assert run.steps["total"]["because"] == "`total` runs: a fresh run was asked for"
+        assert run.steps["total"]["because"] == "`total` must run: a fresh run was asked for"
 
 
 def test_what_stands_by_earlier_runs_is_not_run_for_sharing(folder):

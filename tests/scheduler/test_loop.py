@@ -61,7 +61,7 @@ def test_a_process_that_lives_and_says_nothing_is_ended_and_its_run_tried_again(
     assert sleeper.wait() == -process.KILL
     lost = runs(ctx)["r"]
     assert (lost.status, lost.lost) == ("failed", True)
-    assert "has not been heard of" in lost.error
+    assert "sends no heartbeat" in lost.error
     leader.look()
     assert [run.attempt for run in runs(ctx).values()] == [1, 2]
 
@@ -135,7 +135,7 @@ def test_while_somebody_leads_once_does_nothing_and_says_so(ctx):
     said = []
     with ctx.journal.holding(loop.LEAD):
         assert loop.once(ctx, note=said.append) == []
-    assert said == ["scheduler: another one leads, and runs what is due"]
+    assert said == ["scheduler: another scheduler leads, and runs what is due"]
 
 
 def test_a_job_that_cannot_be_read_or_looked_for_keeps_no_other_from_running(ctx):

@@ -49,7 +49,9 @@ SAMPLES = (
     ev.StepFailed(run="r", step="train", seconds=0.0, error="no", cell=3),
     ev.StepObserved(run="r", step="load", values={"df": {"digest": "d", "schema": {"rows": 3}}}),
     ev.CellObserved(run="r", cell=0, seen={"reads": ["x"], "assumed": []}),
-    ev.StepReused(run="r", step="load", because="`load` stands: code", saved=1.5, cells=(1, 2)),
+    ev.StepReused(
+        run="r", step="load", because="`load` is up to date: code", saved=1.5, cells=(1, 2)
+    ),
     ev.StepRecorded(run="r", step="load", unit="load", record={"code": "c", "artifacts": []}),
     ev.ArtifactDamaged(run="r", artifact="a", what="its bytes"),
     ev.ReuseAudited(run="r", step="load", differs=("df",)),

@@ -1,6 +1,6 @@
-"""Warm processes: a parent that has the imports ready, and children that each run one notebook.
+"""Warm processes: a parent that has imported the libraries, and forked children for notebooks.
 
-The parent runs in whatever interpreter a notebook's kernelspec names, which may never have heard
-of this package; so all but `client` is loaded there by its path, under the name `_mlops_warm`,
-imports relatively, and needs the standard library, IPython and ipykernel alone.
+The parent runs in the interpreter of the notebook's kernelspec, which may not have this package.
+All files but `client` and `executor` are loaded there by their path, under the name `_mlops_warm`.
+They import relatively and need the standard library, IPython and ipykernel alone.
 """

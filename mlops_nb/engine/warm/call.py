@@ -1,4 +1,4 @@
-"""Calls one function in a forked child, for work that nobody waits for."""
+"""Calls one function in a forked child, in the background."""
 
 import importlib
 import sys

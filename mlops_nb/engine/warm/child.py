@@ -1,4 +1,4 @@
-"""What a forked child does first: it takes a session, a folder and random states of its own."""
+"""Prepares a forked child: its session, environment, folder, limits and random states."""
 
 import ctypes
 import os
@@ -12,11 +12,11 @@ PR_SET_PDEATHSIG = 1
 
 
 def become(request: dict[str, Any], parent: int) -> None:
-    """Make this process one of its own, with the environment, folder and limits of its run."""
+    """Give this process the session, environment, folder and limits of its run."""
     apart(parent)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python has it from its start
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python sets it at its start
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.umask(request.get("umask", 0o022))
     os.environ.clear()
@@ -31,14 +31,14 @@ def become(request: dict[str, Any], parent: int) -> None:
 
 
 def apart(parent: int) -> None:
-    """Lead a session of its own, and end with the parent."""
+    """Lead a session of its own, and die with the parent."""
     if os.getsid(0) != os.getpid():
         os.setsid()
     _die_with(parent)
 
 
 def _die_with(parent: int) -> None:
-    """Be killed when the parent is: nobody would tell of this process's end any more."""
+    """Have the kernel kill this process when its parent dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -46,7 +46,7 @@ def _die_with(parent: int) -> None:
 
 
 def _limit(size: int) -> None:
-    """Let this process have `size` bytes more than it has now; what asks for more gets an error."""
+    """Limit the address space of this process to `size` bytes more than now."""
     import resource
 
     with open("/proc/self/statm", encoding="ascii") as file:
@@ -55,7 +55,7 @@ def _limit(size: int) -> None:
 
 
 def _limit_files(most: int) -> None:
-    """Let this process open as many files as whoever asked for it may; more than all is all."""
+    """Limit the open files of this process to the limit of the client, at most the hard limit."""
     import resource
 
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -65,7 +65,7 @@ def _limit_files(most: int) -> None:
 
 
 def _reseed() -> None:
-    """Give every global random generator a state of its own: a fork copies its parent's."""
+    """Reseed the global random generators: a fork copies the state of its parent."""
     random.seed()
     numpy = sys.modules.get("numpy")
     if numpy is not None:

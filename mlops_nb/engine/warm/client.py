@@ -1,4 +1,4 @@
-"""Finds the warm parent that fits a run, or starts it, and asks it for children."""
+"""Finds or starts the warm parent that fits a run, and requests children of it."""
 
 import contextlib
 import fcntl
@@ -21,11 +21,11 @@ from typing import Any, BinaryIO
 from mlops_nb.engine.warm.protocol import Reader, ready, send
 
 HERE = Path(__file__).parent
-OPEN_FILES = {"RLIMIT_NOFILE", "RLIMIT_OFILE"}  # this limit a child can set for itself
-READ_AT_IMPORT = frozenset({"matplotlibrc"})  # what libraries look for in the work folder, once
+OPEN_FILES = {"RLIMIT_NOFILE", "RLIMIT_OFILE"}  # a child sets this limit itself
+READ_AT_IMPORT = frozenset({"matplotlibrc"})  # read in the working folder at import
 IDLE = 600.0  # s without a request after which a parent ends
-MOST_PARENTS = 4  # that one user keeps warm
-# what changes from one terminal to the next, and is no matter to any import
+MOST_PARENTS = 4  # of one user
+# variables that differ between terminals and affect no import
 VOLATILE = frozenset(
     {
         "PWD",
@@ -50,19 +50,19 @@ VOLATILE = frozenset(
 
 
 class Unwarm(Exception):
-    """There can be no warm parent here; its text says why."""
+    """No warm parent can be used; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a parent has to be: for which interpreter, with which imports and variables.
+    """The parent that a run needs: its interpreter, imports and variables.
 
     python:      the interpreter
     modules:     dotted names to import
     environment: every variable that it starts with
-    packages:    a digest of what is installed for the interpreter
-    variables:   of the environment, set just before the imports
-    folder:      where it imports
+    packages:    digest of the installed packages
+    variables:   environment variables, set just before the imports
+    folder:      working folder during the imports
     """
 
     python: str
@@ -73,7 +73,7 @@ class Wanted:
     folder: str = "/"
 
     def key(self) -> str:
-        """Return what tells one parent from any other that would not do."""
+        """Return a digest of everything that two runs must share to share a parent."""
         mlflow = any(name.partition(".")[0] == "mlflow" for name in self.modules)
         variables = {
             k: v
@@ -93,19 +93,19 @@ class Wanted:
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
     def _settings(self) -> list[Any]:
-        """Return the folder, and what is read there when a library is imported."""
+        """Return the folder, and the times of the files that libraries read there at import."""
         found = {name: _stamp(os.path.join(self.folder, name)) for name in sorted(READ_AT_IMPORT)}
         return [self.folder, found] if self.folder != "/" else []
 
 
 def _own_version() -> list[tuple[str, int]]:
-    """Return what changes when the files that a parent loads of ours do."""
+    """Return the files of this package that a parent loads, with their times."""
     files = itertools.chain(HERE.glob("*.py"), (HERE.parents[1] / "probe").glob("**/*.py"))
     return sorted((str(file), file.stat().st_mtime_ns) for file in files)
 
 
 def _inherited() -> list[Any]:
-    """Return what a parent has from whoever starts it, and its children from it: limits, cores."""
+    """Return the limits, priority and cores that a parent inherits."""
     limits = {
         name: resource.getrlimit(getattr(resource, name))
         for name in sorted(dir(resource))
@@ -115,7 +115,7 @@ def _inherited() -> list[Any]:
 
 
 def folder() -> Path:
-    """Return the private folder of sockets. Raises Unwarm where somebody else could write there."""
+    """Return the private folder of sockets. Raises Unwarm if another user could write there."""
     base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     place = Path(base) / f"mlops-nb-{os.getuid()}"
     try:
@@ -131,14 +131,14 @@ def folder() -> Path:
 
 
 class Child:
-    """A forked process that was asked for. `pid` leads a session and a process group."""
+    """A forked process. `pid` leads a session and a process group."""
 
     def __init__(self, line: Reader, pid: int) -> None:
         self.line, self.pid = line, pid
         self.ended: dict[str, Any] | None = None
 
     def poll(self) -> int | None:
-        """Return how it ended, None while it runs: an exit status, or minus a signal's number."""
+        """Return its exit status, or minus the number of a signal; None while it runs."""
         while self.ended is None and ready([self.line.sock], 0.0):
             self._take()
         return None if self.ended is None else int(self.ended["exit"])
@@ -167,14 +167,14 @@ class Child:
             os.killpg(self.pid, number)
 
     def close(self) -> None:
-        """Give the line up: a child that still runs is killed."""
+        """Close the connection: a child that still runs is killed."""
         self.line.close()
 
 
 def fork(wanted: Wanted, request: Mapping[str, Any], fds: Iterable[int]) -> Child:
-    """Have a child forked; `fds` become its standard output, its standard error, and the rest.
+    """Fork a child; `fds` become its standard output, its standard error, and further files.
 
-    Raises Unwarm where there can be none.
+    Raises Unwarm if there is no parent to fork.
     """
     sock = _connected(wanted)
     try:
@@ -192,7 +192,7 @@ def fork(wanted: Wanted, request: Mapping[str, Any], fds: Iterable[int]) -> Chil
 
 
 def call(wanted: Wanted, request: Mapping[str, Any]) -> None:
-    """Have a function called in a child, and wait neither for it nor for a parent to start."""
+    """Call a function in a child, waiting neither for it nor for a parent to start."""
     place, key = folder(), wanted.key()
     path = place / f"{key}.sock"
     sock = _try(path)
@@ -200,7 +200,7 @@ def call(wanted: Wanted, request: Mapping[str, Any]) -> None:
         if sock is None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # a parent is starting: what it calls first is still to come
+            except BlockingIOError:  # a parent is starting, and will call its first function
                 return
             sock = _try(path)
         if sock is None:
@@ -210,7 +210,7 @@ def call(wanted: Wanted, request: Mapping[str, Any]) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     try:
         send(sock, dict(request), (nothing, nothing))
-        Reader(sock).wait()  # it was forked: the line may go
+        Reader(sock).wait()  # the child was forked: the connection may close
     except OSError as error:
         raise Unwarm(f"the warm parent went away: {error}") from None
     finally:
@@ -226,7 +226,7 @@ def _connected(wanted: Wanted) -> socket.socket:
         return sock
     with (place / f"{key}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        sock = _try(path)  # somebody else may have started it meanwhile
+        sock = _try(path)  # another process may have started it meanwhile
         if sock is None:
             _make_room(place)
             _await(_start(wanted, place, key, lock.fileno()), place / f"{key}.log")
@@ -238,7 +238,7 @@ def _connected(wanted: Wanted) -> socket.socket:
 
 def _try(path: Path, *, use: bool = True) -> socket.socket | None:
     if _is_stale(path):
-        path.unlink(missing_ok=True)  # by which its parent knows that it is to leave
+        path.unlink(missing_ok=True)  # which tells its parent to exit
         return None
     sock = socket.socket(socket.AF_UNIX)
     try:
@@ -247,17 +247,17 @@ def _try(path: Path, *, use: bool = True) -> socket.socket | None:
         sock.close()
         return None
     if use:
-        with contextlib.suppress(FileNotFoundError):  # its parent may be leaving; it serves first
-            os.utime(path)  # when it was asked last
+        with contextlib.suppress(FileNotFoundError):  # its parent may be exiting
+            os.utime(path)  # the time of the last request
     return sock
 
 
 def _is_stale(path: Path) -> bool:
-    """Say whether a file was edited that a parent imported and no package owns."""
+    """Say whether a file that the parent imported, outside installed packages, was edited."""
     try:
         known = json.loads(path.with_suffix(".editable").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False  # there is none, as for most
+        return False  # most parents import no such file
     return any(_stamp(file) != stamp for file, stamp in known.items())
 
 
@@ -269,7 +269,7 @@ def _stamp(file: str) -> int:
 
 
 def _make_room(place: Path) -> None:
-    """Ask the parents that were not used for longest to leave; sweep up after dead ones."""
+    """Make the least recently used parents exit; remove the files of dead ones."""
     found = sorted(place.glob("*.sock"), key=lambda p: _stamp(str(p)), reverse=True)
     alive = 0
     for path in found:
@@ -288,10 +288,12 @@ def _make_room(place: Path) -> None:
 def _start(
     wanted: Wanted, place: Path, key: str, lock: int, first: Mapping[str, Any] | None = None
 ) -> int:
-    """Start a parent; return where it says that it is ready. Raises Unwarm where it cannot be.
+    """Start a parent; return the file descriptor on which it reports that it is ready.
 
-    lock:  a file descriptor to be held until then
+    lock:  a file descriptor that it holds until then
     first: a request that it serves at once
+
+    Raises Unwarm if it cannot start.
     """
     refused = place / f"{key}.refused"
     if refused.exists():
@@ -342,7 +344,7 @@ def _unnamed(config: Mapping[str, Any]) -> BinaryIO:
 
 
 def _await(ready: int, log: Path) -> None:
-    """Wait until a parent is ready. Raises Unwarm with its reason where it cannot be one."""
+    """Wait until a parent is ready. Raises Unwarm if it refuses to be forked."""
     with os.fdopen(ready) as answer:
         text = answer.read()
     if not text:
@@ -355,7 +357,7 @@ def _await(ready: int, log: Path) -> None:
 
 
 def possible() -> str:
-    """Return why this platform has no warm processes, "" where it has."""
+    """Return why this platform has no warm processes, "" if it has."""
     if not hasattr(os, "fork") or sys.platform != "linux":
         return "this platform has no safe fork"
     return ""

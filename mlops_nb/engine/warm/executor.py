@@ -1,4 +1,4 @@
-"""Executes a notebook in a fork of a warm process: its imports are there, nothing else is."""
+"""Executes a notebook in a fork of a warm process, which has only the imports."""
 
 import contextlib
 import json
@@ -25,13 +25,13 @@ from mlops_nb.notebook.cells import python_of
 from mlops_nb.notebook.model import Preload
 from mlops_nb.notebook.preload import preload
 
-GRACE = 3.0  # s that an interrupted cell has before its process is killed
-GOODBYE = 10.0  # s that a process has to end by itself after the last cell
+GRACE = 3.0  # s between the interrupt of a cell and the kill of its process
+GOODBYE = 10.0  # s between the last cell and the kill of its process
 MARK = b"\x1e"
 
 
 class Pipe:
-    """One of the child's streams. What came is held back at the marks of messages to come."""
+    """One of the child's output streams, cut at the marks that messages leave in it."""
 
     def __init__(self, name: str, fd: int) -> None:
         self.name, self.fd = name, fd
@@ -39,12 +39,12 @@ class Pipe:
         os.set_blocking(fd, False)
 
     def fill(self) -> None:
-        """Read all that is there: a pipe holds a MiB at most."""
+        """Read everything available: a pipe holds 1 MiB at most."""
         with contextlib.suppress(BlockingIOError):
             self.data += os.read(self.fd, 1 << 20)
 
     def until(self, mark: bytes | None) -> str:
-        """Return the text up to a mark, which is taken out; up to any mark where None is given."""
+        """Return the text up to a mark, which is removed; None: up to any mark."""
         if mark is None:
             found, self.data = self.data, b""
         else:
@@ -55,7 +55,7 @@ class Pipe:
         return found.decode("utf-8", "replace")
 
     def loose(self, start: bytes) -> str:
-        """Return the text before the next mark of a message that has not come yet."""
+        """Return the text before the mark of a message that has not arrived yet."""
         place = self.data.find(start)
         end = len(self.data) if place < 0 else place
         held = 0 if place >= 0 else _half(self.data, start)
@@ -69,14 +69,14 @@ class Pipe:
 
 
 def _half(data: bytes, start: bytes) -> int:
-    """Return how many bytes at the end may be the beginning of a mark."""
+    """Return how many bytes at the end may begin a mark."""
     return next(
         (n for n in range(min(len(start) - 1, len(data)), 0, -1) if data.endswith(start[:n])), 0
     )
 
 
 class Line:
-    """The three ways on which a child is heard: messages, and two streams; their order is kept."""
+    """The connection to a child: messages and two streams, in the order they were written."""
 
     def __init__(self, outputs: Outputs) -> None:
         ours, self.theirs = socket.socketpair()
@@ -88,17 +88,17 @@ class Line:
         self.mark = b""
 
     def given(self) -> tuple[int, ...]:
-        """Return the file descriptors that are the child's."""
+        """Return the file descriptors of the child."""
         return self.write_out, self.write_err, self.theirs.fileno()
 
     def handed_over(self) -> None:
-        """Close what is the child's now."""
+        """Close the file descriptors of the child in this process."""
         os.close(self.write_out)
         os.close(self.write_err)
         self.theirs.close()
 
     def message(self, child: Child, until: float | None) -> dict[str, Any] | None:
-        """Return the next message, None where the child has ended. Raises TimeoutError."""
+        """Return the next message, None if the child has ended. Raises TimeoutError."""
         while (found := self.reader.next()) is None:
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
@@ -113,7 +113,7 @@ class Line:
                 child.poll()
                 self.reader.ended = not ready([self.sock], 0.0)
             for pipe in self.pipes:
-                if pipe.fd in heard or pipe.data:  # what came together with the last message, too
+                if pipe.fd in heard or pipe.data:  # including text that came with the last message
                     self._loose(pipe)
         for pipe in self.pipes:
             pipe.fill()
@@ -122,7 +122,7 @@ class Line:
         return found
 
     def begun(self, first: Mapping[str, Any]) -> None:
-        """Learn from the first message how the next ones are marked off."""
+        """Read from the first message the form of the marks."""
         self.mark = first["content"]["mark"].encode()
         for pipe in self.pipes:
             pipe.until(self._mark(first))
@@ -136,7 +136,7 @@ class Line:
             self.outputs.text(pipe.name, pipe.loose(MARK + self.mark))
 
     def last_words(self) -> None:
-        """Take in what the streams still hold."""
+        """Read the rest of the streams."""
         for pipe in self.pipes:
             pipe.fill()
             text = pipe.until(None)
@@ -144,7 +144,7 @@ class Line:
                 self.outputs.text(pipe.name, piece)
 
     def close(self) -> None:
-        """Close our side."""
+        """Close the connection."""
         self.sock.close()
         for pipe in self.pipes:
             os.close(pipe.fd)
@@ -154,10 +154,10 @@ class WarmClient(Walker):
     """Runs the cells of one notebook in one forked child.
 
     nb:     the notebook as plain JSON
-    nb_man: a page, or papermill's own manager
+    nb_man: a `Page`, or papermill's manager
     """
 
-    look_every = SAVE_EVERY  # s, while a cell runs: whether to save what it put out so far
+    look_every = SAVE_EVERY  # s between two saves of the outputs of a running cell
 
     def __init__(
         self,
@@ -172,10 +172,10 @@ class WarmClient(Walker):
         self.outputs = Outputs()
         self.line = Line(self.outputs)
         self.child: Child | None = None
-        self.answered: dict[str, Any] | None = None  # what followed the last cell
+        self.answered: dict[str, Any] | None = None  # the answer that followed the last cell
 
     def start(self, wanted: Wanted, request: Mapping[str, Any]) -> None:
-        """Have the child forked and wait until it is ready. Raises Unwarm."""
+        """Fork the child and wait until it is ready. Raises Unwarm."""
         try:
             self.child = fork(wanted, {"do": "cells", **request}, self.line.given())
         finally:
@@ -193,14 +193,14 @@ class WarmClient(Walker):
         return self.child.pid
 
     def ask(self, question: str, **request: Any) -> dict[str, Any]:
-        """Put a question to the probe. Raises Died, Stopped."""
+        """Ask the probe. Raises Died, Stopped."""
         answer = self.answered if question == self.follow else None
         if answer is None:
             self._say(_question(question, request))
             answer = self._answer()
         self.answered = None
         if "error" in answer:
-            raise Stopped(f"the values could not be looked at: {answer['error']}")
+            raise Stopped(f"the values could not be read: {answer['error']}")
         made: dict[str, Any] = json.loads(answer["text"])
         return made
 
@@ -288,7 +288,7 @@ class WarmClient(Walker):
         return Died(f"the process died{how(code)} while this cell ran")
 
     def end(self) -> None:
-        """Let the child come to its end, and see that nothing of it stays."""
+        """Let the child exit, and kill what remains of its process group."""
         if self.child is None:
             self.line.close()
             return
@@ -298,14 +298,14 @@ class WarmClient(Walker):
                 self._say({"do": "end"})
                 self.outputs.cell = None
                 gone = self._drained()
-        self.child.signal(signal.SIGKILL)  # whatever it started and left behind, too
+        self.child.signal(signal.SIGKILL)  # and the processes that it started
         if not gone:
             self.child.wait(GOODBYE)
         self.child.close()
         self.line.close()
 
     def _drained(self) -> bool:
-        """Hear the child out: exit handlers may still print. Return whether it had a last word."""
+        """Read the output of exit handlers; return whether the child has exited."""
         assert self.child is not None
         end = time.monotonic() + GOODBYE
         with contextlib.suppress(TimeoutError):
@@ -322,18 +322,18 @@ def _question(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:
-    """Return what may be ready for a notebook; nothing of the files beside it, which are edited."""
+    """Return what a parent may import for a notebook: no files beside it, which may be edited."""
     cells = [python_of(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
     try:
         beside = {*os.listdir(folder)}
-    except OSError:  # what may be edited cannot be told
+    except OSError:  # the local files are not known
         return Preload()
     found = preload(cells, {name.removesuffix(".py") for name in beside})
     return found if READ_AT_IMPORT.isdisjoint(beside) else replace(found, folder=folder)
 
 
 class Warm(Background):
-    """Runs a task in a fork of a warm process; its `Wanted` is told by `engines`."""
+    """Runs a task in a fork of the warm parent that `wanted` describes."""
 
     def __init__(self, wanted: Wanted, store: Callable[[Path], str] = str) -> None:
         super().__init__(store)

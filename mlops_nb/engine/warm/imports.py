@@ -1,4 +1,4 @@
-"""Imports what a notebook will import, where nobody would notice that it happened before."""
+"""Imports the libraries of a notebook ahead of time, if that has no visible effect."""
 
 import contextlib
 import importlib
@@ -11,7 +11,7 @@ import sysconfig
 import warnings
 from collections.abc import Iterable
 
-# what a kernel needs by itself; none of it makes a ZeroMQ context
+# modules that every kernel imports; none of them makes a ZeroMQ context
 OWN = (
     "IPython.core.completer",
     "IPython.core.history",
@@ -26,7 +26,7 @@ OWN = (
 
 
 def places() -> tuple[str, ...]:
-    """Return the folders whose modules nobody edits: the library's and site-packages."""
+    """Return the folders of installed modules: the standard library and site-packages."""
     paths = sysconfig.get_paths()
     found = {paths[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")}
     found |= {*site.getsitepackages(), site.getusersitepackages()}
@@ -34,7 +34,7 @@ def places() -> tuple[str, ...]:
 
 
 def is_installed(name: str) -> bool:
-    """Say whether a top-level module is installed, not somebody's own file."""
+    """Say whether a top-level module is installed, and not a local file."""
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError, AttributeError):
@@ -47,9 +47,9 @@ def is_installed(name: str) -> bool:
 
 
 def load(names: Iterable[str]) -> list[str]:
-    """Import modules; return those whose import warned, printed or failed, which must be undone.
+    """Import modules; return those whose import warned, printed or failed.
 
-    A name that is no module but something in one is passed over with its module imported.
+    For a name inside a module, the module is imported.
     """
     noisy = []
     known: dict[str, bool] = {}
@@ -63,9 +63,9 @@ def load(names: Iterable[str]) -> list[str]:
 
 
 def editable() -> dict[str, int]:
-    """Return the files that were imported although they are not installed: path → mtime, ns.
+    """Return the imported files that are not installed: path → mtime, ns.
 
-    An installed package may import them: a plugin that is under work, say.
+    An installed package may import them, such as a plugin in development.
     """
     found = {}
     installed = places()
@@ -75,7 +75,7 @@ def editable() -> dict[str, int]:
             continue
         path = os.path.realpath(file)
         if not path.startswith(installed):
-            with contextlib.suppress(OSError):  # it is not on any disk
+            with contextlib.suppress(OSError):  # it has no file
                 found[path] = os.stat(path).st_mtime_ns
     return found
 

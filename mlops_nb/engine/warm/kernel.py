@@ -10,7 +10,7 @@ def run(request: dict[str, Any], _: list[int]) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
-    os.environ.pop("JPY_PARENT_PID", None)  # whoever asked for it is not this process's parent
+    os.environ.pop("JPY_PARENT_PID", None)  # the client is not the parent of this process
     app = IPKernelApp.instance(parent_handle=os.getppid())
     app.initialize(request["arguments"])
     app.start()

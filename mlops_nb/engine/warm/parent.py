@@ -1,4 +1,4 @@
-"""The warm parent: imports once, then forks a child for every run that asks; runs no user code.
+"""The warm parent: imports once, then forks a child for every request; runs no user code.
 
 A program of its own: `python parent.py SOCKET`, with its configuration on standard input, a file
 (never an argument, which every user could read). That is a JSON object with {modules, variables,
@@ -37,7 +37,7 @@ PROBE_PARTS = (
 
 
 def load(name: str, folder: Path) -> None:
-    """Make a folder a package of a name of its own."""
+    """Load a folder as a package under another name."""
     path = folder / "__init__.py"
     spec = importlib.util.spec_from_file_location(
         name, path, submodule_search_locations=[str(folder)]
@@ -49,17 +49,17 @@ def load(name: str, folder: Path) -> None:
 
 
 class Parent:
-    """Listens, forks, and tells whoever asked how the child ended."""
+    """Listens, forks, and reports to each client how its child ended."""
 
     def __init__(self, path: Path, idle: float) -> None:
         self.path, self.idle = path, idle
         self.wire = importlib.import_module(f"{PACKAGE}.protocol")
         self.listener = socket.socket(socket.AF_UNIX)
         self.selector = selectors.DefaultSelector()
-        self.waiting: dict[int, Any] = {}  # child → the line to who asked for it
-        self.detached: set[int] = set()  # children that outlive who asked for them
-        self.spare: tuple[int, socket.socket] | None = None  # a child that waits for its request
-        self.wants_spare = True  # once after each request, and not after one to leave
+        self.waiting: dict[int, Any] = {}  # child → the connection to its client
+        self.detached: set[int] = set()  # children that outlive their client
+        self.spare: tuple[int, socket.socket] | None = None  # a child that waits for a request
+        self.wants_spare = True  # once after each request, except the request to exit
         self.wakes, wake = os.pipe()
         for fd in (self.wakes, wake):
             os.set_blocking(fd, False)
@@ -67,7 +67,7 @@ class Parent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def listen(self) -> None:
-        """Open the socket, for this user alone, under its name at once."""
+        """Open the socket for this user alone; it gets its name when it is ready."""
         part = self.path.with_suffix(f".{os.getpid()}")
         self.listener.bind(str(part))
         os.chmod(part, 0o600)
@@ -77,7 +77,7 @@ class Parent:
         self.selector.register(self.wakes, selectors.EVENT_READ, self._reap)
 
     def serve(self) -> None:
-        """Serve until nobody has asked for a while, or the socket belongs to another parent."""
+        """Serve until no request came for a while, or the socket belongs to another parent."""
         own = os.stat(self.path).st_ino
         last = time.monotonic()
         while True:
@@ -100,9 +100,9 @@ class Parent:
         self.selector.register(connection, selectors.EVENT_READ, lambda _: self._hear(line))
 
     def _hear(self, line: Any) -> None:
-        """Take in a request; a line that ends before its child did ends the child, too."""
+        """Read a request; a connection that closes before its child ended kills the child."""
         if line.sock.fileno() < 0:
-            return  # its child's end was told in the same round
+            return  # the end of its child was reported in this round
         line.feed()
         child = next((pid for pid, other in self.waiting.items() if other is line), None)
         if line.ended:
@@ -122,7 +122,7 @@ class Parent:
         self._fork(request, line)
 
     def first(self, request: dict[str, Any]) -> None:
-        """Serve a request that nobody waits for."""
+        """Serve a request without a client."""
         ours, theirs = socket.socketpair()
         line = self.wire.Reader(ours)
         line.fds = [os.dup(1), os.dup(2)]
@@ -141,7 +141,7 @@ class Parent:
         if not pid:
             try:
                 pid = os.fork()
-            except OSError:  # there is no room for it: who asked hears the line end
+            except OSError:  # no memory for a child: the connection closes
                 self._forget(line)
                 return
             if pid == 0:
@@ -152,13 +152,13 @@ class Parent:
         for fd in line.fds:
             os.close(fd)
         line.fds = []
-        with contextlib.suppress(OSError):  # who asked has gone: the next read says so
+        with contextlib.suppress(OSError):  # the client has gone: the next read notices
             self.wire.send(line.sock, {"pid": pid})
 
     def _prepare_spare(self) -> None:
-        """Fork a child before anybody asks for it: to be forked takes longer than to be asked.
+        """Fork a child ahead of the next request, as a fork takes longer than a request.
 
-        Where there is no room for it the next request has a child forked, or is told.
+        If that fails, the next request forks a child itself.
         """
         self.wants_spare = False
         parent = os.getpid()
@@ -178,7 +178,7 @@ class Parent:
         self.spare = pid, ours
 
     def _given_to_spare(self, request: dict[str, Any], fds: list[int]) -> int:
-        """Hand a request on to the spare child; return its process, 0 where there is none."""
+        """Send a request to the spare child; return its pid, 0 if there is none."""
         if self.spare is None:
             return 0
         (pid, sock), self.spare = self.spare, None
@@ -190,12 +190,12 @@ class Parent:
         return pid
 
     def _wait_for_work(self, sock: socket.socket, parent: int) -> None:
-        """Be a spare child until there is work; end where the parent has none to give any more."""
+        """Wait as a spare child for a request; exit when the parent closes the connection."""
         try:
             self._let_go({sock.fileno()})
             importlib.import_module(f"{PACKAGE}.child").apart(parent)
             shell = importlib.import_module("IPython").get_ipython()
-            shell.run_cell("pass", store_history=False, silent=True)  # its memory becomes its own
+            shell.run_cell("pass", store_history=False, silent=True)  # copies shared memory
             line = self.wire.Reader(sock)
             request = line.wait()
         except BaseException:  # noqa: BLE001  whoever asks gets another child
@@ -207,10 +207,10 @@ class Parent:
         self._child(request, line.fds, parent)
 
     def _let_go(self, keep: set[int]) -> None:
-        """Close what is the parent's own."""
+        """Close the files of the parent in a child."""
         signal.set_wakeup_fd(-1)
         if self.selector.get_map() is None:
-            return  # a spare child did so before
+            return  # a spare child has closed them already
         for key in list(self.selector.get_map().values()):
             if key.fd not in keep:
                 with contextlib.suppress(OSError):
@@ -218,7 +218,7 @@ class Parent:
         self.selector.close()
 
     def _child(self, request: dict[str, Any], fds: list[int], parent: int) -> None:
-        """Be the child; nothing of the parent's own goes on here."""
+        """Be the child: execute the request and exit."""
         status, last_word = 1, None
         try:
             fds = fds[:]
@@ -276,22 +276,22 @@ def _inode(path: Path) -> int:
 
 
 def prepare(config: dict[str, Any]) -> str:
-    """Import what children will need; return why this process must not be forked, or ""."""
+    """Import what children need; return why this process must not be forked, or ""."""
     started = dict(os.environ)
     preload = importlib.import_module(f"{PACKAGE}.imports")
     for part in ("child", "worker", "protocol"):
         importlib.import_module(f"{PACKAGE}.{part}")
-    os.environ.setdefault("MPLBACKEND", INLINE)  # matplotlib asks once, when it is imported
+    os.environ.setdefault("MPLBACKEND", INLINE)  # matplotlib reads it at import
     preload.load(preload.OWN)
     shell = importlib.import_module(f"{PACKAGE}.shell").make()
     for part in PROBE_PARTS:
         importlib.import_module(f"_mlops_probe.{part}")
-    os.environ.update(config["variables"])  # as late as the notebook does it
+    os.environ.update(config["variables"])  # at the moment the notebook sets them
     quiet = Path(config["quiet"])
     loud = set(quiet.read_text("utf-8").split()) if quiet.exists() else set()
-    with shell.builtin_trap:  # `get_ipython` is a builtin, as it is while a cell runs
+    with shell.builtin_trap:  # `get_ipython` is a builtin while a cell runs
         noisy = preload.load([m for m in config["modules"] if m not in loud])
-    if noisy:  # what its import said belongs to the notebook: start again without it
+    if noisy:  # the notebook must show its output: start again without it
         quiet.write_text("\n".join(sorted(loud | set(noisy))), "utf-8")
         os.execve(sys.executable, [sys.executable, *sys.argv], started)
     if threading.active_count() > 1:
@@ -304,22 +304,22 @@ def prepare(config: dict[str, Any]) -> str:
 
 
 def read_config() -> dict[str, Any]:
-    """Read the configuration from standard input, at its start: the process may begin again."""
+    """Read the configuration from the start of standard input: the process may start again."""
     text = os.pread(0, os.fstat(0).st_size, 0).decode("utf-8", "surrogatepass")
     config: dict[str, Any] = json.loads(text)
     return config
 
 
 def close_config() -> None:
-    """Put /dev/null in the place of the configuration: no child can read it from there."""
+    """Replace standard input by /dev/null, so that no child can read the configuration."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
 
 
 def main() -> None:
-    """Prepare, say so, and serve."""
-    if os.fork():  # whoever started this has no child of it to wait for
+    """Prepare, report that, and serve."""
+    if os.fork():  # the client does not wait for this process
         os._exit(0)
     path, config = Path(sys.argv[1]), read_config()
     here = Path(__file__).resolve().parent
@@ -340,7 +340,7 @@ def main() -> None:
         Path(config["editable"]).write_text(json.dumps(editable), "utf-8")
         parent.listen()
     with contextlib.suppress(BrokenPipeError), os.fdopen(config["ready"], "w") as ready:
-        ready.write(json.dumps({"refused": objection}))  # nobody may wait for it any more
+        ready.write(json.dumps({"refused": objection}))  # the client may have gone
     os.close(config["lock"])
     if not objection:
         if config["first"]:

@@ -1,4 +1,4 @@
-"""Messages over a socket: JSON with its length before it, and file descriptors beside it."""
+"""Messages over a socket: JSON after its length, with file descriptors."""
 
 import array
 import base64
@@ -17,25 +17,25 @@ BLOCK = 1 << 18
 
 
 def pack(message: dict[str, Any]) -> bytes:
-    """Return a message as it goes over the wire."""
+    """Return a message in the form that is sent."""
     data = json.dumps(message, default=_plain).encode("utf-8", "surrogatepass")
     return HEAD.pack(len(data)) + data
 
 
 def _plain(value: Any) -> str:
-    """Return what JSON has no word for as Jupyter's messages have it."""
+    """Encode bytes and other objects as Jupyter's messages do."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     return str(value)
 
 
 def send(sock: socket.socket, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
-    """Send a message. Raises OSError where nobody listens any more."""
+    """Send a message. Raises OSError if the other side has closed."""
     data = memoryview(pack(message))
     if fds:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         data = data[sock.sendmsg([data], rights) :]
-    if data:  # whoever has all of it may have closed its side
+    if data:  # a reader that has all of it may have closed the socket
         sock.sendall(data)
 
 
@@ -51,7 +51,7 @@ def ready(files: Iterable[Any], seconds: float | None) -> list[Any]:
 
 
 class Reader:
-    """Takes messages apart that come in pieces. `fds` are the file descriptors that came along."""
+    """Reads messages that come in pieces. `fds`: the file descriptors that came with them."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -60,7 +60,7 @@ class Reader:
         self.ended = False
 
     def feed(self) -> None:
-        """Read what is there, waiting for the first byte; note where the other side has gone."""
+        """Read what is available, waiting for the first byte; note the end of the stream."""
         space = socket.CMSG_SPACE(MOST_FDS * array.array("i").itemsize)
         try:
             data, rights, _, _ = self.sock.recvmsg(BLOCK, space)
@@ -74,7 +74,7 @@ class Reader:
         self.ended = self.ended or not data
 
     def next(self) -> dict[str, Any] | None:
-        """Return the next whole message, None where there is none yet."""
+        """Return the next complete message, None if there is none yet."""
         if len(self.buffer) < HEAD.size:
             return None
         (size,) = HEAD.unpack_from(self.buffer)
@@ -86,7 +86,7 @@ class Reader:
         return message
 
     def wait(self) -> dict[str, Any] | None:
-        """Return the next message when it is there, None where the other side has gone."""
+        """Wait for the next message and return it, None at the end of the stream."""
         while (message := self.next()) is None:
             if self.ended:
                 return None

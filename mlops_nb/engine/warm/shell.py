@@ -1,4 +1,4 @@
-"""A kernel's shell without a kernel: it says over a wire what a kernel would say over ZeroMQ."""
+"""The shell of a kernel without a kernel: it sends its messages over a socket."""
 
 import io
 import os
@@ -19,12 +19,12 @@ Say = Callable[[str, dict[str, Any]], None]
 
 
 class Wire(Session):  # type: ignore[misc]
-    """Looks like a session to the shell's own publishers; what they send goes over our wire."""
+    """A session for the shell's publishers, which sends their messages over the socket."""
 
     say: Any = None
 
     def send(self, _stream: Any, msg_or_type: Any, content: Any = None, *_: Any, **__: Any) -> Any:
-        """Pass a message on: its type and its content."""
+        """Send the type and the content of a message."""
         if isinstance(msg_or_type, dict):
             kind, content = msg_or_type["header"]["msg_type"], msg_or_type["content"]
         else:
@@ -34,7 +34,7 @@ class Wire(Session):  # type: ignore[misc]
 
 
 class Stream(io.TextIOBase):
-    """Standard output or error: every text goes to the file descriptor at once, in order."""
+    """Standard output or error: writes every text to the file descriptor at once."""
 
     encoding = "utf-8"
     errors = "backslashreplace"
@@ -44,7 +44,7 @@ class Stream(io.TextIOBase):
         self.lock = threading.RLock()
 
     def write(self, text: str) -> int:
-        """Write a text, whole, however often the pipe is full."""
+        """Write a text completely, waiting while the pipe is full."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text)}")
         data = memoryview(text.encode("utf-8", "backslashreplace"))
@@ -58,21 +58,21 @@ class Stream(io.TextIOBase):
         return self.fd
 
     def writable(self) -> bool:
-        """Say that this can be written to."""
+        """Return True: the stream can be written."""
         return True
 
     def isatty(self) -> bool:
-        """Say that this is no terminal."""
+        """Return False: the stream is no terminal."""
         return False
 
 
 class Shell(ZMQInteractiveShell):
-    """The shell of ipykernel, but for what only a kernel has."""
+    """The shell of ipykernel without the parts that need a kernel."""
 
     _transformed: tuple[str, str] | None = None
 
     def transform_cell(self, raw_cell: str) -> str:
-        """Return a cell as plain Python; what is asked for twice in a row is worked out once."""
+        """Return a cell as plain Python; the result of the same cell twice in a row is cached."""
         known, self._transformed = self._transformed, None
         if known is not None and known[0] == raw_cell:
             return known[1]
@@ -81,25 +81,25 @@ class Shell(ZMQInteractiveShell):
         return made
 
     def _update_exit_now(self, change: Any) -> None:
-        """Do nothing: the loop looks for `exit_now` after each cell."""
+        """Do nothing: the loop checks `exit_now` after each cell."""
 
     def enable_gui(self, gui: Any = None) -> None:
-        """Have no event loop for windows."""
+        """Start no event loop for windows."""
 
 
-# many a library asks a class's name or module whether it is in a notebook
+# libraries look at the name and module of the class to detect a notebook
 Shell.__name__ = Shell.__qualname__ = ZMQInteractiveShell.__name__
 Shell.__module__ = ZMQInteractiveShell.__module__
 
 
 def make() -> Shell:
-    """Return IPython's one shell: a library that is imported may ask whether there is one."""
+    """Return IPython's only shell, which libraries look for at import."""
     config = Config()
     config.HistoryManager.hist_file = ":memory:"
     config.HistoryManager.enabled = False
     config.IPKernelApp.connection_file = os.devnull
     shell: Shell = Shell.instance(config=config, compiler_class=XCachingCompiler)
-    shell.extension_manager.load_extension("storemagic")  # which every kernel has, too
+    shell.extension_manager.load_extension("storemagic")  # as in every kernel
     wire = Wire(key=b"")
     shell.displayhook.session = shell.display_pub.session = wire
     shell.displayhook.pub_socket = shell.display_pub.pub_socket = None
@@ -108,7 +108,7 @@ def make() -> Shell:
 
 
 def begin(say: Say) -> Shell:
-    """Return the shell, whose every output is said from now on, in the folder that this is."""
+    """Return the shell in the current folder, with its output sent from now on."""
     Wire.say = staticmethod(say)
     if not os.environ.get("MPLBACKEND"):
         os.environ["MPLBACKEND"] = INLINE
@@ -123,14 +123,14 @@ def begin(say: Say) -> Shell:
 
 
 def add_work_folder() -> None:
-    """Let modules of the work folder be found behind the library's own, as in a kernel."""
+    """Add the working folder to the module path, as in a kernel."""
     if "" not in sys.path:
         installed = [i for i, p in enumerate(sys.path) if p.rpartition("/")[2] in PACKAGES]
         sys.path.insert(installed[0] if installed else len(sys.path), "")
 
 
 def _without_input() -> None:
-    """Nobody is there to answer: say so as a kernel does."""
+    """Make `input` fail as in a kernel without a frontend."""
     import builtins
     import getpass
 

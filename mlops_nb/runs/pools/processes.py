@@ -13,36 +13,36 @@ from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-LOOK_EVERY = 0.2  # s: how soon an orphan that is done with its work goes
+LOOK_EVERY = 0.2  # s: how soon a process without a parent exits
 
 
 def pool(workers: int) -> Executor:
-    """Return what runs functions in this many processes, each made when it is first needed."""
+    """Return a pool of this many processes, each started when it is first needed."""
     return Processes(workers)
 
 
 class Processes(Executor):
-    """A pool of one process for each worker: where one dies, only what it ran is lost."""
+    """A pool with one process for each worker; if one dies, only its own task is lost."""
 
     def __init__(self, workers: int) -> None:
         self._pools = [_one() for _ in range(workers)]
         self._busy: list[set[Future[Any]]] = [set() for _ in range(workers)]
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Give a function to the worker that has the least to do."""
+        """Submit a function to the least busy worker."""
         for known in self._busy:
             known -= {future for future in known if future.done()}
         place = min(range(len(self._pools)), key=lambda n: len(self._busy[n]))
         try:
             made = self._pools[place].submit(fn, *args, **kwargs)
-        except BrokenProcessPool:  # it died of what it ran before: another takes its place
+        except BrokenProcessPool:  # its process died in an earlier task: start another
             self._pools[place] = _one()
             made = self._pools[place].submit(fn, *args, **kwargs)
         self._busy[place].add(made)
         return made
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  Executor has it so
-        """Take nothing more; let what runs come to its end."""
+        """Accept no more tasks; let running ones finish."""
         for one in self._pools:
             one.shutdown(wait=False, cancel_futures=cancel_futures)
         for one in self._pools if wait else ():
@@ -50,24 +50,24 @@ class Processes(Executor):
 
 
 def _one() -> ProcessPoolExecutor:
-    # spawned, not forked: whoever sweeps may have threads and open databases
+    # spawned, not forked: this process may have threads and open databases
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to whoever submits, and do not outlive them."""
+    """Ignore Ctrl-C, which the parent handles, and exit when the parent exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, daemon=True).start()
 
 
 def _follow() -> None:
-    """When the parent is gone, stop what runs here as a person would; then go, too."""
+    """When the parent is gone, stop the running task with SIGTERM, then exit."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
     wait([parent.sentinel])
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # what runs can be stopped
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # the task can be stopped
         with contextlib.suppress(OSError):
             os.kill(os.getpid(), signal.SIGTERM)
     while signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
