@@ -1,4 +1,4 @@
-"""What is to be done about jobs now: which runs are due, which are tried again, which may start."""
+"""Decides which runs of jobs are due, which are tried again, and which may start now."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run, at_work, is_open, takes_turns
 
-FIRST_PAUSE = 5.0  # s between a failed try and the next; it doubles each time
+FIRST_PAUSE = 5.0  # s between a failed try and the next; doubled after each try
 LONGEST_PAUSE = 600.0  # s
-ENOUGH = 4  # arrivals of data, from which on it is known how far apart they usually are
-SIGNALS = (DataSeen, Evaluated)  # what a board takes in besides the course of runs
-LOST_TRIES = 3  # of a run whose process was killed, which is no fault of the job
+ENOUGH = 4  # arrivals of data before the usual interval between them is known
+SIGNALS = (DataSeen, Evaluated)  # events that a board folds besides those of runs
+LOST_TRIES = 3  # tries of a run whose process was killed
 
 
 def tick_key(job: str, at: datetime) -> str:
-    """Return what names one tick of a job, in any time zone.
+    """Return the key of one tick of a job, the same in every time zone.
 
     >>> tick_key("a", datetime.fromisoformat("2026-01-01T03:00:00+09:00"))
     'a@2025-12-31T18:00:00+00:00'
@@ -30,16 +30,16 @@ def tick_key(job: str, at: datetime) -> str:
 
 @dataclass(slots=True)
 class Board:
-    """What is known of jobs' runs, kept so that a look takes no longer after ten thousand of them.
+    """The runs of all jobs, folded event by event, so that each look is fast after many runs.
 
     runs:   every run
-    open:   those that wait for their process, or are at work
+    open:   those that are queued or running
     failed: those that failed and were not tried again yet
-    taken:  job → the time up to which its ticks were taken
+    taken:  job → the time up to which its ticks are handled
     known:  job → the files that its data triggers know: path → sha256
     fired:  (job, kind of trigger) → when that queued a run
-    evaluated: job → how its champion did on data as it was, since a run was queued last
-    looked: job → when its champion was held against the data last
+    evaluated: job → evaluations of its champion since the last run was queued
+    looked: job → when its champion was evaluated last
     """
 
     runs: dict[str, Run] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Board:
     looked: dict[str, datetime] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
-        """Take one more event in."""
+        """Fold one more event."""
         history.take(self.runs, event)
         self._take_signal(event)
         run = self.runs.get(event.run)
@@ -77,17 +77,17 @@ class Board:
             self.looked[event.job] = datetime.fromisoformat(event.at)
         elif isinstance(event, RunQueued):
             self.known.setdefault(event.job, {}).update(event.signal.get("files", {}))
-            self.evaluated.pop(event.job, None)  # the run learns from what was seen before
+            self.evaluated.pop(event.job, None)  # the run trains on the data of these evaluations
             if event.attempt == 1:
                 at = datetime.fromisoformat(event.scheduled_at)
                 self.fired.setdefault((event.job, event.trigger), []).append(at)
 
     def busy(self, job: str) -> Run | None:
-        """Return the run of a job that others have to wait for, None where there is none."""
+        """Return the run of a job that its other runs wait for, None if there is none."""
         return next((r for r in self.open.values() if r.job == job and takes_turns(r)), None)
 
 
-def _keep(kept: dict[str, Run], run: Run, belongs: bool) -> None:  # noqa: FBT001  what is asked
+def _keep(kept: dict[str, Run], run: Run, belongs: bool) -> None:  # noqa: FBT001  the condition itself
     if belongs:
         kept[run.id] = run
     else:
@@ -97,13 +97,13 @@ def _keep(kept: dict[str, Run], run: Run, belongs: bool) -> None:  # noqa: FBT00
 def due(
     job: Job, applied: datetime, board: Board, now: datetime, *, rested: datetime | None = None
 ) -> Iterator[RunQueued | RunSkipped]:
-    """Yield an event for each tick of a job that is due and was not taken.
+    """Yield an event for each tick of a job that is due and not handled.
 
-    applied: since when its schedule counts
-    rested:  until when it was paused, None where it never was
+    applied: when its schedule was applied
+    rested:  when it was unpaused, None if it never was
 
-    Ticks that were missed count by `missed`, and one event tells of those that do not; where a
-    run is open, a tick is left out or waits for its turn, by `overlap`.
+    The policy `missed` decides about missed ticks; one event reports those that are skipped. While
+    a run is open, the policy `overlap` skips a tick or queues it.
     """
     if job.schedule is None:
         return
@@ -127,7 +127,7 @@ def due(
 
 
 def queued(job: Job, trigger: str, at: datetime, *, because: str) -> RunQueued:
-    """Return the event that a run of a job is due at a time, about the interval before it."""
+    """Return the event that queues a run at a time, for the interval before it."""
     about = schedule.interval(job.schedule, at)
     return RunQueued(
         job=job.name,
@@ -140,7 +140,7 @@ def queued(job: Job, trigger: str, at: datetime, *, because: str) -> RunQueued:
 
 
 def pause_after(attempt: int) -> float:
-    """Return how long to wait after a try that failed, s.
+    """Return the pause after a failed try, s.
 
     >>> [pause_after(n) for n in (1, 2, 3, 20)]
     [5.0, 10.0, 20.0, 600.0]
@@ -149,10 +149,10 @@ def pause_after(attempt: int) -> float:
 
 
 def next_try(job: Job, run: Run, now: datetime) -> RunQueued | None:
-    """Return the event that tries a run again, None where it is not to be.
+    """Return the event that queues the next try of a run, None if there is none.
 
-    A run that failed is tried again as often as the job says, after a pause; one whose process
-    was killed at once, and at least twice. Data that does not fit its schema would not fit again.
+    A failed run is tried again after a pause, as often as the job says; a run whose process was
+    killed is tried again at once, at least twice. A violated data contract is not tried again.
     """
     allowed = max(job.retries + 1, LOST_TRIES) if run.lost else job.retries + 1
     unfit = any(checked.failures for checked in run.data)
@@ -176,9 +176,9 @@ def next_try(job: Job, run: Run, now: datetime) -> RunQueued | None:
 
 
 def arrivals(job: Job, board: Board) -> tuple[datetime, timedelta] | None:
-    """Return when new data came for a job last, and how far apart that usually is: the median.
+    """Return when new data arrived for a job last, and the median time between arrivals.
 
-    None where it came too seldom to tell, or nothing waits for it.
+    None if there are too few arrivals, or the job has no data trigger.
     """
     if not any("data" in trigger for trigger in job.triggers):
         return None
@@ -190,9 +190,9 @@ def arrivals(job: Job, board: Board) -> tuple[datetime, timedelta] | None:
 
 
 def ready(board: Board, now: datetime) -> list[Run]:
-    """Return the runs that may start now: one of each job that has none at work, oldest first.
+    """Return the runs that may start now: one of each job without a running one, oldest first.
 
-    The first tries of a backfill are started by whoever asks for it.
+    A backfill starts its first tries itself.
     """
     busy = {run.job for run in board.open.values() if at_work(run) and takes_turns(run)}
     waiting = sorted(

@@ -1,4 +1,4 @@
-"""Makes a bundle the live one: writes and keeps it, and applies a draft or an edited job.yaml."""
+"""Makes a bundle the live one: stores it, and applies a draft or an edited job.yaml."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ from mlops_nb.runs.history import read_run
 
 
 def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> str:
-    """Write a bundle into jobs/NAME and keep it by its digest; the old one stays kept."""
+    """Write a bundle into jobs/NAME and store it by its digest; the old one stays stored."""
     digest = manifest.digest(contents_)
     keep(ctx, digest, contents_)
     target = ctx.root / "jobs" / name
@@ -43,7 +43,7 @@ def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> str:
 
 
 def keep(ctx: Context, digest: str, contents_: Mapping[str, bytes]) -> None:
-    """Keep a bundle by its digest: jobs run from there, never from the working tree."""
+    """Store a bundle by its digest: jobs run from there, never from the working tree."""
     folder = ctx.bundle_folder(digest)
     if not (folder / manifest.NAME).exists():
         part = folder.with_name(f".{folder.name}.part")
@@ -56,7 +56,7 @@ def keep(ctx: Context, digest: str, contents_: Mapping[str, bytes]) -> None:
 def applied(ctx: Context, job: Job, digest: str, *, before: Job | None = None) -> Iterator[Event]:
     """Yield the events that make a bundle the live one.
 
-    before: the job as it was, where its model was not trained anew: what data is new to its
+    before: the job as it was, if its model was not trained again: data that is new to its
             triggers stays new
     """
     source = ctx.root / job.source
@@ -74,10 +74,10 @@ def applied(ctx: Context, job: Job, digest: str, *, before: Job | None = None) -
 
 
 def refuse_triggers(ctx: Context, job: Job) -> None:
-    """Refuse a trigger that could never fire, or would fire for ever.
+    """Refuse a trigger that can never fire, or that fires for ever.
 
-    Raises JobError for a job that is not there, one that follows itself, and a look at a model
-    where the job makes none.
+    Raises JobError for a trigger on an unknown job, on the job itself, or on a model that the job
+    does not make.
     """
     known = read_jobs(ctx)
     for spec in job.triggers:
@@ -90,7 +90,7 @@ def refuse_triggers(ctx: Context, job: Job) -> None:
             )
         if kind == "job" and spec["job"] not in known:
             raise JobError(
-                f"the trigger job:{spec['job']} names a job that there is not",
+                f"the trigger job:{spec['job']} names an unknown job",
                 fix=f"the jobs are {', '.join(known) or 'none'}",
             )
         if kind in poll.EVALUATED and not job.model_variable:
@@ -101,7 +101,7 @@ def refuse_triggers(ctx: Context, job: Job) -> None:
 
 
 def _behind(known: Mapping[str, JobState], job: str) -> set[str]:
-    """Return a job and all that it follows."""
+    """Return a job and all jobs that it follows."""
     found, queue = set(), [job]
     while queue:
         name = queue.pop()
@@ -113,7 +113,7 @@ def _behind(known: Mapping[str, JobState], job: str) -> set[str]:
 
 
 def _definition(ctx: Context, name: str, found: Mapping[str, bytes]) -> Job:
-    """Return what a bundle's job.yaml says, held against the bundle's own pipeline."""
+    """Return the job of a bundle's job.yaml, checked against the bundle's pipeline."""
     where = f"jobs/{name}/job.yaml"
     text = found.get(manifest.DEFINITION, b"").decode("utf-8", "replace")
     job = job_yaml.read(text, where)
@@ -147,7 +147,7 @@ def _definition(ctx: Context, name: str, found: Mapping[str, bytes]) -> Job:
 def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any]:
     """Make a draft, or an edited job.yaml, the live one.
 
-    Raises JobError for a bundle whose code is not what was proven.
+    Raises JobError for a bundle whose code differs from the proven one.
     """
     folder = ctx.root / "jobs" / name
     if not model.JOB_NAME.match(name) or not folder.is_dir():
@@ -159,7 +159,7 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
     state = read_jobs(ctx).get(name)
     before = dict(state.definition) if state is not None else {}
     changes = job_yaml.difference(before, job_yaml.definition(job)) if before else []
-    changes += _asked_otherwise(ctx, state, found)
+    changes += _contract_changes(ctx, state, found)
     note("building the job's environment, if this one does not equal its lock")
     lock = found["requirements.lock"].decode()
     ctx.environments.python_for(ctx.interpreter_of(found), lock, build=True)
@@ -188,8 +188,10 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
     }
 
 
-def _asked_otherwise(ctx: Context, state: JobState | None, found: Mapping[str, bytes]) -> list[str]:
-    """Return what an edited schema.json asks of the data otherwise than the one before."""
+def _contract_changes(
+    ctx: Context, state: JobState | None, found: Mapping[str, bytes]
+) -> list[str]:
+    """Return how an edited schema.json differs from the one before."""
     digest = (state.digest or (state.draft.digest if state.draft else "")) if state else ""
     before = ctx.bundle_folder(digest) / schema_json.NAME if digest else None
     if before is None or not before.is_file():
@@ -200,7 +202,7 @@ def _asked_otherwise(ctx: Context, state: JobState | None, found: Mapping[str, b
 
 
 def _judged(ctx: Context, job: Job, state: JobState | None, promoted: str) -> list[Event]:
-    """Judge the run of a draft whose code is as it was proven; nothing where it is no draft."""
+    """Judge the run of a draft whose code is the proven one; return nothing for a live job."""
     waits = state.draft if state is not None else None
     if waits is None or not waits.model_run or waits.digest != promoted:
         return []
@@ -212,7 +214,7 @@ def _judged(ctx: Context, job: Job, state: JobState | None, promoted: str) -> li
 def rollback_job(ctx: Context, name: str) -> dict[str, Any]:
     """Make the bundle that was live before the present one live again; return what is printed.
 
-    Raises JobError where there was none, or where it is no longer kept.
+    Raises JobError if there was none, or if it is no longer stored.
     """
     with ctx.deciding():
         known = read_jobs(ctx)
@@ -222,11 +224,11 @@ def rollback_job(ctx: Context, name: str) -> dict[str, Any]:
             )
         state = known[name]
         if len(state.applications) < 2:  # noqa: PLR2004
-            raise JobError(f"{name!r} has had no other bundle", fix="mlops-nb jobs")
+            raise JobError(f"{name!r} has no earlier bundle", fix="mlops-nb jobs")
         now, back = state.applications[-1], state.applications[-2]
         if not ctx.bundle_folder(back.digest).is_dir():
             raise JobError(
-                f"the bundle before of {name!r} is no longer kept",
+                f"the earlier bundle of {name!r} is no longer stored",
                 fix=f"check it out from git, then: mlops-nb apply {name}",
             )
         ctx.journal.append(replace(back, id=0, at="", commit=git.of(ctx.root), rollback=True))

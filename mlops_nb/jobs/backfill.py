@@ -1,4 +1,4 @@
-"""Runs a job over past ticks of its schedule, side by side, through the pools that sweeps use."""
+"""Runs a job for past ticks of its schedule, in parallel, in the pools of sweeps."""
 
 from collections.abc import Callable
 from concurrent.futures import wait
@@ -18,14 +18,14 @@ from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history, process, resources
 from mlops_nb.runs.history import Run, read_run
 
-MOST = 10_000  # ticks: more is a slip of the pen
+MOST = 10_000  # ticks: more is probably a mistake
 DONE = {"finished", "refused"}
 Watch = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """One past tick of a job, as it goes to a pool."""
+    """One past tick of a job, as it is submitted to a pool."""
 
     root: Path
     settings: tuple[tuple[str, str], ...]
@@ -44,10 +44,10 @@ def backfill(
 ) -> list[Run]:
     """Run a job for each tick from `since` to `until`, both included; return those runs.
 
-    Ticks that a run, of the schedule or of an earlier backfill, came to an end for are left out.
-    Nothing is released: the past says nothing of what is to answer now.
+    Ticks with a finished run, of the schedule or of an earlier backfill, are left out. A backfill
+    releases nothing.
 
-    Raises JobError where there is no such tick, or the job has no schedule.
+    Raises JobError if there is no such tick, or the job has no schedule.
     """
     job = execute.live(ctx, name)[1].job
     ticks = _ticks(ctx, job, since, until)
@@ -83,7 +83,7 @@ def backfill(
 def _ticks(ctx: Context, job: Job, since: datetime, until: datetime) -> list[datetime]:
     if job.schedule is None:
         raise JobError(
-            f"job {job.name!r} has no schedule: nobody can tell its past dates",
+            f"job {job.name!r} has no schedule, and so no past dates",
             fix="promote it with --schedule CRON --replace",
         )
     if until > ctx.now():
@@ -95,7 +95,7 @@ def _ticks(ctx: Context, job: Job, since: datetime, until: datetime) -> list[dat
         if len(found) > MOST:
             raise JobError(
                 f"there are more than {MOST} ticks from {since} to {until}",
-                fix="give a shorter stretch of time",
+                fix="give a shorter interval",
             )
     if not found:
         raise JobError(
@@ -106,7 +106,7 @@ def _ticks(ctx: Context, job: Job, since: datetime, until: datetime) -> list[dat
 
 
 def run_past(past: Past) -> str:
-    """Run one past tick through all its tries; return the last one's run id."""
+    """Run one past tick with all its tries; return the run id of the last one."""
     ctx = of_process(past.root, past.settings)
     job = job_yaml.of_definition(dict(execute.state_of(ctx, past.job).definition))
     runs = history.runs(ctx.journal.read(job=past.job, kinds=history.COURSE)).values()
@@ -116,11 +116,11 @@ def run_past(past: Past) -> str:
         if r.trigger == "backfill" and datetime.fromisoformat(r.scheduled_at) == past.tick
     ]
     waits = [r.id for r in earlier if history.is_open(r)]
-    if waits:  # another backfill is at it, or was killed before it could begin
+    if waits:  # another backfill runs it, or was killed before it began
         return trigger.carry_through(ctx, job, waits[-1], ignore).id
     queued = agenda.queued(job, "backfill", past.tick, because="a backfill of past dates")
     queued = replace(queued, run=ctx.new_run(), commit=git.of(ctx.root))
     once = f"backfill:{agenda.tick_key(past.job, past.tick)}:{len(earlier)}"
     if ctx.journal.append(queued, once=once) is None:
-        return run_past(past)  # somebody else was quicker: wait for that one
+        return run_past(past)  # another process was faster: wait for its run
     return trigger.carry_through(ctx, job, queued.run, ignore).id

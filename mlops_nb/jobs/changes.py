@@ -1,4 +1,4 @@
-"""What differs between a job and the notebook that it was made of, and between two bundles."""
+"""Compares a job with its notebook, and two bundles with each other."""
 
 import difflib
 import json
@@ -17,7 +17,7 @@ SHOWN = 12  # changed lines of one step
 
 
 def differing_steps(ctx: Context, state: JobState) -> list[str] | None:
-    """Return the steps whose code in the notebook is no longer the job's, None where it is gone."""
+    """Return the steps whose code differs between notebook and job, None without a notebook."""
     job = job_yaml.of_definition(dict(state.definition))
     path = ctx.root / job.source
     folder = ctx.bundle_folder(state.digest)
@@ -50,7 +50,7 @@ def _code(document: Mapping[str, Any]) -> dict[str, str]:
 def between(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
     """Return what a new bundle changes in cells and packages, one line each.
 
-    before, after: the bundles' files; one without its lock yet is not asked for packages
+    before, after: the files of the bundles; packages are compared if both have a lock
     """
     was, now = _steps(before), _steps(after)
     found: list[str] = []

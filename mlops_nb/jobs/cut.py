@@ -25,12 +25,12 @@ def cut_out(job: Job, source: Source) -> slicing.Slice:
 
 
 def gate_name(gate: Gate) -> str:
-    """Return the metric that a gate judges, by slice where it does."""
+    """Return the name of the metric that a gate judges, with its slicing."""
     return f"{gate.metric}_by_{gate.by}" if gate.by else gate.metric
 
 
 def possible_metrics(pipeline: Pipeline, cut: slicing.Slice) -> list[str]:
-    """Names that may turn out to be metrics, the likely ones first: those of the last steps."""
+    """Return the names that may be metrics, those of the last steps first."""
     named = [*pipeline.metrics, *pipeline.logged]
     if named:
         made = [n for s in pipeline.steps for n in s.makes]

@@ -1,4 +1,4 @@
-"""Holds a version that answers against data as it is now; nothing is trained."""
+"""Evaluates a version of a model on current data, without training."""
 
 import json
 from datetime import datetime
@@ -15,16 +15,16 @@ from mlops_nb.notebook import slicing
 
 
 def evaluate(ctx: Context, name: str) -> Evaluated:
-    """Hold a job's champion against the data as it is, record what came of it, and return that.
+    """Evaluate the champion of a job on current data, and record and return the result.
 
-    Where it cannot be done, the event says why.
+    If the evaluation fails, the event says why.
 
-    Raises JobError where the job has no model, or none that answers.
+    Raises JobError if the job has no champion.
     """
     job = execute.live(ctx, name)[1].job
     model = read_models(ctx).get(job.model_name or "")
     if model is None or model.champion is None:
-        raise JobError(f"no version of job {name!r} answers yet", fix=f"mlops-nb trigger {name}")
+        raise JobError(f"job {name!r} has no champion yet", fix=f"mlops-nb trigger {name}")
     found = Evaluated(job=name, model=model.name, version=model.champion)
     try:
         events = _judged(ctx, name, model.champion, ctx.now())
@@ -38,15 +38,15 @@ def evaluate(ctx: Context, name: str) -> Evaluated:
 
 
 def score(ctx: Context, name: str, version: int, at: datetime | None = None) -> dict[str, float]:
-    """Return what a version of a job's model scores on the data as of a time; nothing is trained.
+    """Return the metrics of a version of a job's model on the data as of a time.
 
-    Raises JobError where its cells fail.
+    Raises JobError if its cells fail.
     """
     return _measured(_judged(ctx, name, version, at or ctx.now()))
 
 
 def _judged(ctx: Context, name: str, version: int, at: datetime) -> list[Event]:
-    """Run a job's cells with a version in the place of what the model's own step makes."""
+    """Run the cells of a job with a version of the model instead of the step that trains it."""
     _, bundle = execute.live(ctx, name)
     job = bundle.job
     model = read_models(ctx).get(job.model_name or "")

@@ -1,4 +1,4 @@
-"""Jobs at work: run a bundle, judge, release; what jobs, runs and models look like."""
+"""Executes a run of a job: runs its bundle, judges, and releases."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -50,7 +50,7 @@ def readable(
 ) -> dict[str, Job]:
     """Return the live jobs whose definition can be read.
 
-    note: is told of the others, of an older version, say: they keep no job from running
+    note: called with a message for each of the others
     """
     found: dict[str, Job] = {}
     for name, state in states.items():
@@ -63,7 +63,7 @@ def readable(
 
 
 def state_of(ctx: Context, name: str) -> JobState:
-    """Return a job's state. Raises NotFound where there is no such job."""
+    """Return a job's state. Raises NotFound if there is no such job."""
     known = read_jobs(ctx)
     if name not in known:
         hint = f"the jobs are {', '.join(known)}" if known else "promote a notebook first"
@@ -74,7 +74,7 @@ def state_of(ctx: Context, name: str) -> JobState:
 def live(ctx: Context, name: str) -> tuple[JobState, Bundle]:
     """Return a job's state and its live bundle.
 
-    Raises JobError for a draft, and for a kept bundle that is not what was applied.
+    Raises JobError for a draft, and for a stored bundle that differs from the applied one.
     """
     state = state_of(ctx, name)
     if not state.digest:
@@ -83,7 +83,7 @@ def live(ctx: Context, name: str) -> tuple[JobState, Bundle]:
     found = files.read_folder(folder) if folder.is_dir() else {}
     if not found or manifest.verify(found, name) != state.digest:
         raise JobError(
-            f"the kept bundle of {name!r} is not what was applied",
+            f"the stored bundle of {name!r} differs from the one that was applied",
             fix=f"apply it again from jobs/{name}: mlops-nb apply {name}",
             where=str(folder),
         )
@@ -101,16 +101,16 @@ def live(ctx: Context, name: str) -> tuple[JobState, Bundle]:
 
 
 def values_of(bundle: Bundle, about: Interval, given: Mapping[str, Value]) -> dict[str, Value]:
-    """Return a run's parameters: the job's own, filled in, and those given by hand."""
+    """Return the parameters of a run: given ones, and the job's with templates filled in."""
     known = {p.name: p for p in bundle.pipeline.parameters}
     filled = schedule.filled({**bundle.job.parameters, **given}, about, known)
     return parameters.checked(filled, known.values(), f"job {bundle.job.name}")
 
 
 def attempt(ctx: Context, run: history.Run, notify: Notify = ignore) -> history.Run:
-    """Run what a claimed run is for, judge it, and release what passes; return the run.
+    """Execute a claimed run, judge its model, and release it if it passes; return the run.
 
-    Raises MlopsError where it could not begin; the run is ended by then.
+    Raises MlopsError if it cannot begin; the run has ended by then.
     """
     try:
         bundle = live(ctx, run.job)[1]
@@ -128,7 +128,7 @@ def attempt(ctx: Context, run: history.Run, notify: Notify = ignore) -> history.
 
 
 def interval_of(run: history.Run) -> Interval:
-    """Return what a queued run is about."""
+    """Return the interval of a queued run."""
     start, end, at = map(datetime.fromisoformat, (run.data_start, run.data_end, run.scheduled_at))
     return Interval(start=start, end=end, scheduled_at=at)
 
@@ -159,7 +159,7 @@ def _execute(
 def _ledger(
     ctx: Context, bundle: Bundle, task: Task, values: Mapping[str, Value], scratch: Path
 ) -> Ledger:
-    """Return what stands of a job's earlier runs; what comes from outside is read anew."""
+    """Return the ledger of a job's earlier runs; external data is always read again."""
     name = bundle.job.name
     source = Source(
         path=task.folder / "pipeline.ipynb",
@@ -176,7 +176,7 @@ def _ledger(
         python=task.interpreter,
         notebook=f"jobs/{name}/pipeline.ipynb",
     )
-    declared = dict.fromkeys(bundle.job.secrets, "declared")  # their values are told to nobody
+    declared = dict.fromkeys(bundle.job.secrets, "declared")  # instead of their values
     found.variables = {**found.variables, **declared}
     return found
 
@@ -208,7 +208,7 @@ def _task(ctx: Context, bundle: Bundle, run_id: str, values: Mapping[str, Value]
 
 
 def checked(task: Task, bundle: Bundle) -> Task:
-    """Return a task whose steps are looked at, and whose data is held against the schema."""
+    """Return a task that digests the values of steps and checks the data contract."""
     looks = {s.cells[-1]: (s.name, s.makes) for s in bundle.pipeline.steps}
     return replace(task, schema=bundle.schema, looks=looks)
 
@@ -216,9 +216,9 @@ def checked(task: Task, bundle: Bundle) -> Task:
 def base_task(
     ctx: Context, bundle: Bundle, values: Mapping[str, Value], secret: Mapping[str, str]
 ) -> Task:
-    """Return the task that runs a bundle's cells, where its packages are what they are locked to.
+    """Return the task that runs the cells of a bundle in an environment that equals its lock.
 
-    Raises Refused where its folder is gone or an environment is missing.
+    Raises Refused if its folder or its environment is missing.
     """
     job = bundle.job
     kernel = ctx.environments.interpreter(bundle.notebook.kernel)
@@ -241,5 +241,5 @@ def base_task(
         interpreter=ctx.environments.python_for(kernel, bundle.lock, build=False),
         environment={**ctx.kernel_environment(), **secret},
         secrets=tuple(secret.values()),
-        limits=Limits(timeout=job.timeout, engine="cold"),  # at three in the morning nobody waits
+        limits=Limits(timeout=job.timeout, engine="cold"),  # unattended: safety before speed
     )

@@ -10,7 +10,7 @@ from mlops_nb.notebook.model import Value
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """How one step of a proof came out: the names whose values differ, each with a reason."""
+    """The result of one step of a proof: the names whose values differ, each with a reason."""
 
     step: str
     equal: bool
@@ -20,7 +20,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class Proof(Struct, frozen=True, kw_only=True):
-    """Whether the bundle does what the notebook does. `equal` is None where it was not asked."""
+    """Whether the bundle equals the notebook. `equal` is None if that was not tested."""
 
     equal: bool | None
     steps: tuple[Difference, ...] = ()
@@ -37,7 +37,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """What `job.yaml` says."""
+    """The definition of a job, the content of `job.yaml`."""
 
     name: str
     notebook: str
@@ -57,7 +57,7 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 class Interval(Struct, frozen=True, kw_only=True):
-    """The stretch of time a run is about: [start, end), aware datetimes in the job's zone."""
+    """The interval of a run: [start, end), aware datetimes in the zone of the job."""
 
     start: Any
     end: Any

@@ -1,4 +1,4 @@
-"""Asks the sensors of every job whether it is to run, and notes what they know."""
+"""Polls the triggers of every job and queues the runs that they fire."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from mlops_nb.models.registry import read_models
 
 TRIGGERS = "mlops_nb.jobs.triggers"
 SETTLE = data.SETTLE + 2.0  # s: how long `--once` waits for files that may still grow
-EVALUATED = {"metric", "drift"}  # triggers that look at an evaluation
+EVALUATED = {"metric", "drift"}  # triggers that need an evaluation
 NOTES = "sensor:{job}:{number}"
 
 
@@ -31,7 +31,7 @@ NOTES = "sensor:{job}:{number}"
 def sensor(kind: str) -> Sensor:
     """Return the sensor of a kind of trigger: a file of `triggers/`, or an installed one.
 
-    Raises JobError where there is none.
+    Raises JobError if there is none.
     """
     found: Sensor | None = plugins.find(TRIGGERS, kind, "SENSOR")
     if found is not None:
@@ -42,17 +42,17 @@ def sensor(kind: str) -> Sensor:
 
 
 def kind_of(spec: Mapping[str, Any]) -> str:
-    """Return what a trigger waits for: the first of its keys."""
+    """Return the kind of a trigger: the first of its keys."""
     return next(iter(spec))
 
 
 def signals(
     ctx: Context, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: agenda.Board
 ) -> Iterator[tuple[RunQueued, str]]:
-    """Yield a queued run for each job that a trigger wants to run, and the key that it has once.
+    """Yield a queued run for each job with a trigger that fires, and the unique key of the run.
 
-    A job that has a run open, or rests, or ran for the same kind of trigger less than its
-    cool-down ago, is not asked; what its sensors would have said is not lost.
+    A job with an open run, a paused job, and a job within the cool-down of a trigger are not
+    polled; their triggers fire later.
     """
     for name, job in jobs.items():
         if not job.triggers or states[name].status != "active":
@@ -61,10 +61,10 @@ def signals(
             continue
         try:
             found = _first(ctx, job, states[name], board)
-        except MlopsError as error:  # the other jobs are asked all the same
+        except MlopsError as error:  # the other jobs are still polled
             ctx.warnings.append(error)
         except OSError as error:
-            what = f"the triggers of job {name!r} cannot look: {error}"
+            what = f"the triggers of job {name!r} cannot be polled: {error}"
             ctx.warnings.append(Unreachable(what, fix="check the folder of its data"))
         else:
             if found is not None:
@@ -74,7 +74,7 @@ def signals(
 def _first(
     ctx: Context, job: Job, state: JobState, board: agenda.Board
 ) -> tuple[RunQueued, str] | None:
-    """Return what the first of a job's triggers that fires asks for: one run at a time."""
+    """Return the run of the first trigger of a job that fires: one run at a time."""
     for number, spec in enumerate(job.triggers):
         fired = board.fired.get((job.name, kind_of(spec)), [])
         if _rests(spec, fired, ctx.now()):
@@ -116,7 +116,7 @@ def _ask(
 
 
 def _queued(ctx: Context, job: Job, kind: str, found: Signal, count: int) -> tuple[RunQueued, str]:
-    """Return the event of a run that a trigger wants, and its key.
+    """Return the event of a run that a trigger fires, and its key.
 
     count: how often that kind has fired: the same files may be new again later
     """
@@ -126,7 +126,7 @@ def _queued(ctx: Context, job: Job, kind: str, found: Signal, count: int) -> tup
 
 
 def note_files(ctx: Context, job: Job, before: Job | None) -> DataSeen | None:
-    """Return the event that what is there now is known, for triggers that are new."""
+    """Return the event that marks the present files as known, for new data triggers."""
     had = {t["data"] for t in (before.triggers if before else ()) if "data" in t}
     new = [str(t["data"]) for t in job.triggers if "data" in t and t["data"] not in had]
     if not new:
@@ -138,7 +138,7 @@ def note_files(ctx: Context, job: Job, before: Job | None) -> DataSeen | None:
 
 
 def settling(ctx: Context) -> bool:
-    """Say whether files may still grow that a trigger waits for."""
+    """Say whether files of a data trigger may still be growing."""
     for name, job in read_jobs(ctx).items():
         for number, spec in enumerate(job.definition.get("triggers", ())):
             notes = ctx.journal.place(NOTES.format(job=name, number=number))
@@ -154,7 +154,7 @@ def settling(ctx: Context) -> bool:
 def to_evaluate(
     ctx: Context, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: agenda.Board
 ) -> Iterator[str]:
-    """Yield the jobs whose champion is to be held against the data now, for their triggers."""
+    """Yield the jobs whose champion must be evaluated now, for their triggers."""
     for name, job in jobs.items():
         every = [float(t.get("every", DAY)) for t in job.triggers if kind_of(t) in EVALUATED]
         if not every or states[name].status != "active" or _champion(ctx, job) is None:

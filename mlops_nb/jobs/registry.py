@@ -1,4 +1,4 @@
-"""Jobs, told from what happened: which bundle of each is live, and whether it rests."""
+"""Jobs and their live bundles, folded from the events of the journal."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ KINDS = (JobApplied, JobDrafted, JobPaused, JobUnpaused)
 
 @dataclass(slots=True, kw_only=True)
 class JobState:
-    """A job: the bundle that is live, whether it rests, and since when."""
+    """A job: its live bundle, and whether it is paused."""
 
     name: str
     digest: str = ""
@@ -21,15 +21,15 @@ class JobState:
     applied: str = ""
     source_digest: str = ""
     paused: bool = False
-    unpaused: str = ""  # when it was let go on the last time
+    unpaused: str = ""  # when it was unpaused last
     draft: JobDrafted | None = None
     bundles: list[str] = field(default_factory=list)
-    # a stack: a rollback takes one off
+    # a stack: a rollback pops one
     applications: list[JobApplied] = field(default_factory=list)
 
     @property
     def status(self) -> str:
-        """draft, paused or active."""
+        """The status: draft, paused or active."""
         if not self.digest:
             return "draft"
         return "paused" if self.paused else "active"

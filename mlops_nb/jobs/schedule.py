@@ -1,4 +1,4 @@
-"""When a job is due: 5-field cron lines in a time zone, and what a run's interval is."""
+"""Schedules: 5-field cron lines in a time zone, their ticks and intervals."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,14 +23,14 @@ MACROS = {
     "@annually": "0 0 1 1 *",
 }
 FIELDS = 5
-FRESH = timedelta(minutes=5)  # how late a run may begin where missed ones do not count
+FRESH = timedelta(minutes=5)  # how late a run may begin if missed ticks do not count
 TEMPLATES = ("data_start", "data_end", "scheduled_at")
 
 
 def schedule(cron: str, timezone: str, *, missed: str = "last", overlap: str = "skip") -> Schedule:
     """Return a schedule, checked.
 
-    Raises JobError for a line that is no cron line, a zone that is none, or an unknown policy.
+    Raises JobError for an invalid cron line, an unknown zone, or an unknown policy.
 
     >>> schedule("@daily", "Asia/Seoul").cron
     '0 0 * * *'
@@ -68,7 +68,7 @@ def schedule(cron: str, timezone: str, *, missed: str = "last", overlap: str = "
 
 
 def zone(name: str) -> ZoneInfo:
-    """Return a time zone by its IANA name. Raises JobError where there is none."""
+    """Return a time zone by its IANA name. Raises JobError if there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -114,7 +114,7 @@ def due(when: Schedule, since: datetime, now: datetime) -> tuple[list[datetime],
 
 
 def interval(when: Schedule | None, at: datetime) -> Interval:
-    """Return what a run at `at` is about: from the tick before the last one to the last one.
+    """Return the interval of a run at `at`: from the last tick but one to the last tick.
 
     Without a schedule it is the day before.
     """
@@ -148,7 +148,7 @@ def filled(
 
     Each is cast to the type of the parameter's default.
 
-    Raises ParameterError where that cannot be done.
+    Raises ParameterError if that is impossible.
     """
     values = {"data_start": about.start, "data_end": about.end, "scheduled_at": about.scheduled_at}
     result: dict[str, Value] = {}
@@ -181,9 +181,9 @@ def _cast(text: str, kind: str) -> Value:
 
 
 def moment(text: str, timezone: str = "UTC") -> datetime:
-    """Return the time that a person wrote; without an offset it is meant in `timezone`.
+    """Parse a time; without an offset it is a time of `timezone`.
 
-    Raises JobError for what is no time.
+    Raises JobError for an invalid time.
 
     >>> moment("2013-02-01T03:00", "Asia/Seoul").isoformat()
     '2013-02-01T03:00:00+09:00'

@@ -1,4 +1,4 @@
-"""Fetches the secrets that a job names; their values are never written down."""
+"""Fetches the secrets that a job names; their values are never stored."""
 
 import subprocess
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from mlops_nb.errors import Refused
 def fetch(
     secrets: Mapping[str, Mapping[str, str]], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return each secret's value, by the environment variable that the cells read.
+    """Return environment variable → value of the secret.
 
-    Raises Refused for one that is not there, before anything runs.
+    Raises Refused for a missing one, before anything runs.
 
     >>> fetch({"DB": {"env": "DB_PASSWORD"}}, {"DB_PASSWORD": "x"})
     {'DB': 'x'}
@@ -42,4 +42,4 @@ def _one(name: str, source: Mapping[str, str], environment: Mapping[str, str]) -
 
 
 def _missing(name: str, what: str, fix: str) -> Refused:
-    return Refused(f"the secret {name!r} cannot be had: {what}", fix=fix)
+    return Refused(f"the secret {name!r} is missing: {what}", fix=fix)

@@ -1,4 +1,4 @@
-"""Starts runs of jobs by hand, and carries a run through all its tries."""
+"""Starts runs of jobs by hand, with all their tries."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from mlops_nb.runs import history, reap
 from mlops_nb.runs.history import Run, read_run
 
 LOOK_EVERY = 0.2  # s
-LEFT: list[Any] = []  # processes that nobody waits for
+LEFT: list[Any] = []  # detached processes
 
 
 def trigger(
@@ -27,7 +27,7 @@ def trigger(
     detach: bool = False,
     notify: Notify = ignore,
 ) -> Run:
-    """Queue a run of a job and carry it through its tries; or leave it to a process of its own.
+    """Queue a run of a job and execute it with its tries, here or in a detached process.
 
     Raises Refused before anything is written.
     """
@@ -48,9 +48,9 @@ def trigger(
 
 
 def carry_through(ctx: Context, job: Job, run_id: str, notify: Notify) -> Run:
-    """Work on a queued run until its last try is over; return that.
+    """Execute a queued run and its further tries; return the last one.
 
-    Where another process took it, or works for the same job, wait for that.
+    If another process executes it, or another run of the job, wait for that.
     """
     while True:
         done = _finish(ctx, run_id, notify)
@@ -73,7 +73,7 @@ def _finish(ctx: Context, run_id: str, notify: Notify) -> Run:
 
 
 def queue_next(ctx: Context, job: Job, done: Run) -> str | None:
-    """Queue the next try of a run that failed; return its id, None where there is to be none."""
+    """Queue the next try of a failed run; return its id, None if there is none."""
     again = agenda.next_try(job, done, ctx.now())
     if again is None:
         return None

@@ -1,4 +1,4 @@
-"""What is answered of jobs, their history and models, as the public JSON."""
+"""The public JSON of jobs and their history."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ GATE = ("gate", "passed", "value", "low", "high", "n", "champion", "because")
 
 
 def local(at: str, when: Schedule | None) -> str | None:
-    """Return a stored time in the job's zone, None where there is none."""
+    """Return a stored time in the job's zone, None if there is none."""
     if not at:
         return None
     zone = schedule.zone(when.timezone if when else "UTC")
@@ -42,7 +42,7 @@ def history_row(run: history.Run, when: Schedule | None) -> dict[str, Any]:
 
 
 def schedule_of(state: JobState) -> Schedule | None:
-    """Return a job's schedule, None where it has none."""
+    """Return a job's schedule, None if it has none."""
     return job_yaml.of_definition(dict(state.definition)).schedule if state.definition else None
 
 
@@ -70,7 +70,7 @@ def all_jobs(ctx: Context) -> dict[str, Any]:
                 "schedule": None
                 if when is None
                 else {"cron": when.cron, "timezone": when.timezone},
-                "triggers": [trigger_text.told(t) for t in job.triggers] if job else [],
+                "triggers": [trigger_text.describe(t) for t in job.triggers] if job else [],
                 "next": None if due is None else due.isoformat(),
                 "last": history_row(last[-1], when) if last else None,
                 "differs_from_notebook": changes.differing_steps(ctx, state) if job else None,
@@ -93,7 +93,7 @@ FRESH = timedelta(minutes=2)
 
 
 def seen(ctx: Context) -> str | None:
-    """Return when a scheduler was last seen, None where none ever was."""
+    """Return when a scheduler was last seen, None if none was."""
     return (ctx.journal.place(SEEN) or None) if ctx.knows_anything else None
 
 
@@ -104,7 +104,7 @@ def is_running(ctx: Context) -> bool:
 
 
 def next_due(ctx: Context, job: Job, state: JobState) -> datetime | None:
-    """Return when a job runs next, in its own zone, None where it has no schedule or rests."""
+    """Return when a job runs next, in its own zone, None without a schedule or if paused."""
     if job.schedule is None or state.status != "active":
         return None
     return next(schedule.ticks(job.schedule, ctx.clock()))

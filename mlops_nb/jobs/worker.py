@@ -1,4 +1,4 @@
-"""The process of one run: it takes the run, beats while it is at work, and says how it ended."""
+"""The process of one run of a job: claims it, sends heartbeats, and records its end."""
 
 import contextlib
 import subprocess
@@ -43,9 +43,9 @@ def _launched(ctx: Context, words: list[str], log: Path) -> "subprocess.Popen[by
 
 
 def claim(ctx: Context, run_id: str) -> Run | None:
-    """Take a queued run upon this process; None where it is not, or no longer, to be taken.
+    """Claim a queued run for this process; return None if it cannot be claimed.
 
-    One run of a job is at work at a time, whoever asks.
+    Only one run of a job executes at a time.
     """
     reap.reap(ctx)
     with ctx.deciding():
@@ -63,7 +63,7 @@ def claim(ctx: Context, run_id: str) -> Run | None:
 
 
 def job_runs(ctx: Context, run_id: str) -> dict[str, Run]:
-    """Return the runs of a run's job. Raises NotFound where there is no such run."""
+    """Return the runs of a run's job. Raises NotFound if there is no such run."""
     job = read_run(ctx.journal, run_id).job
     if not job:
         raise NotFound(f"run {run_id!r} is of no job", fix="mlops-nb runs")
@@ -71,12 +71,12 @@ def job_runs(ctx: Context, run_id: str) -> dict[str, Run]:
 
 
 def work(ctx: Context, run_id: str, notify: Notify = ignore) -> Run | None:
-    """Take a queued run, run it, judge it, and say the last word; None where it was not taken."""
+    """Claim a queued run, execute and judge it, and record its end; None if it was not claimed."""
     run = claim(ctx, run_id)
     if run is None:
         return None
     try:
-        with beating(ctx, run):
+        with heartbeat(ctx, run):
             execute.attempt(ctx, run, notify)
     finally:
         ctx.journal.append(reap.done(read_run(ctx.journal, run_id)), once=f"done:{run_id}")
@@ -84,8 +84,8 @@ def work(ctx: Context, run_id: str, notify: Notify = ignore) -> Run | None:
 
 
 @contextlib.contextmanager
-def beating(ctx: Context, run: Run) -> Iterator[None]:
-    """Let the journal see every few seconds that this process is alive."""
+def heartbeat(ctx: Context, run: Run) -> Iterator[None]:
+    """Write a heartbeat to the journal every few seconds."""
     ended = threading.Event()
 
     def beat() -> None:
@@ -105,5 +105,5 @@ def beating(ctx: Context, run: Run) -> Iterator[None]:
 
 
 def beat_of(job: str) -> str:
-    """Return the place in the journal where the process at work on a job beats."""
+    """Return the place in the journal for the heartbeats of a job."""
     return f"beat:{job}"

@@ -373,5 +373,5 @@ def test_a_setting_that_later_steps_need_is_set_again(workspace):
     it.run()
     assert it.run() == {"a": "reused", "b": "reused"}
     assert it.run(n=2) == {"a": "finished", "b": "finished"}
-    assert "which what follows may need" in it.why("a")
+    assert "which later cells may need" in it.why("a")
     assert it.last.metrics["b"] == 6.0

@@ -1,4 +1,4 @@
-"""The pages of a bundle that people read: REVIEW.md, MODEL_CARD.md, and the Dockerfile."""
+"""Writes REVIEW.md, MODEL_CARD.md and the Dockerfile of a bundle."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from mlops_nb.notebook.model import Pipeline
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleFacts:
-    """What a bundle's pages tell of.
+    """Everything that the documents of a bundle contain.
 
     touches: files, hosts and environment variables that the cells name: kind → names
     evaluation: scores with their intervals, as `evaluation.metrics` makes them
@@ -45,7 +45,7 @@ def _cell(value: object) -> str:
 
 
 def review(facts: BundleFacts) -> str:
-    """Return REVIEW.md: one page for whoever says yes to a job."""
+    """Return REVIEW.md: one page for the reviewer of a job."""
     job, pipeline = facts.job, facts.pipeline
     when = job.schedule
     lines = [f"# Review of the job `{job.name}`", ""]
@@ -76,8 +76,8 @@ def review(facts: BundleFacts) -> str:
         "",
         "## Data",
         "",
-        "A run stops before training where the data is not as `schema.json` says; edit it where "
-        f"that asks too much or too little, then `mlops-nb apply {job.name}`.",
+        "A run stops before training if the data violates `schema.json`; edit that file if "
+        f"it is too strict or too loose, then `mlops-nb apply {job.name}`.",
         "",
         *_data(facts.schema),
         "## Gates",
@@ -122,7 +122,7 @@ def _data(schema: Mapping[str, Any]) -> list[str]:
                 ),
             )
             lines.append("")
-    return lines or ["no data frame was seen", ""]
+    return lines or ["no data frame was loaded", ""]
 
 
 def _missing(told: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
@@ -131,7 +131,7 @@ def _missing(told: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
 
 
 def _limits(told: Mapping[str, Any]) -> str:
-    """Return what schema.json asks of a column besides its kind, in words."""
+    """Return the limits of a column in schema.json, in words."""
     low, high = told.get("min"), told.get("max")
     said = []
     if low is not None or high is not None:
@@ -145,13 +145,13 @@ def _limits(told: Mapping[str, Any]) -> str:
 
 def _gates(verdicts: Sequence[Verdict]) -> list[str]:
     if not verdicts:
-        return ["none: whatever is trained is released"]
+        return ["none: every trained model is released"]
     rows = ((v.gate, "passed" if v.passed else "NOT met", v.because) for v in verdicts)
     return _table(("gate", "verdict", "because"), rows)
 
 
 def card(facts: BundleFacts) -> str:
-    """Return MODEL_CARD.md: what is known by itself, and what a person must still say."""
+    """Return MODEL_CARD.md: the measured part, and the part that a person fills in."""
     job = facts.job
     lines = [f"# Model card: {job.model_name or job.name}", ""]
     lines += ["## What it is", ""]
@@ -182,7 +182,7 @@ def card(facts: BundleFacts) -> str:
 
 
 def _scores(facts: BundleFacts) -> list[str]:
-    """Return the metrics, whole and by slice, each with its interval where that is known."""
+    """Return the metrics, whole and by slice, each with its interval if that is known."""
     whole = facts.evaluation.get("whole", {})
     if not facts.metrics and not whole:
         return ["no metrics"]

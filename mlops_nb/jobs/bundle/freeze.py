@@ -14,10 +14,10 @@ KEPT_TAGS = {"parameters", "raises-exception"}
 def freeze(
     document: Mapping[str, Any], pipeline: Pipeline, kept: tuple[int, ...]
 ) -> dict[str, Any]:
-    """Return a document of the kept code cells, and the Markdown that leads to them.
+    """Return a document of the kept code cells, and the Markdown above them.
 
-    `%mlops` lines become comments and every step's cell is tagged `step:NAME`, so that the
-    frozen notebook runs where this package is not installed.
+    `%mlops` lines become comments and the cells of steps are tagged `step:NAME`, so that the
+    frozen notebook runs without this package.
     """
     by_position = {c.position: c for c in pipeline.cells}
     cells: list[dict[str, Any]] = []
@@ -44,7 +44,7 @@ def freeze(
 
 
 def _joined(waiting: list[dict[str, Any]], raw: dict[str, Any]) -> list[dict[str, Any]]:
-    """A heading ends the text before it that leads to no kept cell."""
+    """Drop the text above a heading that is followed by no kept cell."""
     if headings := headings_of(source_of(raw)):
         level = headings[0][0]
         waiting = [w for w in waiting if _level(w) < level]

@@ -1,4 +1,4 @@
-"""`job.yaml`: what a job is, read and written; checked where it is read."""
+"""Reads, checks and writes `job.yaml`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -121,8 +121,8 @@ SCHEMA: dict[str, Any] = {
 def read(text: str, where: str = "job.yaml") -> Job:
     """Return the job that a job.yaml defines.
 
-    Raises JobError for what the schema does not allow, and for a gate, cron line or zone that
-    cannot be read.
+    Raises JobError for content that the schema forbids, and for an invalid gate, cron line or
+    zone.
     """
     try:
         found = yaml.safe_load(text)
@@ -134,7 +134,7 @@ def read(text: str, where: str = "job.yaml") -> Job:
 
 
 def of_definition(found: Any, where: str = "job.yaml") -> Job:
-    """Return the job that a definition, job.yaml as plain values, describes."""
+    """Return the job of a definition: job.yaml as plain values."""
     problem = json_schema.objection(SCHEMA, found)
     if problem is not None:
         place, said = problem[0] or "job.yaml", problem[1]
@@ -170,7 +170,7 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
 
 
 def definition(job: Job) -> dict[str, Any]:
-    """Return a job as plain values, the way job.yaml holds it."""
+    """Return a job as plain values, in the form of job.yaml."""
     when = job.schedule
     model = None
     if job.model_variable:
@@ -212,7 +212,7 @@ def write(job: Job) -> str:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return what a new definition changes, one line each.
+    """Return the changes of a new definition, one line each.
 
     >>> difference({"retries": 0}, {"retries": 2})
     ['retries: 0 → 2']

@@ -1,4 +1,4 @@
-"""Holds a value against a JSON schema: quickly where it fits, in good words where it does not."""
+"""Validates a value against a JSON schema; fast if it is valid, with a clear message if not."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ import fastjsonschema
 
 
 def objection(schema: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
-    """Return the place, "" for the whole, and why a value does not fit there; None where it fits.
+    """Return the place, "" for the whole, and why a value is invalid there; None if it is valid.
 
     >>> objection({"properties": {"a": {"type": "integer"}}}, {"a": "x"})
     ('a', "'x' is not of type 'integer'")
@@ -17,11 +17,11 @@ def objection(schema: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
     try:
         _fitting(json.dumps(schema, sort_keys=True))(value)
     except fastjsonschema.JsonSchemaValueException as error:
-        import jsonschema  # takes seconds to import, and says what is wrong better than any other
+        import jsonschema  # slow to import, with better messages
 
         found = jsonschema.Draft202012Validator(schema).iter_errors(value)
         problem = jsonschema.exceptions.best_match(found)
-        if problem is None:  # the two read a pattern or a number differently: the stricter counts
+        if problem is None:  # the validators differ: the stricter one counts
             return ".".join(map(str, error.path[1:])), str(error.message)
         return ".".join(map(str, problem.absolute_path)), str(problem.message)
     return None

@@ -1,8 +1,8 @@
 """`MANIFEST.json`: a sha256 for each file of a bundle.
 
 Two files may be edited and applied: job.yaml, whose content every `JobApplied` carries, and
-schema.json. Both are hashed apart from the code. A bundle's digest leaves job.yaml out and takes
-schema.json in: bundles are kept by it, so that a run finds the schema that was applied.
+schema.json. Both are hashed apart from the code. The digest of a bundle excludes job.yaml and
+includes schema.json: bundles are stored by it, so that a run finds the schema that was applied.
 """
 
 import hashlib
@@ -47,8 +47,8 @@ def write(files: Mapping[str, bytes]) -> bytes:
 def verify(files: Mapping[str, bytes], job: str) -> str:
     """Return a bundle's digest after comparing its files with the manifest.
 
-    Raises JobError for a file that was changed, added or removed, and for a schema.json that cannot
-    be read; whether an edited job.yaml can be read is for `jobfile` to say.
+    Raises JobError for a file that was changed, added or removed, and for an invalid schema.json;
+    `job_yaml` checks an edited job.yaml.
     """
     try:
         manifest = json.loads(files[NAME])
@@ -58,7 +58,7 @@ def verify(files: Mapping[str, bytes], job: str) -> str:
             f"the bundle of {job!r} has no readable {NAME}",
             fix=f"promote again: mlops-nb promote NOTEBOOK --name {job} --replace",
         ) from None
-    had_schema = listed.pop(SCHEMA, None) or manifest.get("schema")  # older ones list it so
+    had_schema = listed.pop(SCHEMA, None) or manifest.get("schema")  # the form of older bundles
     found = {n: _sha(b) for n, b in files.items() if n not in {DEFINITION, NAME}}
     given = found.pop(SCHEMA, None)
     odd = sorted(n for n in {*listed, *found} if listed.get(n) != found.get(n))
@@ -75,7 +75,7 @@ def verify(files: Mapping[str, bytes], job: str) -> str:
 
 
 def promoted(files: Mapping[str, bytes]) -> str:
-    """Return the digest that a bundle had when it was promoted, before anybody edited it.
+    """Return the digest that a bundle had when it was promoted, before any edit.
 
     >>> bundle = {"a": b"1", "schema.json": b"{}"}
     >>> bundle["MANIFEST.json"] = write(bundle)

@@ -1,7 +1,7 @@
 """`pipeline.py`: the frozen notebook as a readable module, one function a step.
 
-A cell's names are globals in a notebook, and functions may read them, so each step's function
-declares the names it makes as `global`: the same code, word for word, with the same meaning.
+The names of a cell are globals in a notebook, and functions may read them. So the function of a
+step declares the names that it makes as `global`: the same code with the same meaning.
 """
 
 import ast
@@ -21,10 +21,10 @@ QUIET = re.compile(
 )
 
 
-# inside a function `%time` would bind the function's own names: the statement stands by itself
+# inside a function `%time` would bind local names: keep only its statement
 TIMED = re.compile(r"^([ \t]*)%time[ \t]+(?=[^-\s])", re.MULTILINE)
 FUTURE = re.compile(r"^from __future__ import .*$", re.MULTILINE)
-# what a step's function must not hide: "filter" is a likely name for a step
+# builtins that the function of a step must not hide, such as `filter`
 RESERVED = {
     *dir(builtins),
     "display",
@@ -43,7 +43,7 @@ RESERVED = {
 
 @dataclass(slots=True)
 class Block:
-    """A stretch of cells that becomes one function, or module-level code where `name` is ""."""
+    """Adjacent cells that become one function, or module-level code if `name` is ""."""
 
     name: str
     step: str
@@ -81,13 +81,13 @@ def render(
 
 
 def _plain(source: str) -> str:
-    """Return a cell's text as Python: quiet magics left out, other IPython syntax as calls."""
+    """Return a cell as Python: magics without effect left out, other IPython syntax as calls."""
     text = TIMED.sub(r"\1", QUIET.sub("", source))
     return python_of(text) if IPYTHON_SYNTAX.search(text) else text
 
 
 def functions(pipeline: Pipeline) -> dict[str, str]:
-    """Return step → the function that is the step's cells, all of them and nothing else."""
+    """Return step → the function that holds exactly the cells of the step."""
     blocks = [b for b in _blocks(pipeline) if b.name and b.step]
     return {
         b.step: b.name
@@ -118,7 +118,7 @@ def _blocks(pipeline: Pipeline) -> list[Block]:
 
 
 def _top_level(pipeline: Pipeline) -> set[int]:
-    """Parameters, and set-up that reads no step and no parameter; its names nobody else binds."""
+    """Return the parameters, and set-up cells that depend on no step and no parameter."""
     writers: dict[str, set[int]] = {}
     for cell in pipeline.cells:
         for name in (*cell.writes, *cell.changes):
@@ -180,7 +180,7 @@ def _parsed(body: str) -> ast.Module:
 
 
 def _hoisted(body: str) -> tuple[list[str], str]:
-    """Star imports are allowed at a module's top only."""
+    """Move star imports to the top, as Python allows them only there."""
     stars = re.findall(r"^from [\w.]+ import \*.*$", body, re.MULTILINE)
     return stars, re.sub(r"^from [\w.]+ import \*.*$", "", body, flags=re.MULTILINE)
 
@@ -199,14 +199,14 @@ def _awaits(tree: ast.Module) -> bool:
 
 
 def _without_annotations(body: str, tree: ast.Module) -> str:
-    """`x: int = 1` cannot stand beside `global x`: it becomes `x = 1`."""
+    """Turn `x: int = 1` into `x = 1`: `global x` forbids the annotation."""
     lines = [line.encode() for line in body.split("\n")]
     for node in reversed(list(_own_nodes(tree))):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
             continue
         end_line, end = node.annotation.end_lineno or 0, node.annotation.end_col_offset or 0
         if node.target.lineno != end_line:
-            continue  # an annotation over several lines: the proof will tell
+            continue  # an annotation over several lines: the proof will show it
         line = lines[end_line - 1]
         kept = (
             line[: node.target.end_col_offset] if node.value else line[: node.col_offset] + b"pass"

@@ -1,4 +1,4 @@
-"""`schema.json`: what a bundle's data must look like; a person may edit it, so it is checked."""
+"""Reads and checks `schema.json`, the contract of a bundle's data, which people may edit."""
 
 import json
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from mlops_nb.jobs.bundle import json_schema
 NAME = "schema.json"
 KINDS = ("number", "text", "boolean", "time", "any")
 ABOUT = [
-    "frames: what is asked of what the first steps load. Edit it, then: mlops-nb apply JOB",
-    "kind: number, text, boolean, time or any; optional: true where the column may be gone",
+    "frames: the contract of the data that the first steps load. Edit it, then: mlops-nb apply JOB",
+    "kind: number, text, boolean, time or any; optional: true if the column may be missing",
     "missing: never or allowed; most_missing: the largest share of rows without a value",
-    "min, max: of numbers; outside: the share of rows that may lie beyond them all the same",
-    "categories: of texts; new: reported or refused, where there is one that is not listed",
-    "profile: what drift is measured from; thresholds: from where on it is reported",
+    "min, max: of numbers; outside: the share of rows that may lie beyond them",
+    "categories: of texts; new: whether an unlisted one is reported or refused",
+    "profile: the reference of drift; thresholds: values above which drift is reported",
 ]
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 COLUMN = {
@@ -26,7 +26,7 @@ COLUMN = {
         "kind": {"enum": list(KINDS)},
         "dtype": {"type": "string"},
         "optional": {"type": "boolean"},
-        # a number is the share that older bundles noted
+        # older bundles noted the share as a number
         "missing": {"anyOf": [{"enum": ["never", "allowed"]}, SHARE]},
         "most_missing": SHARE,
         "min": {"type": "number"},
@@ -82,7 +82,7 @@ SCHEMA: dict[str, Any] = {
 
 
 def read(data: bytes, where: str = NAME) -> dict[str, Any]:
-    """Return what a schema.json asks. Raises JobError for one that cannot be read.
+    """Return the content of a schema.json. Raises JobError if it is invalid.
 
     >>> read(b'{"version": 1, "frames": {}}')["frames"]
     {}
@@ -100,7 +100,7 @@ def read(data: bytes, where: str = NAME) -> dict[str, Any]:
 
 
 def _sane(found: Mapping[str, Any], where: str) -> None:
-    """Raise JobError for limits that nothing can keep, and for bins without their shares."""
+    """Raise JobError for limits that no data satisfies, and for bins without shares."""
     for step, frames in found["frames"].items():
         for name, frame in frames.items():
             for column, told in frame["columns"].items():

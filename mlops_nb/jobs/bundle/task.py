@@ -1,4 +1,4 @@
-"""The task that runs a bundle: keep its model, and score the champion on the same data."""
+"""Makes the task that runs a bundle, stores its model, and scores the champion."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ def bundle_task(
     champion: tuple[int, Path] | None,
     model_file: Path,
 ) -> Task:
-    """Return the task that runs a bundle, keeps its model, and scores the champion beside it."""
+    """Return the task that runs a bundle, stores its model, and scores the champion as well."""
     variable = job.model_variable
     cut = slicing.cut(pipeline, variable=variable, wanted=pipeline.metrics)
     rescore = None

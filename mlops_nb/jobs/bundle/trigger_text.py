@@ -1,4 +1,4 @@
-"""What a job is triggered by besides its schedule, as it is typed and as it is told."""
+"""Parses triggers from the command line, and describes them in words."""
 
 import re
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ FORMS = "data:GLOB, drift:SHARE, metric:NAME:FALL or job:NAME"
 
 
 def read(text: str) -> dict[str, Any]:
-    """Return a trigger as job.yaml holds it.
+    """Return a trigger in the form of job.yaml.
 
-    Raises JobError for a text that is none.
+    Raises JobError for an invalid text.
 
     >>> read("metric:auc:0.05")
     {'metric': 'auc', 'fall': 0.05}
@@ -27,23 +27,23 @@ def read(text: str) -> dict[str, Any]:
         if kind == "metric" and re.fullmatch(r"[A-Za-z_]\w*", name) and float(fall) > 0:
             return {"metric": name, "fall": float(fall)}
     except ValueError:
-        pass  # a number that is none: said below
+        pass  # no number: refused below
     raise JobError(
         f"the trigger {text!r} cannot be read",
         fix=f"write it as {FORMS}, such as --on 'data:data/*.parquet' or --on metric:auc:0.05",
     )
 
 
-def told(trigger: Mapping[str, Any]) -> str:
+def describe(trigger: Mapping[str, Any]) -> str:
     """Return a trigger in words.
 
-    >>> told({"drift": 0.2})
-    'where 20 % of the columns move'
+    >>> describe({"drift": 0.2})
+    'if 20 % of the columns drift'
     """
     if "data" in trigger:
         return f"new data in {trigger['data']}"
     if "job" in trigger:
         return f"after job {trigger['job']}"
     if "drift" in trigger:
-        return f"where {100 * float(trigger['drift']):g} % of the columns move"
-    return f"where {trigger['metric']} falls by {trigger['fall']:g}"
+        return f"if {100 * float(trigger['drift']):g} % of the columns drift"
+    return f"if {trigger['metric']} falls by {trigger['fall']:g}"

@@ -1,4 +1,4 @@
-"""What a bundle holds: its files, from a draft that was proven and judged."""
+"""Makes the files of a bundle from a draft that was proven and judged."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def _json(value: Any) -> bytes:
 
 
 def schema_of(draft: Draft) -> dict[str, Any]:
-    """Return what the data looked like: the frames that steps with no source of their own made."""
+    """Return the contract of the data: the frames of the steps that no other step feeds."""
     frames: dict[str, dict[str, Any]] = {}
     profile: dict[str, dict[str, Any]] = {}
     for step, values in draft.sides["bundle"].values.items():
@@ -59,7 +59,7 @@ def schema_of(draft: Draft) -> dict[str, Any]:
 
 
 def sources(pipeline: Pipeline) -> frozenset[str]:
-    """Return the steps that no other step feeds: what they leave is the data."""
+    """Return the steps that no other step feeds: their frames are the data."""
     return frozenset(s.name for s in pipeline.steps) - {e.target for e in pipeline.edges}
 
 
@@ -78,8 +78,8 @@ def finish(
 ) -> None:
     """Fill in the bundle's files, manifest last.
 
-    asked: schema.json of the bundle before, as it was promoted and as it was applied: what a
-           person edited stays
+    asked: schema.json of the bundle before, as promoted and as applied: the edits of a person
+           are kept
     """
     lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
     look = bench.environments.look(draft.interpreter)

@@ -1,4 +1,4 @@
-"""Prove that a bundle does what its notebook does: run both, compare every step and metric."""
+"""Compares the values and metrics of two runs, for the proof that a bundle equals its notebook."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ Values = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 @dataclass(slots=True)
 class Side:
-    """What one side of a proof showed: step → name → what was seen of its value."""
+    """One side of a proof: step → name → description of its value."""
 
     values: dict[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -27,12 +27,12 @@ class Side:
     files: tuple[str, ...] = ()
     dump: Path | None = None
     seconds: float = 0.0
-    snapshots: list[str] = field(default_factory=list)  # what was not loaded anew, and why
+    snapshots: list[str] = field(default_factory=list)  # data that was not loaded again, and why
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
 def fold(events: Iterable[Event], dump: Path | None) -> Side:
-    """Return what a run's events showed. Raises RunFailed where the run failed."""
+    """Fold the events of a run into a side. Raises RunFailed if the run failed."""
     side = Side(dump=dump)
     for event in events:
         if isinstance(event, StepObserved):
@@ -53,7 +53,7 @@ def fold(events: Iterable[Event], dump: Path | None) -> Side:
     return side
 
 
-def script_side(  # noqa: PLR0913  what a program is started with
+def script_side(  # noqa: PLR0913  the arguments of a program
     script: Path,
     *,
     python: str,
@@ -66,10 +66,11 @@ def script_side(  # noqa: PLR0913  what a program is started with
     environment: Mapping[str, str],
     snapshots: Mapping[str, list[dict[str, Any]]],
 ) -> Side:
-    """Run `pipeline.py` in an interpreter and return what it showed.
+    """Run `pipeline.py` in an interpreter and return its values and metrics.
 
-    snapshots: its functions → stored values to bind in the place of running it
-    Raises RunFailed where it does not run by itself.
+    snapshots: function → stored values to bind instead of running it
+
+    Raises RunFailed if it does not run by itself.
     """
     dump.mkdir(parents=True, exist_ok=True)
     answer = dump / "answer.json"
@@ -136,14 +137,14 @@ class Comparison:
 def compare(
     left: Side, right: Side, *, python: str, scratch: Path, rtol: float = RTOL
 ) -> Comparison:
-    """Compare two sides: by digest, and where that differs, by value within `rtol`."""
+    """Compare two sides by digest, and values with different digests within `rtol`."""
     scratch.mkdir(parents=True, exist_ok=True)
     unequal: list[tuple[str, str]] = []
     for step, names in left.values.items():
         for name, seen in names.items():
             other = right.values.get(step, {}).get(name, {"digest": "absent"})
             if seen["digest"] != other["digest"] or seen["digest"] == "unknown":
-                unequal.append((step, name))  # what cannot be told is held to its bytes
+                unequal.append((step, name))  # values without a digest are compared by their bytes
     verdict = _by_value(unequal, left, right, python=python, scratch=scratch, rtol=rtol)
     differs: dict[str, list[str]] = {step: [] for step in left.values}
     close: dict[str, list[str]] = {step: [] for step in left.values}
@@ -196,9 +197,9 @@ def settle(
 ) -> Proof:
     """Turn a comparison into a proof.
 
-    again:   runs the source once more and compares it with itself: what differs there varies
+    again:   runs the source once more and compares it with itself: names that differ vary
     matters: the model's name and the metrics, which must not vary
-    tolerance: relative; metrics that vary by less are let through
+    tolerance: relative; smaller differences of metrics are accepted
     """
     if found.equal:
         return Proof(equal=True, steps=_told(found, {}), because=_noted(found))

@@ -1,6 +1,6 @@
 """Compares pickled values of two runs: equal, close within a tolerance, or different.
 
-A program of its own: `python compare.py REQUEST`, where REQUEST is a JSON file with
+A program of its own: `python compare_values.py REQUEST`, where REQUEST is a JSON file with
 {pairs: [[name, file, file]], rtol, answer}. It runs in the job's interpreter, which has the
 packages that the values are made of, and imports nothing of this package.
 """
@@ -48,7 +48,7 @@ def _close_data(left: Any, right: Any, rtol: float) -> bool:
         except AssertionError:
             return False
         return True
-    return False  # an object with parts of its own, a model: equal is equal, and no nearly
+    return False  # other objects, such as models, are equal or different
 
 
 def _bytes(path: str) -> bytes:
@@ -62,7 +62,7 @@ def _load(path: str) -> Any:
 
 
 def compare(request: dict[str, Any]) -> dict[str, str]:
-    """Return name → "close" or "differs", with "unreadable" where a pickle does not load."""
+    """Return name → "close" or "differs", or "unreadable" if a pickle does not load."""
     found = {}
     for name, left, right in request["pairs"]:
         try:

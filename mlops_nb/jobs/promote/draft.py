@@ -1,4 +1,4 @@
-"""A bundle in the making: the cells that a job carries, cut out of their notebook."""
+"""A draft of a bundle: the cells that a job carries, cut out of their notebook."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,19 +18,19 @@ from mlops_nb.notebook import pipeline as notebook_pipeline
 from mlops_nb.notebook.model import Notebook, Pipeline, Source, Value
 from mlops_nb.reuse.ledger import Ledger
 
-END = "(end)"  # where a run is looked at once more, after its last cell
+END = "(end)"  # the step of values that are compared after the last cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What a promotion works with.
+    """The tools of one promotion.
 
-    execute: runs a task and returns its events; they are recorded where it is told to
-    run:     id of the bundle's run; `output` is where its notebook goes
-    scratch: a folder of its own
-    environment: what the kernel's environment adds; `secrets` are values to mask
-    note:    is told of progress in words
-    snapshots: knows the snapshots of what a notebook loads from outside, for both sides to use
+    execute: runs a task and returns its events; records them if `recorded`
+    run:     id of the bundle's run; `output` is the path of its notebook
+    scratch: a temporary folder
+    environment: variables that the kernel gets in addition; `secrets` are values to mask
+    note:    called with messages of progress
+    snapshots: returns the ledger of external data that both sides of the proof share
     """
 
     root: Path
@@ -50,7 +50,7 @@ class Bench:
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    """A bundle in the making."""
+    """A draft of a bundle."""
 
     job: Job
     source: Source
@@ -68,7 +68,7 @@ class Draft:
     changes: list[str] = field(default_factory=list)  # of the job that was there before
 
 
-def prepare(  # noqa: PLR0913  what a draft is cut out with
+def prepare(  # noqa: PLR0913  the fields of a draft
     job: Job,
     source: Source,
     cut: slicing.Slice,

@@ -1,4 +1,4 @@
-"""Promotion from end to end: refuse, prove, judge, write the bundle, release, schedule."""
+"""Promotes a notebook: refuse, prove, judge, write the bundle, release, schedule."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ from mlops_nb.runs.history import read_run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoteOptions:
-    """How far a promotion goes, and who is told."""
+    """How far a promotion goes, and how it reports its progress."""
 
     replace: bool = False
     draft: bool = False
@@ -60,8 +60,8 @@ def promote(
 ) -> dict[str, Any]:
     """Promote a notebook; return what `promote --json` prints, with `passed` beside it.
 
-    Raises Refused before anything ran, NotProven or RunFailed where the proof says no; then
-    nothing of the job was written.
+    Raises Refused before anything runs, NotProven or RunFailed if the proof fails; nothing of the
+    job is written then.
     """
     old = _existing(ctx, request.name, replace_=options.replace)
     job = promote_request.define(request, source=source, root=ctx.root, old=old)
@@ -93,7 +93,7 @@ def promote(
     try:
         return _promoted(ctx, made, bench, request, options, old)
     except BaseException as error:
-        _bury(ctx, bench.run, job.name, error)
+        _mark_failed(ctx, bench.run, job.name, error)
         raise
     finally:
         ctx.drop(bench.scratch)
@@ -144,7 +144,7 @@ def _bench(
 def _executing(
     ctx: Context, made: draft.Draft, name: str, options: PromoteOptions
 ) -> Callable[..., list[Event]]:
-    """Return what runs the sides of a proof: the bundle's is recorded as the run `name`."""
+    """Return the function that runs one side of a proof; the bundle's run is recorded."""
 
     def execute(task: Task, reuse: Ledger | None, *, recorded: bool) -> list[Event]:
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
@@ -166,7 +166,7 @@ def _executing(
 
 
 def _snapshots(ctx: Context, made: draft.Draft, folder: Path) -> Callable[[Source], Ledger | None]:
-    """Return what knows the snapshots that both sides of a proof use."""
+    """Return the function that makes the ledger of snapshots, for both sides of a proof."""
 
     def snapshots(source: Source) -> Ledger | None:
         if all(step.snapshot is None for step in source.pipeline.steps):
@@ -209,7 +209,7 @@ def _promoted(
     )
     proof.prove(made, bench, quick=request.quick, tolerance=request.tolerance)
     with ctx.deciding():
-        _existing(ctx, job.name, replace_=options.replace)  # somebody may have been quicker
+        _existing(ctx, job.name, replace_=options.replace)  # it may have been made meanwhile
         made.changes = _changes(ctx, made, old)
         verdict = _released(ctx, made, bench, options, old)
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
@@ -217,7 +217,7 @@ def _promoted(
 
 
 def _changes(ctx: Context, made: draft.Draft, old: Mapping[str, Any] | None) -> list[str]:
-    """Return what a promotion changes of a job that was there before."""
+    """Return what a promotion changes in an existing job."""
     if old is None:
         return []
     state = read_jobs(ctx).get(made.job.name)
@@ -228,8 +228,8 @@ def _changes(ctx: Context, made: draft.Draft, old: Mapping[str, Any] | None) -> 
     return [*told, *(changes.between(before, after) if before else [])]
 
 
-def _asked_by_hand(ctx: Context, job: Job) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return schema.json of the bundle before, as it was promoted and as it was applied."""
+def _edited_contract(ctx: Context, job: Job) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return schema.json of the bundle before, as promoted and as applied."""
     state = read_jobs(ctx).get(job.name)
     folder = ctx.bundle_folder(state.digest) if state is not None and state.digest else None
     if folder is None or not (folder / manifest.NAME).is_file():
@@ -249,7 +249,7 @@ def _released(
     options: PromoteOptions,
     old: Mapping[str, Any] | None,
 ) -> list[Event]:
-    """Judge what was proven and, where it passes, write the bundle and make it live."""
+    """Judge the proven bundle and, if it passes, write it and make it live."""
     job, done = made.job, read_run(ctx.journal, bench.run)
     model = read_models(ctx).get(job.model_name or "")
     policy = policy_of(job)
@@ -259,7 +259,7 @@ def _released(
         options.note("locking the environment and writing the bundle")
         champion = model.champion if model else None
         said = judge.verdicts(policy.gates, done, champion, done.champion_error)
-        bundle_files.finish(made, bench, verdicts=said, asked=_asked_by_hand(ctx, job))
+        bundle_files.finish(made, bench, verdicts=said, asked=_edited_contract(ctx, job))
         made.changes = _changes(ctx, made, old)
         digest = apply.publish(ctx, job.name, made.files)
         lock = made.files["requirements.lock"].decode()
@@ -274,8 +274,8 @@ def _released(
     return verdict
 
 
-def _bury(ctx: Context, name: str, job: str, error: BaseException) -> None:
-    """A promotion that ended early leaves no run that seems to go on, or to have been released."""
+def _mark_failed(ctx: Context, name: str, job: str, error: BaseException) -> None:
+    """Mark the run of an aborted promotion as failed, or as judged without a release."""
     found = history.runs(ctx.journal.read(run=name)).get(name)
     said = str(getattr(error, "what", None) or f"{type(error).__name__}: {error}")
     if found is not None and found.status in history.OPEN:

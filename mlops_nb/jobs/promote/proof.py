@@ -1,4 +1,4 @@
-"""Prove a draft: run the notebook, the bundle and its script, and compare them."""
+"""Proves a draft: runs the notebook, the bundle and its script, and compares them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from mlops_nb.notebook.model import Source
 def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -> None:
     """Run the notebook, the bundle and its script from one random state, and compare them.
 
-    Raises RunFailed where one of them fails, NotProven where they differ.
+    Raises RunFailed if one of them fails, NotProven if they differ.
     """
     folder = bench.scratch / "bundle"
     files.write_folder(folder, code_files(draft))
@@ -77,17 +77,17 @@ def _base_task(draft: Draft, bench: Bench) -> Task:
         interpreter=draft.interpreter,
         environment={**bench.environment, "PYTHONHASHSEED": str(bench.seed % 2**32)},
         secrets=bench.secrets,
-        limits=Limits(timeout=draft.job.timeout, engine="cold"),  # it knows nothing of any other
+        limits=Limits(timeout=draft.job.timeout, engine="cold"),  # independent of other runs
     )
 
 
 def _looks(draft: Draft, numbers: Sequence[int]) -> dict[int, tuple[str, tuple[str, ...]]]:
-    """Where to look at what; `numbers` turns the bundle's cell indexes into the side's own."""
+    """Return cell → (step, names) to digest; `numbers`: index in the bundle → index in the side."""
     return {numbers[s.cells[-1]]: (s.name, s.makes) for s in draft.pipeline.steps}
 
 
 def _final_makers(draft: Draft) -> dict[str, str]:
-    """Name → the step that makes it last."""
+    """Return name → the step that makes it last."""
     return {name: s.name for s in draft.pipeline.steps for name in s.makes}
 
 
@@ -128,7 +128,10 @@ def _bundle_task(draft: Draft, base: Task, bench: Bench, folder: Path) -> tuple[
         ),
         looks={
             **_looks(draft, range(len(draft.notebook.cells))),
-            -1: (END, tuple(_final_makers(draft))),  # for the script, which is seen at its end
+            -1: (
+                END,
+                tuple(_final_makers(draft)),
+            ),  # what the script ends with
         },
         dump=dump,
         list_modules=True,
@@ -186,7 +189,7 @@ def _with_script(
 def _by_maker(
     draft: Draft, steps: Mapping[str, tuple[str, ...]], end: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
-    """Put what was seen at the end to the steps that made it last."""
+    """Assign the values at the end to the steps that made them last."""
     maker = _final_makers(draft)
     return {
         step: (*names, *(n for n in end.get(END, ()) if maker[n] == step and n not in names))
@@ -214,13 +217,13 @@ def _not_proven(found: Proof) -> NotProven:
 
 
 def _refuse_loose_modules(side: compare.Side, root: Path, folder: Path) -> None:
-    """A module that the bundle did not bring but the working tree did would not travel."""
+    """Refuse a module that was loaded from the working tree and is not in the bundle."""
     for name in side.files:
         path = Path(name)
         inside = path.is_relative_to(root) and not path.is_relative_to(root / ".mlops")
         if inside and not path.is_relative_to(folder) and ".venv" not in path.parts:
             raise RunFailed(
-                f"the bundle loaded {path.name!r} from the working tree: it would not travel",
+                f"the bundle loaded {path.name!r} from the working tree, not from the bundle",
                 fix=f"import it by name in a cell, beside the notebook: import {path.stem}",
                 where=str(path.relative_to(root)),
             )

@@ -1,4 +1,4 @@
-"""What job a person asks for: a request, checked and made a Job."""
+"""Checks the request of a promotion and makes a Job of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from mlops_nb.notebook.model import Source, Value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a person asked for; None means: not named."""
+    """The options of a promotion; None: not given."""
 
     name: str
     model: str | None = None
@@ -33,9 +33,9 @@ class Request:
 
 
 def define(request: Request, *, source: Source, root: Path, old: Mapping[str, Any] | None) -> Job:
-    """Return the job that a request asks for; what it does not name is kept from `old`.
+    """Return the job of a request; settings that it does not give are kept from `old`.
 
-    Raises JobError for a name, schedule, zone or gate that cannot be.
+    Raises JobError for an invalid name, schedule, zone or gate.
     """
     folder = _folder(request, source, root)
     before = None if old is None else job_yaml.of_definition(dict(old))
@@ -73,7 +73,7 @@ def _triggers(request: Request, before: Job | None) -> tuple[Mapping[str, Value]
 
 
 def _notify(request: Request, before: Job | None) -> tuple[Mapping[str, Value], ...]:
-    """Return whom to tell: a webhook by its address or a variable that holds it, or a command."""
+    """Return the channels of notifications: webhooks, variables that hold one, and commands."""
     if request.notify is None:
         return before.notify if before else ()
     found: list[Mapping[str, Value]] = []
@@ -86,12 +86,15 @@ def _notify(request: Request, before: Job | None) -> tuple[Mapping[str, Value], 
         elif kind == "command" and rest:
             found.append({"command": rest})
         else:
-            raise JobError(f"{text!r} tells nobody", fix="give https://…, env:NAME or command:TEXT")
+            raise JobError(
+                f"{text!r} is no channel for notifications",
+                fix="give https://…, env:NAME or command:TEXT",
+            )
     return tuple(found)
 
 
 def _folder(request: Request, source: Source, root: Path) -> Path:
-    """Return the notebook's folder; refuse a name that is none, and a notebook outside."""
+    """Return the notebook's folder; refuse an invalid name, and a notebook outside the project."""
     if not JOB_NAME.match(request.name):
         raise JobError(
             f"{request.name!r} is no name for a job",
@@ -124,6 +127,6 @@ def _fitting(given: Mapping[str, Value], source: Source) -> dict[str, Value]:
     known = source.pipeline.parameters
     fixed = {n: v for n, v in given.items() if not job_schedule.uses_template(v)}
     named = {n: next((p.value for p in known if p.name == n), None) for n in given}
-    parameters.checked(named, known, source.path.name)  # a template needs a known name, too
+    parameters.checked(named, known, source.path.name)  # the names of templates are checked, too
     templates = {n: str(v) for n, v in given.items() if n not in fixed}
     return {**templates, **parameters.checked(fixed, known, source.path.name)}

@@ -1,8 +1,8 @@
-"""Runs a `pipeline.py` as `python pipeline.py` would, from a known random state, and looks at it.
+"""Runs a `pipeline.py` as `python pipeline.py` does, from a given seed, and digests its values.
 
 A program of its own: `python run_script.py REQUEST`, where REQUEST is a JSON file with
 {script, arguments, seed, probe, steps: {step: [names]}, dump, answer, metrics, not,
-snapshots: {function: [stored values to bind in the place of running it]}}.
+snapshots: {function: [stored values to bind instead of running it]}}.
 It runs in the job's interpreter and imports nothing of this package.
 """
 
@@ -27,7 +27,7 @@ def _look(path: str) -> Any:
 
 
 def _with_snapshots(tree: ast.Module, snapshots: dict[str, Any]) -> ast.Module:
-    """Let the some steps' functions bind stored values, and load nothing."""
+    """Let the functions of some steps bind stored values instead of loading data."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in snapshots:
             asked = json.dumps({"entries": snapshots[node.name]})
@@ -37,7 +37,7 @@ def _with_snapshots(tree: ast.Module, snapshots: dict[str, Any]) -> ast.Module:
 
 
 def drive(request: dict[str, Any]) -> dict[str, Any]:
-    """Run the script and tell how it ended and what its steps left behind."""
+    """Run the script and return its error, or the values and metrics of its steps."""
     probe = _look(request["probe"])
     probe.start(json.dumps({"seed": request["seed"]}))
     path = request["script"]
@@ -68,7 +68,7 @@ def drive(request: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as asked_file:
         asked_for = json.load(asked_file)
-    sys.stdout = sys.stderr  # its prints are no answer
+    sys.stdout = sys.stderr  # its prints are not part of the answer
     answer = drive(asked_for)
     with open(asked_for["answer"], "w", encoding="utf-8") as answer_file:
         json.dump(answer, answer_file)

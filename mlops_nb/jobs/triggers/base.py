@@ -1,4 +1,4 @@
-"""What a sensor may look at, and what it answers: the seam between triggers and the world."""
+"""The seam of triggers: what a sensor can see, and what it answers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,16 +13,16 @@ from mlops_nb.runs.history import Run
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """What a sensor may look at.
+    """What a sensor can see.
 
     folder:  the job's working folder
-    now:     the time, by the job's clock; files are as they are
+    now:     the time by the clock of the job; files are in their present state
     since:   when the job was applied
     runs:    every run by its id
     known:   the files of data triggers that are not new: path → sha256
-    evaluated: how versions of the job's model did on data as it is, newest last
-    champion: the version that answers, and its metrics at release
-    notes:   what the sensor noted the last time; it may be changed
+    evaluated: evaluations of the job's model on current data, newest last
+    champion: the version that serves, and its metrics at release
+    notes:   what the sensor noted the last time; the sensor may change it
     """
 
     job: Job
@@ -37,17 +37,17 @@ class View(Struct, frozen=True, kw_only=True):
 
 
 class Signal(Struct, frozen=True, kw_only=True):
-    """Why a job is to run now. `seen`: what of, so that it does not count twice."""
+    """Why a job must run now. `seen`: what fired, so that it does not fire twice."""
 
     because: str
     seen: Mapping[str, Any]
 
 
 class Sensor(Protocol):
-    """Looks whether what a trigger waits for has happened."""
+    """Decides whether a trigger fires."""
 
-    cooldown: float  # s from one run to the next, where the trigger names none
+    cooldown: float  # s between two runs, if the trigger does not say
 
     def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
-        """Return why the job is to run, None where it is not."""
+        """Return why the job must run, None if it need not."""
         ...

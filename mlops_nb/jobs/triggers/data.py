@@ -1,4 +1,4 @@
-"""New data: files that match a glob, once they have stopped growing."""
+"""The data trigger: fires for new files that match a glob and have stopped growing."""
 
 import time
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from typing import Any
 from mlops_nb import files
 from mlops_nb.jobs.triggers.base import Signal, View
 
-SETTLE = 5.0  # s that a file must stay as it is before it counts
-SHOWN = 3  # files that are named, of many
+SETTLE = 5.0  # s without a change before a file counts
+SHOWN = 3  # files that a message names
 
 
 class Data:
@@ -18,7 +18,7 @@ class Data:
     cooldown = 0.0
 
     def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
-        """Fire for files whose content is not known; notes keep what need not be read again."""
+        """Fire for files with new content; the notes cache digests."""
         settled = look(view.folder, str(spec["data"]), view.notes)
         contents = set(view.known.values())
         new = {
@@ -43,7 +43,7 @@ def look(folder: Path, pattern: str, notes: dict[str, Any]) -> dict[str, str]:
     for path in sorted(folder.glob(pattern)):
         try:
             stat = path.stat()
-        except OSError:  # it was there a moment ago
+        except OSError:  # it was removed meanwhile
             continue
         if not path.is_file():
             continue
@@ -60,7 +60,7 @@ def look(folder: Path, pattern: str, notes: dict[str, Any]) -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
-    """Return a file's sha256, "" where it changed while it was read, or cannot be."""
+    """Return a file's sha256, "" if it changed meanwhile or cannot be read."""
     try:
         before = path.stat()
         found = files.sha256(path)

@@ -1,4 +1,4 @@
-"""Drift: the values of the data are not what they were when the job was promoted."""
+"""The drift trigger: fires when the values of the data differ from those at promotion."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from mlops_nb.jobs.triggers.base import Signal, View
 from mlops_nb.jobs.triggers.metric import DAY
 
-SHOWN = 3  # columns that are named, of many
+SHOWN = 3  # columns that a message names
 
 
 class Drift:
-    """`{drift: 0.2}`: the share of columns whose values moved."""
+    """`{drift: 0.2}`: the share of columns that drifted."""
 
     cooldown = DAY
 
     def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
-        """Fire where the latest look at the data found so large a share of columns to have moved.
+        """Fire if that share of columns has drifted in the latest evaluation.
 
-        What a run that was made since has learned from is no news any more.
+        Data that a later run was trained on does not count.
         """
         if not view.evaluated or not view.evaluated[-1].drift:
             return None

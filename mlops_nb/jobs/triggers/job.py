@@ -1,4 +1,4 @@
-"""Another job: its runs that finished."""
+"""The job trigger: fires after finished runs of another job."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,12 +8,12 @@ from mlops_nb.jobs.triggers.base import Signal, View
 
 
 class JobTrigger:
-    """`{job: weather}`: runs after each run of that job that finished since it was promoted."""
+    """`{job: weather}`: fires after each run of that job that finishes."""
 
     cooldown = 0.0
 
     def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
-        """Fire for the latest run of the other job that finished, once."""
+        """Fire once for the latest finished run of the other job."""
         name = spec["job"]
         done = [r for r in view.runs.values() if r.job == name and r.exit_status == 0]
         if not done:

@@ -1,4 +1,4 @@
-"""A falling metric: the version that answers does worse than when it was released."""
+"""The metric trigger: fires when the champion scores worse than at its release."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ DAY = 86_400.0  # s
 
 
 class Metric:
-    """`{metric: auc, fall: 0.05}`: held against the value at release, on data as it is."""
+    """`{metric: auc, fall: 0.05}`: the fall below the value at release, on current data."""
 
     cooldown = DAY
 
     def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
-        """Fire where the latest evaluation is further below the value at release than `fall`."""
+        """Fire if the latest evaluation is more than `fall` below the value at release."""
         if view.champion is None or not view.evaluated:
             return None
         version, released = view.champion
