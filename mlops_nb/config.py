@@ -1,4 +1,4 @@
-"""The only reader of settings: `[tool.mlops-nb]`, `mlops-nb.toml`, and environment variables."""
+"""Reads the settings: `[tool.mlops-nb]`, `mlops-nb.toml`, and environment variables."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ MARKS = (FOLDER, "mlops-nb.toml", ".git")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where a project keeps what it records.
+    """The settings of a project.
 
     root:    the project's folder
     journal: URL of the journal, in SQLite or PostgreSQL
@@ -28,12 +28,12 @@ class Settings:
 
     @property
     def folder(self) -> Path:
-        """The project's own records."""
+        """The .mlops folder."""
         return self.root / FOLDER
 
     @property
     def artifacts(self) -> str:
-        """Where MLflow's artifacts go by default, as a URI."""
+        """The default location of MLflow's artifacts, as a URI."""
         return (self.folder / "mlartifacts").as_uri()
 
 
@@ -67,7 +67,7 @@ def _toml(file: Path) -> dict[str, object]:
 def load(root: Path, environment: Mapping[str, str]) -> Settings:
     """Return a project's settings; MLOPS_NB_* of `environment` wins over its files.
 
-    Raises Refused for a key that is not known, or a value that is no text.
+    Raises Refused for an unknown key and for a value that is no text.
     """
     given: dict[str, object] = dict(_table(root / "pyproject.toml") or {})
     own = root / "mlops-nb.toml"

@@ -49,19 +49,19 @@ class Context:
         self.environment = dict(environment)
         self.settings = config.load(config.find_root(folder), self.environment)
         self.clock = clock
-        self.late = timedelta()  # by how much that clock was set forward
+        self.late = timedelta()  # how far the clock was set forward
         self.warnings: list[MlopsError] = []
         self.prepare_tracking: Callable[[], None] = (
             log_nothing  # before cells that log by themselves
         )
 
     def set_time(self, at: datetime) -> None:
-        """Take a time for the one it is now; the clock goes on from there."""
+        """Set the clock to a time; it goes on from there."""
         self.late = at - real_time()
         self.clock = lambda: real_time() + self.late
 
     def set_late(self, seconds: float) -> None:
-        """Set the clock forward, s, as that of the process that started this one."""
+        """Set the clock forward, s, like that of the parent process."""
         if seconds:
             self.set_time(real_time() + timedelta(seconds=seconds))
 
@@ -72,7 +72,7 @@ class Context:
 
     @cached_property
     def journal(self) -> Journal:
-        """Where every event goes first."""
+        """The journal of events."""
         from mlops_nb.storage.journal import open_journal
 
         self.prepare_folder()
@@ -80,14 +80,14 @@ class Context:
 
     @cached_property
     def store(self) -> Store:
-        """Where artifacts are kept."""
+        """The store of artifacts."""
         from mlops_nb.storage.artifacts_local import LocalStore
 
         return LocalStore(self.settings.folder / "store")
 
     @cached_property
     def executor(self) -> Executor:
-        """What executes notebooks."""
+        """The executor of notebooks."""
         from mlops_nb.engine.choose import Engines
 
         return Engines(self.environment, self._keep)
@@ -98,27 +98,27 @@ class Context:
 
     @cached_property
     def environments(self) -> Any:
-        """What knows and builds Python environments."""
+        """The Python environments of this machine."""
         from mlops_nb.engine.environments import Environments
 
         return Environments(self.settings.folder)
 
     @property
     def knows_anything(self) -> bool:
-        """Whether anything was ever recorded here: looking must not write."""
+        """Whether a journal exists: queries must not make one."""
         default = self.settings.folder / "journal.db"
         return not self.settings.journal.endswith(str(default)) or default.exists()
 
     def now(self) -> datetime:
-        """Return the time, by whatever clock is set now."""
+        """Return the time by the current clock."""
         return self.clock()
 
     def deciding(self) -> contextlib.AbstractContextManager[bool]:
-        """Let one process at a time judge and release, on what is true at that moment."""
+        """Hold the lock under which one process at a time judges and releases."""
         return self.journal.holding("decide")
 
     def prepare_folder(self) -> None:
-        """Make the project's own folder, which keeps itself out of git."""
+        """Make the .mlops folder, with a .gitignore for all of it."""
         folder = self.settings.folder
         folder.mkdir(parents=True, exist_ok=True)
         ignore = folder / ".gitignore"
@@ -126,7 +126,7 @@ class Context:
             files.write_text(ignore, "*\n")
 
     def relative(self, path: Path) -> str:
-        """Return a path as it is written down: from the project's folder, where it is inside."""
+        """Return a path relative to the project's folder if it is inside, else absolute."""
         resolved = path.resolve()
         return str(resolved.relative_to(self.root) if self.holds(resolved) else resolved)
 
@@ -135,7 +135,7 @@ class Context:
         return path.resolve().is_relative_to(self.root)
 
     def new_run(self) -> str:
-        """Return a fresh run id: sortable by time, and unique."""
+        """Return a new run id: unique, and sortable by time."""
         return f"{self.clock().astimezone(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
 
     def run_folder(self, run: str) -> Path:
@@ -145,11 +145,11 @@ class Context:
         return folder
 
     def bundle_folder(self, digest: str) -> Path:
-        """Return where the bundle of this digest is kept."""
+        """Return the folder of the stored bundle with this digest."""
         return self.settings.folder / "bundles" / digest[:32]
 
     def interpreter_of(self, bundle: Mapping[str, bytes]) -> str:
-        """Return the interpreter of a bundle's kernelspec, "" where there is none here."""
+        """Return the interpreter of a bundle's kernelspec, "" if there is none."""
         spec = json.loads(bundle["pipeline.ipynb"])["metadata"]["kernelspec"]["name"]
         try:
             return str(self.environments.interpreter(spec))
@@ -157,7 +157,7 @@ class Context:
             return ""
 
     def scratch(self, name: str) -> Path:
-        """Return an empty folder for passing things on; whoever asks removes it."""
+        """Return a new temporary folder, which the caller removes with `drop`."""
         folder = self.settings.folder / "tmp" / f"{name}-{uuid.uuid4().hex[:8]}"
         folder.mkdir(parents=True)
         return folder
@@ -167,7 +167,7 @@ class Context:
         shutil.rmtree(folder, ignore_errors=True)
 
     def kernel_environment(self) -> dict[str, str]:
-        """Return what every kernel's environment adds to ours."""
+        """Return the variables that every kernel gets in addition."""
         return {
             "MLFLOW_TRACKING_URI": self.settings.mlflow,
             "MLFLOW_EXPERIMENT_NAME": self.settings.experiment,
@@ -176,7 +176,7 @@ class Context:
         }
 
     def record(self, events: Iterable[Event], notify: Notify = ignore) -> list[Event]:
-        """Write events to the journal, one by one, each before anybody is told of it."""
+        """Write events to the journal one by one, and notify after each write."""
         kept: list[Event] = []
         for event in events:
             written = self.journal.append(event)
@@ -188,7 +188,7 @@ class Context:
     def record_until_stopped(
         self, events: Generator[Event, None, None], run: str, notify: Notify = ignore
     ) -> None:
-        """Record a run's events; where a person stops it, end it and say so."""
+        """Record a run's events; if the user interrupts it, record that it was stopped."""
         try:
             self.record(events, notify)
         except KeyboardInterrupt:
@@ -197,7 +197,7 @@ class Context:
             self.record([stop], notify)
 
     def write_graph(self, run: str, graph: dict[str, Any], mermaid: str) -> None:
-        """Keep a run's graph beside its notebook."""
+        """Write a run's graph beside its notebook."""
         folder = self.run_folder(run)
         files.write_text(folder / "graph.json", json.dumps(graph, indent=1, ensure_ascii=False))
         files.write_text(folder / "graph.mmd", mermaid + "\n")

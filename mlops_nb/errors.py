@@ -1,16 +1,16 @@
-"""Every error says what happened, where, and what to type to mend it.
+"""The tree of errors; each says what happened, where, and how to fix it.
 
 * MlopsError
   - Refused           nothing ran: wrong use, unusable input, an invalid definition (exit status 2)
     - NotebookError   the file is no notebook, or its cells form no pipeline
     - ParameterError  a parameter that is unknown or of another type
-    - JobError        a job, bundle, schedule or gate that cannot stand as it is
+    - JobError        an invalid job, bundle, schedule or gate
     - NotFound        no such run, job, model or version
   - Failed            it ran or was judged, and the answer is no (exit status 1)
     - RunFailed       a cell raised, or the kernel died
     - NotProven       the bundle does not equal the notebook
-    - GateNotMet      a gate said no
-    - Unreachable     a server or file that was needed did not answer
+    - GateNotMet      a gate was not met
+    - Unreachable     a server or a file cannot be reached
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 @dataclass(eq=False)  # eq=False keeps exceptions hashable
 class MlopsError(Exception):
-    """Say what happened, how to mend it, and where it happened.
+    """An error: what happened, how to fix it, and where it happened.
 
     >>> print(Refused("no notebook 'a.ipynb'", fix="ls *.ipynb"))
     error: no notebook 'a.ipynb'
@@ -55,7 +55,7 @@ class ParameterError(Refused):
 
 
 class JobError(Refused):
-    """A job, bundle, schedule or gate cannot stand as it is."""
+    """A job, bundle, schedule or gate is invalid."""
 
 
 class NotFound(Refused):
@@ -75,8 +75,8 @@ class NotProven(Failed):
 
 
 class GateNotMet(Failed):
-    """A gate said no."""
+    """A gate was not met."""
 
 
 class Unreachable(Failed):
-    """A server or file that was needed did not answer."""
+    """A server or a file cannot be reached."""

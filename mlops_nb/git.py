@@ -1,4 +1,4 @@
-"""Which git commit a project is at."""
+"""The git commit of a project."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ ANSWER_WITHIN = 10.0  # s
 
 
 def of(root: Path) -> str:
-    """Return a project's commit, with `-dirty` where files differ from it; "" outside of git."""
+    """Return a project's commit, with `-dirty` if files differ from it; "" outside of git."""
     if not (root / ".git").exists():
         return ""
     words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
@@ -15,6 +15,6 @@ def of(root: Path) -> str:
         said = subprocess.run(
             words, cwd=root, capture_output=True, text=True, check=False, timeout=ANSWER_WITHIN
         )
-    except (OSError, subprocess.TimeoutExpired):  # no git here, or a huge tree
+    except (OSError, subprocess.TimeoutExpired):  # git is missing or too slow
         return ""
     return said.stdout.strip() if said.returncode == 0 else ""

@@ -5,7 +5,7 @@ import pkgutil
 from importlib.metadata import entry_points
 from typing import Any
 
-SEAM = "base"  # the file that holds a folder's Protocols, where it has one
+SEAM = "base"  # the file of a folder with its Protocols
 
 
 def names(package: str) -> list[str]:

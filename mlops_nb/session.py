@@ -1,4 +1,4 @@
-"""A live notebook: what its cells did in this kernel, what of it is stale, and bringing it back."""
+"""Follows a live notebook: records its cells, finds stale ones, and restores values."""
 
 import json
 import os
@@ -24,13 +24,13 @@ from mlops_nb.reuse.units import Unit, meaning
 from mlops_nb.runs import run as run_run
 from mlops_nb.runs.history import read_run
 
-STORING = 150e6  # bytes a second, about, that writing and syncing takes
-WORTH = 0.5  # s that a step has to take before its values are kept
+STORING = 150e6  # bytes a second: about the speed of writing and syncing
+WORTH = 0.5  # s: the values of faster steps are not stored
 
 
 @dataclass(slots=True)
 class Ran:
-    """One cell that ran here. `read`: name → its version then; `left`: the version afterwards."""
+    """One cell that ran. `read`: name → version that it read; `left`: the version afterwards."""
 
     order: int
     id: str
@@ -40,7 +40,7 @@ class Ran:
     read: dict[str, int]
     left: dict[str, int]
     files: dict[str, int] = field(default_factory=dict)
-    makers: dict[str, str] = field(default_factory=dict)  # name → the cell that it came from
+    makers: dict[str, str] = field(default_factory=dict)  # name → the cell that made it
 
 
 class Session:
@@ -50,7 +50,7 @@ class Session:
         self.shell, self.ctx, self.path_of = shell, ctx, path_of
         self.observer = Observer(shell)
         self.observer.on_cell = self.saw
-        self.cells: dict[str, Ran] = {}  # id, or text where there is none → its last run
+        self.cells: dict[str, Ran] = {}  # id, or text without one → the last run
         self.versions: dict[str, int] = {}
         self.maker: dict[str, str] = {}  # name → the cell that made it last
         self.prints: dict[str, bytes | None] = {}
@@ -61,7 +61,7 @@ class Session:
         self.problems: list[str] = []
 
     def install(self) -> None:
-        """Follow the shell from now on."""
+        """Start to follow the shell."""
         self.shell.events.register("pre_run_cell", self._begins)
         self.observer.install()
 
@@ -72,7 +72,7 @@ class Session:
         self.began = time.monotonic()
 
     def saw(self, seen: Mapping[str, Any]) -> None:
-        """Take in what a cell did."""
+        """Note what a cell did."""
         seconds = time.monotonic() - self.began
         self.order += 1
         key = str(seen.get("id") or meaning(str(seen.get("source", ""))))
@@ -96,10 +96,10 @@ class Session:
             self.storing = threading.Thread(target=self._record, args=(key,), daemon=True)
             self.storing.start()
 
-    # what stands
+    # status
 
     def source(self) -> Source:
-        """Read the notebook as it is saved. Raises Refused where its path is not known."""
+        """Read the saved notebook. Raises Refused if its path is not known."""
         return load.capture(Path(self.path_of()))
 
     def ran(self, source: Source, index: int) -> Ran | None:
@@ -154,7 +154,7 @@ class Session:
         return ""
 
     def hazards(self) -> list[Warned]:
-        """Return what worked here only because of the order in which cells were run."""
+        """Return warnings for results that depend on the order in which cells were run."""
         source = self.source()
         place = {c.id: c.index for c in source.notebook.cells}
         place |= {meaning(c.source): c.index for c in source.notebook.cells}
@@ -177,10 +177,10 @@ class Session:
                     found.append(Warned(kind="out-of-order", what=what, fix=fix, cell=cell.index))
         return found
 
-    # keeping
+    # storing
 
     def _record(self, key: str) -> None:
-        """Record the unit that a cell ended, in the background; keep what is worth it."""
+        """Record the unit that ends with a cell, in the background."""
         try:
             self._record_unit(key)
         except (MlopsError, OSError) as error:
@@ -235,7 +235,7 @@ class Session:
             self.ctx.drop(scratch)
 
     def _entries(self, names: list[str], seconds: float, folder: Path) -> list[dict[str, Any]]:
-        """Write values where making them again would take longer than that."""
+        """Write the values that take longer to compute than to write."""
         space = self.shell.user_ns
         size = sum(_size(space[n]) for n in names)
         if seconds < max(WORTH, size / STORING):
@@ -243,7 +243,7 @@ class Session:
         return save_load.write({n: space[n] for n in names}, str(folder))
 
     def _know_inputs(self, ledger: Ledger, source: Source, unit: Unit, done: list[Ran]) -> None:
-        """Tell a ledger the digests of what other units made and this one reads."""
+        """Add the digests of the values that a unit reads from other units to a ledger."""
         own = {n for r in done for n in (*r.seen.get("writes", ()), *r.seen.get("changes", ()))}
         others = {
             n
@@ -265,10 +265,10 @@ class Session:
             self.ctx, source, now, rules=Rules(live=True), scratch=scratch, python=python
         )
 
-    # bringing back
+    # restoring
 
     def restore(self, step: str = "") -> list[dict[str, Any]]:
-        """Bring back what stands of a notebook in a new kernel; tell of each step what was done."""
+        """Restore up-to-date values in a new kernel; return a row for each step."""
         source = self.source()
         known = [s.name for s in source.pipeline.steps]
         if step and step not in known:
@@ -287,9 +287,9 @@ class Session:
             self.ctx.drop(scratch)
 
     def restore_run(self, run: str) -> list[dict[str, Any]]:
-        """Bring back what a recorded run left behind, whatever the notebook has become since.
+        """Restore the values of a recorded run, even if the notebook has changed since.
 
-        Raises NotFound where there is no such run, or its notebook is gone.
+        Raises NotFound if there is no such run, or if its notebook was removed.
         """
         done = read_run(self.ctx.journal, run)
         source = load.capture(Path(done.output))
@@ -343,19 +343,6 @@ class Session:
             return row | {"because": failed["error"] or damaged[0]["why"]}
         self.restored |= {source.notebook.cells[i].id for i in unit.cells}
         return row | {"restored": True, "saved": record["seconds"], "because": because}
-
-
-def _hazard(name: str, reader: int, maker: int | None) -> Warned | None:
-    """Return what is wrong with a cell's reading a name of another one; None where nothing is."""
-    if maker is None:
-        what = f"cell {reader} reads `{name}`, whose cell is no longer there"
-        fix = f"put a cell that makes `{name}` above cell {reader}"
-        return Warned(kind="deleted-cell", what=what, fix=fix, cell=reader, stops=True)
-    if maker > reader:
-        what = f"cell {reader} read `{name}` of cell {maker}, which stands below it"
-        fix = f"move cell {maker} above cell {reader}, and run both again"
-        return Warned(kind="out-of-order", what=what, fix=fix, cell=reader)
-    return None
 
 
 def _definitions(source: Source, unit: Unit) -> tuple[list[str], frozenset[str]]:

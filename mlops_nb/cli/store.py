@@ -17,7 +17,7 @@ KEEP = "30d"
 def span(text: str) -> timedelta:
     """Return a length of time.
 
-    Raises Refused where the text is none.
+    Raises Refused if the text is none.
 
     >>> span("30d"), span("12h")
     (datetime.timedelta(days=30), datetime.timedelta(seconds=43200))

@@ -1,4 +1,4 @@
-"""What the data looked like, and whether new data still does."""
+"""The data contract: infers schema.json from data, and checks data against it."""
 
 import copy
 import math
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 STOPS = "the data does not fit schema.json: "
-FEW = 12  # distinct whole numbers: months, grades; new ones come, though not far away
+FEW = 12  # distinct whole numbers, such as months: new ones are near the old ones
 FEW_AWAY = 100.0
-OUTSIDE = 0.001  # share of rows that may lie outside a range that was guessed
+OUTSIDE = 0.001  # share of rows that may lie outside an inferred range
 SHOWN = 3  # columns that a sentence names
 
 
 def objection(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -> str:
-    """Return why a step's frames do not fit the schema of the bundle, "" where they do.
+    """Return why a step's frames violate the schema of the bundle, "" if they do not.
 
-    A column that is gone or of another kind does not fit, nor does a frame without rows; a new
-    column does, and so do whole numbers where there were fractions.
+    A missing column, a column of another kind, and a frame without rows are violations; a new
+    column is none, and neither are whole numbers instead of fractions.
 
     >>> columns = {"x": {"kind": "number"}}
     >>> schema = {"frames": {"load": {"df": {"rows": 9, "columns": columns}}}}
@@ -28,9 +28,9 @@ def objection(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -
 
 
 def misfit(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the first frame of a step that does not fit, {} where all do.
+    """Return the first frame of a step that violates the schema, {} if none does.
 
-    {"name": of the frame, "rows": of it, "column": "" for all of it, "check": what it fails by,
+    {"name": of the frame, "rows": of it, "column": "" for the whole frame, "check": the violation,
     "said": the same as a sentence}
     """
     for name, expected in schema.get("frames", {}).get(step, {}).items():
@@ -51,7 +51,7 @@ def misfit(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -> d
 def _frame(
     name: str, step: str, expected: Mapping[str, Any], found: Mapping[str, Any] | None
 ) -> tuple[str, str, str] | None:
-    """Return what does not fit: a column, or "" for all of the frame; how; and a sentence."""
+    """Return a violation: the column, or "" for the whole frame; the check; and a sentence."""
     if found is None:
         check = "is no data frame any more"
         return "", check, f"{name!r} of step {step!r} {check}"
@@ -70,14 +70,14 @@ def _frame(
 
 
 def inferred(told: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    """Return what schema.json asks of a column, from what one state of it looked like.
+    """Return the contract of a column, inferred from one state of the data.
 
     told: its kind and dtype
     seen: "missing" share, and of numbers "min", "max", "distinct", "whole"; of texts "categories"
 
-    Limits are wide, for data is alive: they are to catch another unit, not a record. A range goes
-    as far beyond what was seen on each side as that was wide, and a thousandth of the rows may
-    even lie outside. Constants and keys have none.
+    Limits are wide: they catch another unit of measurement, not a new maximum. A range extends the
+    observed one by its own width on each side, and a thousandth of the rows may lie outside.
+    Constants and keys have no limits.
 
     >>> seen = {"missing": 0.0, "min": -70.0, "max": 1272.0, "distinct": 500, "whole": False}
     >>> found = inferred({"kind": "number", "dtype": "float64"}, seen, 9000)
@@ -85,7 +85,7 @@ def inferred(told: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dic
     (-1500, 2700, 'allowed')
     """
     kind, dtype, missing = told["kind"], told["dtype"], seen["missing"]
-    holds_none = dtype.startswith(("int", "uint", "bool"))  # nor can numpy's whole numbers
+    holds_none = dtype.startswith(("int", "uint", "bool"))  # no missing values
     found: dict[str, Any] = {"kind": kind, "dtype": dtype}
     found["missing"] = "never" if holds_none and rows and not missing else "allowed"
     if found["missing"] == "allowed" and missing < 1 and rows:
@@ -114,13 +114,13 @@ def _range(seen: Mapping[str, Any], rows: int) -> dict[str, Any]:
 
 
 def _plain(count: int, digits: int) -> float | int:
-    """Return so many units of the last digit that is written."""
+    """Return a number as a count of units of its last digit."""
     found = count * 10**-digits if digits <= 0 else round(count / 10**digits, digits)
     return int(found) if float(found).is_integer() else found
 
 
 def held(expected: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the columns of which more is asked than a kind: those whose values are to be seen.
+    """Return the columns with limits beyond their kind, whose values must be checked.
 
     >>> held({"columns": {"a": {"kind": "number", "max": 3}, "b": {"kind": "number"}}})
     {'a': {'kind': 'number', 'max': 3}}
@@ -137,7 +137,7 @@ def _asks(told: Mapping[str, Any]) -> bool:
 
 
 def sentence(step: str, name: str, rows: int, failures: Sequence[Mapping[str, Any]]) -> str:
-    """Return why a frame does not fit, in words; every column that fails is named or counted.
+    """Return in words why a frame violates its contract; every failed column is named or counted.
 
     failures: {"column", "check", "rows", "examples": [{"row", "value"}]}
 
@@ -167,7 +167,7 @@ def sentence(step: str, name: str, rows: int, failures: Sequence[Mapping[str, An
 
 
 def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return what an edited schema asks otherwise, one line each.
+    """Return the changes of an edited schema, one line each.
 
     >>> was = {"frames": {"load": {"df": {"columns": {"x": {"kind": "number", "max": 3}}}}}}
     >>> now = {"frames": {"load": {"df": {"columns": {"x": {"kind": "number", "max": 9}}}}}}
@@ -188,11 +188,11 @@ def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def carried(
     promoted: Mapping[str, Any], edited: Mapping[str, Any], fresh: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a schema that was inferred anew with what a person had edited in the one before.
+    """Return a newly inferred schema with the edits that a person made in the one before.
 
-    promoted: as it was inferred then; edited: as it was applied; fresh: as it is inferred now
+    promoted: as inferred before; edited: as applied; fresh: as inferred now
 
-    What was edited of a column that is gone, or of another kind now, is gone with it.
+    Edits of columns that are removed, or of another kind now, are dropped.
 
     >>> def schema(**x):
     ...     return {"frames": {"load": {"df": {"columns": {"x": {"kind": "number", **x}}}}}}

@@ -1,7 +1,7 @@
-"""How far a column's values have moved from its profile: a few distances, and what is far.
+"""Measures the drift of columns from their profiles: distances, and their thresholds.
 
-No p-values: of a million rows the smallest move is significant. A threshold is what the reference
-itself would hardly reach by chance, and never less than a floor that was found to be worth a word.
+There are no p-values: with a million rows the smallest difference is significant. A threshold is a
+distance that two samples of the reference hardly reach by chance, and at least a fixed floor.
 """
 
 import math
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 FLOORS = {"ks": 0.02, "psi": 0.05, "tv": 0.02, "missing": 0.003}  # measured: facts/operations.md
-LEAST = 1e-6  # a share that PSI takes for none, which has no logarithm
+LEAST = 1e-6  # the share that PSI uses instead of 0, which has no logarithm
 EXAMPLES = 5
-SURE = 4.0  # standard errors of a share that chance hardly makes
+SURE = 4.0  # standard errors of a share that are unlikely by chance
 OTHER = "(other)"
 
 Shares = Sequence[float]
@@ -30,7 +30,7 @@ def psi(was: Shares, now: Shares) -> float:
 
 
 def ks(was: Shares, now: Shares) -> float:
-    """Return the Kolmogorov-Smirnov distance as far as bins tell it: a lower bound of the true one.
+    """Return the Kolmogorov-Smirnov distance of binned values, a lower bound of the true one.
 
     >>> ks([0.25, 0.25, 0.5], [0.5, 0.25, 0.25])
     0.25
@@ -54,13 +54,12 @@ def tv(was: Mapping[str, float], now: Mapping[str, float]) -> float:
 def thresholds(
     profile: Mapping[str, Any], rows: int, pairs: Iterable[tuple[Shares, Shares]]
 ) -> dict[str, float]:
-    """Return from where on a column has moved: what no pair of resamples reached, or the floor.
+    """Return statistic → threshold: the largest distance of the pairs, or the floor.
 
-    rows:  of the reference
-    pairs: the reference's shares as two samples of that many rows happen to have them; two,
-           since the reference is itself a sample
+    rows:  rows of the reference
+    pairs: shares of two random samples of the reference; two, as the reference is a sample, too
     """
-    share = (profile["missing"] * rows + 1) / (rows + 2)  # none seen is not none ever
+    share = (profile["missing"] * rows + 1) / (rows + 2)  # rule of succession
     far = {"missing": SURE * math.sqrt(2 * share * (1 - share) / max(rows, 1))}
     if "edges" in profile:
         found = [(ks(*pair), psi(*pair)) for pair in pairs]
@@ -78,14 +77,13 @@ def _apart(was: Shares, now: Shares) -> float:
 def drift(
     column: str, was: Mapping[str, Any], now: Mapping[str, Any], rows: tuple[int, int]
 ) -> dict[str, Any]:
-    """Return how far a column is from its profile: {column, statistic, value, threshold, drifted}.
+    """Return the drift of a column: {column, statistic, value, threshold, drifted}.
 
     was:  {"missing", "edges" and "shares" of bins, or "shares" of categories, "thresholds"}
     now:  the same of the data at hand, over the same bins; "unseen": categories that are new
     rows: of the reference, and of the data at hand: few rows scatter more
 
-    Of several statistics the one that is farthest beyond its threshold speaks for the column; new
-    categories are named beside it.
+    The statistic that is farthest beyond its threshold is reported; new categories are added.
 
     >>> was = {"missing": 0.0, "shares": {"a": 1.0}, "thresholds": {"tv": 0.02}}
     >>> drift("c", was, {"missing": 0.0, "shares": {"b": 1.0}}, (9, 9))["value"]
@@ -97,7 +95,7 @@ def drift(
         found["ks"] = ks(was["shares"], now["shares"])
     elif "shares" in was:
         found["tv"] = tv(was["shares"], now["shares"])
-    wider = max(1.0, math.sqrt((1 + rows[0] / max(rows[1], 1)) / 2))  # a bound is of equal samples
+    wider = max(1.0, math.sqrt((1 + rows[0] / max(rows[1], 1)) / 2))  # for unequal samples
     bounds = {
         name: max(was["thresholds"].get(name, FLOORS[name]), LEAST)
         * (wider**2 if name == "psi" else wider)

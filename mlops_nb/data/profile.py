@@ -1,6 +1,6 @@
-"""Columns of a frame that a kernel wrote: what they look like, whether they fit, how they moved.
+"""Profiles, checks and measures the columns of a frame that a kernel wrote.
 
-numpy, pandas, pyarrow and pandera are imported only when a frame is to be looked at.
+numpy, pandas, pyarrow and pandera are imported only when a frame is read.
 """
 
 import pickle
@@ -12,9 +12,9 @@ from typing import Any
 from mlops_nb.data import contract, drift
 
 BINS = 20
-CATEGORIES = 50  # a column of more texts is no category, nor is one where they seldom repeat
+CATEGORIES = 50  # a column with more distinct texts has no categories
 REPEATS = 5
-DRAWS = 200  # pairs of samples that say how far chance goes
+DRAWS = 200  # pairs of samples for a threshold
 EXAMPLES = 3
 NOT_NULL = "has no value"
 MOSTLY_MISSING = "has too few values: more than {:.0%} are missing"
@@ -22,7 +22,7 @@ MOSTLY_MISSING = "has too few values: more than {:.0%} are missing"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns as arrays of `rows` values; of a kind "missing" it is told which values are."""
+    """Columns as arrays of `rows` values; for the kind "missing", arrays of bool."""
 
     rows: int
     kinds: Mapping[str, str]
@@ -89,11 +89,11 @@ def _counts(columns: Columns, name: str) -> dict[str, int]:
     return {one["values"]: one["counts"] for one in found if one["values"] is not None}
 
 
-# what a column looks like
+# profiling
 
 
 def profile(columns: Columns, kinds: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return of each column what schema.json asks of it from now on, and what it is held against.
+    """Return column → its inferred contract and its profile.
 
     kinds: column → its kind and dtype
     """
@@ -106,7 +106,7 @@ def profile(columns: Columns, kinds: Mapping[str, Mapping[str, Any]]) -> dict[st
 
 
 def _looks(columns: Columns, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what one column looks like: for its limits, and as shares for its profile."""
+    """Return the description of one column for its limits, and its shares for its profile."""
     import numpy as np
 
     gone = _missing(columns, name)
@@ -133,7 +133,7 @@ def _looks(columns: Columns, name: str) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _edges(values: Any) -> list[float]:
-    """Return the inner edges of bins that hold about as many values each; sorted values."""
+    """Return the inner edges of bins of about equal size, from sorted values."""
     places = [len(values) * part // BINS for part in range(1, BINS)]
     found = {float(values[place]) for place in places} - {float(values[0])}
     return sorted(found)
@@ -149,7 +149,7 @@ def _shares(values: Any, edges: list[float]) -> list[float]:
 
 
 def _pairs(shape: Mapping[str, Any], rows: int) -> Iterator[tuple[list[float], list[float]]]:
-    """Yield the shares of a column as pairs of samples of as many rows would have them."""
+    """Yield the shares of pairs of random samples of a column, with as many rows."""
     import numpy as np
 
     shares = shape.get("shares", ())
@@ -157,18 +157,18 @@ def _pairs(shape: Mapping[str, Any], rows: int) -> Iterator[tuple[list[float], l
     if len(shares) < 2 or not rows:  # noqa: PLR2004  one bin never moves
         return
     exact = np.array(shares) / sum(shares)
-    made = np.random.default_rng(0)  # a schema is the same whenever it is inferred
+    made = np.random.default_rng(0)  # the result must not vary
     for one, other in made.multinomial(rows, exact, size=(DRAWS, 2)) / rows:
         yield one.tolist(), other.tolist()
 
 
-# how it moved
+# drift
 
 
 def moved(
     columns: Columns, profiles: Mapping[str, Mapping[str, Any]], rows: int
 ) -> list[dict[str, Any]]:
-    """Return how far each column is from its profile. `rows`: of the reference."""
+    """Return the drift of each column from its profile. `rows`: of the reference."""
     found: list[dict[str, Any]] = []
     for name, was in profiles.items():
         if name in columns.arrays:
@@ -194,13 +194,13 @@ def _now(columns: Columns, name: str, was: Mapping[str, Any]) -> dict[str, Any]:
     return now
 
 
-# whether it fits
+# checking
 
 
 def failures(columns: Columns, expected: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return where columns do not fit: {"column", "check", "rows", "examples", "places"}.
+    """Return the violations: {"column", "check", "rows", "examples", "places"}.
 
-    pandera says so of every column at once; which rows it is follows from its own answer.
+    pandera checks all columns at once; the rows follow from its answer.
     """
     import pandas as pd
     import pandera.pandas as pa
@@ -223,7 +223,7 @@ def _for_pandas(columns: Columns, name: str, told: Mapping[str, Any]) -> Any:
     if kind == "missing" or (kind == "text" and told.get("new") != "refused"):
         import numpy as np
 
-        return np.where(_missing(columns, name), np.nan, 0.0)  # all that is asked
+        return np.where(_missing(columns, name), np.nan, 0.0)  # only missing values are checked
     if kind == "text":
         import pandas as pd
 
@@ -232,10 +232,10 @@ def _for_pandas(columns: Columns, name: str, told: Mapping[str, Any]) -> Any:
 
 
 def _column(told: Mapping[str, Any], kind: str) -> Any:
-    """Return what is asked of a column in pandera's words."""
+    """Return the pandera schema of a column."""
     import pandera.pandas as pa
 
-    options = {"n_failure_cases": 1}  # the rows are counted from the mask
+    options = {"n_failure_cases": 1}  # the rows are counted by the mask
     checks = []
     if kind == "number" and "min" in told:
         checks.append(pa.Check.ge(told["min"], **options))
@@ -254,7 +254,7 @@ def _column(told: Mapping[str, Any], kind: str) -> Any:
 
 
 def _failure(columns: Columns, error: Any, told: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return one failure with its rows, None where so few are let pass."""
+    """Return one violation with its rows, None if the contract tolerates so few."""
     import numpy as np
 
     name, check = error.schema.name, getattr(error.check, "name", None)
@@ -262,7 +262,7 @@ def _failure(columns: Columns, error: Any, told: Mapping[str, Any]) -> dict[str,
         wrong = np.flatnonzero(_missing(columns, name))
         said = NOT_NULL if check is None else MOSTLY_MISSING.format(told["most_missing"])
     else:
-        fits = error.check_output  # by row; those without a value are left out
+        fits = error.check_output  # by row, without missing values
         wrong = fits.index.to_numpy()[~fits.to_numpy(dtype=bool)]
         said = {
             "greater_than_or_equal_to": f"is below {told.get('min')}",

@@ -1,4 +1,4 @@
-"""Gates: sentences that a model must make true, read and judged."""
+"""Parses gates, the sentences that a model must satisfy, and judges them."""
 
 import difflib
 import math
@@ -32,9 +32,9 @@ Slices = Mapping[str, Mapping[str, float]]
 
 
 def gate(text: str) -> Gate:
-    """Read a gate.
+    """Parse a gate.
 
-    Raises JobError for a sentence that is none.
+    Raises JobError for an invalid sentence.
 
     >>> gate("auc >= champion - 0.01").bound
     -0.01
@@ -59,7 +59,7 @@ def gate(text: str) -> Gate:
 
 
 def unknown(gates: Iterable[Gate], known: Iterable[str]) -> JobError | None:
-    """Return an error for the first gate whose metric nobody makes, or None.
+    """Return an error for the first gate whose metric does not exist, or None.
 
     >>> print(unknown([gate("acuracy >= 0.1")], ["accuracy"]).fix)
     did you mean 'accuracy'? the metrics are accuracy
@@ -80,7 +80,7 @@ def unknown(gates: Iterable[Gate], known: Iterable[str]) -> JobError | None:
 
 
 class Scored(Struct, frozen=True, kw_only=True):
-    """What a model's gates are judged by.
+    """The scores that gates are judged by.
 
     metrics, slices: the notebook's own numbers, as a whole and by slice
     evaluation:      what `evaluation.metrics` made of the arrays that the evaluation mark names
@@ -95,8 +95,8 @@ class Measure(Struct, frozen=True, kw_only=True):
     """The number that a gate judges.
 
     where:     the slices that it is of, such as "worst LGA"
-    low, high: its 95 % interval, where that is known
-    missing:   why there is none, "" where there is
+    low, high: its 95 % interval, if known
+    missing:   why there is no number, "" if there is one
     """
 
     value: float | None
@@ -110,8 +110,8 @@ class Measure(Struct, frozen=True, kw_only=True):
 def measure(one: Gate, scored: Scored) -> Measure:
     """Return the number that a gate judges: a metric, its worst slice, or its widest gap.
 
-    What the notebook made itself counts; what it did not make is taken from the evaluation. Slices
-    of too few rows are not judged.
+    A number of the notebook counts before one of the evaluation. Slices with too few rows are not
+    judged.
 
     >>> measure(gate("auc >= 0.6"), Scored(metrics={"auc": 0.7})).value
     0.7
@@ -131,7 +131,7 @@ def measure(one: Gate, scored: Scored) -> Measure:
     if made and not parts:
         return Measure(value=None, missing=f"has no slice of {least} rows")
     odd = [p for p, part in parts.items() if part.value is None or math.isnan(part.value)]
-    if odd:  # min and max would pass over it, or not, by its place
+    if odd:  # min and max ignore NaN or not, depending on its place
         return replace(parts[odd[0]], value=math.nan, where=f"of {odd[0]}")
     return _of_slices(one, parts)
 
@@ -141,7 +141,7 @@ def _least(scored: Scored) -> int:
 
 
 def _measured(made: float | None, told: Mapping[str, Any] | None, n: int | None = None) -> Measure:
-    """Return one number: the notebook's own, else ours; its interval where both agree."""
+    """Return the notebook's number, else the evaluation's; its interval if both agree."""
     if told is None:
         return Measure(value=made, n=n)
     if made is None:
@@ -165,7 +165,7 @@ def _of_slices(one: Gate, parts: Mapping[str, Measure]) -> Measure:
 
 
 def _interval(found: Measure) -> str:
-    """Return what is known of a number besides itself, in brackets.
+    """Return the interval and the rows of a number, in brackets.
 
     >>> _interval(Measure(value=0.62, low=0.58, high=0.66, n=412))
     ' (95 % 0.58-0.66, n 412)'
@@ -182,10 +182,10 @@ def judge(
     champion: Scored | Mapping[str, float] | None = None,
     champion_error: str = "",
 ) -> tuple[Verdict, ...]:
-    """Return what each gate says of a model.
+    """Return the verdict of each gate on a model.
 
-    scored:   how the model did, or its metrics alone
-    champion: how the champion did on the same data, None where there is no champion yet
+    scored:   the scores of the model, or its metrics alone
+    champion: the scores of the champion on the same data, None without a champion
 
     >>> judge([gate("auc >= champion")], {"auc": 0.7})[0].because
     'there is no champion yet'
@@ -222,7 +222,7 @@ def _verdict(one: Gate, scored: Scored, champion: Scored | None, champion_error:
 
 
 def _held(one: Gate, champion: float | None) -> str:
-    """Return how a bound that hangs on the champion came about."""
+    """Return the derivation of a bound that is relative to the champion."""
     if not one.champion or champion is None:
         return ""
     away = f" {'-' if one.bound < 0 else '+'} {abs(one.bound):.4g}" if one.bound else ""
@@ -230,7 +230,7 @@ def _held(one: Gate, champion: float | None) -> str:
 
 
 def _no_champion(one: Gate, champion: Scored | None, against: float | None, error: str) -> str:
-    """Return why a gate cannot be held against a champion, "" where it can."""
+    """Return why a gate cannot be compared with a champion, "" if it can."""
     if error:
         return f"the champion could not be scored: {error}"
     if champion is None:

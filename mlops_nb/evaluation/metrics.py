@@ -1,6 +1,6 @@
 """Scores of predictions, whole and by slice, each with its 95 % interval.
 
-numpy is imported by the functions that need it. Arrays are one-dimensional and of one length.
+numpy is imported by the functions that need it. Arrays are one-dimensional, of equal length.
 """
 
 import math
@@ -8,13 +8,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-Z = 1.959963984540054  # of the normal distribution: 95 % lie within it
-LEAST = 30  # rows of a slice that is judged
+Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
+LEAST = 30  # the fewest rows of a slice that is judged
 MOST_SLICES = 200
 BY_PRED = ("accuracy", "precision", "recall", "f1", "mae", "rmse")
 BY_SCORE = ("auc",)
-CLASSES = 20  # whole numbers of more values than this are no classes
-CLOSE = 1e-9  # a metric of the notebook's that is as near to ours is the same
+CLASSES = 20  # whole numbers with more distinct values are no classes
+CLOSE = 1e-9  # relative difference of equal metrics
 Score = Mapping[str, Any]  # {"value", "low", "high", "n"}; the first three may be None
 
 
@@ -35,7 +35,7 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
 
 
 def proportion(hits: int, n: int) -> dict[str, Any]:
-    """Return a proportion; of nothing there is none.
+    """Return a proportion with its interval; the value is None without rows.
 
     >>> proportion(0, 0)["value"] is None
     True
@@ -72,7 +72,7 @@ def classified(truth: Any, pred: Any) -> dict[str, Score]:
 
 
 def _positive(classes: Any) -> Any:
-    """Return the positive of two classes; one alone may be either, if it is no 1 and not True."""
+    """Return the positive of two classes; a single number counts as negative unless it is 1."""
     if len(classes) == 1 and classes.dtype.kind in "biuf":
         return type(classes[0])(1)
     return classes[-1]
@@ -89,7 +89,7 @@ def auc(truth: Any, score: Any) -> Score:
     truth: (n,) bool; score: (n,) numbers, higher for the positive; ties count half
 
     DeLong, DeLong and Clarke-Pearson 1988; by midranks in O(n log n) as Sun and Xu 2014 have it.
-    Where every pair is in order that variance is 0: then Wilson's interval of the smaller side.
+    If that variance is 0, the interval is that of Wilson for the smaller side.
     """
     import numpy as np
 
@@ -156,7 +156,7 @@ def _mean(values: Any) -> dict[str, Any]:
 
 
 def scores(truth: Any, pred: Any = None, score: Any = None) -> dict[str, Score]:
-    """Return all that can be said of predictions: accuracy and so on, auc, mae and rmse.
+    """Return all scores that apply: accuracy and its like, auc, mae and rmse.
 
     truth: (n,) numbers, truth values or texts; pred: the same kind; score: (n,) numbers
     """
@@ -174,7 +174,7 @@ def scores(truth: Any, pred: Any = None, score: Any = None) -> dict[str, Score]:
 
 
 def _alike(truth: Any, pred: Any) -> bool:
-    """Say whether predictions are classes too, and not chances or amounts."""
+    """Say whether predictions are classes as well, and not probabilities or amounts."""
     numbers = "biuf"
     if (truth.dtype.kind in numbers) != (pred.dtype.kind in numbers):
         return False
@@ -182,7 +182,7 @@ def _alike(truth: Any, pred: Any) -> bool:
 
 
 def _classes(values: Any) -> Any:
-    """Return the classes that an array names, none where it holds amounts."""
+    """Return the classes of an array, none if it holds amounts."""
     import numpy as np
 
     if values.dtype.kind == "f" and not (values == np.floor(values)).all():
@@ -192,7 +192,7 @@ def _classes(values: Any) -> Any:
 
 
 def distinct(values: Any) -> Any:
-    """Return an array's values, each once, in order; texts are objects, which sort slowly."""
+    """Return the distinct values of an array, sorted."""
     import numpy as np
 
     if values.dtype.kind != "O":
@@ -230,7 +230,7 @@ def evaluation(
 
 
 def _sliced(arrays: Mapping[str, Any], rows: Any, whole: Mapping[str, Score]) -> dict[str, Score]:
-    """Return a slice's scores of the metrics of the whole, None where it has no such value."""
+    """Return a slice's scores for the metrics of the whole, None for a missing one."""
     import numpy as np
 
     truth, pred, score = arrays["truth"], arrays.get("pred"), arrays.get("score")
@@ -249,7 +249,7 @@ def _sliced(arrays: Mapping[str, Any], rows: Any, whole: Mapping[str, Score]) ->
 
 
 def _as_the_whole(truth: Any, pred: Any, classes: Any) -> dict[str, Score]:
-    """Return a slice's scores, its positive being the whole's."""
+    """Return a slice's scores, with the positive class of the whole."""
     if len(classes) > 2 or classes.dtype.kind == "b":  # noqa: PLR2004
         return classified(truth, pred)
     positive = _positive(classes)
@@ -257,7 +257,7 @@ def _as_the_whole(truth: Any, pred: Any, classes: Any) -> dict[str, Score]:
 
 
 def named(mark: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what an evaluation mark may let be measured, as a whole and by slice.
+    """Return the metrics that an evaluation mark makes possible, whole and by slice.
 
     >>> named({"truth": "y", "score": "s", "by": "origin"})
     ('auc', 'auc_by_origin')
@@ -269,7 +269,7 @@ def named(mark: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def agreeing(score: Score | None, value: float) -> bool:
-    """Say whether a metric that the notebook made is what was found here: its interval counts then.
+    """Say whether a metric of the notebook equals the evaluated one, so that its interval applies.
 
     >>> agreeing({"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}, 0.5 + 1e-12)
     True

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class Gate(Struct, frozen=True, kw_only=True):
-    """A sentence that a model must make true to be released.
+    """A sentence that a model must satisfy to be released.
 
     metric:  its left side
     op:      one of >=, >, <=, <, ==
@@ -23,7 +23,7 @@ class Gate(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What a gate said of a value. `low` and `high`: its 95 % interval, of `n` rows."""
+    """The verdict of a gate on a value. `low` and `high`: its 95 % interval, of `n` rows."""
 
     gate: str
     passed: bool

@@ -1,4 +1,4 @@
-"""Everything that can happen, as data. Listeners fold these; nothing else is recorded."""
+"""All events, as data. The journal records these and nothing else."""
 
 from collections.abc import Mapping
 from typing import Any

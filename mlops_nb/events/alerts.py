@@ -1,17 +1,17 @@
-"""What people are told."""
+"""Events of alerts."""
 
 from mlops_nb.events.base import Event
 
 
 class AlertRaised(Event, frozen=True, kw_only=True):
-    """Something that people should know of; it is open until it ends.
+    """An alert is raised; it is open until it ends.
 
-    alert:  its name, such as `flights-failed-3`, to be acknowledged by
+    alert:  its name, such as `flights-failed-3`
     kind:   failed, refused, missed, stopped-data, stopped-labels, waiting or moved
-    what:   what happened, and which version answers now
+    what:   what happened, and which version serves now
     fix:    the next command
     urgent: users are hurt; an alert that becomes urgent is raised again by its name
-    cause:  what it belongs to: where that is another one, it is over
+    cause:  identifies the problem; with another cause the alert ends
     """
 
     alert: str
@@ -23,9 +23,9 @@ class AlertRaised(Event, frozen=True, kw_only=True):
 
 
 class AlertSent(Event, frozen=True, kw_only=True):
-    """An alert was given to a channel; `error` where that did not take it, or not yet.
+    """An alert was sent to a channel; `error`: why that failed or has not ended.
 
-    about:   which of its messages: raised, urgent, again-… after an acknowledgement, or ended
+    about:   the message: raised, urgent, again-… after an acknowledgement, or ended
     attempt: which try of that message it is, from 1
     """
 
@@ -37,7 +37,7 @@ class AlertSent(Event, frozen=True, kw_only=True):
 
 
 class AlertAcked(Event, frozen=True, kw_only=True):
-    """Somebody looks after an alert; it is not repeated until an ISO time."""
+    """An alert is acknowledged; it is not repeated until an ISO time."""
 
     alert: str
     until: str
@@ -45,7 +45,7 @@ class AlertAcked(Event, frozen=True, kw_only=True):
 
 
 class AlertEnded(Event, frozen=True, kw_only=True):
-    """What an alert told of is over."""
+    """An alert ends."""
 
     alert: str
     because: str

@@ -1,10 +1,10 @@
-"""What every event has."""
+"""The base of all events."""
 
 from msgspec import Struct
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """Something that happened. `at` is filled in by the journal: ISO time, UTC."""
+    """An event. The journal fills in `at`, an ISO time in UTC, and `id`."""
 
     run: str = ""
     job: str = ""

@@ -1,4 +1,4 @@
-"""What happens to the cells and steps of a run."""
+"""Events of the cells and steps of a run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ class CellStarted(Event, frozen=True, kw_only=True):
 
 
 class CellFinished(Event, frozen=True, kw_only=True):
-    """A code cell is done. `seconds`: wall time, s."""
+    """A code cell ends. `seconds`: wall time, s."""
 
     cell: int
     seconds: float
@@ -31,7 +31,7 @@ class CellFailed(Event, frozen=True, kw_only=True):
 
 
 class CellObserved(Event, frozen=True, kw_only=True):
-    """What a cell read, bound and changed, as it was seen from inside the kernel."""
+    """What a cell read, bound and changed, as observed in the kernel."""
 
     cell: int
     seen: Mapping[str, Any]
@@ -44,7 +44,7 @@ class StepStarted(Event, frozen=True, kw_only=True):
 
 
 class StepFinished(Event, frozen=True, kw_only=True):
-    """All cells of a step are done. `seconds`: the sum of its cells' wall times, s."""
+    """All cells of a step have ended. `seconds`: the sum of their wall times, s."""
 
     step: str
     seconds: float
@@ -52,7 +52,7 @@ class StepFinished(Event, frozen=True, kw_only=True):
 
 
 class StepFailed(Event, frozen=True, kw_only=True):
-    """A step's own code raised, its data did not fit, or the kernel died in it."""
+    """A step's code raised, its data violated the contract, or the kernel died in it."""
 
     step: str
     seconds: float
@@ -61,14 +61,14 @@ class StepFailed(Event, frozen=True, kw_only=True):
 
 
 class StepObserved(Event, frozen=True, kw_only=True):
-    """What a step left behind: per name a digest (or "unknown"), a kind and a schema of frames."""
+    """The values of a step: name → digest (or "unknown"), kind, and schema of frames."""
 
     step: str
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class StepReused(Event, frozen=True, kw_only=True):
-    """A step, or a part of one, stands by what was recorded. `saved`: what it took then, s."""
+    """A cached result of a step, or a part of one, is reused. `saved`: the time it took, s."""
 
     step: str
     because: str
@@ -77,7 +77,7 @@ class StepReused(Event, frozen=True, kw_only=True):
 
 
 class StepRecorded(Event, frozen=True, kw_only=True):
-    """What a unit read, ran as and left behind: what must be the same for it to stand later."""
+    """The record of a unit: everything that its result depends on, and the result."""
 
     step: str
     unit: str
@@ -85,21 +85,21 @@ class StepRecorded(Event, frozen=True, kw_only=True):
 
 
 class ArtifactDamaged(Event, frozen=True, kw_only=True):
-    """A stored value's bytes are not what they were; it is not used, what made it runs again."""
+    """The bytes of a stored value have changed; it is not used, and its step runs again."""
 
     artifact: str
     what: str = ""
 
 
 class ReuseAudited(Event, frozen=True, kw_only=True):
-    """A step that would have stood ran all the same: the names that came out otherwise, if any."""
+    """A step that was up to date ran to check its reuse. `differs`: names with other values."""
 
     step: str
     differs: tuple[str, ...] = ()
 
 
 class DataChecked(Event, frozen=True, kw_only=True):
-    """A frame that a step loaded was held against the bundle's schema and profile.
+    """A frame that a step loaded was checked against the contract and profile of the bundle.
 
     failures: {"column", "check", "rows": how many, "examples": [{"row", "value"}]}
     drift:    per column {"column", "statistic", "value", "threshold", "drifted"}, and "unseen"

@@ -1,4 +1,4 @@
-"""What happens to jobs."""
+"""Events of jobs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,18 +9,18 @@ from mlops_nb.events.base import Event
 
 
 class JobDrafted(Event, frozen=True, kw_only=True):
-    """A bundle was written for review; nothing runs from it yet."""
+    """A bundle is written for review; no run uses it yet."""
 
     digest: str
     model_run: str = ""
 
 
 class JobApplied(Event, frozen=True, kw_only=True):
-    """This bundle is the live one from now on.
+    """A bundle becomes the live one.
 
-    definition: what job.yaml said
-    commit:     the project's git commit, "" where there is none
-    rollback:   it was the live one before
+    definition: the content of job.yaml
+    commit:     the git commit of the project, "" if there is none
+    rollback:   it was live before
     """
 
     digest: str
@@ -32,14 +32,14 @@ class JobApplied(Event, frozen=True, kw_only=True):
 
 
 class JobPaused(Event, frozen=True, kw_only=True):
-    """The schedule of a job rests."""
+    """A job is paused."""
 
 
 class JobUnpaused(Event, frozen=True, kw_only=True):
-    """The schedule of a job goes on."""
+    """A job is unpaused."""
 
 
 class DataSeen(Event, frozen=True, kw_only=True):
-    """The files that a job's data triggers know, none of which is new: {path: sha256}."""
+    """The files that are not new for a job's data triggers: {path: sha256}."""
 
     files: Mapping[str, str] = field(default_factory=dict)

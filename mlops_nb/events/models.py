@@ -1,4 +1,4 @@
-"""What happens to models: judged, registered, released."""
+"""Events of models: judged, registered, released."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from mlops_nb.events.base import Event
 
 
 class Judged(Event, frozen=True, kw_only=True):
-    """What the gates said of a run's model, and what follows."""
+    """The verdicts of the gates on a run's model."""
 
     verdicts: tuple[Mapping[str, Any], ...]
     passed: bool
@@ -17,7 +17,7 @@ class Judged(Event, frozen=True, kw_only=True):
 
 
 class Registered(Event, frozen=True, kw_only=True):
-    """A model became a numbered version."""
+    """A model becomes a numbered version."""
 
     model: str
     version: int
@@ -27,7 +27,7 @@ class Registered(Event, frozen=True, kw_only=True):
 
 
 class Released(Event, frozen=True, kw_only=True):
-    """A version answers from now on. `because`: gates, or rollback; `by`: who decided so."""
+    """A version becomes the champion. `because`: gates or rollback; `by`: the user who decided."""
 
     model: str
     version: int
@@ -38,7 +38,7 @@ class Released(Event, frozen=True, kw_only=True):
 
 
 class ApprovalAsked(Event, frozen=True, kw_only=True):
-    """A version passed its gates and waits for a person. `champion`: what it was held against."""
+    """A version passed its gates and waits for approval. `champion`: what it was compared with."""
 
     model: str
     version: int
@@ -47,7 +47,7 @@ class ApprovalAsked(Event, frozen=True, kw_only=True):
 
 
 class Evaluated(Event, frozen=True, kw_only=True):
-    """A version that answers was held against data that it had not seen; nothing was trained.
+    """The serving version was evaluated on new data, without training.
 
     drift: per column {"column", "statistic", "value", "threshold", "drifted"}
     """
@@ -60,7 +60,7 @@ class Evaluated(Event, frozen=True, kw_only=True):
 
 
 class AliasMoved(Event, frozen=True, kw_only=True):
-    """MLflow's champion is not the journal's: somebody else moved it. It is reported only."""
+    """The champion alias was moved in MLflow. This is reported only."""
 
     model: str
     found: str

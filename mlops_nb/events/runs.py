@@ -1,4 +1,4 @@
-"""What happens to runs and sweeps as a whole."""
+"""Events of whole runs and sweeps."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +10,15 @@ from mlops_nb.notebook.model import Value
 
 
 class RunQueued(Event, frozen=True, kw_only=True):
-    """A run is due; written before anything is launched. (job, scheduled_at) happens once.
+    """A run is queued, before its process starts. (job, scheduled_at) is unique.
 
     trigger:    schedule, hand, promote, backfill, or the kind of the trigger that fired
-    attempt:    which try it is, from 1; a later one makes those before it void
-    first:      the run that was the first try, "" where this is
-    not_before: ISO time until which it waits, after a try that failed
-    given:      parameters that were given for this run alone
-    signal:     what the trigger saw: {"files": {path: sha256}}, {"run": id}, …
-    commit:     the project's git commit, "" where there is none
+    attempt:    the number of the try, from 1; a later try replaces earlier ones
+    first:      the run of the first try, "" if this is it
+    not_before: ISO time until which it waits after a failed try
+    given:      parameters given for this run alone
+    signal:     what fired the trigger: {"files": {path: sha256}}, {"run": id}, …
+    commit:     the git commit of the project, "" if there is none
     """
 
     trigger: str
@@ -35,28 +35,28 @@ class RunQueued(Event, frozen=True, kw_only=True):
 
 
 class RunClaimed(Event, frozen=True, kw_only=True):
-    """A process took a queued run upon itself: one may, before any code of the user's runs."""
+    """A process claims a queued run, before any code of the user runs; only one can."""
 
     process: tuple[int, str]
 
 
 class RunLost(Event, frozen=True, kw_only=True):
-    """The process of a run is gone, or says nothing any more; what it says later is void."""
+    """The process of a run is gone or silent; its later events are ignored."""
 
     error: str
 
 
 class RunDone(Event, frozen=True, kw_only=True):
-    """The last word of a run's process: judged, released, mirrored. `exit_status`: 0 or 1."""
+    """The process of a run is done: executed, judged, released. `exit_status`: 0 or 1."""
 
     exit_status: int
 
 
 class RunStarted(Event, frozen=True, kw_only=True):
-    """A run starts. `process` tells which process runs it: (pid, start time).
+    """A run starts. `process` runs it: (pid, host and start time).
 
-    sweep:  the sweep that it is a point of
-    shared: it is no point, but makes what the sweep's points share
+    sweep:  the sweep that it belongs to
+    shared: it is no point, but runs the shared steps of the sweep
     """
 
     notebook: str
@@ -69,14 +69,14 @@ class RunStarted(Event, frozen=True, kw_only=True):
 
 
 class EngineChosen(Event, frozen=True, kw_only=True):
-    """What runs the cells: warm, kernel or cold; `because` says why, where it was not asked for."""
+    """The engine that runs the cells: warm, kernel or cold; `because`: why it was chosen."""
 
     engine: str
     because: str = ""
 
 
 class RunRetried(Event, frozen=True, kw_only=True):
-    """This run failed and is tried again, as a run of its own, after a pause of `seconds`."""
+    """A failed run is tried again, as a run of its own, after `seconds`."""
 
     attempt: int
     of: int
@@ -84,9 +84,9 @@ class RunRetried(Event, frozen=True, kw_only=True):
 
 
 class Measured(Event, frozen=True, kw_only=True):
-    """The numbers a run ended with. `logged_run`: the MLflow run its own cells logged to.
+    """The metrics of a run. `logged_run`: the MLflow run that its cells logged to.
 
-    evaluation: what `evaluation.metrics` made of the arrays that an evaluation mark names
+    evaluation: the scores of the arrays that an evaluation mark names, by `evaluation.metrics`
     """
 
     metrics: Mapping[str, float]
@@ -96,14 +96,14 @@ class Measured(Event, frozen=True, kw_only=True):
 
 
 class Imported(Event, frozen=True, kw_only=True):
-    """What a run had imported at its end: top-level modules, and files that no package owns."""
+    """The imports of a run: top-level modules, and files outside installed packages."""
 
     modules: tuple[str, ...]
     files: tuple[str, ...] = ()
 
 
 class ModelKept(Event, frozen=True, kw_only=True):
-    """A run's model is in the store. `digest` is of its value, `artifact` of its bytes."""
+    """A run's model is stored. `digest` is of its value, `artifact` of its bytes."""
 
     variable: str
     digest: str
@@ -112,7 +112,7 @@ class ModelKept(Event, frozen=True, kw_only=True):
 
 
 class ChampionScored(Event, frozen=True, kw_only=True):
-    """The champion, judged by the same cells on the same data."""
+    """The champion was scored by the same cells on the same data."""
 
     version: int
     metrics: Mapping[str, float]
@@ -122,9 +122,9 @@ class ChampionScored(Event, frozen=True, kw_only=True):
 
 
 class RunFinished(Event, frozen=True, kw_only=True):
-    """A run's end. `status`: finished, failed or stopped; `fix` mends the error.
+    """A run ends. `status`: finished, failed or stopped; `fix`: how to mend the error.
 
-    stood: all of it stood by earlier runs, and no cell ran
+    stood: everything was reused, and no cell ran
     """
 
     status: str
@@ -135,7 +135,7 @@ class RunFinished(Event, frozen=True, kw_only=True):
 
 
 class RunSkipped(Event, frozen=True, kw_only=True):
-    """A due run was not started."""
+    """A due run is skipped."""
 
     scheduled_at: str
     because: str

@@ -1,4 +1,4 @@
-"""Syncs MLflow and OpenLineage with the journal, in the background where that is possible."""
+"""Syncs MLflow and OpenLineage with the journal, in the background if possible."""
 
 import itertools
 import socket
@@ -83,7 +83,7 @@ def agrees(ctx: Context, event: int) -> bool:
 
 
 def problems(ctx: Context) -> list[MlopsError]:
-    """Return what is wrong with MLflow, as far as a second is enough to see it."""
+    """Return what is wrong with MLflow, checking for a second at most."""
     uri = ctx.settings.mlflow
     server = urlsplit(uri)
     if server.scheme in {"http", "https"} and server.hostname:

@@ -15,7 +15,7 @@ def follow(ctx: Context) -> bool:
 
     Raises Refused if the environment gives a bound of the store that is no size.
     """
-    prune.limit(ctx)  # a wrong bound is refused here: the background has nobody to show it to
+    prune.limit(ctx)  # a wrong bound is refused here, where the user sees it
     if ctx.environment.get("MLOPS_NB_MIRROR") == "wait":
         _now(ctx)
         return True

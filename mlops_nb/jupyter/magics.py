@@ -95,7 +95,7 @@ def _where_one_stands() -> Any:
 def _notebook() -> str:
     """Return the path of the notebook that this kernel belongs to.
 
-    Raises Refused where the front end does not tell.
+    Raises Refused if the front end does not tell.
     """
     import os
 

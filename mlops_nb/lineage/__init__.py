@@ -1,1 +1,1 @@
-"""Lineage: what a value was made of, how two runs differ."""
+"""Lineage: what a value was made from, and how two runs differ."""

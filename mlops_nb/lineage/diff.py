@@ -16,8 +16,8 @@ Change = dict[str, Any]
 class RunSide:
     """One of the two runs.
 
-    trace:    what its steps read and made; its notebook is None where that is gone
-    packages: name → version, None where that was not recorded
+    trace:    what its steps read and made; its notebook is None if it was removed
+    packages: name → version, None if that was not recorded
     """
 
     run: Run
@@ -27,7 +27,7 @@ class RunSide:
 
 
 def diff(a: RunSide, b: RunSide) -> dict[str, Any]:
-    """Return the object that `diff --json` prints: what of run `a` is otherwise in run `b`."""
+    """Return the object that `diff --json` prints: how run `b` differs from run `a`."""
     found: dict[str, Any] = {
         "code": code(a, b),
         "parameters": changed(a.run.parameters, b.run.parameters),
@@ -49,7 +49,7 @@ def diff(a: RunSide, b: RunSide) -> dict[str, Any]:
 
 
 def packages(a: RunSide, b: RunSide) -> list[Change]:
-    """Return the packages that differ; where they were not recorded, whether anything does."""
+    """Return the packages that differ; without records, whether the environment differs."""
     if a.packages is not None and b.packages is not None:
         return changed(a.packages, b.packages)
     old, new = _environment(a.trace), _environment(b.trace)
@@ -59,13 +59,13 @@ def packages(a: RunSide, b: RunSide) -> list[Change]:
 
 
 def _environment(trace: Trace) -> str:
-    """Return the digest of what a run's last recorded unit ran in, "" where there is none."""
+    """Return the digest of the environment of a run's last unit, "" if there is none."""
     told = [str(w.record["environment"]) for w in trace.works if w.record]
     return told[-1] if told else ""
 
 
 def changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
-    """Return what differs between two mappings; None stands for what is not there.
+    """Return the differences of two mappings; None means missing.
 
     >>> changed({"x": 1, "y": 2}, {"x": 1, "y": 2.5, "z": 0})
     [{'name': 'y', 'from': 2, 'to': 2.5}, {'name': 'z', 'from': None, 'to': 0}]
@@ -112,7 +112,7 @@ def _step(run: Run, name: str) -> Change | None:
 def code(a: RunSide, b: RunSide) -> list[Change]:
     """Return a unified diff of each cell that changed, was added, removed or moved.
 
-    `cell` is its index in the later run, or in the earlier one where it is gone.
+    `cell` is its index in the later run, or in the earlier one if it was removed.
     """
     old, new = a.trace.notebook, b.trace.notebook
     if old is None or new is None:
@@ -167,7 +167,7 @@ def _pairs(
 
 
 def _moved(pairs: Sequence[tuple[int, int]]) -> set[int]:
-    """Return the old indexes of cells that stand in another order among those of both runs."""
+    """Return the old indexes of the cells that were moved."""
     now = [x for x, _ in pairs]
     kept = SequenceMatcher(None, sorted(now), now, autojunk=False).get_matching_blocks()
     standing = {sorted(now)[block.a + i] for block in kept for i in range(block.size)}
@@ -195,7 +195,7 @@ def _digests(trace: Trace, kind: str) -> dict[str, str]:
 
 
 def values(a: Trace, b: Trace) -> list[Change]:
-    """Return the values whose digests differ; of frames, what of their schema does, too."""
+    """Return the values whose digests differ; for frames, the differences of their schemas, too."""
     old, new = _observed(a), _observed(b)
     rows = []
     for key in dict.fromkeys((*old, *new)):
@@ -256,7 +256,7 @@ def _differing(
 
 
 def as_text(told: Mapping[str, Any]) -> str:
-    """Return a difference as words for a terminal."""
+    """Return a difference as text for a terminal."""
     lines = [f"{told['runs'][0]} → {told['runs'][1]}"]
     if told["same"]:
         lines.append("nothing changed")

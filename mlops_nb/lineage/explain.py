@@ -1,4 +1,4 @@
-"""Why a version of a model answered at some moment: who or what released it, and from what."""
+"""Explains why a version of a model served at some moment: its release, run and data."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from mlops_nb.runs.history import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What stood behind an answer at some moment.
+class Explanation:
+    """The events behind the version that served at some moment.
 
-    released: the event that put the version in its place
+    released: the event that released the version
     made:     the event that registered it
-    applied:  the bundle that was live when its run began, None where that is not known
+    applied:  the bundle that was live when its run began, None if unknown
     """
 
     released: Released
@@ -23,8 +23,8 @@ class Account:
     applied: JobApplied | None
 
 
-def account(events: Iterable[Event], model: str, at: datetime) -> Account | None:
-    """Return what stood behind a model's answers at a moment, None where nothing answered yet."""
+def explain(events: Iterable[Event], model: str, at: datetime) -> Explanation | None:
+    """Return the events behind the serving version at a moment, None if none served yet."""
     made: dict[int, Registered] = {}
     applied: dict[str, list[JobApplied]] = {}
     last: Released | None = None
@@ -42,10 +42,10 @@ def account(events: Iterable[Event], model: str, at: datetime) -> Account | None
     found = made[last.version]
     live = [a for a in applied.get(found.job, []) if a.id <= found.id]
     first = applied.get(found.job, [None])[0]  # its first promotion: made live once it passed
-    return Account(released=last, made=found, applied=live[-1] if live else first)
+    return Explanation(released=last, made=found, applied=live[-1] if live else first)
 
 
-def as_json(found: Account, model: str, run: Run, data: Mapping[str, str]) -> dict[str, Any]:
+def as_json(found: Explanation, model: str, run: Run, data: Mapping[str, str]) -> dict[str, Any]:
     """Return what `why MODEL --at --json` prints.
 
     data: what the run read from outside: path or name → digest
@@ -78,7 +78,7 @@ def as_json(found: Account, model: str, run: Run, data: Mapping[str, str]) -> di
 
 
 def as_text(answer: Mapping[str, Any]) -> str:
-    """Return such an answer in words."""
+    """Return the explanation as text."""
     released = answer["released"]
     lines = [
         f"{answer['model']}: version {answer['model_version']} answered",

@@ -1,4 +1,4 @@
-"""Everything behind a value of a run, as a graph: steps, files, parameters, packages, values."""
+"""The lineage graph of a value: steps, files, parameters, packages and values."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,34 +14,34 @@ OUTSIDE = "it reads from outside: "
 
 @dataclass(slots=True, kw_only=True)
 class Graph:
-    """Nodes by their id, each a plain object; edges in the direction that data goes."""
+    """Nodes by id, as plain objects, and edges in the direction of the data."""
 
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     edges: dict[tuple[str, str], None] = field(default_factory=dict)
 
     def node(self, kind: str, name: str, label: str, **told: Any) -> str:
-        """Put a node in, where it is not there yet; return its id."""
+        """Add a node unless it exists; return its id."""
         key = f"{kind}:{name}"
         known = {k: v for k, v in told.items() if v not in (None, "", (), [])}
         self.nodes.setdefault(key, {"id": key, "kind": kind, "label": label, **known})
         return key
 
     def edge(self, source: str, target: str) -> None:
-        """Put an edge in."""
+        """Add an edge."""
         if source != target:
             self.edges[source, target] = None
 
     def sources(self, target: str) -> list[str]:
-        """Return what a node comes from."""
+        """Return the nodes with an edge to a node."""
         return [a for a, b in self.edges if b == target]
 
     def json(self) -> dict[str, Any]:
-        """Return nodes and edges as they are printed."""
+        """Return nodes and edges for the JSON output."""
         return {"nodes": list(self.nodes.values()), "edges": [list(e) for e in self.edges]}
 
 
 def graph(trace: Trace) -> Graph:
-    """Return all that a run's steps read and made."""
+    """Return the graph of everything that the steps of a run read and made."""
     made = Graph()
     imported = imports(trace.notebook) if trace.notebook else {}
     for place, work in enumerate(trace.works):
@@ -80,7 +80,7 @@ def _file(made: Graph, path: str, told: Mapping[str, Any]) -> str:
     size = told["stat"][0] if told.get("stat") else None
     digest = told.get("sha256", "")
     known = made.nodes.get(f"file:{path}", {}).get("digest", digest)
-    name = path if known == digest else f"{path}@{digest[:12]}"  # it was changed on the way
+    name = path if known == digest else f"{path}@{digest[:12]}"  # it was changed meanwhile
     return made.node("file", name, path, digest=digest, bytes=size)
 
 
@@ -108,7 +108,7 @@ def _inputs(made: Graph, trace: Trace, work: Work, place: int, step: str) -> Non
 def _from_text(
     made: Graph, trace: Trace, work: Work, step: str, imported: Mapping[str, str]
 ) -> None:
-    """Add what only the text tells: packages, local modules, and functions of set-up cells."""
+    """Add what only the text shows: packages, local modules, and functions of set-up cells."""
     if trace.pipeline is None or trace.notebook is None:
         return
     facts = trace.pipeline.cells
@@ -152,16 +152,16 @@ def _module_names(path: str) -> set[str]:
 
 
 def behind(everything: Graph, name: str, run: str) -> tuple[str, Graph]:
-    """Return the latest value of a name, as a node's id, and the part of a graph it comes from.
+    """Return the node id of the latest value of a name, and the graph of its ancestors.
 
-    Raises NotFound where no step of the run left that name behind.
+    Raises NotFound if no step of the run made that name.
     """
     values = [n for n in everything.nodes.values() if n["kind"] == "value"]
     found = [n["id"] for n in values if n["label"] == name]
     if not found:
         known = ", ".join(dict.fromkeys(n["label"] for n in values))
         raise NotFound(
-            f"run {run!r} left nothing behind that is named {name!r}",
+            f"run {run!r} made nothing with the name {name!r}",
             fix=f"give one of {known}" if known else "run the notebook's steps first",
         )
     kept: dict[str, None] = {}
@@ -184,7 +184,7 @@ def as_json(name: str, run: str, part: Graph) -> dict[str, Any]:
 
 
 def as_text(part: Graph, root: str) -> str:
-    """Return a graph as a tree for a terminal: each thing, and below it what it comes from."""
+    """Return a graph as a tree for a terminal, with the sources of each node below it."""
     return "\n".join(_branch(part, root, set()))
 
 

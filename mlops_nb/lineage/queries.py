@@ -1,4 +1,4 @@
-"""Answers where things come from: lineage of a run's values, and what two runs differ in."""
+"""Answers queries about lineage, differences of runs, and serving versions."""
 
 from datetime import datetime
 from typing import Any
@@ -15,19 +15,19 @@ from mlops_nb.runs.history import Run, read_run
 
 
 def diff(ctx: Context, before: str, after: str) -> dict[str, Any]:
-    """Return what `diff --json` prints. Raises NotFound for a run that is not there."""
+    """Return what `diff --json` prints. Raises NotFound for an unknown run."""
     return differences.diff(_side(ctx, run_of(ctx, before)), _side(ctx, run_of(ctx, after)))
 
 
 def behind(
     ctx: Context, name: str, *, notebook: str = "", run: str = ""
 ) -> tuple[str, str, graph.Graph]:
-    """Return a run, the node of a value that it left, and the graph of all behind that value.
+    """Return a run, the node of a value that it made, and the graph of the value's ancestors.
 
-    notebook: whose latest finished run is meant, from the project's folder; any where ""
-    run:      the run that is meant, instead of the latest
+    notebook: take its latest finished run; "" for any notebook
+    run:      take this run instead of the latest
 
-    Raises NotFound where there is no such run, or nothing of that name in it.
+    Raises NotFound if there is no such run, or no value of that name in it.
     """
     found = run_of(ctx, run) if run else latest(ctx, notebook)
     root, part = graph.behind(graph.graph(traced(ctx.journal, found)), name, found.id)
@@ -35,14 +35,14 @@ def behind(
 
 
 def run_of(ctx: Context, run: str) -> history.Run:
-    """Return a run. Raises NotFound where there is none; nothing is written by looking."""
+    """Return a run without writing anything. Raises NotFound if there is none."""
     if not ctx.knows_anything:
         raise NotFound(f"there is no run {run!r}", fix="list them with: mlops-nb runs")
     return read_run(ctx.journal, run)
 
 
 def latest(ctx: Context, notebook: str) -> history.Run:
-    """Return the latest run that came to its end. Raises NotFound where there is none."""
+    """Return the latest finished run. Raises NotFound if there is none."""
     known = history.runs(ctx.journal.read()).values() if ctx.knows_anything else ()
     ended = [
         r for r in known if r.status in {"finished", "refused"} and notebook in {"", r.notebook}
@@ -65,15 +65,15 @@ def _side(ctx: Context, run: history.Run) -> RunSide:
 
 
 def why_model(ctx: Context, name: str, at: datetime) -> dict[str, Any]:
-    """Return which version of a model answered at a moment, and all that stood behind it.
+    """Return which version of a model served at a moment, and the events behind it.
 
-    Raises NotFound where there is no such model, or nothing answered yet.
+    Raises NotFound if there is no such model, or if none served yet.
     """
-    from mlops_nb.models import release  # every run imports this file, and needs none of that
+    from mlops_nb.models import release  # every run imports this file, and needs no release
 
     release.model_of(ctx, name)
     kinds = (Registered, Released, JobApplied)
-    found = explain.account(ctx.journal.read(kinds=kinds), name, at)
+    found = explain.explain(ctx.journal.read(kinds=kinds), name, at)
     if found is None:
         raise NotFound(
             f"no version of {name!r} answered at {at.isoformat()}",
@@ -84,7 +84,7 @@ def why_model(ctx: Context, name: str, at: datetime) -> dict[str, Any]:
 
 
 def _read_from_outside(ctx: Context, run: Run) -> dict[str, str]:
-    """Return what a run read: files with their sha256, and what its first steps loaded."""
+    """Return the files of a run with their sha256, and the values of its first steps."""
     works = traced(ctx.journal, run).works
     data = {path: str(token.get("sha256", "")) for w in works for path, token in w.files.items()}
     if data:

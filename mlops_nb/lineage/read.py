@@ -1,4 +1,4 @@
-"""Reads back what a run's steps read and made: from the journal, and its executed notebook."""
+"""Reads what a run's steps read and made, from the journal and its executed notebook."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from mlops_nb.storage.ports import Journal
 
 
 def traced(journal: Journal, run: Run, records: list[Event] | None = None) -> Trace:
-    """Return what a run's units read and made, with its notebook where that is still there.
+    """Return what a run's units read and made, with its notebook if that still exists.
 
     records: every StepRecorded of the journal; filled when it is first needed, for the next call
     """
@@ -28,7 +28,7 @@ def traced(journal: Journal, run: Run, records: list[Event] | None = None) -> Tr
 
 
 def read_back(path: Path) -> tuple[Notebook, Pipeline] | tuple[None, None]:
-    """Return an executed notebook and its pipeline; nothing where it was moved or damaged."""
+    """Return an executed notebook and its pipeline, or (None, None) if it is missing or damaged."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         notebook = cells.read(cells.load(text, path.name), path.name)

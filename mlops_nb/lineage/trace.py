@@ -1,4 +1,4 @@
-"""What one run's steps read and made, told from its events and from the records they stand by."""
+"""What the steps of a run read and made, from its events and the records that it reused."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,12 +26,12 @@ Seen = Mapping[str, Mapping[str, Any]]
 class Work:
     """One unit of a run: what it read, and what it left behind.
 
-    step:     its step's name, "" for a cell of none
-    cells:    indexes of code cells; empty where the notebook is gone
-    reused:   it stood by an earlier run; `because` says why it stood or ran
-    reads:    name → digest of the value that it read, "" where that was not recorded
-    values:   name → what was seen of it afterwards, as `StepObserved` tells it
-    record:   what was recorded of it; empty where nothing was, as in the runs of jobs
+    step:     its step, "" for a cell without one
+    cells:    indexes of code cells; empty if the notebook was removed
+    reused:   its cached result was reused; `because` says why it was reused or ran
+    reads:    name → digest of the value that it read, "" if that was not recorded
+    values:   name → description of the value that it made, as in `StepObserved`
+    record:   its record; empty without one, as in runs of jobs
     """
 
     unit: str
@@ -62,9 +62,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """One run, as far as it is known: its units in the order of the notebook.
+    """One run as a sequence of units, in the order of the notebook.
 
-    notebook, pipeline: the executed notebook as it was read back; None where it is gone
+    notebook, pipeline: the executed notebook; None if it was removed
     """
 
     run: str
@@ -75,15 +75,15 @@ class Trace:
     pipeline: Pipeline | None = None
 
     def maker(self, name: str, digest: str, before: int) -> int | None:
-        """Return which unit, of those before one, left a name behind as another read it."""
+        """Return which earlier unit made the value that a unit read."""
         makers = [i for i, w in enumerate(self.works[:before]) if name in w.values]
         same = [i for i in makers if self.works[i].values[name].get("digest") == digest]
         return max(same or makers, default=None)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Told:
-    """What a run's own events say of its steps."""
+class _Observed:
+    """The events of a run, by step."""
 
     started: int = 0
     ended: float = float("inf")
@@ -146,8 +146,8 @@ def trace(
     )
 
 
-def _told(run: str, events: Iterable[Event]) -> _Told:
-    told = _Told()
+def _told(run: str, events: Iterable[Event]) -> _Observed:
+    told = _Observed()
     for event in events:
         if event.run != run:
             continue
@@ -171,9 +171,9 @@ def _told(run: str, events: Iterable[Event]) -> _Told:
 
 
 def _units(
-    told: _Told, records: Sequence[StepRecorded], pipeline: Pipeline | None
+    told: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
 ) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Return (unit, step, cells) in notebook order; without the notebook, as was recorded."""
+    """Return (unit, step, cells) in notebook order; without the notebook, as recorded."""
     if pipeline is not None:
         return [(u.name, u.step, u.cells) for u in un.units(pipeline)]
     recorded = dict.fromkeys((e.unit, e.step) for e in records if e.id > told.started and e.step)
@@ -184,9 +184,9 @@ def _units(
 
 
 def _record(
-    unit: str, step: str, told: _Told, records: Sequence[StepRecorded], run: str
+    unit: str, step: str, told: _Observed, records: Sequence[StepRecorded], run: str
 ) -> Mapping[str, Any]:
-    """Return the record that a unit wrote, or stood by: the newest that tells of these values."""
+    """Return the record that a unit wrote or reused: the newest with these values."""
     candidates = [e for e in reversed(records) if e.unit == unit and e.step == step]
     own = [e for e in candidates if e.run == run or (not e.run and e.id > told.started)]
     earlier = candidates if step in told.reused or not step else []
@@ -194,7 +194,7 @@ def _record(
     return fitting[0] if fitting else {}
 
 
-def _fits(record: Mapping[str, Any], step: str, told: _Told) -> bool:
+def _fits(record: Mapping[str, Any], step: str, told: _Observed) -> bool:
     for name, value in record["parameters"].items():
         if name not in told.parameters or told.parameters[name] != value:
             return False
@@ -206,12 +206,12 @@ def _fits(record: Mapping[str, Any], step: str, told: _Told) -> bool:
     return all(n not in known or (n, d) in everything for n, d in record["inputs"].items())
 
 
-def _work(  # noqa: PLR0913  a unit, from all that is known of it
+def _work(  # noqa: PLR0913  the fields of a unit
     unit: str,
     step: str,
     cells: tuple[int, ...],
     *,
-    told: _Told,
+    told: _Observed,
     record: Mapping[str, Any],
     pipeline: Pipeline | None,
     works: Sequence[Work],
@@ -237,9 +237,9 @@ def _work(  # noqa: PLR0913  a unit, from all that is known of it
 
 
 def _by_text(
-    step: str, told: _Told, pipeline: Pipeline | None, works: Sequence[Work]
+    step: str, told: _Observed, pipeline: Pipeline | None, works: Sequence[Work]
 ) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return what a step reads as its text tells, with the digests that were seen before it."""
+    """Return the names that a step reads by its text, with their latest digests."""
     known = next((s for s in pipeline.steps if s.name == step), None) if pipeline else None
     if known is None:
         return {}, {}
@@ -257,5 +257,5 @@ def imports(notebook: Notebook) -> dict[str, str]:
 
 
 def frames(works: Iterable[Work]) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Return (name, digest) → what was seen of it, for every frame that a unit made."""
+    """Return (name, digest) → description, for every frame that a unit made."""
     return {(n, str(v["digest"])): v for w in works for n, v in w.values.items() if "schema" in v}

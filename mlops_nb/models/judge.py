@@ -31,7 +31,7 @@ def verdicts(
 ) -> tuple[Verdict, ...]:
     """Return the verdicts of gates on a finished run.
 
-    champion: the version that the run was scored against, None where there is none
+    champion: the version that the run was scored against, None if there is none
     """
     against = None if champion is None else _scored(run, champion)
     if champion is not None and champion not in run.champion and not champion_error:

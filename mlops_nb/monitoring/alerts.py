@@ -1,4 +1,4 @@
-"""Alerts, told from what happened: which are open, what follows, and which messages are due."""
+"""Alerts, folded from the events of the journal, and the messages that are due."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,16 +11,16 @@ from mlops_nb.monitoring.health import Condition
 
 KINDS = (AlertRaised, AlertSent, AlertAcked, AlertEnded)
 TRIES = 5  # of one message to one channel
-# between tries; the first is longer than any delivery takes, so that one that is
-# under way in another process is never taken for one that was cut off
+# pauses between tries; the first is longer than any delivery, so that a running delivery of
+# another process never counts as lost
 PAUSES = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60))
 ENDED = "ended"
-STALE = timedelta(days=1)  # after which nobody is told any more that something is over
+STALE = timedelta(days=1)  # age after which the end of an alert is not sent any more
 
 
 @dataclass(slots=True, kw_only=True)
 class Alert:
-    """One alert, as far as it is known."""
+    """One alert, as far as the journal knows it."""
 
     name: str
     job: str
@@ -31,7 +31,7 @@ class Alert:
     cause: str
     since: str
     run: str = ""
-    about: str = "raised"  # which message tells of it now
+    about: str = "raised"  # the message that describes it now
     acked_until: str = ""
     ended: str = ""
     because: str = ""
@@ -39,12 +39,12 @@ class Alert:
 
     @property
     def is_open(self) -> bool:
-        """Whether what it tells of goes on."""
+        """Whether it has not ended."""
         return not self.ended
 
     @property
     def sent(self) -> list[str]:
-        """The channels that took any message of it."""
+        """The channels that accepted a message of it."""
         return sorted({to for (_, to), last in self.tries.items() if not last.error})
 
 
@@ -57,7 +57,7 @@ def alerts(events: Iterable[Event]) -> dict[str, Alert]:
 
 
 def take(found: dict[str, Alert], event: Event) -> None:
-    """Take one more event into what is known of alerts."""
+    """Fold one more event into the alerts."""
     if isinstance(event, AlertRaised) and event.alert not in found:
         found[event.alert] = Alert(
             name=event.alert,
@@ -93,10 +93,10 @@ def _fold(alert: Alert, event: AlertRaised | AlertSent | AlertAcked | AlertEnded
 def changes(
     standings: Iterable[Condition], known: Mapping[str, Alert]
 ) -> Iterator[AlertRaised | AlertEnded]:
-    """Yield the alerts that are to be raised, or are over, by how things stand.
+    """Yield the alerts to raise and to end, from the current conditions.
 
-    One of a job and kind is open at a time. One whose cause is no longer there is over; one that
-    turns out to hurt users is raised again, by its own name.
+    One alert of a job and kind is open at a time. It ends when its cause is gone; if it begins to
+    hurt users, it is raised again under its name.
     """
     running = {(a.job, a.kind): a for a in known.values() if a.is_open}
     for now in standings:
@@ -126,7 +126,7 @@ def _raised(now: Condition, name: str) -> AlertRaised:
 
 
 def once(event: AlertRaised | AlertSent | AlertEnded, known: Mapping[str, Alert]) -> str:
-    """Return the key under which an event is written one time only, whoever writes it.
+    """Return the key by which an event is written only once, by any process.
 
     >>> once(AlertEnded(alert="a-failed-1", because="it ran"), {})[:10]
     'alert:cd84'
@@ -146,9 +146,9 @@ def once(event: AlertRaised | AlertSent | AlertEnded, known: Mapping[str, Alert]
 
 
 def message(alert: Alert, now: datetime) -> str:
-    """Return which message is to be told of an alert now, "" for none.
+    """Return which message of an alert must be sent now, "" for none.
 
-    There is none while somebody looks after it, and where it has been over for a day.
+    There is none while the alert is acknowledged, and a day after its end.
     """
     if alert.ended:
         return ENDED if now - datetime.fromisoformat(alert.ended) < STALE else ""
@@ -158,10 +158,10 @@ def message(alert: Alert, now: datetime) -> str:
 
 
 def due(alert: Alert, channel: str, now: datetime) -> AlertSent | None:
-    """Return the try that is due of an alert to a channel, None where there is none.
+    """Return the next try to send an alert to a channel, None if none is due.
 
-    That it is over is told to those only that were told that it began. What a channel did not
-    take is tried again with growing pauses, five times in all.
+    The end of an alert is sent only to channels that got its beginning. A failed message is sent
+    again after growing pauses, five times in all.
     """
     about = message(alert, now)
     if not about or (about == ENDED and channel not in alert.sent):
@@ -184,7 +184,7 @@ def due(alert: Alert, channel: str, now: datetime) -> AlertSent | None:
 
 
 def text(alert: Alert, about: str) -> str:
-    """Return a message in words: what, which version answers, whether users are hurt, and next."""
+    """Return a message as text: the problem, the serving version, the harm, the next step."""
     if about == ENDED:
         return f"{alert.name} is over: {alert.because}"
     urgent = "urgent: " if alert.urgent else ""

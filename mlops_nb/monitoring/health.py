@@ -1,4 +1,4 @@
-"""How jobs and models stand: what is wrong now, why, and whether users are hurt, in plain words."""
+"""The health of jobs and models: what is wrong, why, and whether users are hurt."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +34,7 @@ from mlops_nb.models.registry import Model
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
 
-# of runs: only what tells how they ended
+# the events that decide how runs end
 OF_RUNS = (
     RunQueued,
     RunClaimed,
@@ -49,14 +49,14 @@ OF_RUNS = (
 OF_MODELS = (Released, ApprovalAsked)
 OF_THE_REST = (*job_states.KINDS, *OF_MODELS, Evaluated, AliasMoved)
 CLEARS = {"good": ("failed", "missed", "refused"), "refused": ("failed", "missed")}
-Last = tuple[datetime, timedelta]  # when something new came last, and its usual distance
+Last = tuple[datetime, timedelta]  # when something new came last, and the usual time between
 
 
 class Condition(Struct, frozen=True, kw_only=True):
-    """How a job stands in one respect; nothing is wrong where `what` is empty.
+    """The condition of a job in one respect; it is good if `what` is empty.
 
-    cause:   what it belongs to; whatever was wrong by another cause is over
-    because: why that is over
+    cause:   identifies the problem; a problem with another cause has ended
+    because: why it has ended
     """
 
     job: str
@@ -71,7 +71,7 @@ class Condition(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class HealthState:
-    """What has to be known to say how things stand; events are taken in one by one."""
+    """The state from which conditions are derived, folded event by event."""
 
     runs: dict[str, dict[str, Run]] = field(default_factory=dict)  # job → its runs
     began: dict[str, tuple[str, int]] = field(default_factory=dict)  # run → job, first event
@@ -83,7 +83,7 @@ class HealthState:
     of_models: list[Event] = field(default_factory=list)
 
     def take(self, events: Iterable[Event]) -> None:
-        """Take in events, in their order."""
+        """Fold events, in their order."""
         jobs, models = len(self.of_jobs), len(self.of_models)
         for event in events:
             self._take_run(event)
@@ -100,7 +100,7 @@ class HealthState:
     def _take_run(self, event: Event) -> None:
         if isinstance(event, RunQueued | RunSkipped):
             self.began.setdefault(event.run, (event.job, event.id))
-        if event.run in self.began:  # others are of no job, or long over
+        if event.run in self.began:  # others belong to no job, or ended long ago
             history.take(self.runs.setdefault(self.began[event.run][0], {}), event)
 
     def _take_model(self, event: Event) -> None:
@@ -118,9 +118,9 @@ class HealthState:
                 return
 
     def course(self, job: Job, now: datetime) -> list[tuple[Run, str]]:
-        """Return a job's runs that are over, each with how, by the time of their end.
+        """Return the ended runs of a job with their outcomes, in the order of their ends.
 
-        Of several tries only the last counts; one that is tried again is not over.
+        Only the last of several tries counts; a run that is tried again has not ended.
         """
         tries: dict[str, Run] = {}
         for run in self.runs.get(job.name, {}).values():
@@ -131,7 +131,7 @@ class HealthState:
         return sorted(over, key=lambda pair: datetime.fromisoformat(pair[0].finished))
 
     def forget(self, jobs: Mapping[str, Job], now: datetime) -> dict[str, int]:
-        """Forget what lies before each job's last good run; return the last event of that."""
+        """Forget everything before each job's last good run; return the last event of that."""
         for job in jobs.values():
             course = self.course(job, now)
             good = max((i for i, (_, how) in enumerate(course) if how == "good"), default=0)
@@ -146,12 +146,12 @@ class HealthState:
 
 
 def _outcome(run: Run, job: Job, now: datetime) -> str:
-    """Return good, refused, failed, missed or stopped; "" for a run that is not over."""
+    """Return good, refused, failed, missed or stopped; "" for a run that has not ended."""
     if run.status == "skipped":
         return "missed"
     if run.status in history.OPEN or history.at_work(run):
         return ""
-    if run.trigger == "promote":  # a person stood by, and was told
+    if run.trigger == "promote":  # the person who promoted has seen it
         return "good" if run.judged and run.status != "refused" else "stopped"
     if run.status == "failed":
         return "" if agenda.next_try(job, run, now) else "failed"
@@ -160,10 +160,10 @@ def _outcome(run: Run, job: Job, now: datetime) -> str:
     return "good" if run.judged else ""
 
 
-# how things stand
+# conditions
 
 
-def standings(
+def conditions(
     facts: HealthState,
     jobs: Mapping[str, Job],
     now: datetime,
@@ -172,10 +172,10 @@ def standings(
     data: Mapping[str, Last] | None = None,
     labels: Mapping[str, Last] | None = None,
 ) -> list[Condition]:
-    """Return how each job stands in each respect: one of a job and kind.
+    """Return the condition of each job in each respect: one for a job and kind.
 
-    missed: ticks that passed without a run, each with its job
-    data, labels: job → when new ones came last, and how far apart they usually are; None: not known
+    missed: missed ticks, each with its job
+    data, labels: job → time of the last arrival, and the usual time between; None: unknown
     """
     found: dict[tuple[str, str], Condition] = {}
     ticks = list(missed)
@@ -244,7 +244,7 @@ def _words(kind: str, run: Run) -> tuple[str, str]:
         )
         return f"the new model of job {run.job!r} was refused by {said or run.because}", show
     tried = f", try {run.attempt}" if run.attempt > 1 else ""
-    error = run.error or "it ended without a word"
+    error = run.error or "it ended without an error message"
     return f"job {run.job!r} failed: {error} (run {run.id}{tried})", show
 
 
@@ -258,7 +258,7 @@ def _over(facts: HealthState, job: Job, run: Run) -> str:
 
 
 def _told(facts: HealthState, job: Job, none: Condition, what: str, fix: str) -> Condition:
-    """Return that something is wrong: what, which version answers, whether users are hurt."""
+    """Return a condition with its problem, the serving version, and whether users are hurt."""
     answers, hurt = answering(facts, job)
     model = facts.models.get(job.model_name or "")
     if hurt and model is not None and len(model.releases) > 1:
@@ -267,13 +267,13 @@ def _told(facts: HealthState, job: Job, none: Condition, what: str, fix: str) ->
 
 
 def answering(facts: HealthState, job: Job, how: str = "still answers") -> tuple[str, bool]:
-    """Say which version of a job's model answers, and whether users are hurt: by what is known.
+    """Say which version of a job's model serves, and whether users are hurt.
 
-    They are where none answers, and where what answers does not pass a gate that needs no
-    champion to compare with, on the data it was held against last.
+    They are hurt if no version serves, and if the serving one fails a gate without a champion in
+    its latest evaluation.
     """
     if not job.model_name:
-        return "it makes no model that anybody is answered by; users are not hurt", False
+        return "it makes no model that serves users; users are not hurt", False
     model = facts.models.get(job.model_name)
     if model is None or model.champion is None:
         return f"no version of {job.model_name!r} answers; users are hurt", True
@@ -284,7 +284,7 @@ def answering(facts: HealthState, job: Job, how: str = "still answers") -> tuple
 
 
 def _below(facts: HealthState, job: Job, champion: int) -> str:
-    """Return why the champion is known to be bad, "" where it is not."""
+    """Return why the champion is known to be bad, "" if it is not."""
     told = [facts.scored.get((of, champion)) for of in (f"job {job.name}", job.model_name or "")]
     latest = max((event for event in told if event), key=lambda e: e.id, default=None)
     measured = {} if latest is None else latest.metrics
@@ -340,7 +340,7 @@ def _moved(facts: HealthState, job: Job, model: Model) -> Condition:
     if event is None:
         return none
     what = (
-        f"somebody moved MLflow's champion of {model.name!r} to version {event.found}; "
+        f"MLflow's alias champion was moved, of {model.name!r} to version {event.found}; "
         f"the journal says version {event.expected}"
     )
     return _told(
@@ -353,7 +353,7 @@ def _said(at: datetime) -> str:
 
 
 def _long(span: timedelta) -> str:
-    """Return a length of time as it is said.
+    """Return a duration in words.
 
     >>> _long(timedelta(days=1)), _long(timedelta(hours=36)), _long(timedelta(minutes=5))
     ('1 day', '36 hours', '5 minutes')

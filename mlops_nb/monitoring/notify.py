@@ -1,4 +1,4 @@
-"""Tells people of alerts: by a log, by webhooks and by commands, each message once a channel."""
+"""Sends alerts to a log, to webhooks and to commands, each message once a channel."""
 
 import contextlib
 import hashlib
@@ -28,15 +28,15 @@ LOG = "log"
 HOOK_TIMEOUT = 10.0  # s
 COMMAND_TIMEOUT = 30.0  # s
 AT_ONCE = 8
-WAITING = 32  # deliveries, with those under way; the rest waits for the next look
-UNDER_WAY = "it was begun, and nothing was heard of it"
+WAITING = 32  # deliveries in progress; the rest waits for the next look
+UNDER_WAY = "its delivery began and has not ended"
 Payload = Mapping[str, Any]
 
 
 class Channel(Struct, frozen=True, kw_only=True):
-    """Where people are told.
+    """A channel of notifications.
 
-    name:   what the journal calls it; it tells nothing that is a secret
+    name:   its name in the journal, which contains no secret
     kind:   webhook or command
     target: a URL or a command, or {"env": the variable that holds it}
     """
@@ -69,7 +69,7 @@ def channels(notify: Iterable[Mapping[str, Any]]) -> list[Channel]:
 
 
 def _called(kind: str, target: Any) -> str:
-    """Return what tells a target from others of its kind, without a word of what may be secret."""
+    """Return a name for a target without any part that may be secret."""
     if isinstance(target, Mapping):
         return f"${target['env']}"
     short = hashlib.sha256(target.encode()).hexdigest()[:6]
@@ -80,11 +80,11 @@ def _called(kind: str, target: Any) -> str:
 
 
 class Teller:
-    """Delivers what is due; whoever claims a try in the journal sends it, and nobody else.
+    """Delivers messages; the process that claims a try in the journal sends it.
 
-    log:         the alerts' own log, one JSON line a message
-    folder:      where commands run
-    environment: where `env` looks, and what commands see
+    log:         the log of alerts, one JSON line a message
+    folder:      the working folder of commands
+    environment: the variables for `env` and for commands
     """
 
     def __init__(
@@ -103,37 +103,37 @@ class Teller:
 
     @property
     def channel(self) -> Channel:
-        """The log, which every alert goes to."""
+        """The log, which gets every alert."""
         return Channel(name=LOG, kind=LOG, target="")
 
     def start(self, due: Iterable[Delivery]) -> None:
-        """Begin to deliver what is not under way already; the log has it when this returns."""
+        """Start the deliveries that are not in progress; the log is written when this returns."""
         self.flying = {sent: told for sent, told in self.flying.items() if not told.done()}
         for one in due:
             if one.channel.kind == LOG:
                 self.deliver(one)
             elif one.sent not in self.flying and len(self.flying) < WAITING:
-                # threads that stay, as each has a connection to the journal; the interpreter
-                # waits for them at its end
+                # the threads stay, as each has a connection to the journal; the interpreter
+                # waits for them at exit
                 self.pool = self.pool or ThreadPoolExecutor(AT_ONCE, "mlops-nb-alerts")
                 self.flying[one.sent] = self.pool.submit(self.deliver, one)
 
     def wait(self) -> None:
-        """Wait until nothing is under way. Raises what kept the journal from being written."""
+        """Wait for all deliveries. Raises the error of a failed write to the journal."""
         for told in list(self.flying.values()):
             told.result()
 
     def close(self) -> None:
-        """Wait until nothing is under way, and let the threads go."""
+        """Wait for all deliveries and end the threads."""
         if self.pool is not None:
             self.pool.shutdown()
             self.pool = None
 
     def deliver(self, one: Delivery) -> None:
-        """Deliver one message, where nobody else has; the journal learns how that ended.
+        """Deliver one message unless another process has; record the result.
 
-        A process that is killed in the middle leaves its claim, which counts as a try that failed:
-        better told twice than never.
+        The claim of a killed process counts as a failed try: the message may be sent twice, and is
+        never lost.
         """
         claim = replace(one.sent, error=UNDER_WAY)
         if self.journal.append(claim, once=alerts.once(claim, {})) is None:
@@ -147,7 +147,7 @@ class Teller:
         self.journal.append(replace(one.sent, error=error))
 
     def target(self, channel: Channel) -> str:
-        """Return the URL or command of a channel. Raises LookupError where it is not set."""
+        """Return the URL or command of a channel. Raises LookupError if it is not set."""
         target = channel.target
         if isinstance(target, Mapping):
             found = self.environment.get(target["env"])
@@ -157,7 +157,7 @@ class Teller:
         return str(target)
 
 
-# each kind of channel: it returns what went wrong, "" where nothing did
+# the kinds of channels: each returns what went wrong, "" if nothing did
 
 
 def _write(teller: Teller, _: Delivery, said: Payload) -> str:
@@ -169,10 +169,10 @@ def _write(teller: Teller, _: Delivery, said: Payload) -> str:
 
 
 class _Straight(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: it would turn the message into a question without it."""
+    """Follows no redirect: that would turn the POST into a GET without the message."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Go nowhere."""
+        """Refuse the redirect."""
 
 
 def _post(teller: Teller, one: Delivery, said: Payload) -> str:
@@ -208,13 +208,13 @@ def _run(teller: Teller, one: Delivery, said: Payload) -> str:
         env={**teller.environment, **told},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,  # either may say a secret
+        stderr=subprocess.DEVNULL,  # both may contain a secret
     ) as process:
         try:
             process.communicate(f"{said['text']}\n".encode(), timeout=COMMAND_TIMEOUT)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it started, too
+                os.killpg(process.pid, signal.SIGKILL)  # and its child processes
             return f"it took longer than {COMMAND_TIMEOUT:g} s"
     return f"it ended with exit status {process.returncode}" if process.returncode else ""
 
@@ -231,7 +231,7 @@ def _plain(value: Any) -> str:
 
 
 def _why(error: Exception) -> str:
-    """Return what went wrong; never an error's own words, where those may hold the address.
+    """Return what went wrong, without texts of errors that may contain the address.
 
     >>> _why(urllib.error.URLError(ConnectionRefusedError(111, "Connection refused")))
     'Connection refused'

@@ -1,4 +1,4 @@
-"""Alerts at work: look at how things stand, write down what follows, and tell people."""
+"""Looks at the health of jobs and models, records alerts, and sends them."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ KINDS = (*health.OF_RUNS, *REST)
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """What is known already of one project, so that a look reads only what is new."""
+    """The folded state of one project, so that a look reads only new events."""
 
     teller: Teller
     facts: HealthState = field(default_factory=HealthState)
@@ -35,10 +35,10 @@ class Watch:
     jobs: dict[str, Job] = field(default_factory=dict)
     last: int | None = None
     noted: str = ""
-    judged: bool = False  # what was read last has led to all that follows from it
+    judged: bool = False  # the alerts for the events read last are recorded
 
     def catch_up(self, ctx: Context, now: datetime) -> None:
-        """Read what was written since, and note from where on the next process has to read."""
+        """Read the new events, and note where the next process must start to read."""
         last, fresh = (self.last, []) if self.last is not None else self._kept(ctx)
         fresh += ctx.journal.read(after=last, kinds=KINDS)
         self.last = last
@@ -56,7 +56,7 @@ class Watch:
             self.noted = note
 
     def _kept(self, ctx: Context) -> tuple[int, list[Event]]:
-        """Return up to where an earlier process has read, and what of that still counts."""
+        """Return the last event that was read, and the earlier ones that still count."""
         self.noted = ctx.journal.place(PLACE)
         note = json.loads(self.noted) if self.noted else _first_note(ctx)
         last = int(note["id"])
@@ -79,9 +79,9 @@ class Watch:
 
 
 def _first_note(ctx: Context) -> dict[str, Any]:
-    """Return from where on the first look of all reads: each job's last run that passed.
+    """Return where the first look of all starts to read: at each job's last good run.
 
-    Where alerts come to a project that has run for years, what lies before is nobody's news.
+    In an old project, problems before that are no news.
     """
     judged = list(ctx.journal.read(kinds=[Judged]))
     if not judged:
@@ -92,7 +92,7 @@ def _first_note(ctx: Context) -> dict[str, Any]:
 
 
 def watch(ctx: Context) -> Watch:
-    """Return what is known already of a project; it is kept as long as the context is."""
+    """Return the folded state of a project, which lives as long as its context."""
     found = vars(ctx).get(PLACE)
     if not isinstance(found, Watch):
         teller = Teller(
@@ -115,13 +115,13 @@ def look(
     labels: Mapping[str, Last] | None = None,
     wait: bool = False,
 ) -> list[Event]:
-    """Raise and end alerts by how things stand, and begin to tell people; return what is new.
+    """Raise and end alerts for the current conditions, and start to send them; return new events.
 
-    missed: ticks that passed without a run, each with its job
-    data, labels: job → when new ones came last, and how far apart they usually are; None: not known
-    wait:   until whoever is to be told was told, or did not answer
+    missed: missed ticks, each with its job
+    data, labels: job → time of the last arrival, and the usual time between; None: unknown
+    wait:   until all messages are delivered or have failed
 
-    Where nothing is new it takes one query. Channels that do not answer keep nobody waiting.
+    Without new events it takes one query. Slow channels delay nothing else.
     """
     if not ctx.knows_anything:
         return []
@@ -131,10 +131,12 @@ def look(
     found: list[Condition] = []
     seen.catch_up(ctx, now)
     if not seen.judged or ticks or data is not None or labels is not None:
-        found = health.standings(seen.facts, seen.jobs, now, missed=ticks, data=data, labels=labels)
+        found = health.conditions(
+            seen.facts, seen.jobs, now, missed=ticks, data=data, labels=labels
+        )
     for event in list(alerts.changes(found, seen.known)):
         written = ctx.journal.append(event, once=alerts.once(event, seen.known))
-        if written is not None:  # else another process was quicker
+        if written is not None:  # else another process was faster
             told.append(written)
     seen.judged = True
     if told:
@@ -146,9 +148,9 @@ def look(
 
 
 def ack(ctx: Context, alert: str, seconds: float, by: str = "") -> dict[str, Any]:
-    """Keep an alert silent for a time, as somebody looks after it; return it as listed.
+    """Acknowledge an alert: repeat it only after a time; return it as listed.
 
-    Raises NotFound where no alert of that name is open.
+    Raises NotFound if no alert of that name is open.
     """
     known = {a.name: a for a in _known(ctx).values() if a.is_open}
     if alert not in known:

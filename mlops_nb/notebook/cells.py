@@ -38,7 +38,7 @@ def _as_call(magic: re.Match[str]) -> str:
 def load(text: str, name: str) -> dict[str, Any]:
     """Return a notebook's text as an nbformat 4 document.
 
-    Raises NotebookError where the text is no notebook.
+    Raises NotebookError if the text is no notebook.
     """
     try:
         document = json.loads(text)

@@ -13,7 +13,7 @@ from mlops_nb.notebook.model import Source
 def read_text(path: Path) -> str:
     """Return a notebook file's text.
 
-    Raises NotebookError where there is no such file, or it is no text.
+    Raises NotebookError if there is no such file, or it is no text.
     """
     if path.suffix == ".py":
         raise NotebookError(

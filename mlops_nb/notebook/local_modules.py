@@ -38,7 +38,7 @@ def roots(names: Iterable[str]) -> set[str]:
 def carried(sources: Iterable[str], find: Find) -> dict[str, str]:
     """Return the local files that some sources need, at any remove: relative path → text.
 
-    find: a top-level module's name → its files, None where it is not local
+    find: a top-level module's name → its files, None if it is not local
     """
     files: dict[str, str] = {}
     done: set[str] = set()

@@ -140,7 +140,7 @@ class Step(Struct, frozen=True, kw_only=True):
     parameters: parameters that its cells read
     after:      steps that were named as going first
     reuse:      False where it is to run every time
-    snapshot:   how old what it loads from outside may be, s; None where that is not said
+    snapshot:   how old what it loads from outside may be, s; None if that is not said
     """
 
     name: str
@@ -189,7 +189,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     logged: tuple[str, ...] = ()
 
     def step(self, name: str) -> Step:
-        """Return the step called `name`. Raises KeyError where there is none."""
+        """Return the step called `name`. Raises KeyError if there is none."""
         for step in self.steps:
             if step.name == name:
                 return step

@@ -123,7 +123,7 @@ def _after(pipeline: Pipeline, made: set[int], kept: set[int]) -> tuple[str, ...
 
 
 def shares_step(pipeline: Pipeline, variable: str) -> str:
-    """Return the step in which training and evaluation stand together, "" where they are apart."""
+    """Return the step in which training and evaluation stand together, "" if they are apart."""
     made = model_cells(pipeline, variable)
     own = {pipeline.cells[i].step for i in made}
     for index in sorted(downstream(pipeline, made)):

@@ -21,7 +21,7 @@ class Placed:
 
 
 def slug(text: str) -> str:
-    """Return a heading as an ASCII name, "" where nothing of it is left.
+    """Return a heading as an ASCII name, "" if nothing of it is left.
 
     >>> slug("2. Train the *model*"), slug("적재")
     ('train-the-model', '')

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_nb.jobs.promote.request import Request
 
 __all__ = ["Limits", "Project", "PromoteOptions", "Request", "Rules", "open_project"]
-# what a verb needs is imported when it is typed: most are a matter of milliseconds
+# imported when they are first used, so that other verbs start fast
 HOMES = {
     "Request": "mlops_nb.jobs.promote.request",
     "PromoteOptions": "mlops_nb.jobs.promote.promote",
@@ -22,7 +22,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what only promoting needs when it is asked for."""
+    """Import the types of promotion when they are first used."""
     import importlib
 
     if name in HOMES:
@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
 
 
 class Project(Notebooks, Jobs, Models):
-    """A folder with notebooks, and everything that was recorded of them."""
+    """A folder with notebooks, and the records of their runs and jobs."""
 
 
 def open_project(folder: str | Path = ".") -> Project:

@@ -11,7 +11,7 @@ from mlops_nb.storage.ports import Clock
 
 
 class OpenProject:
-    """A folder with notebooks, and what was recorded of them."""
+    """An open project folder."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class OpenProject:
         return follow(self.context)
 
     def set_clock(self, at: datetime) -> None:
-        """Act as if it were another time; the clock goes on from there."""
+        """Set the clock to another time; it goes on from there."""
         self.context.set_time(at)
 
     def holds(self, path: Path) -> bool:
@@ -50,7 +50,7 @@ class OpenProject:
         return self.context.holds(path)
 
     def take_warnings(self) -> list[MlopsError]:
-        """Return the warnings of the last command, and forget them."""
+        """Return the warnings of the last command, and clear them."""
         found = list(self.context.warnings)
         self.context.warnings.clear()
         return found

@@ -19,14 +19,14 @@ Note = Callable[[str], None]
 
 
 class Jobs(OpenProject):
-    """Makes jobs of notebooks and looks after them."""
+    """Promotes notebooks to jobs and manages the jobs."""
 
     def promote(
         self, notebook: str | Path, request: "Request", options: "PromoteOptions | None" = None
     ) -> dict[str, Any]:
         """Promote a notebook to a job; return what `promote --json` prints, with `passed`.
 
-        Raises Refused before anything ran, NotProven where the bundle differs.
+        Raises Refused before anything runs, NotProven if the bundle differs.
         """
         from mlops_nb.jobs.promote import promote as promote_promote
         from mlops_nb.jobs.promote.promote import PromoteOptions
@@ -55,7 +55,7 @@ class Jobs(OpenProject):
     ) -> dict[str, Any]:
         """Run a job now, judge it, and return its row of `history --json`.
 
-        detach: let a process of its own do so, and return at once
+        detach: run it in a process of its own, and return at once
         """
         from mlops_nb.jobs import execute, views
         from mlops_nb.jobs import trigger as job_trigger
@@ -86,7 +86,7 @@ class Jobs(OpenProject):
         return {"version": 1, "runs": rows}
 
     def schedule(self, notify: Notify, note: Note, *, workers: int | None = None) -> None:
-        """Run what is due until stopped; `workers`: how many runs at once, else one a core."""
+        """Run what is due until stopped; `workers`: runs at once, by default one a core."""
         from mlops_nb.scheduler import loop
 
         loop.serve(self.context, notify, note, workers or 0)
@@ -111,7 +111,7 @@ class Jobs(OpenProject):
         return {"version": 1, "job": job, "runs": rows}
 
     def install_scheduler(self, workers: int | None = None) -> dict[str, Any]:
-        """Make the scheduler a service of the user's; return what is left to type."""
+        """Install the scheduler as a service of the user; return the commands that remain."""
         from mlops_nb.scheduler import systemd
 
         return systemd.install(self.context, workers)
@@ -146,14 +146,14 @@ class Jobs(OpenProject):
         return views.job_history(self.context, job)
 
     def pause(self, job: str) -> None:
-        """Let the schedule of a job rest."""
+        """Pause the schedule of a job."""
         from mlops_nb.jobs import execute
 
         execute.state_of(self.context, job)
         self.context.record([JobPaused(job=job)])
 
     def unpause(self, job: str) -> None:
-        """Let the schedule of a job go on; what was missed is caught up by its `missed` policy."""
+        """Unpause the schedule of a job; its `missed` policy decides about missed runs."""
         from mlops_nb.jobs import execute
 
         execute.state_of(self.context, job)
@@ -188,7 +188,7 @@ class Jobs(OpenProject):
         return not evaluate.evaluate(self.context, job).error
 
     def score(self, job: str, version: int, at: datetime | None = None) -> dict[str, float]:
-        """Return what a version of a job's model scores on the data as of a time, untrained."""
+        """Return the metrics of a version of a job's model on the data as of a time."""
         from mlops_nb.jobs import evaluate
 
         return evaluate.score(self.context, job, version, at)
@@ -200,7 +200,7 @@ class Jobs(OpenProject):
         return monitoring_watch.open_alerts(self.context)
 
     def ack(self, alert: str, seconds: float, by: str = "") -> dict[str, Any]:
-        """Keep an alert silent for a time, s, as somebody looks after it."""
+        """Acknowledge an alert: repeat it only after a time, s."""
         from mlops_nb.monitoring import watch as monitoring_watch
 
         return monitoring_watch.ack(self.context, alert, seconds, by)

@@ -36,7 +36,7 @@ class Models(OpenProject):
         return views.release_answer(event, synced=catch_up.agrees(self.context, event.id))
 
     def why_model(self, model: str, at: datetime) -> dict[str, Any]:
-        """Return what `why MODEL --at --json` prints: which version answered, and what made it."""
+        """Return what `why MODEL --at --json` prints: which version served, and what made it."""
         from mlops_nb.lineage import queries
 
         return queries.why_model(self.context, model, at)

@@ -34,12 +34,12 @@ class Notebooks(OpenProject):
     ) -> dict[str, Any]:
         """Return a notebook's pipeline as `graph --json` prints it.
 
-        content: the notebook as it stands in an editor, where it is not the saved one
+        content: the unsaved content of an editor
         """
         return render.as_json(self.capture(notebook, content).pipeline)
 
     def observed(self, notebook: str | Path) -> Source:
-        """Run every cell of a notebook in a fresh kernel, past errors too; return what it is."""
+        """Run every cell of a notebook in a fresh kernel, past errors; return what was observed."""
         from mlops_nb.runs import observe
 
         return observe.observed(self.context, self.capture(notebook))
@@ -103,7 +103,7 @@ class Notebooks(OpenProject):
         return done
 
     def keep(self, run: str, name: str, text: str) -> Path:
-        """Keep a text beside what a run or a sweep left; return its file."""
+        """Write a text into the folder of a run or a sweep; return its file."""
         file = self.context.run_folder(run) / name
         files.write_text(file, text)
         return file
@@ -111,14 +111,14 @@ class Notebooks(OpenProject):
     def stop(self, name: str) -> "history.Run | Sweep":
         """Stop a run or a sweep and return how it ended.
 
-        Raises Refused for one that is over or of another machine.
+        Raises Refused for one that has ended or runs on another machine.
         """
         from mlops_nb.runs import stop as run_stop
 
         return run_stop.stop(self.context, name)
 
     def check(self, notebook: str | Path) -> list[Warned]:
-        """Return everything that would stop a promotion of a notebook, each with its mend."""
+        """Return everything that would stop a promotion of a notebook, each with its fix."""
         from mlops_nb.runs import observe
 
         return observe.check(self.context, self.capture(notebook))
@@ -132,14 +132,14 @@ class Notebooks(OpenProject):
         return list(history.runs(ctx.journal.read()).values()) if ctx.knows_anything else []
 
     def show(self, run_id: str) -> history.Run:
-        """Return one run. Raises NotFound where there is none."""
+        """Return one run. Raises NotFound if there is none."""
         found = [r for r in self.runs() if r.id == run_id]
         if not found:
             raise NotFound(f"there is no run {run_id!r}", fix="list them with: mlops-nb runs")
         return found[0]
 
     def session(self, shell: Any, path_of: Callable[[], str]) -> "Session":
-        """Follow a live notebook's shell. `path_of` tells where the notebook is saved."""
+        """Follow a live notebook's shell. `path_of` returns the path of the saved notebook."""
         from mlops_nb.session import Session
 
         return Session(shell, self.context, path_of)
@@ -155,7 +155,7 @@ class Notebooks(OpenProject):
         return queries.diff(self.context, before, after)
 
     def lineage(self, name: str, *, notebook: str = "", run: str = "") -> "tuple[str, str, Graph]":
-        """Return a run, the node of a value that it left, and the graph of all behind it."""
+        """Return a run, the node of a value that it made, and the graph of its ancestors."""
         from mlops_nb.lineage import queries
 
         of = self.context.relative(self.here / notebook) if notebook else ""

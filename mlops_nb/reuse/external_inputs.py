@@ -85,7 +85,7 @@ class Outside:
 
 
 def _listing(folder: Path) -> str:
-    """Return a digest of the names in a folder, "" where there is none."""
+    """Return a digest of the names in a folder, "" if there is none."""
     try:
         names = sorted(
             n for n in os.listdir(folder) if not n.startswith(".") and n != "__pycache__"

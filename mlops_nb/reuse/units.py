@@ -29,7 +29,7 @@ class Unit:
     step:     its step's name, "" for a display cell
     cells:    indexes of code cells, ascending; display cells between them belong to it
     reuse:    False where a mark says `--no-reuse`
-    snapshot: how old what it loaded from outside may be, s; None where that is not said
+    snapshot: how old what it loaded from outside may be, s; None if that is not said
     """
 
     name: str

@@ -32,7 +32,7 @@ def sweeps(ctx: Context) -> dict[str, Sweep]:
 def stop(ctx: Context, name: str, patience: float = PATIENCE) -> Run | Sweep:
     """Stop a run or a sweep, wait until the journal says that it ended, and return it.
 
-    Raises Refused for one that is over or of another machine, NotFound where there is none, and
+    Raises Refused for one that is over or of another machine, NotFound if there is none, and
     Unreachable where it does not end.
     """
     found = _find(ctx, name)

@@ -111,7 +111,7 @@ def _resumed(
     parameters: Mapping[str, Value],
     options: SweepOptions,
 ) -> Sweep:
-    """Return the sweep that is to go on. Raises Refused where it cannot."""
+    """Return the sweep that is to go on. Raises Refused if it cannot."""
     if grid or parameters:
         raise Refused(
             "--resume takes the grid and the parameters of the sweep",

@@ -35,7 +35,7 @@ class LocalStore:
         durable: sync it, so that it survives a power cut; what is cut off is a miss later, never
                  a wrong value
 
-        Raises Unreachable where the disk does not take them; nothing half-written stays.
+        Raises Unreachable if the disk does not take them; nothing half-written stays.
         """
         digest = files.sha256(file)
         place = self._place(digest)
@@ -77,7 +77,7 @@ class LocalStore:
     def path(self, digest: str) -> Path:
         """Return the file with these bytes, verified.
 
-        Raises NotFound where there is none, or its bytes are no longer what they were.
+        Raises NotFound if there is none, or its bytes are no longer what they were.
         """
         place = self._place(digest)
         if not place.is_file() or files.sha256(place) != digest:
@@ -94,7 +94,7 @@ class LocalStore:
         return self._place(digest).is_file()
 
     def contents(self) -> Iterator[tuple[str, int, datetime]]:
-        """Yield each artifact's digest, bytes, and when it was put here last."""
+        """Yield the digest and size of each artifact, and when it was stored last."""
         for place in sorted(self.folder.glob("??/*")):
             if DIGEST.fullmatch(place.name):
                 with suppress(FileNotFoundError):  # another process was faster
@@ -102,11 +102,11 @@ class LocalStore:
                     yield place.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)
 
     def remove(self, digest: str) -> None:
-        """Remove an artifact, where it is there."""
+        """Remove an artifact if it exists."""
         self._place(digest).unlink(missing_ok=True)
 
     def tidy(self) -> int:
-        """Remove what processes that are gone left half-written; return how many bytes."""
+        """Remove incomplete files of dead processes; return their size, bytes."""
         freed = 0
         for part in self.folder.glob("??/.*.part"):
             with suppress(FileNotFoundError):

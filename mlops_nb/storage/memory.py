@@ -26,7 +26,7 @@ class MemoryJournal:
         self.locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
-        """Write an event; return it with its id and time, None where `once` was used before."""
+        """Write an event; return it with its id and time, None if `once` was used before."""
         if once and once in self.used:
             return None
         self.used.add(once)
@@ -58,21 +58,21 @@ class MemoryJournal:
                 yield event
 
     def place(self, listener: str, value: str | None = None) -> str:
-        """Return what was noted under a name; note `value` where one is given."""
+        """Return the note of a listener; replace it if a value is given."""
         if value is not None:
             self.places[listener] = value
         return self.places.get(listener, "")
 
 
 class MemoryStore:
-    """Knows files where they are, by their sha256."""
+    """Artifacts as paths of files, by their sha256."""
 
     def __init__(self) -> None:
         self.files: dict[str, Path] = {}
         self.put_at: dict[str, datetime] = {}
 
     def put(self, file: Path, *, move: bool = False, durable: bool = True) -> str:  # noqa: ARG002
-        """Take a file in; return the sha256 of its bytes."""
+        """Store a file; return the sha256 of its content."""
         digest = files.sha256(file)
         self.files[digest] = file
         self.put_at[digest] = datetime.now(UTC)
@@ -88,19 +88,19 @@ class MemoryStore:
         return place
 
     def holds(self, digest: str) -> bool:
-        """Say whether an artifact is there, without reading it."""
+        """Say whether an artifact exists, without reading it."""
         return digest in self.files and self.files[digest].is_file()
 
     def contents(self) -> Iterator[tuple[str, int, datetime]]:
-        """Yield each artifact's digest, bytes, and when it was put here last."""
+        """Yield the digest and size of each artifact, and when it was stored last."""
         for digest in sorted(filter(self.holds, self.files)):
             yield digest, self.files[digest].stat().st_size, self.put_at[digest]
 
     def remove(self, digest: str) -> None:
-        """Forget an artifact, where it is known."""
+        """Remove an artifact if it exists."""
         self.files.pop(digest, None)
         self.put_at.pop(digest, None)
 
     def tidy(self) -> int:
-        """Do nothing: nothing is ever half-written."""
+        """Do nothing: no file is ever incomplete."""
         return 0

@@ -9,34 +9,34 @@ from typing import Protocol
 from mlops_nb.events import Event
 
 Clock = Callable[[], datetime]
-MLFLOW_PLACE = "mlflow"  # where MLflow's listener notes in the journal how far it has come
+MLFLOW_PLACE = "mlflow"  # the place of MLflow's listener in the journal
 
 
 class Locks(Protocol):
-    """What only one process may do at a time, on all machines that share a journal."""
+    """Locks for work that only one process may do at a time, on all machines of a journal."""
 
     def holding(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
-        """Hold a lock by its name; it ends with the process. False: somebody else has it.
+        """Hold a lock by its name; it ends with the process. False: another process has it.
 
-        wait: until it is free
+        wait: wait until it is free
         """
         ...
 
 
 class Journal(Locks, Protocol):
-    """Where every event is written before anybody is told."""
+    """The journal, to which every event is written first."""
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time.
 
-        once: a key that can be written one time only; None is returned where it was before.
+        once: a key that can be written only once; None is returned if it was written before.
         """
         ...
 
     def read(
         self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
     ) -> Iterator[Event]:
-        """Yield events in the order they were written; of some kinds only, where they are named."""
+        """Yield events in the order they were written; kinds: only events of these kinds."""
         ...
 
     def append_all(self, events: Iterable[Event]) -> list[Event]:
@@ -44,37 +44,37 @@ class Journal(Locks, Protocol):
         ...
 
     def place(self, listener: str, value: str | None = None) -> str:
-        """Return what a listener last noted here; note `value` where one is given."""
+        """Return the note of a listener; replace it if a value is given."""
         ...
 
 
 class Store(Protocol):
-    """Content-addressed bytes."""
+    """Content-addressed artifacts."""
 
     def put(self, file: Path, *, move: bool = False, durable: bool = True) -> str:
-        """Take a file's bytes in; return their sha256.
+        """Store the content of a file; return its sha256.
 
-        move:    the file is not needed any more
-        durable: they survive a power cut from now on; else they may be gone after it
+        move:    move the file instead of copying it
+        durable: the content survives a power cut from now on
         """
         ...
 
     def path(self, digest: str) -> Path:
-        """Return a local file with these bytes, verified. Raises NotFound where there is none."""
+        """Return a local file with this content, verified. Raises NotFound if there is none."""
         ...
 
     def holds(self, digest: str) -> bool:
-        """Say whether an artifact is there, without reading it."""
+        """Say whether an artifact exists, without reading it."""
         ...
 
     def contents(self) -> Iterator[tuple[str, int, datetime]]:
-        """Yield each artifact's digest, bytes, and when it was put there last."""
+        """Yield the digest and size of each artifact, and when it was stored last."""
         ...
 
     def remove(self, digest: str) -> None:
-        """Remove an artifact, where it is there."""
+        """Remove an artifact if it exists."""
         ...
 
     def tidy(self) -> int:
-        """Remove what processes that are gone left half-written; return how many bytes."""
+        """Remove incomplete files of dead processes; return their size, bytes."""
         ...

@@ -1,4 +1,4 @@
-"""Tells MLflow what a run read and made: inputs by our digests, models, and lineage.json."""
+"""Logs the lineage of a run to MLflow: inputs by digest, models, and lineage.json."""
 
 import json
 import os
@@ -12,17 +12,17 @@ from mlops_nb.runs.history import Run
 
 CONTEXT = "mlflow.data.context"
 DIGEST_TAG = "mlops-nb.digest"
-MOST = 1000  # inputs that MLflow takes at once
-SHORT = 36  # letters of a digest that MLflow keeps; the whole one is a tag, and in the source
+MOST = 1000  # inputs that MLflow accepts in one call
+SHORT = 36  # characters of a digest that MLflow stores; a tag and the source have all of it
 LONGEST = {"name": 500, "schema": 1_048_575}
 TYPES = {"number": "double", "boolean": "boolean", "text": "string", "time": "datetime"}
 Input = dict[str, Any]
 
 
 def log_run(client: Any, mlflow_run: str, run: Run, trace: Trace, root: Path) -> None:
-    """Log a run's inputs, those that are not there yet, and lineage.json over what was there.
+    """Log the new inputs of a run, and replace its lineage.json.
 
-    root: the project's folder, which file names are told from
+    root: the project's folder, which file names are relative to
     """
     _log_inputs(client, mlflow_run, inputs(run, trace, root))
     told = {"version": 1, "run": run.id, "notebook": run.notebook, **graph.graph(trace).json()}
@@ -42,7 +42,7 @@ def inputs(run: Run, trace: Trace, root: Path) -> list[Input]:
 
 
 def _trains(work: Work, run: Run) -> bool:
-    """Say whether a unit makes the run's model; where none was kept, what is named like one."""
+    """Say whether a unit makes the run's model, or a value with the name of a model."""
     return (run.model.variable if run.model else "model") in work.values
 
 
@@ -112,10 +112,10 @@ def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
 
 
 def log_model(client: Any, mlflow_run: str, model_id: str, run: Run, trace: Trace) -> None:
-    """Let a run list a logged model as its output, and its metrics name model and data.
+    """Make a logged model the output of a run, and link metrics with model and data.
 
-    MLflow itself copies a run's metrics to its models, but not the data that they are of. A metric
-    is one row a moment, so each is told once more, a millisecond later, with its data.
+    MLflow copies the metrics of a run to its models, but not their data. It stores one row of a
+    metric for each moment, so each metric is logged again, 1 ms later, with its data.
     """
     from mlflow.entities import LoggedModelOutput, Metric
 

@@ -1,4 +1,4 @@
-"""Mirrors runs, versions and champions into MLflow; the journal decides, MLflow catches up."""
+"""Writes runs, versions and champions to MLflow; the journal decides, MLflow follows."""
 
 import json
 import os
@@ -38,7 +38,7 @@ QUIET = {
 
 
 class MlflowMirror:
-    """Follows the journal from the place it keeps there."""
+    """Follows the journal from the place that it notes there."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class MlflowMirror:
         self.root = runs.parent.parent  # runs/ lies in the project's .mlops/
 
     def client(self) -> Any:
-        """Return MLflow's client for this project. MLflow is imported here and not before."""
+        """Return the MLflow client of this project; this imports MLflow."""
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
         import logging
 
         import mlflow
 
-        for name in ("mlflow", "alembic"):  # after the import, which sets levels of its own
+        for name in ("mlflow", "alembic"):  # after the import, which sets the levels
             logging.getLogger(name).setLevel(logging.ERROR)
 
         mlflow.set_tracking_uri(self.uri)
@@ -70,7 +70,7 @@ class MlflowMirror:
         return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def experiment_id(self, client: Any) -> str:
-        """Return the experiment's id; make it where it is not there yet."""
+        """Return the id of the experiment, which is made if it does not exist."""
         found = client.get_experiment_by_name(self.experiment)
         if found is not None:
             return str(found.experiment_id)
@@ -81,7 +81,7 @@ class MlflowMirror:
     def prepare(self) -> None:
         """Make the experiment, for cells that log to MLflow themselves.
 
-        Raises Unreachable where MLflow does not answer.
+        Raises Unreachable if MLflow does not answer.
         """
         try:
             self.experiment_id(self.client())
@@ -89,9 +89,9 @@ class MlflowMirror:
             raise unreachable(self.uri, error) from None
 
     def catch_up(self, events: Iterable[Event] = ()) -> Iterator[Event]:
-        """Bring MLflow up to the journal's end; yield what the journal should know of it.
+        """Sync MLflow with the journal; yield events for the journal.
 
-        Raises Unreachable where MLflow does not answer; nothing is lost, the next call goes on.
+        Raises Unreachable if MLflow does not answer; the next call continues.
         """
         place = int(self.journal.place(MLFLOW_PLACE) or 0)
         fresh = list(events) or list(self.journal.read(after=place))
@@ -112,9 +112,9 @@ class MlflowMirror:
             raise unreachable(self.uri, error) from None
 
     def aliases(self) -> Iterator[Event]:
-        """Yield what the journal should know of aliases that somebody else moved.
+        """Yield events for aliases that were moved in MLflow.
 
-        Raises Unreachable where MLflow does not answer.
+        Raises Unreachable if MLflow does not answer.
         """
         known = registry.models(self.journal.read(kinds=registry.KINDS))
         if not known or self._is_behind():
@@ -135,7 +135,7 @@ class MlflowMirror:
         return any(True for _ in self.journal.read(after=place, kinds=(Registered, Released)))
 
     def _alias(self, client: Any, model: str) -> str:
-        """Return which of our versions MLflow calls champion, in words where it is none of ours."""
+        """Return the number of MLflow's champion version, or a description of a foreign one."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -171,7 +171,7 @@ class MlflowMirror:
         from mlflow.entities import Metric, Param, RunTag
 
         run = history.runs(self.journal.read(run=run_id))[run_id]
-        if run.shared:  # no point of its sweep: what it made is told of by the points
+        if run.shared:  # the shared steps of a sweep: its points log them
             return ""
         started, ended = _ms(run.started), _ms(run.finished)
         known = (
@@ -234,7 +234,7 @@ class MlflowMirror:
         try:
             self._number(client, event.model, event.version)
         except NotFound:
-            pass  # not there yet: it is made now
+            pass  # it does not exist yet: make it
         else:
             return
         try:
@@ -249,7 +249,7 @@ class MlflowMirror:
         client.set_model_version_tag(event.model, made.version, "digest", event.digest)
 
     def _log_model(self, client: Any, run: str, event: Registered) -> str:
-        """Log the model to its run; an estimator as MLflow's own flavour, others as a file."""
+        """Log the model to its run, an estimator in its MLflow flavor, others as a file."""
         file = self.store.path(event.artifact)
         model = _loaded(file)
         if not (hasattr(model, "predict") and hasattr(model, "get_params")):
@@ -271,7 +271,7 @@ class MlflowMirror:
 
 
 def _loaded(file: Path) -> Any:
-    """Return a model of this project's own store, None where this interpreter cannot."""
+    """Load a model of the project's store, None if this interpreter cannot."""
     try:
         with file.open("rb") as opened:
             return pickle.load(opened)  # noqa: S301  its digest was verified
@@ -291,14 +291,14 @@ def _ms(at: str) -> int:
 
 
 def unreachable(uri: str, error: Exception) -> Unreachable:
-    """Return the error for an MLflow that cannot be had."""
+    """Return the error for an unreachable MLflow."""
     return Unreachable(
         f"MLflow does not answer: {str(error).splitlines()[0] if str(error) else error!r}",
-        fix="check MLFLOW_TRACKING_URI; the journal has everything, the next command catches up",
+        fix="check MLFLOW_TRACKING_URI; the journal has everything, and the next command syncs it",
         where=uri.rsplit("@", maxsplit=1)[-1],
     )
 
 
 def as_artifact(graph: dict[str, Any]) -> str:
-    """Return a graph's JSON as it is logged."""
+    """Return the JSON text of a graph for the log."""
     return json.dumps(graph, indent=1, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What MLflow knows of sweeps: one run for each, the parent of its points' runs."""
+"""Sweeps in MLflow: one run for each, the parent of the runs of its points."""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,13 +16,13 @@ STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
 
 class Parents:
-    """Finds a sweep's run, or makes it."""
+    """Finds or makes the MLflow runs of sweeps."""
 
     def __init__(self, client: Any, experiment: str, journal: Journal) -> None:
         self.client, self.experiment, self.journal = client, experiment, journal
 
     def of(self, sweep: str) -> str:
-        """Return the MLflow run of a sweep; make it where it is not there yet."""
+        """Return the MLflow run of a sweep, which is made if it does not exist."""
         asked = f"tags.`{PARENT_OF}` = '{sweep}'"
         found = self.client.search_runs([self.experiment], asked, max_results=1)
         if found:
@@ -46,7 +46,7 @@ class Parents:
         return str(made)
 
     def end(self, event: SweepFinished) -> None:
-        """Note how a sweep ended, and what its best point came to."""
+        """Log the end of a sweep, and the metrics of its best point."""
         from mlflow.entities import Metric, RunTag
 
         known = self.of(event.sweep)

@@ -1,4 +1,4 @@
-"""Tells OpenLineage 2-0-2 what ran on what: JSON lines in a file; the journal decides."""
+"""Writes OpenLineage 2-0-2 events, as JSON lines in a file, from the journal."""
 
 import fcntl
 import json
@@ -35,7 +35,7 @@ Key = tuple[str, str]  # run, kind of event: each is written once
 
 
 def run_id(run: str, step: str = "") -> str:
-    """Return the UUID of a run, or of one of its steps; always the same.
+    """Return the UUID of a run, or of one of its steps; it is stable.
 
     >>> run_id("r") == run_id("r") != run_id("r", "load")
     True
@@ -44,20 +44,20 @@ def run_id(run: str, step: str = "") -> str:
 
 
 class OpenLineageLog:
-    """Follows the journal from the place it keeps there, and appends to a file.
+    """Follows the journal from the place that it notes there, and appends to a file.
 
-    file:  where the lines go; whoever sends them on may take it away at any time
+    file:  the JSON lines; a program that sends them may remove it at any time
     root:  the project's folder; its name is the namespace of jobs and values
-    owner: who answers for the jobs, where that is known
+    owner: the owner of the jobs, "" if unknown
     """
 
     def __init__(self, *, file: Path, root: Path, journal: Journal, owner: str = "") -> None:
         self.file, self.root, self.journal, self.owner = file, root, journal, owner
 
     def catch_up(self, events: Iterable[Event] = ()) -> list[Event]:
-        """Write of every run that ended what was not written yet; the journal learns nothing.
+        """Write the events of every run that has ended; return no events for the journal.
 
-        Raises Unreachable where the file cannot be written; the next call goes on from there.
+        Raises Unreachable if the file cannot be written; the next call continues.
         """
         fresh = list(events) or list(self.journal.read(after=self._place()["id"]))
         if not any(isinstance(e, RunFinished | Judged) for e in fresh):
@@ -70,19 +70,19 @@ class OpenLineageLog:
         except OSError as error:
             raise Unreachable(
                 f"lineage cannot be written: {error.strerror or error}",
-                fix="free some space or mend the folder; the next run catches up",
+                fix="free some space or repair the folder; the next run writes it",
                 where=str(self.file),
             ) from None
         return []
 
     def _place(self) -> dict[str, int]:
-        """Return the last event that was taken in, and how long the file was then, bytes."""
+        """Return the last event that was handled, and the length of the file then, bytes."""
         found: dict[str, int] = json.loads(self.journal.place(PLACE) or '{"id": 0, "bytes": 0}')
         return found
 
     def _append(self, opened: BinaryIO) -> None:
-        """Write what is new since the place, less what a run that was cut off had written."""
-        place = self._place()  # read under the lock: another process may have been quicker
+        """Write the new events, without those that an aborted call has written already."""
+        place = self._place()  # read under the lock: another process may have been faster
         fresh = list(self.journal.read(after=place["id"]))
         if not fresh:
             return
@@ -122,13 +122,13 @@ class OpenLineageLog:
         if isinstance(event, RunFinished):
             return list(story.lines(own))
         late = end.id <= place or (run_id(run.id), story.how) in there
-        return [story.judged(event.at)] if late else []  # else it was told with the end
+        return [story.judged(event.at)] if late else []  # else it was written with the end
 
 
 def _written(opened: BinaryIO, since: int) -> set[Key]:
-    """Return what lines are in a file behind a place; half a line at its end is taken off."""
+    """Return the keys of the lines after a place; an incomplete last line is cut off."""
     length = opened.seek(0, os.SEEK_END)
-    opened.seek(since if since <= length else 0)  # it may have been taken away since
+    opened.seek(since if since <= length else 0)  # it may have been removed since
     start = opened.tell()
     data = opened.read()
     whole = data[: data.rfind(b"\n") + 1]
@@ -141,7 +141,7 @@ def _key_of(text: bytes) -> Key | None:
     try:
         return _key(json.loads(text))
     except (ValueError, LookupError, TypeError):
-        return None  # somebody else's line, or an empty one
+        return None  # a foreign or an empty line
 
 
 def _key(line: Mapping[str, Any]) -> Key:
@@ -164,7 +164,7 @@ class _Span:
 
 @dataclass(slots=True, kw_only=True)
 class RunEvents:
-    """One ended run, told in OpenLineage's words."""
+    """The OpenLineage events of one ended run."""
 
     run: Run
     end: RunFinished
@@ -175,7 +175,7 @@ class RunEvents:
 
     @property
     def namespace(self) -> str:
-        """Where jobs and values belong."""
+        """The namespace of jobs and values."""
         return f"mlops-nb://{self.root.name}"
 
     @property
@@ -185,7 +185,7 @@ class RunEvents:
 
     @property
     def how(self) -> str:
-        """How the run ended, whatever the gates said afterwards."""
+        """How the run ended, before any verdict."""
         return ENDS.get(self.end.status, "FAIL")
 
     def lines(self, events: Sequence[Event]) -> Iterator[Line]:
@@ -201,7 +201,7 @@ class RunEvents:
         yield self._root(self.how, self.end.at)
 
     def judged(self, at: str) -> Line:
-        """Return what the gates said, where that came after the end was written."""
+        """Return the event of a verdict that came after the end was written."""
         return self._root("OTHER", at)
 
     def _spans(self, events: Iterable[Event]) -> dict[str, _Span]:
@@ -217,7 +217,7 @@ class RunEvents:
             elif isinstance(event, StepFailed):
                 span.ended, span.how, span.error = event.at, "FAIL", event.error
             elif isinstance(event, StepStarted):
-                span.ended, span.how = "", ""  # it goes on, whatever stood of it
+                span.ended, span.how = "", ""  # it continues after a reused part
         for span in spans.values():
             if not span.how:  # it was cut off
                 span.ended, span.how = self.end.at, self.how
@@ -289,7 +289,7 @@ class RunEvents:
         return list(found.values())
 
     def _judged_values(self) -> list[Line]:
-        """Return the metrics that gates spoke of, each with what they said."""
+        """Return the metrics of gates, each with its verdict."""
         found = []
         for work in self.trace.works:
             for name, seen in work.values.items():

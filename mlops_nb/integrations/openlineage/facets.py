@@ -1,4 +1,4 @@
-"""OpenLineage's words for what is known of jobs, runs and data: facets, each with its schema."""
+"""OpenLineage facets of jobs, runs and data, each with its schema."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -54,17 +54,17 @@ def _known(told: Mapping[str, Any]) -> Facet:
 
 
 def job_type(kind: str) -> Facet:
-    """Return what kind of job it is: NOTEBOOK, JOB or STEP."""
+    """Return the type of a job: NOTEBOOK, JOB or STEP."""
     return facet("JobTypeJobFacet", processingType="BATCH", integration="MLOPS_NB", jobType=kind)
 
 
 def ownership(owner: str) -> Facet:
-    """Return whose job it is."""
+    """Return the owner of a job."""
     return facet("OwnershipJobFacet", owners=[{"name": owner, "type": "MAINTAINER"}])
 
 
 def location(url: str, path: str) -> Facet:
-    """Return where the notebook is."""
+    """Return the location of the notebook."""
     return facet("SourceCodeLocationJobFacet", type="file", url=url, path=path)
 
 
@@ -77,26 +77,26 @@ def source_code(text: str) -> Facet:
 
 
 def parent(run: str, namespace: str, name: str) -> Facet:
-    """Return which run a step's run is part of; it is the root as well."""
+    """Return the parent run of a step's run, which is its root as well."""
     of = {"run": {"runId": run}, "job": {"namespace": namespace, "name": name}}
     return facet("ParentRunFacet", **of, root=of)
 
 
 def parameters(values: Mapping[str, Any]) -> Facet:
-    """Return what a run was given."""
+    """Return the parameters of a run."""
     told = [{"key": name, "name": name, "value": str(value)} for name, value in values.items()]
     return facet("ExecutionParametersRunFacet", parameters=told)
 
 
 def tags(told: Mapping[str, Any]) -> Facet:
-    """Return what a run is labelled with, as far as it is known."""
+    """Return the known labels of a run."""
     known = {key: str(value) for key, value in told.items() if value}
     told_by = {"source": "MLOPS_NB"}
     return facet("TagsRunFacet", tags=[{"key": k, "value": v, **told_by} for k, v in known.items()])
 
 
 def engine() -> Facet:
-    """Return what ran it."""
+    """Return the processing engine."""
     return facet(
         "ProcessingEngineRunFacet",
         name="mlops-nb",
@@ -116,7 +116,7 @@ def error(message: str, traceback: str) -> Facet:
 
 
 def tests(gates: Iterable[Mapping[str, Any]]) -> Facet:
-    """Return what the gates said of a run's model."""
+    """Return the verdicts on a run's model."""
     return facet(
         "TestRunFacet",
         tests=[
@@ -137,14 +137,14 @@ def tests(gates: Iterable[Mapping[str, Any]]) -> Facet:
 
 
 def step(work: Work, trace: Trace) -> Facet:
-    """Return what only this package knows of a step: cells, digests, doubts, reuse."""
+    """Return the facet of this package: cells, digests, warnings and reuse of a step."""
     facts = [trace.pipeline.cells[i] for i in work.cells] if trace.pipeline else []
     uncertain = [
         f"cell {c.index}: some of what it reads or changes is assumed" for c in facts if c.assumed
     ]
     uncertain += [str(work.record["never"])] if work.record.get("never") else []
     uncertain += [
-        f"the content of {n!r} cannot be told"
+        f"the content of {n!r} is not known"
         for n, v in work.values.items()
         if v.get("digest") == "unknown"
     ]
@@ -167,14 +167,14 @@ def step(work: Work, trace: Trace) -> Facet:
 
 
 def version(digest: Any) -> dict[str, Facet]:
-    """Return the version of a dataset: its whole digest; nothing where that is not known."""
+    """Return the version of a dataset, its digest; nothing if that is unknown."""
     if not digest or digest == "unknown":
         return {}
     return {"version": facet("DatasetVersionDatasetFacet", datasetVersion=str(digest))}
 
 
 def schema(seen: Mapping[str, Any]) -> dict[str, Facet]:
-    """Return the columns of a frame; nothing for what is none."""
+    """Return the columns of a frame; nothing for other values."""
     if "schema" not in seen:
         return {}
     columns = [
@@ -185,7 +185,7 @@ def schema(seen: Mapping[str, Any]) -> dict[str, Facet]:
 
 
 def columns(seen: Mapping[str, Any], of: Mapping[str, tuple[str, str]]) -> dict[str, Facet]:
-    """Return which columns of a frame are those of frames that were read; nothing where none is.
+    """Return which columns of a frame equal columns of frames that were read.
 
     of: name of a value that was read → namespace and name of its dataset
     """
@@ -215,7 +215,7 @@ def columns(seen: Mapping[str, Any], of: Mapping[str, tuple[str, str]]) -> dict[
 def statistics(
     *, made: bool, rows: int | None = None, size: int | None = None, count: int | None = None
 ) -> dict[str, Facet]:
-    """Return rows, bytes and files of what was read or made; nothing where none is known."""
+    """Return rows, bytes and files of a dataset; nothing if none is known."""
     told = {"rowCount": rows, "size": size, "fileCount": count}
     if not _known(told):
         return {}
@@ -224,7 +224,7 @@ def statistics(
 
 
 def assertions(gates: Iterable[Mapping[str, Any]]) -> dict[str, Facet]:
-    """Return what the gates said of one metric."""
+    """Return the verdicts on one metric."""
     told = [
         _known(
             {
