@@ -213,5 +213,7 @@ def check(notebook: str, *, as_json: bool) -> int:
     words = "\n".join(
         f"{'error' if w.stops else 'warning'}: {w.what}\n  fix: {w.fix}" for w in found
     )
-    output.emit(answer, "" if as_json else words or "nothing stands against it", as_json=as_json)
+    output.emit(
+        answer, "" if as_json else words or "nothing would stop a promotion", as_json=as_json
+    )
     return 1 if any(w.stops for w in found) else 0

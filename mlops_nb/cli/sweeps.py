@@ -87,7 +87,9 @@ def sweep(  # noqa: PLR0913  one option each
     board.close()
     output.warned(project)
     answer = record.sweep_json(found)
-    file = project.keep(found.id, "sweep.svg", sweep_chart.svg(answer, by=found.by, alone=True))
+    file = project.keep(
+        found.id, "sweep.svg", sweep_chart.chart(answer, by=found.by, standalone=True)
+    )
     words = f"{told(found)}\n  chart: {os.path.relpath(file)}"
     try:
         record.best(found.runs, found.by)
