@@ -1,166 +1,134 @@
-"""The report's chart: AUC by month with and without retraining, as inline SVG."""
+"""The chart of the report: the metric by month, with and without retraining."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Collection, Iterator
+from typing import Literal
 
-from mlops_nb.demo.narration import verdict
-from mlops_nb.demo.outcome import YEAR, Month, Tale, name_of
+from mlops_nb.demo.messages import verdict
+from mlops_nb.demo.results import YEAR, Results, name_of
+from mlops_nb.jupyter import svg
 
-WIDTH, HEIGHT = 880, 430
-LEFT, RIGHT, TOP, BOTTOM = 62, 168, 30, 46
-LABEL_GAP = 34  # two names at the lines' ends need this much room between them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """Where a month and a value lie on the drawing."""
-
-    months: int
-    low: float
-    high: float
-
-    def x(self, month: int) -> float:
-        """Return a month's place from the left."""
-        return LEFT + (WIDTH - LEFT - RIGHT) * (month - 1) / max(1, self.months - 1)
-
-    def y(self, value: float) -> float:
-        """Return a value's place from the top."""
-        share = (value - self.low) / (self.high - self.low)
-        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
+WIDTH, HEIGHT = 880, 430  # px
+LEFT, RIGHT, TOP, BOTTOM = 62, 712, 30, 384  # of the area of the curves
+LABEL_X, LABEL_GAP = RIGHT + 14, 34  # two labels at the ends of the curves need this distance
+LABELS = {"retrained": "with retraining", "without": "without"}
+Series = Literal["retrained", "without"]
 
 
-def chart(tale: Tale) -> str:
-    """Draw both curves, what was released and what was refused."""
-    months = tale.months
-    scale = scale_for(tale)
-    parts = [
-        *grid(scale, months),
-        band(scale, months),
-        line(scale, months, "without"),
-        line(scale, months, "retrained"),
-        *dots(scale, months, "without"),
-        *dots(scale, months, "retrained"),
-        *refusals(scale, tale),
-        *names(scale, months),
-    ]
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="chart-title chart-desc">'
-        '<title id="chart-title">AUC by month, with and without retraining</title>'
-        f'<desc id="chart-desc">{escape(verdict(tale))} '
-        "All numbers are in the table below.</desc>"
-        f"{''.join(parts)}</svg>"
-    )
+class Chart:
+    """Draws both curves, the released versions and the refused models."""
 
+    def __init__(self, results: Results) -> None:
+        self.months = results.months
+        refused = ((t.month, t.metric("value")) for t in results.ended("refused"))
+        self.refused = [(month, value) for month, value in refused if value is not None]
+        both = ("retrained", "without")
+        values = [v for m in self.months for s in both if (v := getattr(m, s)) is not None]
+        values += [value for _, value in self.refused]
+        low = min([0.5, *(math.floor(v * 20) / 20 for v in values)])
+        high = max([0.7, *(math.ceil((v + 0.015) * 20) / 20 for v in values)])
+        self.ticks = [low + n / 20 for n in range(round((high - low) * 20) + 1)]
+        self.x = svg.scale((1, max(2, len(self.months))), (LEFT, RIGHT))
+        self.y = svg.scale((low, high), (BOTTOM, TOP))
 
-def scale_for(tale: Tale) -> Scale:
-    """Choose the scale: from guessing, or lower if need be, to just above the best."""
-    values = [v for m in tale.months for v in (m.without, m.retrained) if v is not None]
-    values += [t.value for t in tale.refused if t.value is not None]
-    low = min([0.5, *(math.floor(v * 20) / 20 for v in values)])
-    high = max([0.7, *(math.ceil((v + 0.015) * 20) / 20 for v in values)])
-    return Scale(months=len(tale.months), low=low, high=high)
+    def parts(self) -> Iterator[str]:
+        """Draw everything, the lowest layer first."""
+        yield from self.axes()
+        compared = {m.number for m in self.months if m.gain is not None}
+        upper, lower = (self.points(s, compared) for s in ("retrained", "without"))
+        yield svg.polyline(upper + lower[::-1], closed=True, class_="gain")
+        for series in ("without", "retrained"):
+            yield svg.polyline(self.points(series), class_=series)
+        yield from self.dots("without", "January's model")
+        yield from self.dots("retrained", "retrained")
+        yield from self.versions()
+        yield from self.crosses()
+        yield from self.labels()
 
+    def axes(self) -> Iterator[str]:
+        """Draw a line for each value, and the names of the months."""
+        for value in self.ticks:
+            guess = math.isclose(value, 0.5)
+            look: dict[str, svg.Look] = {
+                "line": {"class_": "guess" if guess else "grid"},
+                "label": {"class_": "axis"},
+            }
+            tick = (self.y(value), f"{value:.2f}")
+            yield svg.axis([tick], (LEFT, RIGHT), (LEFT - 12, 4), **look)
+        yield svg.text((LABEL_X, self.y(0.5) + 4), "guessing", class_="axis")
+        for month in self.months:
+            at = (self.x(month.number), HEIGHT - 14)
+            yield svg.text(at, name_of(month.number)[:3], class_="axis", text_anchor="middle")
 
-def grid(scale: Scale, months: Sequence[Month]) -> Iterator[str]:
-    """Draw the axes' lines and numbers."""
-    steps = round((scale.high - scale.low) * 20)
-    for step in range(steps + 1):
-        value = scale.low + step / 20
-        y = scale.y(value)
-        kind = "guess" if math.isclose(value, 0.5) else "grid"
-        yield f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield (
-            f'<text class="axis" x="{LEFT - 12}" y="{y + 4:.1f}" '
-            f'text-anchor="end">{value:.2f}</text>'
-        )
-    guess = scale.y(0.5)
-    yield f'<text class="axis" x="{WIDTH - RIGHT + 14}" y="{guess + 4:.1f}">guessing</text>'
-    for month in months:
-        yield (
-            f'<text class="axis" x="{scale.x(month.number):.1f}" y="{HEIGHT - 14}" '
-            f'text-anchor="middle">{name_of(month.number)[:3]}</text>'
-        )
+    def points(self, series: Series, months: Collection[int] = range(1, 13)) -> list[svg.Point]:
+        """Return the points of a curve; a month without a number has none."""
+        return [
+            (self.x(month.number), self.y(value))
+            for month in self.months
+            if month.number in months and (value := getattr(month, series)) is not None
+        ]
 
+    def dots(self, series: Series, model: str) -> Iterator[str]:
+        """Mark the points of a curve."""
+        for month in self.months:
+            value = getattr(month, series)
+            if value is not None:
+                yield svg.dot(
+                    (self.x(month.number), self.y(value)),
+                    5,
+                    svg.title(f"{name_of(month.number)} {YEAR}, {model}: {value:.3f}"),
+                    class_=series,
+                    data_month=month.number,
+                    data_value=f"{value:.6f}",
+                )
 
-def points(scale: Scale, months: Sequence[Month], series: str) -> list[tuple[float, float]]:
-    """Return a curve's points; a month without a number has none."""
-    return [
-        (scale.x(month.number), scale.y(value))
-        for month in months
-        if (value := getattr(month, series)) is not None
-    ]
+    def versions(self) -> Iterator[str]:
+        """Write the versions that were released above their points."""
+        for month in self.months:
+            released = [t.version for t in month.trials if t.result == "released"]
+            if released and month.retrained is not None:
+                at = (self.x(month.number), self.y(month.retrained) - 13)
+                yield svg.text(at, f"v{released[-1]}", class_="version", text_anchor="middle")
 
-
-def band(scale: Scale, months: Sequence[Month]) -> str:
-    """Fill what lies between the curves: the gain."""
-    both = [m for m in months if m.gain is not None]
-    outline = points(scale, both, "retrained") + points(scale, both, "without")[::-1]
-    return f'<polygon class="gain" points="{joined(outline)}"/>'
-
-
-def line(scale: Scale, months: Sequence[Month], series: str) -> str:
-    """Draw one curve."""
-    return f'<polyline class="{series}" points="{joined(points(scale, months, series))}"/>'
-
-
-def dots(scale: Scale, months: Sequence[Month], series: str) -> Iterator[str]:
-    """Mark a curve's points; on the retrained one, also the versions that went into service."""
-    who = "January's model" if series == "without" else "retrained"
-    for month in months:
-        value = getattr(month, series)
-        if value is None:
-            continue
-        x, y = scale.x(month.number), scale.y(value)
-        yield (
-            f'<circle class="{series}" cx="{x:.1f}" cy="{y:.1f}" r="5" '
-            f'data-month="{month.number}" data-value="{value:.6f}">'
-            f"<title>{name_of(month.number)} {YEAR}, {escape(who)}: {value:.3f}</title></circle>"
-        )
-        version = next((t.version for t in reversed(month.trials) if t.released), None)
-        if series == "retrained" and version is not None:
-            yield (
-                f'<text class="version" x="{x:.1f}" y="{y - 13:.1f}" '
-                f'text-anchor="middle">v{version}</text>'
+    def crosses(self) -> Iterator[str]:
+        """Mark the models that the gates refused."""
+        for month, value in self.refused:
+            x, y = self.x(month), self.y(value)
+            yield svg.element(
+                "g",
+                svg.title(f"{name_of(month)} {YEAR}, refused: {value:.3f}"),
+                svg.cross((x, y), 6),
+                svg.text((x + 12, y + 18), "refused"),
+                class_="refused",
+                data_month=month,
+                data_value=f"{value:.6f}",
             )
 
-
-def refusals(scale: Scale, tale: Tale) -> Iterator[str]:
-    """Mark each model that the gates kept out with a cross."""
-    for trial in tale.refused:
-        if trial.value is None:
-            continue
-        x, y = scale.x(trial.month), scale.y(trial.value)
-        yield (
-            f'<g class="refused" data-month="{trial.month}" data-value="{trial.value:.6f}">'
-            f"<title>{name_of(trial.month)} {YEAR}, refused: {trial.value:.3f}</title>"
-            f'<path d="M{x - 6:.1f} {y - 6:.1f}l12 12m0 -12l-12 12"/>'
-            f'<text x="{x + 12:.1f}" y="{y + 18:.1f}">refused</text></g>'
-        )
+    def labels(self) -> Iterator[str]:
+        """Write the name and the last value of each curve at its end."""
+        last = {s: [v for m in self.months if (v := getattr(m, s)) is not None] for s in LABELS}
+        ends = sorted((self.y(values[-1]), s) for s, values in last.items() if values)
+        push = max(0.0, LABEL_GAP - (ends[-1][0] - ends[0][0])) / 2 if len(ends) > 1 else 0.0
+        for (y, series), shift in zip(ends, (-push, push), strict=False):
+            value = svg.element("tspan", f"{last[series][-1]:.3f}", class_="last", x=LABEL_X, dy=17)
+            at = (LABEL_X, y + shift)
+            yield svg.text(at, LABELS[series], value, class_=f"name {series}")
 
 
-def names(scale: Scale, months: Sequence[Month]) -> Iterator[str]:
-    """Write each curve's name at its end, kept apart where the ends are close."""
-    ends = {s: points(scale, months, s)[-1:] for s in ("retrained", "without")}
-    heights = {series: end[0][1] for series, end in ends.items() if end}
-    if len(heights) == len(ends):
-        lower = max(heights, key=lambda series: heights[series])
-        upper = min(heights, key=lambda series: (heights[series], series == lower))
-        gap = heights[lower] - heights[upper]
-        if gap < LABEL_GAP:
-            heights[upper] -= (LABEL_GAP - gap) / 2
-            heights[lower] += (LABEL_GAP - gap) / 2
-    words = {"retrained": "with retraining", "without": "without"}
-    for series, y in heights.items():
-        last = next(v for m in reversed(months) if (v := getattr(m, series)) is not None)
-        x = WIDTH - RIGHT + 14
-        yield (
-            f'<text class="name {series}" x="{x}" y="{y:.1f}">{words[series]}'
-            f'<tspan class="last" x="{x}" dy="17">{last:.3f}</tspan></text>'
-        )
-
-
-def joined(outline: Sequence[tuple[float, float]]) -> str:
-    """Write points as SVG wants them."""
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in outline)
+def chart(results: Results) -> str:
+    """Return the chart as SVG; the report has its colours."""
+    return svg.drawing(
+        [
+            svg.element("title", "AUC by month, with and without retraining", id="chart-title"),
+            svg.element(
+                "desc",
+                svg.escape(f"{verdict(results)} All numbers are in the table below."),
+                id="chart-desc",
+            ),
+            *Chart(results).parts(),
+        ],
+        width=WIDTH,
+        height=HEIGHT,
+        xmlns=None,  # the page holds no address
+        aria_labelledby="chart-title chart-desc",
+    )
