@@ -76,7 +76,7 @@ def sweep(notebook: str, words: Sequence[str]) -> Any:
         return None
     by = next((b for a, b in pairwise(words) if a == "--best"), "")
     head, rows = sweep_chart.comparison(answer)
-    foot = next((text for text in stderr.splitlines() if text.startswith("  to go on: ")), "")
+    foot = next((text for text in stderr.splitlines() if text.startswith("  to continue: ")), "")
     foot = answer["error"]["what"] if "error" in answer else foot.strip()
     return HTML(sweep_chart.chart(answer, by=by) + _html_table(head, rows, foot))
 
