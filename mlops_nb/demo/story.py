@@ -85,7 +85,7 @@ class Story:
         """Keep what a command measured; return the lines to print about it."""
         match words:
             case ("mlops-nb", "promote", *_):
-                return messages.promoted(answer, self.first(answer))
+                return messages.promoted(answer, self.keep_first(answer, chapter))
             case ("mlops-nb", "scheduler", *_, at):
                 return messages.judged(self.keep(run_of(answer, at), chapter, "scheduler"))
             case ("mlops-nb", "trigger", *_):
@@ -98,22 +98,17 @@ class Story:
                 return [f"  without retraining, January's model gets {value:.3f} on {days}"]
         return []
 
-    def first(self, answer: Answer) -> Trial:
+    def keep_first(self, answer: Answer, chapter: Chapter) -> Trial:
         """Keep the trial of `promote`; raises Failed if its model was not released."""
         version = (answer.get("model") or {}).get("version")
-        row = {
-            "status": "finished" if version else "refused",
-            "model_version": version,
-            "gates": answer.get("gates"),
-        }
-        trial = read_trial(row, month=1, verb="promote")
+        row = {"status": "finished", "model_version": version, "gates": answer.get("gates")}
+        trial = self.keep(row, chapter, "promote")
         value = trial.metric("value")
         if trial.result != "released" or value is None:
             raise Failed(
                 "the first model was not released, so there is nothing to retrain",
                 fix=f"cd {self.shell.folder} and type the promotion again to see why",
             )
-        self.trials.append(trial)
         self.without[1] = value
         return trial
 
