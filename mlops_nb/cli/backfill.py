@@ -18,7 +18,7 @@ from mlops_nb.project import open_project
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Number of parallel runs (one for each core).",
+    help="Number of parallel runs (default: one for each core).",
 )
 @at_option
 @as_json_option

@@ -141,7 +141,7 @@ def as_text(row: dict[str, Any]) -> str:
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Number of parallel runs (one for each core).",
+    help="Number of parallel runs (default: one for each core).",
 )
 @click.option("--install", is_flag=True, help="Install it as a systemd service of this user.")
 @at_option

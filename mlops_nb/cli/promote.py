@@ -25,7 +25,7 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
 @click.option("--name", required=True, metavar="JOB", help="The job's name.")
 @click.option("--model", metavar="VAR", help="The variable that holds the model.")
 @click.option("--schedule", metavar="CRON", help='Five fields, such as "0 3 1 * *", or @daily.')
-@click.option("--tz", "timezone", metavar="ZONE", help="The schedule's time zone (UTC).")
+@click.option("--tz", "timezone", metavar="ZONE", help="The schedule's time zone (default: UTC).")
 @click.option(
     "--gate", "gates", multiple=True, metavar="EXPR", help="A condition that a model must meet."
 )

@@ -37,9 +37,11 @@ MOST_METRICS = 3  # in a line of the live table
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Number of parallel points (one for each GPU, or each core).",
+    help="Number of parallel points (default: one for each GPU, or core).",
 )
-@click.option("--on", default="processes", metavar="POOL", help="Where points run (processes).")
+@click.option(
+    "--on", default="processes", metavar="POOL", help="Where points run (default: processes)."
+)
 @click.option(
     "--best",
     default="",
