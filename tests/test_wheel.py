@@ -65,5 +65,9 @@ def test_the_example_notebooks_travel_without_their_data(wheel):
     assert {Path(n).name for n in found} == {"digits.ipynb", "flights.ipynb", "flights_data.py"}
 
 
+def test_the_page_of_the_demo_report_is_in_the_wheel(wheel):
+    assert "mlops_nb/demo/report.html" in wheel.namelist()
+
+
 def test_neither_tests_nor_records_travel(wheel):
     assert not [n for n in wheel.namelist() if n.startswith(("tests/", ".mlops", "labextension/"))]

@@ -1,4 +1,4 @@
-"""The command line `mlops-nb`: every verb, `--json` on each, errors with their mend."""
+"""The command line `mlops-nb`: its verbs, `--json` on each, and errors with a fix."""
 
 import os
 import signal
@@ -13,9 +13,9 @@ from mlops_nb.errors import MlopsError, Unreachable
 
 
 class Verbs(click.Group):
-    """The verbs; each file of them is imported when one of its verbs is asked for."""
+    """The verbs; each module is imported when one of its verbs is typed."""
 
-    homes: ClassVar[dict[str, str]] = {
+    modules: ClassVar[dict[str, str]] = {
         "graph": "notebooks",
         "check": "notebooks",
         "run": "notebooks",
@@ -46,24 +46,24 @@ class Verbs(click.Group):
     }
 
     def list_commands(self, _: click.Context) -> list[str]:
-        """Return the verbs in the order a newcomer meets them."""
-        return list(self.homes)
+        """Return the verbs in the order in which a new user needs them."""
+        return list(self.modules)
 
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
-        """Return a verb, its home imported."""
+        """Import the module of a verb and return the verb."""
         import importlib
 
-        home = self.homes.get(name)
-        if home is None:
+        module = self.modules.get(name)
+        if module is None:
             return None
-        found = getattr(importlib.import_module(f"mlops_nb.cli.{home}"), name)
+        found = getattr(importlib.import_module(f"mlops_nb.cli.{module}"), name)
         return found if isinstance(found, click.Command) else None
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mlops-nb")
 def cli() -> None:
-    """From a notebook to a pipeline that runs, judges, releases and watches by itself."""
+    """Turn a notebook into a pipeline that retrains, judges and releases its model by itself."""
 
 
 def _stop(*_: Any) -> None:
@@ -78,27 +78,27 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status = cli.main(given, prog_name="mlops-nb", standalone_mode=False)
     except MlopsError as error:
-        output.failed(error, as_json=as_json)
+        output.print_error(error, as_json=as_json)
         status = error.exit_status
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "mlops-nb"
-        output.wrong_use(error.format_message(), where, as_json=as_json)
+        output.print_usage_error(error.format_message(), where, as_json=as_json)
         status = 2
-    except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
+    except (click.Abort, KeyboardInterrupt):  # click turns an interrupt into Abort
         click.echo("stopped", err=True)
         status = 130
     except BrokenPipeError:
         status = 1
-    except OSError as error:  # a folder that cannot be written, a full disk
+    except OSError as error:  # such as a folder that cannot be written, or a full disk
         what = f"{error.strerror or error}: {error.filename or 'no file named'}"
         found = Unreachable(what, fix="check that folder's permissions and free space")
-        output.failed(found, as_json=as_json)
+        output.print_error(found, as_json=as_json)
         status = found.exit_status
-    except Exception as error:  # a bug of ours must not look like anything else
+    except Exception as error:  # a bug of mlops_nb, which must be recognisable as one
         if os.environ.get("MLOPS_NB_DEBUG"):
             raise
         what = f"unexpected {type(error).__name__}: {error}"
         found = Unreachable(what, fix="report it with what `MLOPS_NB_DEBUG=1 mlops-nb …` prints")
-        output.failed(found, as_json=as_json)
+        output.print_error(found, as_json=as_json)
         status = found.exit_status
     sys.exit(status if isinstance(status, int) else 0)

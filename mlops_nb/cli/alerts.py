@@ -15,27 +15,27 @@ from mlops_nb.project import open_project
 
 @click.command()
 @click.argument("alert", required=False)
-@click.option("--for", "length", metavar="TIME", help="How long to keep it silent: 30m, 8h, 2d.")
+@click.option("--for", "length", metavar="TIME", help="How long to silence it: 30m, 8h, 2d.")
 @as_json_option
 def ack(alert: str | None, *, length: str | None, as_json: bool) -> int:
-    """List the open alerts, or keep ALERT silent for a time, as you look after it."""
+    """List the open alerts, or silence ALERT for a time while you work on it."""
     project = open_project()
     if alert is None:
         if length is not None:
             raise Refused("--for goes with an alert", fix=f"mlops-nb ack ALERT --for {length}")
         answer = project.alerts()
-        output.emit(answer, "" if as_json else _listed(answer["alerts"]), as_json=as_json)
+        output.emit(answer, "" if as_json else _as_text(answer["alerts"]), as_json=as_json)
         return 0
     if length is None:
-        raise Refused("say for how long", fix=f"mlops-nb ack {alert} --for 8h")
-    answer = project.ack(alert, _seconds(length), _me())
+        raise Refused("the time is missing", fix=f"mlops-nb ack {alert} --for 8h")
+    answer = project.ack(alert, _seconds(length), _user())
     until = answer["alerts"][0]["acked_until"]
     output.emit(answer, f"{alert}: silent until {until}", as_json=as_json)
     return 0
 
 
 def _seconds(text: str) -> float:
-    """Return a length of time, s.
+    """Return a length of time in seconds.
 
     >>> _seconds("8h")
     28800.0
@@ -52,20 +52,20 @@ def _seconds(text: str) -> float:
     return found
 
 
-def _me() -> str:
-    with contextlib.suppress(OSError, KeyError):  # a container may have no name for its user
+def _user() -> str:
+    with contextlib.suppress(OSError, KeyError):  # in a container, the user may have no name
         return getpass.getuser()
     return ""
 
 
-def _listed(rows: list[dict[str, Any]]) -> str:
-    told = []
+def _as_text(rows: list[dict[str, Any]]) -> str:
+    lines = []
     for row in rows:
         urgent = "urgent: " if row["urgent"] else ""
         silent = f", silent until {row['acked_until']}" if row["acked_until"] else ""
-        told += [
+        lines += [
             f"{urgent}{row['alert']}, since {row['since'][:16]} UTC{silent}",
             f"  {row['what']}",
             f"  next: {row['fix']}",
         ]
-    return "\n".join(told) or "no alert is open"
+    return "\n".join(lines) or "no alert is open"

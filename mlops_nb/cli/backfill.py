@@ -3,7 +3,7 @@
 import click
 
 from mlops_nb.cli import output
-from mlops_nb.cli.jobs import FINE
+from mlops_nb.cli.jobs import GOOD
 from mlops_nb.cli.output import as_json_option
 from mlops_nb.cli.promote import at_option, set_clock
 from mlops_nb.jobs import schedule
@@ -13,14 +13,19 @@ from mlops_nb.project import open_project
 @click.command()
 @click.argument("name", metavar="JOB")
 @click.option("--since", required=True, metavar="TIME", help="The first date, in the job's zone.")
-@click.option("--until", required=True, metavar="TIME", help="The last date, itself included.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Runs at once (one a core).")
+@click.option("--until", required=True, metavar="TIME", help="The last date, included.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of parallel runs (default: one for each core).",
+)
 @at_option
 @as_json_option
 def backfill(
     name: str, *, since: str, until: str, workers: int | None, at: str | None, as_json: bool
 ) -> int:
-    """Run JOB for each past date of its schedule, side by side; nothing is released."""
+    """Run JOB for each past date of its schedule, in parallel; nothing is released."""
     project = open_project()
     zone = str((project.job(name)["schedule"] or {}).get("timezone", "UTC"))
     set_clock(project, at, zone)
@@ -40,6 +45,10 @@ def backfill(
         )
         for r in answer["runs"]
     ]
-    words = output.table(("date", "run", "status", "metrics"), rows) if rows else "nothing is left"
+    words = (
+        output.table(("date", "run", "status", "metrics"), rows)
+        if rows
+        else "nothing is left to run"
+    )
     output.emit(answer, "" if as_json else words, as_json=as_json)
-    return 0 if all(r["status"] in {*FINE, "refused"} for r in answer["runs"]) else 1
+    return 0 if all(r["status"] in {*GOOD, "refused"} for r in answer["runs"]) else 1

@@ -10,7 +10,7 @@ from mlops_nb.cli.output import as_json_option
 from mlops_nb.cli.promote import at_option, set_clock
 from mlops_nb.project import Project, open_project
 
-FINE = {"finished", "skipped", "waiting"}
+GOOD = {"finished", "skipped", "waiting"}
 
 
 @click.command()
@@ -84,37 +84,37 @@ def history(name: str, *, as_json: bool) -> int:
 @click.command()
 @click.argument("name", metavar="JOB")
 @parameter_option
-@click.option("--detach", is_flag=True, help="Do not wait: a process of its own runs it.")
+@click.option("--detach", is_flag=True, help="Do not wait: run it in a process of its own.")
 @at_option
 @as_json_option
 def trigger(
     name: str, *, given: tuple[tuple[str, str], ...], detach: bool, at: str | None, as_json: bool
 ) -> int:
-    """Run JOB now and wait; a refused model is exit status 1."""
+    """Run JOB now and wait; exit status 1 if its model is refused."""
     project = open_project()
     _clock_of(project, name, at)
     answer = project.trigger(name, typed(given), detach=detach, notify=output.Progress())
-    output.warned(project)
-    words = f"{name}: queued as {answer['run']}" if detach else told(answer)
+    output.print_warnings(project)
+    words = f"{name}: queued as {answer['run']}" if detach else as_text(answer)
     output.emit(answer, words, as_json=as_json)
-    return 0 if detach or answer["status"] in FINE else 1
+    return 0 if detach or answer["status"] in GOOD else 1
 
 
 def _clock_of(project: Project, name: str, at: str | None) -> None:
-    """A time without an offset is meant in the job's own zone."""
+    """Set the clock; a time without an offset is in the zone of the job."""
     if at is not None:
         schedule = project.job(name)["schedule"] or {}
         set_clock(project, at, schedule.get("timezone", "UTC"))
 
 
 def _shared_zone(project: Project) -> str:
-    """Return the zone of all jobs; UTC where they have several, or none."""
+    """Return the zone of all jobs; UTC if they have several, or none."""
     zones = {j["schedule"]["timezone"] for j in project.jobs()["jobs"] if j["schedule"]}
     return str(zones.pop()) if len(zones) == 1 else "UTC"
 
 
-def told(row: dict[str, Any]) -> str:
-    """Return a run of a job in words."""
+def as_text(row: dict[str, Any]) -> str:
+    """Return a run of a job as text."""
     lines = [f"{row['job']}: {row['status']}  (run {row['run']})"]
     if row["status"] == "waiting":
         lines.append(f"  {row['because']}")
@@ -136,32 +136,37 @@ def told(row: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Run what is due now, and end.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Runs at once (one a core).")
-@click.option("--install", is_flag=True, help="Make it a systemd service of this user.")
+@click.option("--once", is_flag=True, help="Run what is due now, then exit.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of parallel runs (default: one for each core).",
+)
+@click.option("--install", is_flag=True, help="Install it as a systemd service of this user.")
 @at_option
 @as_json_option
 def scheduler(
     *, once: bool, workers: int | None, install: bool, at: str | None, as_json: bool
 ) -> int:
-    """Run the jobs that are due; one leader whatever number is started."""
+    """Run the jobs that are due; of several schedulers, one is active."""
     project = open_project()
     if install:
         installed = project.install_scheduler(workers)
-        output.emit(installed, installed_told(installed), as_json=as_json)
+        output.emit(installed, _installed_text(installed), as_json=as_json)
         return 0
     set_clock(project, at, _shared_zone(project) if at is not None else "UTC")
     if not once and at is None:
         project.schedule(output.Progress(), output.note, workers=workers)
     answer = project.schedule_once(output.Progress(), output.note)
-    output.warned(project)
-    words = "\n".join(told(row) for row in answer["runs"]) or "nothing is due"
+    output.print_warnings(project)
+    words = "\n".join(as_text(row) for row in answer["runs"]) or "nothing is due"
     output.emit(answer, words, as_json=as_json)
-    return 0 if all(row["status"] in FINE for row in answer["runs"]) else 1
+    return 0 if all(row["status"] in GOOD for row in answer["runs"]) else 1
 
 
-def installed_told(answer: dict[str, Any]) -> str:
-    """Return what was installed, in words, and what is left to type."""
+def _installed_text(answer: dict[str, Any]) -> str:
+    """Return what was installed, and the commands that are left to type."""
     checked = (
         "verified by systemd-analyze" if answer["verified"] else "not verified: no systemd here"
     )
@@ -172,7 +177,7 @@ def installed_told(answer: dict[str, Any]) -> str:
 @click.argument("name", metavar="JOB")
 @as_json_option
 def pause(name: str, *, as_json: bool) -> int:
-    """Let the schedule of JOB rest; it can still be triggered by hand."""
+    """Pause the schedule of JOB; it can still be triggered by hand."""
     open_project().pause(name)
     output.emit({"version": 1, "job": name, "status": "paused"}, f"{name}: paused", as_json=as_json)
     return 0
@@ -182,7 +187,7 @@ def pause(name: str, *, as_json: bool) -> int:
 @click.argument("name", metavar="JOB")
 @as_json_option
 def unpause(name: str, *, as_json: bool) -> int:
-    """Let the schedule of JOB go on."""
+    """Resume the schedule of JOB."""
     open_project().unpause(name)
     output.emit({"version": 1, "job": name, "status": "active"}, f"{name}: active", as_json=as_json)
     return 0

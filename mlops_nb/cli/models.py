@@ -12,7 +12,7 @@ from mlops_nb.project import open_project
 @click.command()
 @as_json_option
 def models(*, as_json: bool) -> int:
-    """List the models, their versions, and which one answers."""
+    """List the models, their versions, and which one serves."""
     answer = open_project().models()
     rows = [
         (
@@ -30,10 +30,10 @@ def models(*, as_json: bool) -> int:
     words = output.table(head, rows) if rows else "no models yet"
     for model in (m for m in answer["models"] if m["moved"]):
         output.note(
-            f"warning: MLflow calls another version of {model['name']} champion: "
-            f"{model['moved']}; somebody else moved its alias, and what answers is still "
-            f"version {model['champion']}\n  fix: mlops-nb rollback {model['name']} "
-            "--to VERSION releases one everywhere"
+            f"warning: in MLflow the champion of {model['name']} is version {model['moved']}: "
+            f"its alias was moved outside of mlops-nb, and version {model['champion']} still "
+            f"serves\n  fix: mlops-nb rollback {model['name']} --to VERSION releases one "
+            "everywhere"
         )
     output.emit(answer, "" if as_json else words, as_json=as_json)
     return 0
@@ -41,11 +41,11 @@ def models(*, as_json: bool) -> int:
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--to", type=int, metavar="VERSION", help="The version to put back.")
-@click.option("--job", metavar="JOB", help="Put the bundle of JOB before the live one back.")
+@click.option("--to", type=int, metavar="VERSION", help="The version to restore.")
+@click.option("--job", metavar="JOB", help="Restore the bundle of JOB that was live before.")
 @as_json_option
 def rollback(model: str | None, *, to: int | None, job: str | None, as_json: bool) -> int:
-    """Put the version of MODEL that was released before the present one back."""
+    """Restore the version of MODEL that was released before the present one."""
     if (model is None) == (job is None) or (job is not None and to is not None):
         raise click.UsageError("give MODEL, with --to VERSION or without, or --job JOB")
     project = open_project()
@@ -57,11 +57,11 @@ def rollback(model: str | None, *, to: int | None, job: str | None, as_json: boo
         output.emit(answer, words, as_json=as_json)
         return 0
     answer = project.rollback(str(model), to)
-    output.warned(project)
+    output.print_warnings(project)
     words = f"{model}: version {answer['champion']} is champion again, in place of " + str(
         answer["previous"]
     )
-    output.emit(answer, words + _mirrored(answer), as_json=as_json)
+    output.emit(answer, words + _sync_note(answer), as_json=as_json)
     return 0
 
 
@@ -70,14 +70,18 @@ def rollback(model: str | None, *, to: int | None, job: str | None, as_json: boo
 @click.argument("number", type=int, metavar="VERSION")
 @as_json_option
 def approve(model: str, number: int, *, as_json: bool) -> int:
-    """Release VERSION of MODEL, which passed its gates and waits for a person."""
+    """Release VERSION of MODEL, which passed its gates and waits for approval."""
     project = open_project()
     answer = project.approve(model, number)
-    output.warned(project)
+    output.print_warnings(project)
     words = f"{model}: version {number} is champion, in place of {answer['previous']}"
-    output.emit(answer, words + _mirrored(answer), as_json=as_json)
+    output.emit(answer, words + _sync_note(answer), as_json=as_json)
     return 0
 
 
-def _mirrored(answer: dict[str, Any]) -> str:
-    return "" if answer["mlflow"] == "agrees" else "\nMLflow does not say so yet; it catches up"
+def _sync_note(answer: dict[str, Any]) -> str:
+    return (
+        ""
+        if answer["mlflow"] == "agrees"
+        else "\nMLflow is not synced yet; this goes on in the background"
+    )

@@ -1,4 +1,4 @@
-"""Verbs that take a notebook: graph, run; and what they left: runs, show."""
+"""Verbs for notebooks and their runs: graph, check, run, runs, show, why."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ parameter_option = click.option(
 
 
 def typed(given: tuple[tuple[str, str], ...]) -> dict[str, Value]:
-    """Return `-p` options as words, to be typed by the parameters that they are for."""
+    """Return `-p` options as text; each gets the type of its parameter later."""
     return {name: params.Word(value) for name, value in given}
 
 
 def project_of(notebook: str) -> Project:
-    """Open the project of the current folder, or the notebook's own where that lies outside."""
+    """Open the project of the current folder, or that of the notebook if it lies outside."""
     project = open_project()
     path = Path(notebook)
     if not project.holds(path) and path.parent.is_dir():
@@ -36,11 +36,11 @@ def project_of(notebook: str) -> Project:
 
 @click.command()
 @click.argument("notebook")
-@click.option("--observe", is_flag=True, help="Run every cell, past errors too, and look.")
+@click.option("--observe", is_flag=True, help="Run every cell, also after errors, and observe it.")
 @click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
 @as_json_option
 def graph(notebook: str, *, observe: bool, mermaid: bool, as_json: bool) -> int:
-    """Show the pipeline that NOTEBOOK is."""
+    """Show the pipeline of NOTEBOOK."""
     project = project_of(notebook)
     source = project.observed(notebook) if observe else project.capture(notebook)
     pipeline = source.pipeline
@@ -61,33 +61,37 @@ def graph(notebook: str, *, observe: bool, mermaid: bool, as_json: bool) -> int:
     "--engine",
     type=click.Choice(["warm", "kernel", "cold"]),
     default=None,
-    help="What runs the cells; by default the fastest that is safe.",
+    help="What runs the cells; by default the fastest safe one.",
 )
 @click.option("--timeout", type=POSITIVE, metavar="S", help="Stop the run after S seconds.")
 @click.option(
-    "--cell-timeout", type=POSITIVE, metavar="S", help="Stop it where a cell takes longer."
+    "--cell-timeout", type=POSITIVE, metavar="S", help="Stop the run if a cell takes longer."
 )
-@click.option("--memory", type=POSITIVE, metavar="GIB", help="Stop it where it holds more memory.")
+@click.option(
+    "--memory", type=POSITIVE, metavar="GIB", help="Stop the run if it needs more memory."
+)
 @click.option(
     "--retries",
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Try a failed run again, N times at most, ever later.",
+    help="Retry a failed run up to N times, with growing delays.",
 )
-@click.option("--only", metavar="STEP", default="", help="Run STEP, and what it needs.")
-@click.option("--from", "start", metavar="STEP", default="", help="Run everything from STEP on.")
-@click.option("--fresh", is_flag=True, help="Let nothing stand by earlier runs.")
-@click.option("--resume", metavar="RUN", default="", help="Go on with a RUN that did not finish.")
+@click.option("--only", metavar="STEP", default="", help="Run STEP and the steps that it needs.")
+@click.option(
+    "--from", "start", metavar="STEP", default="", help="Run STEP and all steps after it."
+)
+@click.option("--fresh", is_flag=True, help="Reuse nothing from earlier runs.")
+@click.option("--resume", metavar="RUN", default="", help="Continue a RUN that did not finish.")
 @click.option(
     "--audit",
     type=click.FloatRange(0, 1),
     default=0.0,
     metavar="SHARE",
-    help="Run a share of what stands all the same, and compare.",
+    help="Run a share of the reusable steps as well, and compare.",
 )
 @as_json_option
-def run(  # noqa: PLR0913  one option each
+def run(  # noqa: PLR0913  one for each option
     notebook: str,
     *,
     given: tuple[tuple[str, str], ...],
@@ -104,7 +108,7 @@ def run(  # noqa: PLR0913  one option each
     audit: float,
     as_json: bool,
 ) -> int:
-    """Run NOTEBOOK in a clean process and record it; steps that nothing changed are not run."""
+    """Run NOTEBOOK in a clean process and record it; steps that are up to date are reused."""
     if only and start:
         raise click.UsageError("--only and --from cannot be given together")
     project = project_of(notebook)
@@ -125,12 +129,12 @@ def run(  # noqa: PLR0913  one option each
         resume=resume,
         notify=output.Progress(),
     )
-    output.warned(project)
-    output.emit(history.run_json(done), _told(done), as_json=as_json)
+    output.print_warnings(project)
+    output.emit(history.run_json(done), _as_text(done), as_json=as_json)
     return 0 if done.status == "finished" else 1
 
 
-def _told(run_: history.Run) -> str:
+def _as_text(run_: history.Run) -> str:
     lines = [f"{run_.status}: {run_.notebook} in {run_.seconds or 0:.1f} s  (run {run_.id})"]
     lines += [f"  {step['because']}" for step in run_.steps.values() if step["because"]]
     lines += [f"  {name} = {value:.6g}" for name, value in run_.metrics.items()]
@@ -164,7 +168,7 @@ def runs(*, as_json: bool) -> int:
 def show(run_id: str, *, as_json: bool) -> int:
     """Show one RUN."""
     found = open_project().show(run_id)
-    words = "" if as_json else _told(found)
+    words = "" if as_json else _as_text(found)
     output.emit(history.run_json(found), words, as_json=as_json)
     return 0
 
@@ -172,18 +176,18 @@ def show(run_id: str, *, as_json: bool) -> int:
 @click.command()
 @click.argument("name", metavar="NOTEBOOK|MODEL")
 @click.argument("step", required=False)
-@click.option("--at", metavar="TIME", help="Of MODEL: which version answered at TIME (UTC).")
+@click.option("--at", metavar="TIME", help="Of MODEL: which version served at TIME (UTC).")
 @as_json_option
 def why(name: str, step: str | None, *, at: str | None, as_json: bool) -> int:
-    """Say why STEP of NOTEBOOK would run now, or why MODEL answered as it did at a time."""
+    """Explain whether STEP of NOTEBOOK must run, or which version of MODEL served at a time."""
     if (step is None) == (at is None):
         raise click.UsageError("give NOTEBOOK and STEP, or MODEL and --at TIME")
     if at is not None:
         from mlops_nb.jobs import schedule
         from mlops_nb.lineage import explain
 
-        told = open_project().why_model(name, schedule.moment(at))
-        output.emit(told, "" if as_json else explain.as_text(told), as_json=as_json)
+        answer = open_project().why_model(name, schedule.moment(at))
+        output.emit(answer, "" if as_json else explain.as_text(answer), as_json=as_json)
         return 0
     found = project_of(name).why(name, str(step))
     output.emit(found, "" if as_json else found["because"], as_json=as_json)
@@ -213,5 +217,7 @@ def check(notebook: str, *, as_json: bool) -> int:
     words = "\n".join(
         f"{'error' if w.stops else 'warning'}: {w.what}\n  fix: {w.fix}" for w in found
     )
-    output.emit(answer, "" if as_json else words or "nothing stands against it", as_json=as_json)
+    output.emit(
+        answer, "" if as_json else words or "nothing would stop a promotion", as_json=as_json
+    )
     return 1 if any(w.stops for w in found) else 0

@@ -1,4 +1,4 @@
-"""How the command line speaks: one JSON object on stdout, or words; errors with their mend."""
+"""Prints for the command line: one JSON object or words on stdout, and errors with a fix."""
 
 import json
 import sys
@@ -36,28 +36,28 @@ def emit(answer: Mapping[str, Any], words: str, *, as_json: bool) -> None:
         click.echo(words)
 
 
-def failed(error: MlopsError, *, as_json: bool) -> None:
-    """Print an error on stderr, and as JSON on stdout where that was asked for."""
+def print_error(error: MlopsError, *, as_json: bool) -> None:
+    """Print an error on stderr; with `--json`, also as JSON on stdout."""
     click.echo(str(error), err=True)
     if as_json:
-        said = {"what": error.what, "fix": error.fix, "where": error.where}
-        click.echo(json.dumps({"version": 1, "error": said}, ensure_ascii=False))
+        fields = {"what": error.what, "fix": error.fix, "where": error.where}
+        click.echo(json.dumps({"version": 1, "error": fields}, ensure_ascii=False))
 
 
-def wrong_use(message: str, command: str, *, as_json: bool) -> None:
-    """Print what was wrong with a command line."""
+def print_usage_error(message: str, command: str, *, as_json: bool) -> None:
+    """Print what is wrong with a command line."""
     what = message[:1].lower() + message[1:].rstrip(".")
-    failed(MlopsError(what, fix=f"{command} --help"), as_json=as_json)
+    print_error(MlopsError(what, fix=f"{command} --help"), as_json=as_json)
 
 
-def warned(project: Project) -> None:
-    """Print what did not answer but did not stop the work."""
+def print_warnings(project: Project) -> None:
+    """Print the errors that did not stop the work."""
     for error in project.take_warnings():
         click.echo(str(error).replace("error:", "warning:", 1), err=True)
 
 
 class Progress:
-    """Tells of a run's steps on stderr while they happen."""
+    """Prints the steps of a run on stderr while they run."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -65,7 +65,7 @@ class Progress:
         self.began = time.monotonic()
 
     def __call__(self, event: Event) -> None:
-        """Tell of one event."""
+        """Print one event."""
         if self.quiet:
             return
         if isinstance(event, StepStarted):
@@ -86,7 +86,7 @@ class Progress:
                 f"  try {event.attempt + 1} of {event.of + 1} in {event.seconds:g} s", err=True
             )
         elif isinstance(event, ArtifactDamaged):
-            click.echo(f"  warning: what was stored cannot be used: {event.what}", err=True)
+            click.echo(f"  warning: a stored value cannot be used: {event.what}", err=True)
         elif isinstance(event, StepFailed):
             click.echo(f"  {event.step:<24} failed", err=True)
         elif isinstance(event, RunFinished) and event.status != "finished":
@@ -94,7 +94,7 @@ class Progress:
 
 
 def note(text: str) -> None:
-    """Tell of progress on stderr."""
+    """Print a line about progress on stderr."""
     click.echo(text, err=True)
 
 

@@ -1,4 +1,4 @@
-"""Verbs that make a job of a notebook: promote, apply."""
+"""Verbs that turn a notebook into a job: promote, apply."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from mlops_nb.cli.output import as_json_option
 from mlops_nb.jobs import schedule
 from mlops_nb.project import Project, PromoteOptions, Request, open_project
 
-at_option = click.option("--at", metavar="TIME", help="Take TIME for the time it is now.")
+at_option = click.option("--at", metavar="TIME", help="Use TIME as the current time.")
 
 
 def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
-    """Set a project's clock to a time from which it goes on."""
+    """Start a project's clock at a time."""
     if at is None:
         return
     project.set_clock(schedule.moment(at, timezone))
@@ -25,14 +25,16 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
 @click.option("--name", required=True, metavar="JOB", help="The job's name.")
 @click.option("--model", metavar="VAR", help="The variable that holds the model.")
 @click.option("--schedule", metavar="CRON", help='Five fields, such as "0 3 1 * *", or @daily.')
-@click.option("--tz", "timezone", metavar="ZONE", help="The schedule's time zone (UTC).")
-@click.option("--gate", "gates", multiple=True, metavar="EXPR", help="What a model must hold.")
+@click.option("--tz", "timezone", metavar="ZONE", help="The schedule's time zone (default: UTC).")
+@click.option(
+    "--gate", "gates", multiple=True, metavar="EXPR", help="A condition that a model must meet."
+)
 @click.option(
     "--on",
     "triggers",
     multiple=True,
     metavar="WHAT",
-    help="Run besides: data:GLOB, drift:SHARE, metric:NAME:FALL or job:NAME.",
+    help="Also run on data:GLOB, drift:SHARE, metric:NAME:FALL or job:NAME.",
 )
 @click.option(
     "--approval",
@@ -43,7 +45,7 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     "--notify",
     multiple=True,
     metavar="WHOM",
-    help="Tell a webhook (https://…, or env:NAME) or a command (command:TEXT).",
+    help="Send alerts to a webhook (https://…, or env:NAME) or a command (command:TEXT).",
 )
 @parameter_option
 @click.option(
@@ -54,8 +56,10 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     help="An environment variable that the cells read.",
 )
 @click.option("--draft", is_flag=True, help="Write the bundle for review; `apply` makes it live.")
-@click.option("--replace", is_flag=True, help="Replace the job; keeps what is not named.")
-@click.option("--dry-run", is_flag=True, help="Prove and judge, and write nothing.")
+@click.option(
+    "--replace", is_flag=True, help="Replace the job; keep the settings that are not given."
+)
+@click.option("--dry-run", is_flag=True, help="Prove and judge, but write nothing.")
 @click.option(
     "--proof",
     type=click.Choice(["full", "quick"]),
@@ -67,7 +71,7 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     "tolerance",
     type=click.FloatRange(0, 1),
     metavar="RTOL",
-    help="Let metrics differ by RTOL.",
+    help="Relative difference of metrics that the proof allows.",
 )
 @at_option
 @as_json_option
@@ -78,78 +82,80 @@ def promote(
     draft: bool,
     replace: bool,
     dry_run: bool,
-    **asked: Any,
+    **options: Any,
 ) -> int:
-    """Make a job of NOTEBOOK: prove it, judge it, release its model, schedule it."""
+    """Turn NOTEBOOK into a job: prove it, judge it, release its model, schedule it."""
     project = project_of(notebook)
-    set_clock(project, asked["at"], asked["timezone"] or "UTC")
+    set_clock(project, options["at"], options["timezone"] or "UTC")
     progress = output.Progress()
     answer = project.promote(
         notebook,
         Request(
-            name=asked["name"],
-            model=asked["model"],
-            schedule=asked["schedule"],
-            timezone=asked["timezone"],
-            gates=asked["gates"] or None,
-            parameters=typed(asked["given"]),
-            secrets=asked["secrets"],
-            triggers=asked["triggers"] or None,
-            approval=asked["approval"],
-            notify=asked["notify"] or None,
-            quick=asked["proof"] == "quick",
-            tolerance=asked["tolerance"],
+            name=options["name"],
+            model=options["model"],
+            schedule=options["schedule"],
+            timezone=options["timezone"],
+            gates=options["gates"] or None,
+            parameters=typed(options["given"]),
+            secrets=options["secrets"],
+            triggers=options["triggers"] or None,
+            approval=options["approval"],
+            notify=options["notify"] or None,
+            quick=options["proof"] == "quick",
+            tolerance=options["tolerance"],
         ),
         PromoteOptions(
             replace=replace, draft=draft, dry_run=dry_run, notify=progress, note=output.note
         ),
     )
-    output.warned(project)
-    output.emit(answer, _told(answer, project), as_json=as_json)
+    output.print_warnings(project)
+    words = _as_text(answer, scheduler_runs=project.scheduler_runs)
+    output.emit(answer, words, as_json=as_json)
     return 0 if answer["passed"] else 1
 
 
-def _told(answer: dict[str, Any], project: Project) -> str:
+def _as_text(answer: dict[str, Any], *, scheduler_runs: bool) -> str:
     proof = answer["proof"]
-    lines = [
-        f"proof: {'equal' if proof['equal'] else 'not equal'}, {len(proof['steps'])} steps"
-        f" ({proof['because']})"
-    ]
+    equal = "equal" if proof["equal"] else "not equal"
+    lines = [f"proof: {equal}, {len(proof['steps'])} steps ({proof['because']})"]
     for gate in answer["gates"]:
-        lines.append(
-            f"gate:  {gate['gate']}: {'passed' if gate['passed'] else 'NOT met'}"
-            f" ({gate['because']})"
-        )
-    if not answer["passed"]:
-        return "\n".join(
-            [
-                *lines,
-                f"error: not promoted: {answer['because']}",
-                "  fix: train a better model, or change the gate",
-            ]
-        )
-    lines += [f"change: {change}" for change in answer["changes"]]
-    model = answer["model"]
-    if model and model["version"] is not None and model["alias"]:
-        lines.append(f"model: {model['name']} version {model['version']} is champion")
-    elif model and model["version"] is not None:
-        lines.append(
-            f"model: version {model['version']} waits for: "
-            f"mlops-nb approve {model['name']} {model['version']}"
-        )
+        verdict = "passed" if gate["passed"] else "NOT met"
+        lines.append(f"gate:  {gate['gate']}: {verdict} ({gate['because']})")
+    if answer["passed"]:
+        lines += [f"change: {change}" for change in answer["changes"]]
+        lines += [
+            *_of_model(answer["model"] or {}),
+            *_of_bundle(answer, scheduler_runs=scheduler_runs),
+        ]
+    else:
+        lines.append(f"error: not promoted: {answer['because']}")
+        lines.append("  fix: train a better model, or change the gate")
+    return "\n".join(lines)
+
+
+def _of_model(model: dict[str, Any]) -> list[str]:
+    version = model.get("version")
+    if version is None:
+        return []
+    if model["alias"]:
+        return [f"model: {model['name']} version {version} is champion"]
+    return [f"model: version {version} waits for: mlops-nb approve {model['name']} {version}"]
+
+
+def _of_bundle(answer: dict[str, Any], *, scheduler_runs: bool) -> list[str]:
+    lines, bundle = [], answer["bundle"]
     if answer["left_out"]:
         cells = ", ".join(str(c["cell"]) for c in answer["left_out"])
-        why = f" (why: {answer['bundle']}/REVIEW.md)" if answer["bundle"] else ""
-        lines.append(f"left out: cells {cells}{why}")
+        lines.append(f"left out: cells {cells}{f' (why: {bundle}/REVIEW.md)' if bundle else ''}")
     if answer["schedule"]:
         lines.append(f"next:  {answer['schedule']['next'][0]}")
-        if not project.scheduler_runs:
+        if not scheduler_runs:
             lines.append("no scheduler has been seen: start one with `mlops-nb scheduler`")
-    if answer["bundle"] and not answer["notify"]:
-        lines.append("nobody is told when it fails: name somebody with --notify, or in job.yaml")
-    if answer["bundle"]:
-        lines.append(f"bundle: {answer['bundle']}/ (read REVIEW.md)")
-    return "\n".join(lines)
+    if bundle and not answer["notify"]:
+        lines.append("no alert is sent when it fails: add --notify, or `notify` in job.yaml")
+    if bundle:
+        lines.append(f"bundle: {bundle}/ (read REVIEW.md)")
+    return lines
 
 
 @click.command()
@@ -157,11 +163,11 @@ def _told(answer: dict[str, Any], project: Project) -> str:
 @at_option
 @as_json_option
 def apply(job: str, *, at: str | None, as_json: bool) -> int:
-    """Make a draft, or the edited job.yaml of JOB, the live one."""
+    """Make the draft of JOB, or its edited job.yaml, live."""
     project = open_project()
     set_clock(project, at)
     answer = project.apply(job, output.note)
-    output.warned(project)
+    output.print_warnings(project)
     if answer["applied"]:
         changed = "".join(f"\nchange: {c}" for c in answer["changes"])
         words = f"applied: {job} {answer['digest'][:12]}{changed}"

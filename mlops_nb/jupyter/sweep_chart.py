@@ -1,37 +1,43 @@
-"""Draws a sweep as parallel coordinates, to be read on light and on dark pages; and as rows."""
+"""Shows a sweep as rows, and as a chart of parallel coordinates."""
 
-import html
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_nb.jupyter import svg
 from mlops_nb.runs.sweep_history import best_metric
 
-HIGH, TOP, BOTTOM, EDGE, ACROSS = 330, 56, 34, 66, 168
-LETTER = 7  # px, at most, of a letter of the marks
-MOST_METRICS, MOST_MARKS = 4, 9
-PLAIN, BEST, BAD = "#3182ce", "#38a169", "#e53e3e"  # mid tones: read on white and on black
-AXIS = "#718096"
+HEIGHT, TOP, BOTTOM, MARGIN, AXIS_GAP = 330, 56, 34, 66, 168  # px
+LETTER_WIDTH = 7  # px, at most, of a letter of the labels
+MOST_METRICS, MOST_LABELS, LONGEST_LABEL = 4, 9, 12
+PLAIN, BEST, FAILED = "#3182ce", "#38a169", "#e53e3e"
+TICK: svg.Look = {
+    "line": {"stroke": svg.GRAY},
+    "label": {"font_size": 11, "fill": "currentColor"},
+}
+# a file of its own has no page to take colours from
+OWN_COLORS = "color-scheme: light dark; color: CanvasText; background: Canvas"
 Answer = Mapping[str, Any]
+place = svg.scale((0, 1), (HEIGHT - BOTTOM, TOP))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """One upright line: a parameter, whose values are evenly spaced, or a metric, to scale.
+    """An upright axis: a parameter, whose values are evenly spaced, or a metric, drawn to scale.
 
-    place: value as text → share of the height, from below
+    shares: value as text → share of the axis below it, 0 to 1
+    labels: (text, share)
     """
 
     name: str
     metric: bool
-    place: Mapping[str, float]
-    marks: tuple[tuple[str, float], ...]
+    shares: Mapping[str, float]
+    labels: tuple[tuple[str, float], ...]
 
 
 def comparison(answer: Answer) -> tuple[list[str], list[list[str]]]:
-    """Return a sweep's head and rows: each run's swept values, status, metrics and time."""
+    """Return the head and the rows of a sweep: parameters, status, metrics and time of each run."""
     runs = answer["runs"]
     names, metrics = swept(runs), measured(runs)
     head = ["", *names, "status", *metrics, "took", "run"]
@@ -52,59 +58,61 @@ def comparison(answer: Answer) -> tuple[list[str], list[list[str]]]:
 
 
 def swept(runs: Sequence[Answer]) -> list[str]:
-    """Return the parameters that differ between runs; all of them where there is but one run."""
+    """Return the parameters that differ between runs; all of them if there is one run only."""
     names = list(dict.fromkeys(n for run in runs for n in run["parameters"]))
-    if len(runs) < 2:  # noqa: PLR2004  one differs from none
+    if len(runs) < 2:  # noqa: PLR2004  one run differs from none
         return names
     return [n for n in names if len({repr(run["parameters"].get(n)) for run in runs}) > 1]
 
 
 def measured(runs: Sequence[Answer]) -> list[str]:
-    """Return the metrics of runs, in the order that they came in."""
+    """Return the metrics of runs, in the order of their first appearance."""
     return list(dict.fromkeys(name for run in runs for name in run["metrics"]))
 
 
-def svg(answer: Answer, *, by: str = "", alone: bool = False) -> str:
-    """Return a sweep (as `sweep --json` prints it) as an SVG drawing: a line for each point.
+def chart(answer: Answer, *, by: str = "", standalone: bool = False) -> str:
+    """Return a sweep (as `sweep --json` prints it) as an SVG drawing: one line for each run.
 
-    by:    the metric that the best was chosen by; its axis is the last
-    alone: it is a file of its own, which has no page to take its colours from
+    by:         the metric that chose the best run; its axis is the last
+    standalone: the drawing becomes a file, and brings its own colours
     """
     runs = answer["runs"]
     axes = _axes(runs, by)
-    longest = max((len(text) for text, _ in axes[0].marks), default=0) if axes else 0
-    lead = max(0, longest * LETTER + 12 - EDGE)  # what the first axis's words need besides
-    width = lead + 2 * EDGE + max(1, len(axes) - 1) * ACROSS
-    own = ' style="color-scheme: light dark; color: CanvasText; background: Canvas"'
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-lead} 0 {width} {HIGH}" '
-        f'width="{width}" height="{HIGH}" role="img" aria-label="sweep" font-family="sans-serif" '
-        f'font-size="12"{own if alone else ""}>'
-    ]
-    order = sorted(runs, key=lambda run: run["run"] == answer["best"])  # the best on top
-    parts += [_line(run, axes, best=run["run"] == answer["best"]) for run in order]
-    parts += [_axis(axis, number) for number, axis in enumerate(axes)]
-    return "".join([*parts, "</svg>"])
+    longest = max((len(label) for label, _ in axes[0].labels), default=0) if axes else 0
+    left = max(0, longest * LETTER_WIDTH + 12 - MARGIN)  # room for the labels of the first axis
+    width = left + 2 * MARGIN + max(1, len(axes) - 1) * AXIS_GAP
+    order = sorted(runs, key=lambda run: run["run"] == answer["best"])  # draws the best on top
+    return svg.drawing(
+        [
+            *(_line(run, axes, best=run["run"] == answer["best"]) for run in order),
+            *(_axis(axis, MARGIN + number * AXIS_GAP) for number, axis in enumerate(axes)),
+        ],
+        width=width,
+        height=HEIGHT,
+        viewBox=f"{-left} 0 {width} {HEIGHT}",
+        aria_label="sweep",
+        style=OWN_COLORS if standalone else None,
+    )
 
 
 def _axes(runs: Sequence[Answer], by: str) -> list[Axis]:
-    wanted = best_metric(by)[0]
+    chosen_by = best_metric(by)[0]
     metrics = measured(runs)
-    ranked = [m for m in metrics if m != wanted][: MOST_METRICS - 1]
-    ranked += [wanted] if wanted in metrics else []
-    return [_parameter(n, runs) for n in swept(runs)] + [_metric(m, runs) for m in ranked]
+    last = [chosen_by] if chosen_by in metrics else []
+    shown = [m for m in metrics if m != chosen_by][: MOST_METRICS - 1] + last
+    return [_parameter(n, runs) for n in swept(runs)] + [_metric(m, runs) for m in shown]
 
 
 def _parameter(name: str, runs: Sequence[Answer]) -> Axis:
     values = list({repr(v): v for v in (run["parameters"].get(name) for run in runs)}.values())
     if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         values.sort()
-    steps = max(1, len(values) - 1)
-    shares = [n / steps if len(values) > 1 else 0.5 for n in range(len(values))]
-    every = math.ceil(len(values) / MOST_MARKS)
-    marks = [(_short(v), s) for v, s in zip(values, shares, strict=True)][::every]
-    places = {repr(v): s for v, s in zip(values, shares, strict=True)}
-    return Axis(name=name, metric=False, place=places, marks=tuple(marks))
+    gaps = max(1, len(values) - 1)
+    shares = [n / gaps if len(values) > 1 else 0.5 for n in range(len(values))]
+    every = math.ceil(len(values) / MOST_LABELS)
+    labels = [(_short(v), s) for v, s in zip(values, shares, strict=True)][::every]
+    placed = {repr(v): s for v, s in zip(values, shares, strict=True)}
+    return Axis(name=name, metric=False, shares=placed, labels=tuple(labels))
 
 
 def _metric(name: str, runs: Sequence[Answer]) -> Axis:
@@ -112,11 +120,12 @@ def _metric(name: str, runs: Sequence[Answer]) -> Axis:
     values = sorted(value for value in known if math.isfinite(value))
     low, high = (values[0], values[-1]) if values else (0.0, 1.0)
     if low == high:
-        places, marks = {repr(v): 0.5 for v in values}, [(f"{low:.4g}", 0.5)]
+        shares, labels = {repr(v): 0.5 for v in values}, [(f"{low:.4g}", 0.5)]
     else:
-        places = {repr(v): (v - low) / (high - low) for v in values}
-        marks = [(f"{v:.6g}", (v - low) / (high - low)) for v in round_numbers(low, high)]
-    return Axis(name=name, metric=True, place=places, marks=tuple(marks))
+        share = svg.scale((low, high), (0, 1))
+        shares = {repr(v): share(v) for v in values}
+        labels = [(f"{v:.6g}", share(v)) for v in round_numbers(low, high)]
+    return Axis(name=name, metric=True, shares=shares, labels=tuple(labels))
 
 
 def round_numbers(low: float, high: float) -> list[float]:
@@ -134,58 +143,49 @@ def round_numbers(low: float, high: float) -> list[float]:
 
 def _short(value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 12 else f"{text[:11]}…"  # noqa: PLR2004  letters beside an axis
-
-
-def _y(share: float) -> float:
-    return TOP + (HIGH - TOP - BOTTOM) * (1 - share)
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
 def _line(run: Answer, axes: Sequence[Axis], *, best: bool) -> str:
-    """Draw one run; where it came to no metric, its line ends in a cross."""
-    points: list[tuple[float, float]] = []
+    """Draw one run. The line of a run without a metric ends at the axis before, in a cross."""
+    points: list[svg.Point] = []
     for number, axis in enumerate(axes):
         value = (run["metrics"] if axis.metric else run["parameters"]).get(axis.name)
-        if (share := axis.place.get(repr(value))) is None:
+        if (share := axis.shares.get(repr(value))) is None:
             break
-        points.append((EDGE + number * ACROSS, _y(share)))
+        points.append((MARGIN + number * AXIS_GAP, place(share)))
     if not points:
         return ""
-    bend = ACROSS * 0.4
-    path = f"M{points[0][0]:.1f},{points[0][1]:.1f}"
-    for (x1, y1), (x2, y2) in itertools.pairwise(points):
-        path += f" C{x1 + bend:.1f},{y1:.1f} {x2 - bend:.1f},{y2:.1f} {x2:.1f},{y2:.1f}"
     good = run["status"] == "finished"
-    tone = BEST if best else PLAIN if good else BAD
-    told = [
-        run["run"],
-        run["status"],
-        *(f"{k} = {v}" for k, v in run["parameters"].items()),
-        *(f"{k} = {v:.6g}" for k, v in run["metrics"].items()),
-    ]
-    x, y = points[-1]
-    end = "" if good else f'<path d="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"/>'
-    return (
-        f'<g data-run="{html.escape(run["run"])}" fill="none" stroke="{tone}" '
-        f'stroke-width="{3 if best else 1.5}" stroke-opacity="{1 if best else 0.6}">'
-        f'<title>{html.escape(chr(10).join(told))}</title><path d="{path}"/>{end}</g>'
+    tip = [run["run"], run["status"], *(f"{k} = {v}" for k, v in run["parameters"].items())]
+    tip += [f"{k} = {v:.6g}" for k, v in run["metrics"].items()]
+    return svg.element(
+        "g",
+        svg.title("\n".join(tip)),
+        svg.curve(points, AXIS_GAP * 0.4),
+        "" if good else svg.cross(points[-1], 5),
+        fill="none",
+        stroke=BEST if best else PLAIN if good else FAILED,
+        stroke_width=3 if best else 1.5,
+        stroke_opacity=1 if best else 0.6,
+        data_run=run["run"],
     )
 
 
-def _axis(axis: Axis, number: int) -> str:
-    x = EDGE + number * ACROSS
-    parts = [
-        f'<path d="M{x},{_y(0):.1f}V{_y(1):.1f}" stroke="{AXIS}" stroke-width="1.3"/>',
-        f'<text x="{x}" y="{TOP - 30}" text-anchor="middle" font-weight="bold" '
-        f'fill="currentColor">{html.escape(axis.name)}</text>',
-        f'<text x="{x}" y="{TOP - 15}" text-anchor="middle" font-size="10" fill="{AXIS}">'
-        f"{'metric' if axis.metric else 'parameter'}</text>",
-    ]
-    for text, share in axis.marks:
-        y = _y(share)
-        parts.append(
-            f'<path d="M{x - 4},{y:.1f}h8" stroke="{AXIS}"/>'
-            f'<text x="{x - 8}" y="{y - 4:.1f}" text-anchor="end" font-size="11" '
-            f'fill="currentColor">{html.escape(text)}</text>'
-        )
-    return f'<g data-axis="{html.escape(axis.name)}">{"".join(parts)}</g>'
+def _axis(axis: Axis, x: float) -> str:
+    ticks = [(place(share), label) for label, share in axis.labels]
+    middle: svg.Look = {"text_anchor": "middle"}
+    return svg.element(
+        "g",
+        svg.line((x, place(0)), (x, place(1)), stroke=svg.GRAY, stroke_width=1.3),
+        svg.text((x, TOP - 30), axis.name, font_weight="bold", fill="currentColor", **middle),
+        svg.text(
+            (x, TOP - 15),
+            "metric" if axis.metric else "parameter",
+            font_size=10,
+            fill=svg.GRAY,
+            **middle,
+        ),
+        svg.axis(ticks, (x - 4, x + 4), (x - 8, -4), **TICK),
+        data_axis=axis.name,
+    )

@@ -143,7 +143,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(cellar, number):
     assert process.returncode == 1, stderr
     assert [r["status"] for r in found["runs"]] == ["finished", "finished", "stopped", "stopped"]
     assert found["runs"][2]["error"] == "stopped by hand"
-    assert f"to go on: mlops-nb sweep wine.ipynb --resume {found['sweep']}" in stderr
+    assert f"to continue: mlops-nb sweep wine.ipynb --resume {found['sweep']}" in stderr
     (cellar.folder / "wait").unlink()
     again = cellar.type(
         "sweep",

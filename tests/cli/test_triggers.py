@@ -30,7 +30,7 @@ def field(tmp_path_factory) -> Terminal:
         *("--on", "drift:0.5"),
     )
     assert answer.status == 0, answer.stderr
-    assert "nobody is told when it fails" in answer.stderr
+    assert "no alert is sent when it fails" in answer.stderr
     return terminal
 
 
@@ -96,7 +96,7 @@ def test_a_job_follows_another_in_one_go_and_a_circle_is_refused(field):
     )
     assert answer.status == 0, answer.stderr
     assert "waits for: mlops-nb approve after 1" in answer.stderr
-    assert "nobody is told" not in answer.stderr
+    assert "no alert is sent" not in answer.stderr
     assert field.type("trigger", "rows", "--at", "2026-01-09T01:00").status == 0
     (run,) = [r for r in once(field, "2026-01-09T02:00") if r["job"] == "after"]
     assert run["trigger"] == "job"

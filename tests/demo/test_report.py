@@ -1,4 +1,4 @@
-"""The demo's account and report say what was measured, whichever way it went."""
+"""The output and the report of the demo show what was measured, a gain or a loss."""
 
 import re
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mlops_nb.demo import commands, messages, story, terminal
 from mlops_nb.demo import folder as demo_folder
-from mlops_nb.demo import narration, story, terminal
-from mlops_nb.demo.outcome import Command, GateRow, Tale, Trial, read_trial
-from mlops_nb.demo.report import page
+from mlops_nb.demo.report import render
+from mlops_nb.demo.results import Command, Results, Trial, read_trial
 from mlops_nb.errors import Refused
 
 FLOOR, RELATIVE = "auc >= 0.55", "auc >= champion - 0.01"
@@ -27,10 +27,10 @@ def trial(month: int, value: float, champion: float | None, **more: object) -> T
         ],
     }
     spoiled = bool(more.pop("spoiled", False))
-    return read_trial(row | more, month=month, door="scheduler", spoiled=spoiled)
+    return read_trial(row | more, month=month, verb="scheduler", spoiled=spoiled)
 
 
-def make_tale(**more: object) -> Tale:
+def make_results(**more: object) -> Results:
     fields: dict[str, object] = {
         "trials": (
             trial(1, 0.64, None),
@@ -43,11 +43,11 @@ def make_tale(**more: object) -> Tale:
         "rolled_back": (3, 2),
         "seconds": 200.0,
     }
-    return Tale(**(fields | more))  # type: ignore[arg-type]
+    return Results(**(fields | more))  # type: ignore[arg-type]
 
 
 class Page(HTMLParser):
-    """Collects what a test wants to know of a page, and holds that every tag is closed."""
+    """The tags and words of a page; every tag must be closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.words.append(data)
 
-    def drawn(self, kind: str) -> Iterator[tuple[int, float]]:
+    def marks(self, kind: str) -> Iterator[tuple[int, float]]:
         """Yield month and value of each mark of a kind."""
         for _, attributes in self.tags:
             if attributes.get("class") == kind and attributes.get("data-month"):
@@ -80,13 +80,13 @@ class Page(HTMLParser):
 
 
 def test_both_curves_pass_through_what_was_measured() -> None:
-    seen = Page(page(make_tale()))
-    assert list(seen.drawn("without")) == [(1, 0.64), (2, 0.62), (3, 0.63)]
-    assert list(seen.drawn("retrained")) == [(1, 0.64), (2, 0.66), (3, 0.69)]
+    seen = Page(render(make_results()))
+    assert list(seen.marks("without")) == [(1, 0.64), (2, 0.62), (3, 0.63)]
+    assert list(seen.marks("retrained")) == [(1, 0.64), (2, 0.66), (3, 0.69)]
 
 
 def test_a_higher_value_is_drawn_higher_and_a_later_month_further_right() -> None:
-    dots = [a for tag, a in Page(page(make_tale())).tags if tag == "circle"]
+    dots = [a for tag, a in Page(render(make_results())).tags if tag == "circle"]
     retrained = [dot for dot in dots if dot["class"] == "retrained"]
     across = [float(dot["cx"] or 0) for dot in retrained]
     down = [float(dot["cy"] or 0) for dot in retrained]
@@ -95,27 +95,27 @@ def test_a_higher_value_is_drawn_higher_and_a_later_month_further_right() -> Non
 
 
 def test_a_refused_model_is_marked_and_is_no_point_of_a_curve() -> None:
-    assert list(Page(page(make_tale())).drawn("refused")) == [(3, 0.57)]
+    assert list(Page(render(make_results())).marks("refused")) == [(3, 0.57)]
 
 
-def test_the_page_asks_nothing_of_any_server() -> None:
-    text = page(make_tale())
+def test_the_page_loads_nothing_from_a_server() -> None:
+    text = render(make_results())
     assert not re.search(r"https?:|//\w|@import|url\(", text)
     assert not [tag for tag, a in Page(text).tags if {"src", "href", "data"} & set(a)]
     assert "prefers-color-scheme: dark" in text
 
 
 def test_hostile_text_stays_text() -> None:
-    gates = (GateRow(sentence=f"auc >= {HOSTILE}", passed=False, value=0.5, champion=None),)
-    hostile = Trial(month=2, door="trigger", status="odd", because=HOSTILE, gates=gates)
+    gates = ({"gate": f"auc >= {HOSTILE}", "passed": False, "value": 0.5, "champion": None},)
+    hostile = Trial(month=2, verb="trigger", status="odd", because=HOSTILE, gates=gates)
     command = Command(typed=HOSTILE, began=0, seconds=0, outcome=HOSTILE)
-    seen = Page(page(make_tale(trials=(trial(1, 0.6, None), hostile), commands=(command,))))
+    seen = Page(render(make_results(trials=(trial(1, 0.6, None), hostile), commands=(command,))))
     assert "script" not in {tag for tag, _ in seen.tags}
     assert "".join(seen.words).count(HOSTILE) == 4
 
 
-def test_the_chart_speaks_to_those_who_cannot_see_it() -> None:
-    seen = Page(page(make_tale()))
+def test_the_chart_can_be_read_by_a_screen_reader() -> None:
+    seen = Page(render(make_results()))
     drawing = next(a for tag, a in seen.tags if tag == "svg")
     assert drawing["role"] == "img"
     named = {a.get("id") for _, a in seen.tags}
@@ -126,46 +126,46 @@ def test_the_chart_speaks_to_those_who_cannot_see_it() -> None:
 
 
 def test_the_gain_is_the_mean_over_the_months_after_the_first() -> None:
-    assert make_tale().gain == pytest.approx(0.05)
-    assert "gained 0.050" in narration.verdict(make_tale())
-    assert "+0.050" in page(make_tale())
+    assert make_results().gain == pytest.approx(0.05)
+    assert "gained 0.050" in messages.verdict(make_results())
+    assert "+0.050" in render(make_results())
 
 
 def test_a_loss_is_called_a_loss() -> None:
-    worse = make_tale(without={1: 0.64, 2: 0.7, 3: 0.7})
-    assert "lost 0.025" in narration.verdict(worse)
-    assert "-0.025" in page(worse)
+    worse = make_results(without={1: 0.64, 2: 0.7, 3: 0.7})
+    assert "lost 0.025" in messages.verdict(worse)
+    assert "-0.025" in render(worse)
 
 
-def test_a_planted_error_is_said_to_be_planted_whether_it_is_caught_or_not() -> None:
-    caught = page(make_tale())
+def test_the_report_says_that_the_error_was_planted() -> None:
+    caught = render(make_results())
     assert "was planted for this demo" in caught
     assert "kept the model that had learned from it out of service" in caught
-    passed = make_tale(trials=(trial(1, 0.6, None), trial(3, 0.6, 0.6, spoiled=True)))
-    assert "was planted for this demo" in page(passed)
-    assert "Nobody noticed" in page(passed)
-    assert "NOT caught" in "".join(narration.caught(passed.trials[1]))
+    passed = make_results(trials=(trial(1, 0.6, None), trial(3, 0.6, 0.6, spoiled=True)))
+    assert "was planted for this demo" in render(passed)
+    assert "Neither the data checks nor the gates caught it" in render(passed)
+    assert "NOT caught" in "".join(messages.judged(passed.trials[1]))
 
 
-def test_a_month_whose_data_was_stopped_is_told_with_the_column_and_draws_no_point() -> None:
+def test_a_stopped_month_names_the_column_and_has_no_point() -> None:
     why = "column 'arr_delay' of 'flights' is above 3000"
     stopped = trial(3, 0.6, 0.6, spoiled=True, status="failed", because=why, gates=())
-    tale = make_tale(trials=(trial(1, 0.6, None), stopped))
-    assert "arr_delay" in page(tale)
-    assert "stopped by its data" in page(tale)
-    assert "caught before anything was trained" in "".join(narration.caught(stopped))
-    assert list(Page(page(tale)).drawn("refused")) == []
-    assert tale.months[-1].retrained is None
+    results = make_results(trials=(trial(1, 0.6, None), stopped))
+    assert "arr_delay" in render(results)
+    assert "stopped by its data" in render(results)
+    assert "caught before anything was trained" in "".join(messages.judged(stopped))
+    assert list(Page(render(results)).marks("refused")) == []
+    assert results.months[-1].retrained is None
 
 
 def test_a_refused_month_counts_with_the_model_that_stayed() -> None:
     refused = trial(2, 0.5, 0.61, status="refused", model_version=None)
-    months = make_tale(trials=(trial(1, 0.64, None), refused)).months
+    months = make_results(trials=(trial(1, 0.64, None), refused)).months
     assert months[1].retrained == 0.61
 
 
-def test_the_account_ends_with_every_month_and_the_report(tmp_path: Path) -> None:
-    lines = list(narration.ending(make_tale(), tmp_path / "r.html"))
+def test_the_output_ends_with_every_month_and_the_report(tmp_path: Path) -> None:
+    lines = list(messages.summary(make_results(), tmp_path / "r.html"))
     assert any(line.split() == ["February", "0.620", "0.660", "+0.040"] for line in lines)
     assert "3 models released, 1 refused, 0 stopped" in "".join(lines)
     assert lines[-1].endswith("r.html")
@@ -173,22 +173,22 @@ def test_the_account_ends_with_every_month_and_the_report(tmp_path: Path) -> Non
 
 
 def test_a_command_is_shown_as_it_would_be_typed() -> None:
-    lines = terminal.wrapped(story.promotion())
+    lines = terminal.wrapped(commands.promote())
     assert lines[0].startswith("$ mlops-nb promote notebooks/flights.ipynb --name flights")
     assert '--gate "auc >= champion - 0.01"' in "\n".join(lines)
     assert all(line.endswith("\\") for line in lines[:-1])
     assert all(len(line) <= 100 for line in lines)
 
 
-def test_a_demo_never_writes_to_somebody_elses_server() -> None:
+def test_a_demo_never_writes_to_a_real_server() -> None:
     given = {"PATH": "/bin", "MLFLOW_TRACKING_URI": "http://prod", "MLOPS_NB_JOURNAL": "x"}
-    assert terminal.clean(given) == {"PATH": "/bin"}
+    assert terminal.without_servers(given) == {"PATH": "/bin"}
 
 
-def test_a_folder_with_other_peoples_files_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused_and_unchanged(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(Refused, match="not empty"):
-        story.play(tmp_path, out=lambda _: None)
+        story.run_demo(tmp_path, out=lambda _: None)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -203,9 +203,7 @@ def test_an_old_demo_is_cleared_and_only_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("months", [0, 1, 13])
-def test_a_story_of_no_length_is_refused_before_anything_is_written(
-    months: int, tmp_path: Path
-) -> None:
-    with pytest.raises(Refused, match="cannot play"):
-        story.play(tmp_path / "demo", months, out=lambda _: None)
+def test_too_few_or_many_months_are_refused_before_any_write(months: int, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot run"):
+        story.run_demo(tmp_path / "demo", months, out=lambda _: None)
     assert not (tmp_path / "demo").exists()

@@ -1,4 +1,4 @@
-"""A live notebook knows what is stale, and brings back what stands after a restart."""
+"""A live notebook knows which steps are stale, and restores the others after a restart."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def run_all(session):
         assert session.run(cell, cell_id)[2] == ""
 
 
-def test_status_follows_what_is_run_edited_and_made_anew(notebook, kernels):
+def test_status_follows_what_is_run_edited_and_assigned_again(notebook, kernels):
     live = kernels(notebook)
     assert {state for state, _ in rows(live, "%mlops status").values()} == {"never run"}
     run_all(live)
@@ -76,7 +76,7 @@ def test_check_names_cells_that_are_gone_and_cells_out_of_order(notebook, kernel
     assert "fix: put a cell that makes `ghost` above cell 7" in printed
 
 
-def test_restore_brings_back_what_stands_and_says_how_long_it_took(notebook, kernels):
+def test_restore_loads_results_and_says_how_much_time_it_saved(notebook, kernels):
     first = kernels(notebook)
     run_all(first)
     expected = first.run("print(accuracy, model.get_depth(), X_test.shape)")[0]
@@ -86,14 +86,14 @@ def test_restore_brings_back_what_stands_and_says_how_long_it_took(notebook, ker
     second = kernels(notebook)
     _, shown, error = second.run("%mlops restore")
     assert error == ""
-    assert "to be run" not in shown["text/html"]
+    assert "must run" not in shown["text/html"]
     saved = float(re.search(r"([\d.]+) s saved", shown["text/html"])[1])
     assert saved >= 0.8
     assert second.run("print(accuracy, model.get_depth(), X_test.shape)") == (expected, {}, "")
     assert {state for state, _ in rows(second, "%mlops status").values()} == {"fresh"}
 
 
-def test_what_a_step_was_changed_to_is_not_restored(notebook, kernels):
+def test_a_step_whose_code_was_changed_is_not_restored(notebook, kernels):
     first = kernels(notebook)
     run_all(first)
     first.run("1")  # what is stored in the background is done before the next cell starts
@@ -101,19 +101,19 @@ def test_what_a_step_was_changed_to_is_not_restored(notebook, kernels):
     document.cells[-2].source = SLOW.replace("max_depth=depth", "max_depth=depth + 1")
     nbformat.write(document, notebook)
     second = kernels(notebook)
-    told = rows(second, "%mlops restore")
-    assert told["train"] == ["to be run", "`train` must run: its code changed"]
-    assert told["split"][0] == "restored"
+    restored = rows(second, "%mlops restore")
+    assert restored["train"] == ["must run", "`train` must run: its code changed"]
+    assert restored["split"][0] == "restored"
     assert "NameError" in second.run("model")[2]
-    assert json.dumps(told)
+    assert json.dumps(restored)
 
 
-def test_a_recorded_run_is_brought_back_as_it_was(notebook, kernels):
+def test_the_results_of_a_recorded_run_are_restored(notebook, kernels):
     done = Terminal(notebook.parent).type("run", notebook.name, "-p", "depth", "5")
     assert done.status == 0
     wine(notebook, train="%mlops step train\nmodel = None")  # whatever it has become since
     live = kernels(notebook)
-    told = rows(live, f"%mlops restore --run {done.json['run']}")
-    assert {row[0] for row in told.values()} == {"restored"}
+    restored = rows(live, f"%mlops restore --run {done.json['run']}")
+    assert {row[0] for row in restored.values()} == {"restored"}
     assert live.run("print(model.max_depth, depth, round(accuracy, 3) > 0.5)")[0] == "5 5 True\n"
     assert "there is no run 'nope'" in live.run("%mlops restore --run nope")[2]

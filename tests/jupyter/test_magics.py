@@ -24,7 +24,7 @@ def test_the_cell_form_is_the_line_form_and_shows_failures_as_failures(session):
     assert "ZeroDivisionError" in session.run("%%mlops step load\n1 / 0")[2]
 
 
-def test_a_mark_that_cannot_be_read_is_one_error_with_its_mend(session):
+def test_a_mark_that_cannot_be_read_is_one_error_with_its_fix(session):
     printed, _, error = session.run("%mlops step two words")
     assert printed == ""
     assert error.splitlines() == [
@@ -46,19 +46,19 @@ def test_graph_draws_the_saved_notebooks_pipeline(session):
         assert f'data-step="{step}"' in shown["image/svg+xml"]
 
 
-def test_mlops_alone_says_where_one_stands_and_what_is_next(session):
+def test_mlops_alone_shows_the_steps_and_the_next_command(session):
     _, shown, _ = session.run("%mlops")
     assert "load, split, train, judge" in shown["text/html"]
     assert "%mlops check" in shown["text/html"]
 
 
 def test_a_verb_of_the_command_line_answers_in_the_notebook(session):
-    assert "nothing stands against it" in session.run("%mlops check")[0]
+    assert "nothing would stop a promotion" in session.run("%mlops check")[0]
     assert "no jobs yet" in session.run("%mlops jobs")[0]
     assert "no such command 'frobnicate'" in session.run("%mlops frobnicate")[0]
 
 
-def test_a_front_end_that_does_not_tell_the_path_is_an_error_with_its_mend(session):
+def test_a_front_end_without_the_path_is_an_error_with_its_fix(session):
     session.run("import os; os.environ.pop('JPY_SESSION_NAME')")
     error = session.run("%mlops graph")[2]
     assert "the notebook's path is not known here" in error

@@ -1,4 +1,4 @@
-"""The server's door answers the panel's question, and refuses what it must."""
+"""The server's route answers the panel, and refuses paths and requests that it must refuse."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mlops_nb.errors import Refused
-from mlops_nb.jupyter.handlers.graph import read_question
+from mlops_nb.jupyter.handlers.graph import read_request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ def jp_server_config() -> dict[str, Any]:
 
 @pytest.fixture
 def ask(jp_fetch: Callable[..., Awaitable[HTTPResponse]]) -> Ask:
-    """Ask the panel's question; answers of any status come back."""
+    """Post a request of the panel; answers of any status come back."""
 
     async def post(body: object, **options: object) -> HTTPResponse:
         text = body if isinstance(body, str) else json.dumps(body)
@@ -73,7 +73,7 @@ def two_steps() -> dict[str, Any]:
     )
 
 
-async def test_the_notebook_in_the_editor_is_answered_as_a_pipeline(ask: Ask) -> None:
+async def test_the_pipeline_of_the_notebook_in_the_editor_is_returned(ask: Ask) -> None:
     response = await ask({"path": "flights.ipynb", "content": two_steps()})
     graph = json.loads(response.body)
     assert response.code == 200
@@ -105,8 +105,8 @@ async def test_each_cell_is_named_by_its_id(ask: Ask) -> None:
 
 
 async def test_a_wrong_token_is_refused(ask: Ask) -> None:
-    question = {"path": "flights.ipynb", "content": two_steps()}
-    response = await ask(question, headers={"Authorization": "token wrong"})
+    request = {"path": "flights.ipynb", "content": two_steps()}
+    response = await ask(request, headers={"Authorization": "token wrong"})
     assert response.code in FORBIDDEN
     assert b"load" not in response.body
 
@@ -133,7 +133,7 @@ async def test_a_path_outside_the_root_is_refused(ask: Ask, path: str) -> None:
     assert answer["where"] == path
 
 
-async def test_steps_that_form_a_circle_are_answered_with_the_mend(ask: Ask) -> None:
+async def test_steps_that_form_a_circle_are_answered_with_a_fix(ask: Ask) -> None:
     circle = notebook(
         "# mlops: step load\nraw = [1]",
         "# mlops: step total\ntotal = sum(raw)",
@@ -150,7 +150,7 @@ async def test_steps_that_form_a_circle_are_answered_with_the_mend(ask: Ask) -> 
     "body",
     ["no json", "[]", "{}", '{"path": 3}', '{"path": ""}', '{"path": "a", "content": []}'],
 )
-async def test_a_malformed_question_says_how_to_ask(ask: Ask, body: str) -> None:
+async def test_a_malformed_request_says_how_to_post(ask: Ask, body: str) -> None:
     response = await ask(body)
     assert response.code == 400
     assert "POST" in json.loads(response.body)["fix"]
@@ -158,4 +158,4 @@ async def test_a_malformed_question_says_how_to_ask(ask: Ask, body: str) -> None
 
 def test_a_null_byte_in_a_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="path"):
-        read_question(json.dumps({"path": "a\0.ipynb"}).encode(), root=tmp_path)
+        read_request(json.dumps({"path": "a\0.ipynb"}).encode(), root=tmp_path)

@@ -205,7 +205,7 @@ def test_a_file_that_is_read_and_written_is_no_endless_tree():
     )
     root, part = behind("df", "r", events)
     assert lineage_graph.as_text(part, root).count("step load") == 2
-    assert svg.svg(**part.json()).startswith("<svg")
+    assert svg.graph(**part.json()).startswith("<svg")
 
 
 def test_the_tree_tells_each_thing_once():
@@ -231,10 +231,12 @@ def test_a_drawing_goes_from_left_to_right_and_has_no_background():
     told = part.json()
     column = svg.columns([n["id"] for n in told["nodes"]], told["edges"])
     assert all(column[a] < column[b] for a, b in told["edges"])
-    drawn = svg.svg(**told)
+    drawn = svg.graph(**told)
     ElementTree.fromstring(drawn)
     assert drawn.count("<rect") == len(told["nodes"])
     assert drawn.count("<path") == len(told["edges"])
     assert "currentColor" in drawn
     assert "#fff" not in drawn
-    assert svg.svg([{"id": "a", "kind": "step", "label": "<b>&"}], []).count("&lt;b&gt;&amp;") == 2
+    assert (
+        svg.graph([{"id": "a", "kind": "step", "label": "<b>&"}], []).count("&lt;b&gt;&amp;") == 2
+    )

@@ -1,1 +1,1 @@
-"""Handlers of the Jupyter server, one file a subject."""
+"""Handlers of the Jupyter server, one file for each route."""
