@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_nb.notebook.model import Function, Names, Warned
+from mlops_nb.notebook.model import Names, Warned
 from mlops_nb.notebook.static_names import BUILTINS, is_given
+from mlops_nb.probe.syntax.functions import Function
 
 LONE_MAGICS = frozenset({"history", "ll", "ls", "lsmagic", "pwd", "who", "whos"})
 

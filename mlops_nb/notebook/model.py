@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal, TypeAlias
 
+from mlops_nb.probe.syntax.functions import Function
 from mlops_nb.records import Noun, noun
 
 Value: TypeAlias = (
@@ -60,23 +61,6 @@ class Parameter(Noun):
     name: str
     value: Value
     type: str
-
-
-@noun
-class Function(Noun):
-    """What calling a function (or making and using a class) of the notebook touches.
-
-    reads:   global names its code may read
-    writes:  global names it binds (`global` statements)
-    changes: global names whose object it changes in place
-    mutates: its parameters that it changes in place, as (position, name)
-    """
-
-    reads: frozenset[str] = frozenset()
-    writes: frozenset[str] = frozenset()
-    changes: frozenset[str] = frozenset()
-    mutates: frozenset[tuple[int, str]] = frozenset()
-    is_class: bool = False
 
 
 @noun

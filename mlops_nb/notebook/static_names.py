@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from mlops_nb.notebook import setup
 from mlops_nb.notebook.cells import python_of
 from mlops_nb.notebook.model import Names
-from mlops_nb.notebook.scan import Scan
 from mlops_nb.probe.syntax.known_calls import USUAL_ALIASES
+from mlops_nb.probe.syntax.names import Static
+from mlops_nb.probe.syntax.visitor import Visitor
 
 BUILTINS = frozenset(dir(builtins)) | {
     "get_ipython",
@@ -61,31 +62,39 @@ def names(source: str, imports: Mapping[str, str] | None = None) -> Names:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" is the author's own affair
             tree = ast.parse(python_of(source))
-            scan = Scan(known)
-            scan.run(tree)
+            found = Visitor(static=Static(imports=known, python_of=python_of))
+            found.visit(tree)
     except (SyntaxError, ValueError, RecursionError) as error:
         return Names(error=f"{type(error).__name__}: {error}", assumed=True, reads_anything=True)
+    return _names(found, tree, known)
+
+
+def _names(found: Visitor, tree: ast.Module, known: Mapping[str, str]) -> Names:
+    """Return what a visitor found in a cell.
+
+    known: names that earlier cells imported → dotted path
+    """
+    writes, channels = frozenset(found.writes), frozenset(found.channels_changed)
+    has_effects = channels or found.star or "exec" in found.loads or found.changes - writes
     return Names(
-        reads=tuple(scan.reads),
-        maybe=frozenset(scan.maybe),
-        writes=frozenset(scan.writes),
-        sure=frozenset(scan.writes & scan.bound),
-        first=next((n for n in scan.order if n in scan.writes and n not in scan.imports), ""),
-        changes=frozenset(scan.changes),
-        deletes=frozenset(scan.deletes),
-        channels_read=frozenset(scan.channels_read),
-        channels_changed=frozenset(scan.channels_changed),
-        functions=dict(scan.functions),
-        instances=dict(scan.instances),
-        aliases=frozenset(scan.aliases),
-        imports=dict(scan.imports),
-        calls=tuple(scan.called),
-        logged=frozenset(scan.logged),
-        only_sets_up=setup.only_sets_up(tree) and not scan.channels_changed,
-        only_shows=setup.only_shows(tree, known | scan.imports)
-        and not (scan.channels_changed or scan.star_import or "exec" in scan.reads)
-        and not (scan.changes - scan.writes),
-        star_import=scan.star_import,
-        reads_anything=scan.reads_anything,
-        assumed=scan.assumed or scan.reads_anything,
+        reads=tuple(found.loads),
+        maybe=frozenset(found.maybe),
+        writes=writes,
+        sure=writes & found.bound,
+        first=next((n for n in found.stores if n in writes and n not in found.imports), ""),
+        changes=frozenset(found.changes),
+        deletes=frozenset(found.deletes.keys() - writes),
+        channels_read=frozenset(found.channels_read),
+        channels_changed=channels,
+        functions=dict(found.functions),
+        instances=dict(found.instances),
+        aliases=frozenset(found.aliases),
+        imports=dict(found.imports),
+        calls=tuple(found.called),
+        logged=frozenset(found.logged),
+        only_sets_up=setup.only_sets_up(tree) and not channels,
+        only_shows=setup.only_shows(tree, {**known, **found.imports}) and not has_effects,
+        star_import=found.star,
+        reads_anything=bool(found.dynamic),
+        assumed=found.assumed or found.star or bool(found.dynamic),
     )

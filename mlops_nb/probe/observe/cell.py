@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..syntax.names import Use
-from ..syntax.visitor import Reads
+from ..syntax.visitor import Visitor
 from . import audit_hook, external, paths
 from .aliasing import shares
 from .change_detection import print_of
@@ -61,7 +61,7 @@ class CellStart:
     start: int
     tasks: list[Any]
     shown: list[int]
-    trees: list[tuple[Any, Reads]] = field(default_factory=list)
+    trees: list[tuple[Any, Visitor]] = field(default_factory=list)
     lost: str = ""
     timed: set[str] | None = None  # names that the set-up of the `%timeit` under way binds
     existing: set[Target] = field(default_factory=set)  # attributes it sets that were there before
@@ -100,7 +100,7 @@ class Facts:
         for place, (_, reads) in enumerate(cell.trees):
             self._merge(reads, self.failing.get(0 if reads.at else place))
 
-    def _merge(self, reads: Reads, failing: tuple[int, int] | None) -> None:
+    def _merge(self, reads: Visitor, failing: tuple[int, int] | None) -> None:
         first, last = failing or (None, None)
         for mine, theirs in ((self.loads, reads.loads), (self.used, reads.used)):
             for name, use in theirs.items():
@@ -115,7 +115,7 @@ class Facts:
         self.magic_texts += reads.magics
         self.expanded += reads.expanded
         self.dynamic |= reads.dynamic
-        self.imports |= reads.imports
+        self.imports |= reads.modules
         self.shows |= reads.shows
 
     def _failing(self) -> dict[int, tuple[int, int]]:

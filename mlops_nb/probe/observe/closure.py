@@ -9,7 +9,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..syntax.names import SHOWING, Use
+from ..syntax.known_calls import SHOWING
+from ..syntax.names import Use
 from .aliasing import PLAIN, SUSPENDED, filled, in_slots, items_of, objects_in, own
 from .bytecode import code_of
 from .external import inside, lineage, module_of

@@ -7,7 +7,7 @@ import types
 from typing import TYPE_CHECKING
 
 from ..syntax.names import shell_names, words_in
-from ..syntax.visitor import Reads
+from ..syntax.visitor import Visitor
 from . import external
 from .aliasing import own
 
@@ -121,7 +121,7 @@ class Texts:
 
     def _from_scripts(self) -> set[str]:
         """Names that a script reads which `%run -i` runs among the notebook's own."""
-        reads = Reads()
+        reads = Visitor()
         if any("-i" in text.split() for text in self.facts.shell_texts):
             for path in self.facts.touched.code:
                 with (

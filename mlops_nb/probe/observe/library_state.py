@@ -19,7 +19,7 @@ from .external import inside, lineage, module_of
 from .global_state import SEEDS
 
 if TYPE_CHECKING:
-    from ..syntax.visitor import Reads
+    from ..syntax.visitor import Visitor
     from .cell import CellStart, Facts
 
 # attributes of packages whose content is a channel of its own
@@ -107,9 +107,9 @@ class LibraryState:
         self.magics = _copied(shell.magics_manager.magics)
         self.new_magics: set[str] = set()
 
-    def before(self, cell: "CellStart", reads: "Reads") -> None:
+    def before(self, cell: "CellStart", reads: "Visitor") -> None:
         """Note which of what a tree sets was there before, and what modules' containers hold."""
-        imported = {name: sys.modules.get(name) for name in reads.imports}
+        imported = {name: sys.modules.get(name) for name in reads.modules}
         stores = {(root, path) for _, root, path in reads.attr_stores}
         for root, path in stores | _stores_of_functions(reads.used, cell.space):
             value: Any = cell.space.get(root, imported.get(root))

@@ -10,13 +10,13 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..syntax.calls import KEEPERS
+from ..syntax.known_calls import KEEPERS
 from .aliasing import CONTAINERS, SUSPENDED, items_of, own
 from .closure import Reach, has
 from .external import LARGE, Gone, is_code, top_of
 
 if TYPE_CHECKING:
-    from ..syntax.visitor import Reads
+    from ..syntax.visitor import Visitor
     from .cell import CellStart
     from .observer import Observer
 
@@ -25,7 +25,7 @@ MOST_ITEMS = 100  # of a container that is looked into
 DEEP = 3
 
 
-def look_ahead(observer: "Observer", cell: "CellStart", reads: "Reads") -> None:
+def look_ahead(observer: "Observer", cell: "CellStart", reads: "Visitor") -> None:
     """Note what a tree may run that is no longer there when it has ended.
 
     That is the code of objects that leave their containers, and of values that the tree drops:

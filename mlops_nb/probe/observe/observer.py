@@ -15,7 +15,7 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from ..syntax.visitor import Reads
+from ..syntax.visitor import Visitor
 from . import audit_hook, external, global_state, local_modules, paths
 from .aliasing import ITERATORS, PLAIN, bases, own, pending, shares
 from .cell import CellStart, Facts
@@ -178,10 +178,10 @@ class Observer:
             cell.lost = f"{type(error).__name__}: {error}"
         return tree
 
-    def _begun(self, cell: CellStart) -> Reads:
+    def _begun(self, cell: CellStart) -> Visitor:
         """Return the reads of a tree that is about to run, by what of the cell runs it."""
         if not cell.trees:
-            return Reads(values=cell.space)
+            return Visitor(values=cell.space)
         local: set[str] | None = None
         if sys._getframe(3).f_code.co_name == "timeit":  # it asks for its set-up, then for the rest
             local = set() if cell.timed is None else cell.timed
@@ -189,7 +189,7 @@ class Observer:
         line = self._line_now()
         bound = cell.trees[0][1].timed.get(line)
         whole = len(getattr(cell.trees[0][0], "body", ())) == 1  # `%%time`: lines of its own
-        return Reads(bound or (), local, at=None if bound is None or whole else line)
+        return Visitor(bound or (), local, at=None if bound is None or whole else line)
 
     def _line_now(self) -> int:
         """Return the line of the cell that is being run."""
@@ -201,7 +201,7 @@ class Observer:
             frame = frame.f_back
         return line
 
-    def _watch_named(self, cell: CellStart, reads: Reads) -> None:
+    def _watch_named(self, cell: CellStart, reads: Visitor) -> None:
         """Watch the folders that the cell's texts, and the values that it loads, name."""
         texts = [t for t in reads.texts if paths.looks_like_path(t)]
         for name in reads.loads:

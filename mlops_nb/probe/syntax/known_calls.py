@@ -3,6 +3,11 @@
 import ast
 from collections.abc import Mapping
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 USUAL_ALIASES = {
     "np": "numpy",
     "pd": "pandas",
@@ -12,92 +17,24 @@ USUAL_ALIASES = {
 }
 
 # methods that change the object they are called on, whatever it is
-MUTATORS = frozenset(
-    {
-        "append",
-        "appendleft",
-        "extend",
-        "extendleft",
-        "insert",
-        "pop",
-        "popleft",
-        "popitem",
-        "remove",
-        "discard",
-        "clear",
-        "sort",
-        "reverse",
-        "update",
-        "setdefault",
-        "add",
-        "subtract",
-        "put",
-        "push",
-        "fit",
-        "fit_transform",
-        "fit_resample",
-        "partial_fit",
-        "train",
-        "eval_",
-        "step",
-        "backward",
-        "zero_grad",
-        "compile",
-        "load_state_dict",
-        "register",
-        "write",
-        "writelines",
-        "close",
-        "shuffle",
-        "intersection_update",
-        "difference_update",
-        "symmetric_difference_update",
-        "resize",
-        "fill",
-        "itemset",
-        "setflags",
-        "rotate",
-    }
+MUTATORS = _words(
+    """
+    append appendleft extend extendleft insert pop popleft popitem remove discard clear sort
+    reverse update setdefault add subtract put push fit fit_transform fit_resample partial_fit
+    train eval_ step backward zero_grad compile load_state_dict register write writelines close
+    shuffle intersection_update difference_update symmetric_difference_update resize fill itemset
+    setflags rotate
+    """
 )
 MUTATOR_PREFIXES = ("set_", "add_", "remove_", "update_", "register_", "insert_", "load_")
 
 # methods that only show something, even where their value is thrown away
-SHOWS = frozenset(
-    {
-        "plot",
-        "hist",
-        "show",
-        "describe",
-        "head",
-        "tail",
-        "info",
-        "boxplot",
-        "scatter",
-        "bar",
-        "barh",
-        "pie",
-        "line",
-        "box",
-        "kde",
-        "density",
-        "hexbin",
-        "area",
-        "value_counts",
-        "display",
-        "summary",
-        "sample",
-        "memory_usage",
-        "print",
-        "imshow",
-        "legend",
-        "set_title",
-        "set_xlabel",
-        "set_ylabel",
-        "set_xlim",
-        "set_ylim",
-        "tight_layout",
-        "suptitle",
-    }
+SHOWS = _words(
+    """
+    plot hist show describe head tail info boxplot scatter bar barh pie line box kde density
+    hexbin area value_counts display summary sample memory_usage print imshow legend set_title
+    set_xlabel set_ylabel set_xlim set_ylim tight_layout suptitle
+    """
 )
 PLOTTING = ("matplotlib", "seaborn", "plotly", "altair", "bokeh", "hvplot", "holoviews")
 
@@ -167,41 +104,25 @@ CHANNELS: dict[str, tuple[str, bool, bool]] = {
 
 CHANNELS_OF_MAGICS = {"env": "env", "set_env": "env", "cd": "cwd", "pushd": "cwd", "popd": "cwd"}
 
-# calls that read or write the file their (position)th argument names
-READS_FILE = {
-    "read_csv": 0,
-    "read_parquet": 0,
-    "read_json": 0,
-    "read_excel": 0,
-    "read_feather": 0,
-    "read_pickle": 0,
-    "read_table": 0,
-    "read_hdf": 0,
-    "read_orc": 0,
-    "read_stata": 0,
-    "loadtxt": 0,
-    "genfromtxt": 0,
-    "imread": 0,
-    "scan_parquet": 0,
-    "scan_csv": 0,
-}
-WRITES_FILE = {
-    "to_csv": 0,
-    "to_parquet": 0,
-    "to_json": 0,
-    "to_excel": 0,
-    "to_feather": 0,
-    "to_pickle": 0,
-    "to_hdf": 0,
-    "savefig": 0,
-    "write_text": -1,
-    "write_bytes": -1,
-    "savetxt": 0,
-    "write_csv": 0,
-    "write_parquet": 0,
-    "write_html": 0,
-    "imsave": 0,
-}
+# methods and functions that read or write a file → position of the argument that names it
+READS_FILE = dict.fromkeys(
+    _words(
+        """
+        read_csv read_parquet read_json read_excel read_feather read_pickle read_table read_hdf
+        read_orc read_stata loadtxt genfromtxt imread scan_parquet scan_csv
+        """
+    ),
+    0,
+)
+WRITES_FILE = dict.fromkeys(
+    _words(
+        """
+        to_csv to_parquet to_json to_excel to_feather to_pickle to_hdf savefig savetxt write_csv
+        write_parquet write_html imsave
+        """
+    ),
+    0,
+) | dict.fromkeys(_words("write_text write_bytes"), -1)
 FILES_OF_MODULES = {
     "numpy.load": ("read", 0),
     "numpy.save": ("write", 0),
@@ -209,6 +130,46 @@ FILES_OF_MODULES = {
     "joblib.load": ("read", 0),
     "joblib.dump": ("write", 1),
 }
+
+# functions that print or display their arguments, and methods that print or display their object
+SHOWING = _words(
+    """
+    print display repr str format pprint display_html display_latex display_markdown
+    display_pretty
+    """
+)
+WRITES = _words("to_string to_html to_latex _repr_html_ info __repr__ __str__")
+
+# functions that may read any name
+DYNAMIC = _words("exec eval globals locals vars dir")
+
+# functions and classes that store the functions passed to them, for a later call
+KEEPERS = _words(
+    """
+    dict list tuple set defaultdict partial property staticmethod classmethod make_scorer
+    cmp_to_key isinstance issubclass callable id getsource signature getdoc vectorize observe
+    on_click mpl_connect FunctionTransformer loadTestsFromTestCase
+    """
+)
+LAZY = _words("map filter")  # they call their function when the next item is asked for
+
+# IPython: methods that run a magic or a command, and the names of magics
+IPYTHON = _words("system getoutput run_line_magic run_cell_magic")
+SHELLS = _words(
+    """
+    bash sh script system sx sc run cd writefile pushd cat cp file less ll ls mkdir more mv rm
+    rmdir perl ruby python python2 python3 pypy cmd
+    """
+)
+EXPANDED = _words("sx system !")  # cell magics in which IPython expands `$name` everywhere
+SHELL_CELLS = EXPANDED | _words("bash sh script writefile file")
+LITERAL = _words("html javascript js latex markdown svg")  # their text is only displayed
+TIMED = _words("time timeit capture")  # IPython passes what they run to the observer as a tree
+PYTHON = _words(
+    """
+    prun lprun memit mprun debug pinfo pinfo2 pdoc pdef psource pfile
+    """
+)
 
 
 def dotted(node: ast.expr) -> tuple[str, ...]:
