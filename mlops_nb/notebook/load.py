@@ -1,4 +1,4 @@
-"""From a notebook's file to its pipeline."""
+"""Loads a notebook file and its pipeline."""
 
 import json
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from mlops_nb.notebook.model import Warned
 
 
 def read_text(path: Path) -> str:
-    """Return a notebook file's text.
+    """Return the text of a notebook file.
 
-    Raises NotebookError where there is no such file, or it is no text.
+    Raises NotebookError if the file does not exist or is not text.
     """
     if path.suffix == ".py":
         raise NotebookError(
@@ -45,10 +45,10 @@ def capture(
     content: Mapping[str, Any] | None = None,
     seen: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> Source:
-    """Read a notebook and its pipeline.
+    """Return a notebook with its pipeline.
 
-    content: the document as it stands in an editor, instead of the file
-    seen:    index of a cell → what a run showed of it
+    content: the document in an editor, used instead of the file
+    seen:    index of a cell → what the observer reported
     """
     text = read_text(path) if content is None else json.dumps(content)
     document = cells.load(text, path.name)
@@ -59,9 +59,9 @@ def capture(
 
 
 def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, list[Warned]]:
-    """Run every cell, past errors too; return the notebook as it really works, and what failed.
+    """Run every cell, continuing after errors; return the observed pipeline and the failures.
 
-    Raises Unreachable where no kernel could be had.
+    Raises Unreachable if no kernel can be started.
     """
     seen: dict[int, Mapping[str, Any]] = {}
     failed = []
@@ -78,5 +78,5 @@ def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, lis
 
 
 def graph_json(path: Path, content: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what `graph --json` prints of a notebook."""
+    """Return the object that `graph --json` prints for a notebook."""
     return render.as_json(capture(path, content).pipeline)

@@ -1,4 +1,4 @@
-"""The nouns: frozen, comparable, made of plain values; nothing here does anything."""
+"""Defines the records that describe a notebook, its pipeline and the job made from it."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -17,8 +17,8 @@ Kind: TypeAlias = Literal["step", "setup", "scratch", "parameters", "empty"]
 class Mark(Noun):
     """One `%mlops WORD …` line or `# mlops: WORD …` comment of a cell.
 
-    word:    what it says: step, model, metric, evaluate, …
-    args:    its plain words
+    word:    step, model, metric, evaluate, …
+    args:    its positional arguments
     options: its `--name value` pairs; a switch has the value ""
     """
 
@@ -33,7 +33,7 @@ class Cell(Noun):
 
     index:    counts code cells from 0
     position: counts all cells of the source notebook from 0 (injected cells are not counted)
-    headings: the Markdown headings it stands under, outermost first: (level, text, ordinal)
+    headings: the Markdown headings above it, outermost first: (level, text, ordinal)
     """
 
     index: int
@@ -46,7 +46,7 @@ class Cell(Noun):
 
 @noun
 class Notebook(Noun):
-    """A notebook's code, as read. `kernel` is the kernelspec's name."""
+    """The code cells of a notebook. `kernel` is the name of its kernelspec."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -56,7 +56,7 @@ class Notebook(Noun):
 
 @noun
 class Parameter(Noun):
-    """A value that a run may replace. `type` is a Python type's name, or "any" where unknown."""
+    """A value that a run may replace. `type` is the name of a Python type, or "any" if unknown."""
 
     name: str
     value: Value
@@ -65,22 +65,22 @@ class Parameter(Noun):
 
 @noun
 class Names(Noun):
-    """What one cell reads, binds and changes, as far as its text tells.
+    """The names and channels that one cell reads, binds and changes.
 
-    reads:     names it needs from before, in order of first use
-    maybe:     names it needs only where it did not bind them itself on the way (a branch)
-    writes:    names it binds; `sure` are those that it binds on every way
-    first:     the first name it binds that is no import
+    reads:     names that must be bound before it runs, in order of first use
+    maybe:     those of `reads` that it needs only if a branch of its own did not bind them
+    writes:    names that it binds; `sure` are those that it binds on every branch
+    first:     the first name that it binds, imports excluded
     changes:   names whose object it changes in place
-    channels_read, channels_changed: what is no name: "rng:numpy", "file:a.csv", "env", …
+    channels_read, channels_changed: state without a name: "rng:numpy", "file:a.csv", "env", …
     instances: names bound to an object of a class that the notebook defines
     aliases:   pairs of names bound to one object
-    imports:   names bound to a module or to something of one → its dotted path
-    calls:     (function, names given to it by position; "key=name" by keyword)
+    imports:   names bound to a module or to a part of one → its dotted path
+    calls:     (function, names passed to it by position; "key=name" by keyword)
     logged:    metrics logged to MLflow under a literal name
-    only_sets_up, only_shows: whether that is all the cell does
-    assumed:   some of this is a guess that errs on the safe side
-    error:     why the text is no Python, if it is none
+    only_sets_up, only_shows: whether the cell does nothing else
+    assumed:   parts of this record are guesses, on the safe side
+    error:     why the text is not Python, or ""
     """
 
     reads: tuple[str, ...] = ()
@@ -108,7 +108,7 @@ class Names(Noun):
 
 @noun
 class CellFacts(Noun):
-    """A cell in its pipeline: what kind it is, and which cells it depends on."""
+    """The kind of a cell in a pipeline, and the cells that it depends on."""
 
     index: int
     position: int
@@ -127,12 +127,12 @@ class Step(Noun):
     """A named piece of a notebook.
 
     cells:      indexes of its code cells
-    uses:       names it reads from other steps
+    uses:       names that it reads from other steps
     makes:      names that it binds or changes
     parameters: parameters that its cells read
-    after:      steps that were named as going first
-    reuse:      False where it is to run every time
-    snapshot:   how old what it loads from outside may be, s; None where that is not said
+    after:      steps that must run before it, as its marker says
+    reuse:      False if it must run every time
+    snapshot:   maximum age of data that it loads from outside, s; None for no limit
     """
 
     name: str
@@ -150,7 +150,7 @@ class Step(Noun):
 
 @noun
 class Edge(Noun):
-    """`target` reads `names` as `source` left them."""
+    """The names that the step `target` reads from the step `source`."""
 
     source: str
     target: str
@@ -159,18 +159,18 @@ class Edge(Noun):
 
 @noun
 class Warned(Noun):
-    """Something a reader of the graph should know, with its mend."""
+    """A warning about a notebook, with its remedy."""
 
     kind: str
     what: str
     fix: str
     cell: int | None = None
-    stops: bool = False  # a promotion is refused while it stands
+    stops: bool = False  # it prevents a promotion
 
 
 @noun
 class Pipeline(Noun):
-    """A notebook seen as steps, in notebook order."""
+    """The steps of a notebook, in notebook order."""
 
     notebook: str
     parameters: tuple[Parameter, ...]
@@ -184,7 +184,7 @@ class Pipeline(Noun):
     logged: tuple[str, ...] = ()
 
     def step(self, name: str) -> Step:
-        """Return the step called `name`. Raises KeyError where there is none."""
+        """Return the step called `name`. Raises KeyError if there is none."""
         for step in self.steps:
             if step.name == name:
                 return step
@@ -197,13 +197,13 @@ class Pipeline(Noun):
 
 @noun
 class Gate(Noun):
-    """A sentence that a model must make true to be released.
+    """A condition that a model must meet to be released.
 
-    metric:  its left side
+    metric:  the metric that it compares
     op:      one of >=, >, <=, <, ==
-    bound:   a number, or the distance to the champion's value of the metric
+    bound:   a number, or the difference from the champion's value of the metric
     champion: the bound is relative to the champion
-    by, gap: the metric's worst slice, or its widest difference between slices
+    by, gap: the column for the worst slice of the metric, or for the widest gap between slices
     """
 
     text: str
@@ -217,7 +217,7 @@ class Gate(Noun):
 
 @noun
 class Verdict(Noun):
-    """What a gate said of a value. `low` and `high`: its 95 % interval, of `n` rows."""
+    """The result of a gate for a value. `low` and `high`: its 95 % interval, from `n` rows."""
 
     gate: str
     passed: bool
@@ -231,7 +231,7 @@ class Verdict(Noun):
 
 @noun
 class Difference(Noun):
-    """How one step of a proof came out: the names whose values differ, each with a reason."""
+    """The result of a proof for one step: the names whose values differ, and in which way."""
 
     step: str
     equal: bool
@@ -242,7 +242,7 @@ class Difference(Noun):
 
 @noun
 class Proof(Noun):
-    """Whether the bundle does what the notebook does. `equal` is None where it was not asked."""
+    """Whether a bundle computes the same values as its notebook. `equal` is None if not tested."""
 
     equal: bool | None
     steps: tuple[Difference, ...] = ()
@@ -261,7 +261,7 @@ class Schedule(Noun):
 
 @noun
 class Job(Noun):
-    """What `job.yaml` says."""
+    """The content of `job.yaml`."""
 
     name: str
     notebook: str
@@ -282,7 +282,7 @@ class Job(Noun):
 
 @noun
 class Interval(Noun):
-    """The stretch of time a run is about: [start, end), aware datetimes in the job's zone."""
+    """The period of data that a run covers: [start, end), aware datetimes in the job's zone."""
 
     start: Any
     end: Any
@@ -291,11 +291,11 @@ class Interval(Noun):
 
 @noun
 class Preload(Noun):
-    """What a process may have ready for a notebook before it runs.
+    """The imports that a process may make before a notebook runs.
 
     modules:   dotted names to import
-    variables: of the environment, which the notebook sets before the first of these imports
-    folder:    the one to be in meanwhile; it matters where a library looks for settings there
+    variables: environment variables that the notebook sets before the first of these imports
+    folder:    working folder during the imports; libraries may look for settings in it
     """
 
     modules: tuple[str, ...] = ()

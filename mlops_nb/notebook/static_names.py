@@ -1,4 +1,4 @@
-"""What one cell reads, binds and changes, told from its text alone."""
+"""Finds what a cell reads, binds and changes from its text, without running it."""
 
 import ast
 import builtins
@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping
 
-from mlops_nb.notebook import setup
+from mlops_nb.notebook import steps
 from mlops_nb.notebook.cells import python_of
 from mlops_nb.notebook.model import Names
 from mlops_nb.probe.syntax.known_calls import USUAL_ALIASES
@@ -36,11 +36,11 @@ BUILTINS = frozenset(dir(builtins)) | {
     "_oh",
     "_dh",
 }
-HISTORY = re.compile(r"_i?\d+\Z")  # what was typed or shown: `_i3`, `_3`
+HISTORY = re.compile(r"_i?\d+\Z")  # earlier inputs and outputs: `_i3`, `_3`
 
 
 def is_given(name: str) -> bool:
-    """Say whether a name is there in every notebook: Python's own, and IPython's.
+    """Say whether a name exists in every notebook: a builtin, or a name of IPython.
 
     >>> is_given("print"), is_given("_12"), is_given("total")
     (True, True, False)
@@ -49,9 +49,9 @@ def is_given(name: str) -> bool:
 
 
 def names(source: str, imports: Mapping[str, str] | None = None) -> Names:
-    """Tell what a cell reads, binds and changes.
+    """Return what a cell reads, binds and changes.
 
-    imports: names that earlier cells imported → dotted path of what they stand for
+    imports: names that earlier cells imported → dotted path of what was imported
 
     >>> found = names("total = price * count")
     >>> found.reads, sorted(found.writes)
@@ -60,7 +60,7 @@ def names(source: str, imports: Mapping[str, str] | None = None) -> Names:
     known = {**USUAL_ALIASES, **(imports or {})}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "invalid escape sequence" is the author's own affair
+            warnings.simplefilter("ignore")  # such as "invalid escape sequence" in the cell
             tree = ast.parse(python_of(source))
             found = Visitor(static=Static(imports=known, python_of=python_of))
             found.visit(tree)
@@ -92,8 +92,8 @@ def _names(found: Visitor, tree: ast.Module, known: Mapping[str, str]) -> Names:
         imports=dict(found.imports),
         calls=tuple(found.called),
         logged=frozenset(found.logged),
-        only_sets_up=setup.only_sets_up(tree) and not channels,
-        only_shows=setup.only_shows(tree, {**known, **found.imports}) and not has_effects,
+        only_sets_up=steps.only_sets_up(tree) and not channels,
+        only_shows=steps.only_shows(tree, {**known, **found.imports}) and not has_effects,
         star_import=found.star,
         reads_anything=bool(found.dynamic),
         assumed=found.assumed or found.star or bool(found.dynamic),

@@ -9,7 +9,7 @@ from mlops_nb.data import contract
 from mlops_nb.jobs.bundle import documents, job_yaml, manifest, pipeline_script, schema_json
 from mlops_nb.jobs.promote import compare
 from mlops_nb.jobs.promote.draft import END, Bench, Draft, possible_metrics
-from mlops_nb.notebook import hazards, render
+from mlops_nb.notebook import check, render
 from mlops_nb.notebook.model import Pipeline, Proof, Verdict
 
 
@@ -147,7 +147,7 @@ def _touches(draft: Draft) -> dict[str, list[str]]:
     kinds = {"file": "files", "path": "files", "host": "hosts", "environment": "environment"}
     found: dict[str, dict[str, None]] = {}
     for cell in draft.notebook.cells:
-        for hazard in hazards.hazards(cell.source):
+        for hazard in check.hazards(cell.source):
             if hazard.kind in kinds:
                 found.setdefault(kinds[hazard.kind], {})[hazard.what] = None
     return {kind: list(names) for kind, names in found.items()}

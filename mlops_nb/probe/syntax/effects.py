@@ -25,7 +25,7 @@ class Effects(NameUses, ast.NodeVisitor):
         self.assumed = False  # a change is only likely
 
     def _resolved(self, path: tuple[str, ...]) -> str:
-        """Return a dotted path with its first name replaced by what was imported under it."""
+        """Return a dotted path with its first name replaced by the dotted path of its import."""
         root = path[0] if path else ""
         if self.static is None or root in self.imports or root in self.writes:
             return resolved(path, self.imports)

@@ -1,4 +1,4 @@
-"""Tables of what well-known calls do besides returning a value, and how to look them up."""
+"""Lists the effects of well-known functions, methods and magics, by name."""
 
 import ast
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ USUAL_ALIASES = {
     "tf": "tensorflow",
 }
 
-# methods that change the object they are called on, whatever it is
+# methods that change their object, for objects of any class
 MUTATORS = _words(
     """
     append appendleft extend extendleft insert pop popleft popitem remove discard clear sort
@@ -28,7 +28,7 @@ MUTATORS = _words(
 )
 MUTATOR_PREFIXES = ("set_", "add_", "remove_", "update_", "register_", "insert_", "load_")
 
-# methods that only show something, even where their value is thrown away
+# methods that only display something, even if their result is not used
 SHOWS = _words(
     """
     plot hist show describe head tail info boxplot scatter bar barh pie line box kde density
@@ -173,7 +173,7 @@ PYTHON = _words(
 
 
 def dotted(node: ast.expr) -> tuple[str, ...]:
-    """Return the dotted path of `a.b.c`, subscripts stepped over; empty where it is none.
+    """Return the dotted path of `a.b.c` without subscripts, or () for other expressions.
 
     >>> dotted(ast.parse("a.b[0].c", mode="eval").body)
     ('a', 'b', 'c')
@@ -192,7 +192,7 @@ def dotted(node: ast.expr) -> tuple[str, ...]:
 
 
 def resolved(path: tuple[str, ...], imports: Mapping[str, str]) -> str:
-    """Return a dotted path with its first name replaced by what was imported under it.
+    """Return a dotted path with its first name replaced by the dotted path of its import.
 
     >>> resolved(("np", "random", "seed"), {"np": "numpy"})
     'numpy.random.seed'
@@ -204,7 +204,7 @@ def resolved(path: tuple[str, ...], imports: Mapping[str, str]) -> str:
 
 
 def channel_of(path: str) -> tuple[str, bool, bool]:
-    """Return (channel, reads, changes) of a resolved call; ("", False, False) where none.
+    """Return (channel, reads, changes) of a resolved call, or ("", False, False).
 
     >>> channel_of("numpy.random.rand")
     ('rng:numpy', True, True)
@@ -217,5 +217,5 @@ def channel_of(path: str) -> tuple[str, bool, bool]:
 
 
 def mutates(method: str) -> bool:
-    """Say whether a method of this name changes its object, going by its name alone."""
+    """Say whether a method with this name probably changes its object."""
     return method not in SHOWS and (method in MUTATORS or method.startswith(MUTATOR_PREFIXES))

@@ -111,9 +111,7 @@ class NameUses:
         self.tree: ast.AST | None = None  # the whole tree
         self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it
         # inner scopes, outermost first: (class, function or TIMED_SCOPE; its names)
-        self.scopes: list[tuple[str, set[str]]] = []
-        if local is not None:
-            self.scopes.append((TIMED_SCOPE, local))
+        self.scopes = [] if local is None else [(TIMED_SCOPE, local)]
         self.caught: list[str] = []  # names of exceptions, which their handlers delete
         self.callees: list[str] = []  # the calls around the current node, innermost last
         self.branches = self.loops = self.tries = 0
