@@ -159,7 +159,7 @@ def _model(source: Source, variable: str, *, champion_gate: bool) -> list[Warned
         return [
             Warned(
                 kind="no-model",
-                what=f"no step makes the model {variable!r}",
+                what=f"no step makes {variable!r}, which is to be the model",
                 fix=f"use a name that a step makes: {', '.join(made) or 'there is none yet'}",
                 stops=True,
             )
@@ -170,9 +170,9 @@ def _model(source: Source, variable: str, *, champion_gate: bool) -> list[Warned
     return [
         Warned(
             kind="shared-step",
-            what=f"step {shared!r} both trains {variable!r} and evaluates it, so that its cells "
-            "cannot evaluate a champion",
-            fix=f"split {shared!r}: start the evaluating cells with `%mlops step evaluate`",
+            what=f"step {shared!r} both trains {variable!r} and judges it, so that its cells "
+            "cannot judge a champion",
+            fix=f"split {shared!r}: start the judging cells with `%mlops step evaluate`",
             cell=pipeline.step(shared).cells[0],
             stops=champion_gate,
         )

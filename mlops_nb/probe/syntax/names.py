@@ -83,7 +83,7 @@ class NameUses:
         values: Mapping[str, Any] = types.MappingProxyType({}),
         static: Static | None = None,
     ) -> None:
-        self.local, self.at, self.values, self.static = local, at, values, static
+        self.at, self.values, self.static = at, values, static
         self.loads: dict[str, Use] = {}  # names that are loaded before the cell binds them
         self.used: dict[str, Use] = {}  # all names that are loaded
         self.maybe: set[str] = set()  # names loaded after a store on one branch, or named in a text
