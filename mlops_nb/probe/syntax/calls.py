@@ -68,8 +68,8 @@ class CallVisitor(Effects):
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
-            for match in AT_NAME.finditer(node.value):
-                self.mention(match[1], node.lineno)
+            for name in AT_NAME.findall(node.value) if "@" in node.value else ():
+                self.mention(name, node.lineno)
             if len(node.value) < LONGEST_TEXT:
                 self.texts.append(node.value)
 

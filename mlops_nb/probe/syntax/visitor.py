@@ -116,9 +116,15 @@ class Visitor(BranchVisitor):
     def _assigned(self, value: ast.expr, targets: list[ast.expr]) -> None:
         """Walk an assigned value whose code may run later.
 
-        An observed reading walks that code here only if the name is bound again, since its value
-        is gone when the cell ends.
+        A static reading leaves out the body of a lambda, which it analyzes as a function. An
+        observed one leaves out all such code unless the name is bound again, because the value is
+        then gone when the cell ends.
         """
+        if self.static is not None:
+            is_defined = isinstance(value, ast.Lambda) and not self.static.in_function
+            value.kept = is_defined  # type: ignore[attr-defined]
+            self.visit(value)
+            return
         kept = all(_takes_as_is(target) for target in targets)
         again = any(self.bindings[t.id] > 1 for t in targets if isinstance(t, ast.Name))
         if isinstance(value, ast.Call) and kept and not again:
@@ -127,8 +133,6 @@ class Visitor(BranchVisitor):
             value.again = again  # type: ignore[attr-defined]
         elif isinstance(value, ast.GeneratorExp) and kept and not again:
             self._keep(value)
-        elif isinstance(value, ast.Lambda) and self.static is not None:
-            value.kept = not self.static.in_function  # type: ignore[attr-defined]
         elif isinstance(value, ast.Lambda) and again:
             self.callees.append("")
             self.visit(value)
@@ -279,7 +283,7 @@ class Visitor(BranchVisitor):
 
     def _comprehension(self, node: Any, *results: ast.expr) -> None:
         self.visit(node.generators[0].iter)  # the first iterable belongs to the outer scope
-        if isinstance(node, ast.GeneratorExp) and hasattr(node, "kept"):
+        if isinstance(node, ast.GeneratorExp) and getattr(node, "kept", False):
             return  # the rest runs when the next item is asked for
         self.scopes.append(("function", set()))
         for place, generator in enumerate(node.generators):
