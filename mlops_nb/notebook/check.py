@@ -61,11 +61,11 @@ def check(  # noqa: PLR0913  each option is for one of the checks
     found += _no_extension(source)
     found += _out_of_order(source)
     for cell in cells:
-        found += _risky_text(cell, source.path.parent, root, set(declared) | OURS)
+        found += _hazard_warnings(cell, source.path.parent, root, set(declared) | OURS)
     if installed is not None:
         found += _not_installed(cells, source.path.parent, root, installed)
     if variable is not None:
-        found += _model(source, variable, champion_gate=champion_gate)
+        found += _model_warnings(source, variable, champion_gate=champion_gate)
     if pipeline.steps and not any(c.kind == "parameters" for c in pipeline.cells):
         found.append(_no_parameters(source))
     return found
@@ -97,7 +97,9 @@ def refuse(found: Iterable[Warned], where: str) -> None:
         raise Refused(stops[0].what, fix=stops[0].fix + more, where=where)
 
 
-def _risky_text(cell: Cell, folder: Path, root: Path, declared: Collection[str]) -> list[Warned]:
+def _hazard_warnings(
+    cell: Cell, folder: Path, root: Path, declared: Collection[str]
+) -> list[Warned]:
     found = []
     at = f"in cell {cell.index}"
     for hazard in hazards(cell.source):
@@ -116,7 +118,7 @@ def _risky_text(cell: Cell, folder: Path, root: Path, declared: Collection[str])
             what = f"{hazard.what}() {at} waits for a person, and a job has none"
             fix = "read it with os.environ['NAME'] and declare it: promote --secret NAME"
             found.append(_stop("prompt", what, fix, cell))
-        elif hazard.kind == "path" and (outside := _outside(hazard.what, folder, root)):
+        elif hazard.kind == "path" and (outside := _path_outside(hazard.what, folder, root)):
             what = f"the path {hazard.what!r} {at} lies outside the project"
             fix = f"copy {outside.name or outside} into {root.name}/ and name it relatively"
             found.append(_stop("outside-path", what, fix, cell))
@@ -127,7 +129,7 @@ def _stop(kind: str, what: str, fix: str, cell: Cell) -> Warned:
     return Warned(kind=kind, what=what, fix=fix, cell=cell.index, stops=True)
 
 
-def _outside(text: str, folder: Path, root: Path) -> Path | None:
+def _path_outside(text: str, folder: Path, root: Path) -> Path | None:
     """Return the path that a literal refers to, if it exists outside the project, else None."""
     path = Path(os.path.expanduser(text))
     absolute = Path(os.path.normpath(path if path.is_absolute() else folder / path))
@@ -152,7 +154,7 @@ def _not_installed(
     return found
 
 
-def _model(source: Source, variable: str, *, champion_gate: bool) -> list[Warned]:
+def _model_warnings(source: Source, variable: str, *, champion_gate: bool) -> list[Warned]:
     pipeline = source.pipeline
     if not slicing.model_cells(pipeline, variable):
         made = sorted({n for s in pipeline.steps for n in s.makes})
@@ -234,10 +236,10 @@ def hazards(source: str, imports: dict[str, str] | None = None) -> list[Hazard]:
     except (SyntaxError, ValueError, RecursionError):
         return []
     known = {**USUAL_ALIASES, "os": "os", "getpass": "getpass", **(imports or {})}
-    return list(_found(tree, known))
+    return list(_find_hazards(tree, known))
 
 
-def _found(tree: ast.AST, imports: dict[str, str]) -> Iterator[Hazard]:
+def _find_hazards(tree: ast.AST, imports: dict[str, str]) -> Iterator[Hazard]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             for alias in node.names:
@@ -246,19 +248,19 @@ def _found(tree: ast.AST, imports: dict[str, str]) -> Iterator[Hazard]:
                     f"{module}.{alias.name}" if module else alias.name
                 )
         elif isinstance(node, ast.Assign | ast.AnnAssign):
-            yield from _assigned(node)
+            yield from _assigned_secrets(node)
         elif isinstance(node, ast.Call):
-            yield from _called(node, imports)
+            yield from _call_hazards(node, imports)
         elif isinstance(node, ast.Dict | ast.arguments):
-            yield from _paired(node)
+            yield from _paired_secrets(node)
         elif isinstance(node, ast.Subscript):
             if resolved(dotted(node.value), imports) == "os.environ":
                 yield Hazard("environment", _literal(node.slice) or "*", node.lineno)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _text(node.value, node.lineno)
+            yield from _text_hazards(node.value, node.lineno)
 
 
-def _assigned(node: ast.Assign | ast.AnnAssign) -> Iterator[Hazard]:
+def _assigned_secrets(node: ast.Assign | ast.AnnAssign) -> Iterator[Hazard]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     for target in targets:
         name = (dotted(target) or ("",))[-1]
@@ -268,7 +270,7 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> Iterator[Hazard]:
             yield Hazard("secret", name, node.lineno)
 
 
-def _paired(node: ast.Dict | ast.arguments) -> Iterator[Hazard]:
+def _paired_secrets(node: ast.Dict | ast.arguments) -> Iterator[Hazard]:
     """Yield the secrets in the values of a dict and the defaults of a function."""
     pairs: list[tuple[str, ast.expr | None]]
     if isinstance(node, ast.Dict):
@@ -293,7 +295,7 @@ def _is_secret(name: str, text: str) -> bool:
     )
 
 
-def _called(node: ast.Call, imports: dict[str, str]) -> Iterator[Hazard]:
+def _call_hazards(node: ast.Call, imports: dict[str, str]) -> Iterator[Hazard]:
     for keyword in node.keywords:
         if keyword.arg and _is_secret(keyword.arg, _literal(keyword.value)):
             yield Hazard("secret", keyword.arg, node.lineno)
@@ -308,7 +310,7 @@ def _called(node: ast.Call, imports: dict[str, str]) -> Iterator[Hazard]:
         yield Hazard("prompt", dotted(node.func)[-1], node.lineno)
 
 
-def _text(text: str, line: int) -> Iterator[Hazard]:
+def _text_hazards(text: str, line: int) -> Iterator[Hazard]:
     if SECRET_TEXT.search(text):
         yield Hazard("secret", "a literal that looks like a credential", line)
     host = HOST.match(text)

@@ -35,7 +35,7 @@ def pipeline(
     Raises NotebookError for invalid markers and for steps that form a cycle.
     """
     marked = read_marks(notebook)
-    found = _names(notebook, marked)
+    found = _cell_names(notebook, marked)
     static = flows = trace(found)
     if seen is not None:
         found = [
@@ -61,12 +61,12 @@ def pipeline(
             *_warnings(notebook, found, static, placed, watched),
             *dataflow_observed.differences(static, flows, seen or {}, [n.imports for n in found]),
         ),
-        **_declared(marked),
+        **_marked_goals(marked),
         logged=tuple(sorted({name for n in found for name in n.logged})),
     )
 
 
-def _names(notebook: Notebook, marked: Sequence[tuple[Mark, ...]]) -> list[Names]:
+def _cell_names(notebook: Notebook, marked: Sequence[tuple[Mark, ...]]) -> list[Names]:
     imports: dict[str, str] = {}
     found = []
     for cell, cell_marks in zip(notebook.cells, marked, strict=True):
@@ -221,7 +221,7 @@ def _warnings(
     warned = [
         warning
         for cell, seen in zip(notebook.cells, found, strict=True)
-        for warning in _of_cell(cell, seen, notebook.name)
+        for warning in _cell_warnings(cell, seen, notebook.name)
         if not (warning.kind == "needs-a-run" and cell.index in watched)
     ]
     if not any(p.step for p in placed):
@@ -236,7 +236,7 @@ def _warnings(
     return warned + missing_names(flows, found, [i for i in range(len(found)) if i not in ran])
 
 
-def _of_cell(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
+def _cell_warnings(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
     """Return the warnings about the text of one cell."""
     warned = []
     if seen.error:
@@ -270,7 +270,7 @@ def _of_cell(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
     return warned
 
 
-def _declared(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
+def _marked_goals(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
     models: dict[str, str] = {}
     metrics: dict[str, None] = {}
     evaluation: Mapping[str, str] = {}

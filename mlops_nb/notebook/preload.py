@@ -53,7 +53,7 @@ def preload(cells: Iterable[str], local: Iterable[str] = ()) -> Preload:
         if setting is not None and roots(names) <= sys.stdlib_module_names:
             variables |= dict([setting])
             continue
-        early, changed = _up_to_a_change(statement)
+        early, changed = _imports_before_change(statement)
         names |= early
         if changed or roots(early) & edited:  # the code of a local module may change anything
             break
@@ -69,7 +69,7 @@ def _statements(cells: Iterable[str]) -> Iterator[ast.stmt]:
             continue  # the cell fails and changes nothing
 
 
-def _up_to_a_change(statement: ast.stmt) -> tuple[set[str], bool]:
+def _imports_before_change(statement: ast.stmt) -> tuple[set[str], bool]:
     """Return the names that a statement imports before a change, and whether there is a change."""
     names: set[str] = set()
     placed = [n for n in ast.walk(statement) if hasattr(n, "lineno")]
@@ -78,7 +78,7 @@ def _up_to_a_change(statement: ast.stmt) -> tuple[set[str], bool]:
             if any(a.name in ENVIRONMENT and a.asname for a in node.names):
                 return names, True
             names |= imported(ast.unparse(node))
-        elif _changes(node):
+        elif _may_change_imports(node):
             return names, True
     return names, False
 
@@ -89,7 +89,7 @@ def _variable(statement: ast.stmt) -> tuple[str, str] | None:
         case ast.Assign(
             targets=[ast.Subscript(value=held, slice=ast.Constant(value=str(name)))],
             value=ast.Constant(value=str(value)),
-        ) if _named(held) in ENVIRONMENT:
+        ) if _last_name(held) in ENVIRONMENT:
             return name, value
         case ast.Expr(
             value=ast.Call(
@@ -103,20 +103,20 @@ def _variable(statement: ast.stmt) -> tuple[str, str] | None:
     return None
 
 
-def _changes(node: ast.AST) -> bool:
+def _may_change_imports(node: ast.AST) -> bool:
     """Say whether a node may change the result of later imports."""
     if isinstance(node, ast.Call):
-        return _call_changes(node)
+        return _call_may_change_imports(node)
     if isinstance(node, ast.Assign):  # later changes through another name are not recognized
-        return _named(node.value) in ENVIRONMENT and not isinstance(node.value, ast.Call)
+        return _last_name(node.value) in ENVIRONMENT and not isinstance(node.value, ast.Call)
     stored = isinstance(getattr(node, "ctx", None), ast.Store | ast.Del)
     return stored and (
         _affects_imports(node) or (isinstance(node, ast.Subscript) and _affects_imports(node.value))
     )
 
 
-def _call_changes(call: ast.Call) -> bool:
-    name = _named(call.func)
+def _call_may_change_imports(call: ast.Call) -> bool:
+    name = _last_name(call.func)
     parts = [part for given in call.args for part in ast.walk(given)]
     texts = [p.value for p in parts if isinstance(p, ast.Constant) and type(p.value) is str]
     if name in {"run_line_magic", "run_cell_magic"} and texts and texts[0] in MAGICS:
@@ -132,11 +132,13 @@ def _call_changes(call: ast.Call) -> bool:
 
 def _affects_imports(node: Any) -> bool:
     """Say whether imports depend on the object that a node refers to, such as `sys.path`."""
-    if _named(node) in ENVIRONMENT:
+    if _last_name(node) in ENVIRONMENT:
         return True
-    return isinstance(node, ast.Attribute) and node.attr in SEARCH and _named(node.value) == "sys"
+    return (
+        isinstance(node, ast.Attribute) and node.attr in SEARCH and _last_name(node.value) == "sys"
+    )
 
 
-def _named(node: Any) -> str:
+def _last_name(node: Any) -> str:
     """Return the last part of a name or an attribute, or "" for other nodes."""
     return str(getattr(node, "attr", "") or getattr(node, "id", ""))

@@ -77,12 +77,12 @@ def cut(pipeline: Pipeline, *, variable: str | None, wanted: Iterable[str]) -> S
     return Slice(
         kept=tuple(sorted(kept)),
         left_out=tuple(
-            (c.index, _why(pipeline, c.index))
+            (c.index, _reason(pipeline, c.index))
             for c in pipeline.cells
             if c.index not in kept and c.kind != "empty"
         ),
         model_step=(pipeline.cells[step].step or "") if step >= 0 else "",
-        after=_after(pipeline, made, kept),
+        after=_scoring_steps(pipeline, made, kept),
     )
 
 
@@ -102,7 +102,7 @@ def _needed(pipeline: Pipeline, goals: Iterable[int]) -> set[int]:
     return needed
 
 
-def _why(pipeline: Pipeline, index: int) -> str:
+def _reason(pipeline: Pipeline, index: int) -> str:
     cell = pipeline.cells[index]
     if cell.kind == "scratch":
         return "only shows something"
@@ -112,7 +112,7 @@ def _why(pipeline: Pipeline, index: int) -> str:
     return f"the model, metrics and evaluation do not need {makes or 'it'}"
 
 
-def _after(pipeline: Pipeline, made: set[int], kept: set[int]) -> tuple[str, ...]:
+def _scoring_steps(pipeline: Pipeline, made: set[int], kept: set[int]) -> tuple[str, ...]:
     """Return the later steps that depend on the model and run again to score another model."""
     below = downstream(pipeline, made) & kept if made else set()
     own = {pipeline.cells[i].step for i in made}

@@ -50,7 +50,7 @@ def place(
     first = next((i for i, kind in enumerate(kinds) if kind == "parameters"), None)
     kinds = ["setup" if k == "parameters" and i != first else k for i, k in enumerate(kinds)]
     if any(mark.word == "step" for cell in marked for mark in cell):
-        return _by_marks(notebook, names, marked, kinds)
+        return _by_markers(notebook, names, marked, kinds)
     level = _heading_level(notebook, kinds)
     if level is not None:
         return _by_headings(notebook, names, kinds, level)
@@ -74,7 +74,7 @@ def _kind(cell: Cell, names: Names, cell_marks: tuple[Mark, ...]) -> Kind:
     return "step"
 
 
-def _by_marks(
+def _by_markers(
     notebook: Notebook,
     names: Sequence[Names],
     marked: Sequence[tuple[Mark, ...]],
@@ -243,7 +243,7 @@ def _is_quiet(node: ast.stmt) -> bool:
 
 def _shows(node: ast.stmt, imports: Mapping[str, str]) -> bool:
     if isinstance(node, ast.Expr):
-        timed = _timed(node.value)
+        timed = _timed_statements(node.value)
         if timed is not None:
             return all(_shows(child, imports) for child in timed)
         return not any(isinstance(child, ast.NamedExpr) for child in ast.walk(node))
@@ -255,7 +255,7 @@ def _shows(node: ast.stmt, imports: Mapping[str, str]) -> bool:
     return isinstance(node, ast.Pass)
 
 
-def _timed(node: ast.expr) -> list[ast.stmt] | None:
+def _timed_statements(node: ast.expr) -> list[ast.stmt] | None:
     """Return the statements of `%time STATEMENT`, or None for other expressions."""
     if magic_of(node) != "time":
         return None
