@@ -80,7 +80,7 @@ class Session:
         makers = {n: self.maker[n] for n in read if n in self.maker}
         for name in (*seen.get("writes", ()), *seen.get("changes", ())):
             self.maker[name] = key
-            now = self.observer.prints.get(name)
+            now = self.observer.memory.prints.get(name)
             if now is None or now != self.prints.get(name):  # the same value again is no change
                 self.versions[name] = self.order
             self.prints[name] = now

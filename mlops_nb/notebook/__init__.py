@@ -1,1 +1,1 @@
-"""What a notebook is: cells, the names they touch, the graph they form. Pure."""
+"""Describes notebooks: cells, the names that they use, steps and the pipeline between them."""

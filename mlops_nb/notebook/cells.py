@@ -1,4 +1,4 @@
-"""Reads a notebook's text into cells, and turns IPython's own syntax into Python."""
+"""Reads the cells of a notebook file, and translates IPython syntax into Python."""
 
 import ast
 import json
@@ -11,20 +11,20 @@ from mlops_nb.notebook.model import Cell, Notebook
 
 HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*(.*)$")
-# cell magics whose body is the notebook's own Python, run in its own namespace
+# cell magics whose body is Python code that runs in the notebook's namespace
 CELL_MAGIC = re.compile(r"\A\s*%%(mlops|time|capture)\b(.*)$", re.MULTILINE)
 IPYTHON_SYNTAX = re.compile(
     r"^\s*[%!?]|\?\s*$|=\s*[%!]|^\s*[,;/]\w|\A\s*(?:>>>|In \[\d+\]:)", re.MULTILINE
 )
 
 
-# a cell of one line that IPython takes for a magic without its `%`, where it is no Python
+# a cell of one line that IPython runs as a magic without its `%`, unless it is valid Python
 AUTOMAGIC = re.compile(
     r"(?:alias|autoreload|cat|cd|config|cp|env|history|less|load|load_ext|ls|matplotlib|mkdir|more|mv"
     r"|pip|precision|prun|pushd|reset|rm|rmdir|run|store|time|timeit|who|whos|writefile|xmode)"
     r"[ \t]+(?![!=()<>,+*/%^&|])\S.*"
 )
-# line magics whose text holds no Python, so that the transformer need not be asked
+# line magics whose text contains no Python, for which IPython's transformer is not needed
 QUIET_LINE = re.compile(
     r"^%(mlops|load_ext|reload_ext|autoreload|matplotlib|config|precision)(?:[ \t]+(.*?))?[ \t]*$",
     re.MULTILINE,
@@ -36,9 +36,9 @@ def _as_call(magic: re.Match[str]) -> str:
 
 
 def load(text: str, name: str) -> dict[str, Any]:
-    """Return a notebook's text as an nbformat 4 document.
+    """Parse the text of a notebook file into an nbformat 4 document.
 
-    Raises NotebookError if the text is no notebook.
+    Raises NotebookError if the text is not a notebook.
     """
     try:
         document = json.loads(text)
@@ -87,7 +87,7 @@ def _upgraded(document: dict[str, Any], name: str) -> dict[str, Any]:
     try:
         upgraded: dict[str, Any] = nbformat.convert(nbformat.reader.reads(json.dumps(document)), 4)
         for cell in upgraded["cells"]:
-            cell.pop("id", None)  # drawn anew at every reading
+            cell.pop("id", None)  # nbformat generates new ones each time
     except (ValueError, LookupError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise NotebookError(
             f"{name!r} is of nbformat {document['nbformat']} and cannot be brought to 4 ({error})",
@@ -112,30 +112,30 @@ def _is_texts(value: Any) -> bool:
 
 
 def _part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Return a mapping of a document; an empty one where something else stands there."""
+    """Return a mapping of a document, or an empty one if its value is not a mapping."""
     found = document.get(key)
     return found if isinstance(found, Mapping) else {}
 
 
 def source_of(cell: Mapping[str, Any]) -> str:
-    """Return a cell's text, which nbformat allows to be a list of lines."""
+    """Return the text of a cell; nbformat allows a list of lines."""
     source = cell.get("source", "")
     return source if isinstance(source, str) else "".join(source)
 
 
 def tags_of(cell: Mapping[str, Any]) -> frozenset[str]:
-    """Return a cell's tags."""
+    """Return the tags of a cell."""
     tags = cell.get("metadata", {}).get("tags", [])
     return frozenset(str(tag) for tag in tags) if isinstance(tags, list) else frozenset()
 
 
 def is_injected(cell: Mapping[str, Any]) -> bool:
-    """Say whether papermill put this cell in: it is no part of the source notebook."""
+    """Say whether papermill inserted this cell, so that the source notebook does not contain it."""
     return bool(tags_of(cell) & {"injected-parameters", "papermill-error-cell-tag"})
 
 
 def read(document: Mapping[str, Any], name: str) -> Notebook:
-    """Return the code cells of a notebook document, each with the headings it stands under.
+    """Return the code cells of a notebook document, each with the headings above it.
 
     Raises NotebookError for a kernel of another language.
 
@@ -143,14 +143,7 @@ def read(document: Mapping[str, Any], name: str) -> Notebook:
     >>> read({"cells": [cell], "nbformat": 4}, "a.ipynb").cells[0].source
     'x = 1'
     """
-    metadata = _part(document, "metadata")
-    spec = _part(metadata, "kernelspec")
-    language = str(spec.get("language") or _part(metadata, "language_info").get("name") or "python")
-    if language.lower() not in {"python", "ipython"}:
-        raise NotebookError(
-            f"{name!r} is written in {language!r}; its pipeline can only be read from Python",
-            fix="choose a Python kernel for this notebook",
-        )
+    kernel = _python_kernel(document, name)
     cells: list[Cell] = []
     headings: list[tuple[int, str, int]] = []
     position, ordinal = -1, 0
@@ -173,12 +166,24 @@ def read(document: Mapping[str, Any], name: str) -> Notebook:
                     headings=tuple(headings),
                 )
             )
-    kernel = str(spec.get("name") or "python3")
     return Notebook(name=name, cells=tuple(cells), kernel=kernel, language="python")
 
 
+def _python_kernel(document: Mapping[str, Any], name: str) -> str:
+    """Return the name of a notebook's kernel. Raises NotebookError if it is not for Python."""
+    metadata = _part(document, "metadata")
+    spec = _part(metadata, "kernelspec")
+    language = str(spec.get("language") or _part(metadata, "language_info").get("name") or "python")
+    if language.lower() not in {"python", "ipython"}:
+        raise NotebookError(
+            f"{name!r} is written in {language!r}; its pipeline can only be read from Python",
+            fix="choose a Python kernel for this notebook",
+        )
+    return str(spec.get("name") or "python3")
+
+
 def headings_of(markdown: str) -> list[tuple[int, str]]:
-    """Return the (level, text) of a Markdown cell's headings, code fences left out.
+    """Return the (level, text) of the headings in a Markdown cell, outside of code fences.
 
     >>> headings_of("# Wine\\n```\\n# no\\n```\\n## Load ##")
     [(1, 'Wine'), (2, 'Load')]
@@ -211,9 +216,9 @@ def _is_python(source: str) -> bool:
 
 
 def python_of(source: str) -> str:
-    """Return a cell's text as plain Python: magics and `!` lines become calls.
+    """Translate the text of a cell into plain Python: magics and `!` lines become calls.
 
-    The import of IPython's transformer is put off until a cell needs it.
+    IPython is imported only for cells that need its transformer.
 
     >>> python_of("%matplotlib inline\\nx = 1")
     "get_ipython().run_line_magic('matplotlib', 'inline')\\nx = 1\\n"

@@ -1,20 +1,21 @@
-"""Which cell depends on which: every read is traced to the cells that last bound or changed it."""
+"""Traces each name that a cell reads to the cells that last bound or changed it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_nb.notebook.model import Function, Names, Warned
+from mlops_nb.notebook.model import Names, Warned
 from mlops_nb.notebook.static_names import BUILTINS, is_given
+from mlops_nb.probe.syntax.functions import Function
 
 LONE_MAGICS = frozenset({"history", "ll", "ls", "lsmagic", "pwd", "who", "whos"})
 
 
 @dataclass(slots=True)
 class Flow:
-    """One cell's place in the flow of data.
+    """The data that one cell takes from others and leaves for others.
 
-    reads:      names it reads, those that its functions read included
-    binds:      names it binds, those that its functions bind included
+    reads:      names that it reads, including those that its functions read
+    binds:      names that it binds, including those that its functions bind
     sources:    name or channel → cells that last bound or changed it
     depends_on: all of those cells
     """
@@ -27,12 +28,12 @@ class Flow:
 
     @property
     def depends_on(self) -> tuple[int, ...]:
-        """Indexes of the cells whose work this one reads."""
+        """Indexes of the cells whose values this one reads."""
         return tuple(sorted({cell for cells in self.sources.values() for cell in cells}))
 
 
 class Tracer:
-    """Walks cells in order and remembers who wrote what."""
+    """Walks cells in order and keeps the cells that last wrote each name."""
 
     def __init__(self) -> None:
         self.writers: dict[str, tuple[int, ...]] = {}
@@ -40,11 +41,11 @@ class Tracer:
         self.instances: dict[str, str] = {}
         self.same: dict[str, set[str]] = {}
         self.anything_goes = False
-        self.star: int | None = None  # the last cell that brought in names its text does not show
+        self.star: int | None = None  # the last cell that bound names its text does not show
 
     def step(self, cell: int, names: Names) -> Flow:
-        """Take one cell in and return its flow."""
-        reads = self._closure(names)
+        """Add the next cell and return its flow."""
+        reads = self._read_names(names)
         changes = self._changes(names)
         for changed in sorted(changes - set(reads) - names.writes):
             reads.append(changed)
@@ -57,7 +58,7 @@ class Tracer:
                 missing.append(read)
             if self.star is not None and read not in BUILTINS:
                 known = sources.get(read, ())
-                if all(writer < self.star for writer in known):  # it may have come in there
+                if all(writer < self.star for writer in known):  # that cell may have bound it
                     sources[read] = (*known, self.star)
         if names.reads_anything and not names.error:
             sources |= {n: w for n, w in self.writers.items() if n not in sources and ":" not in n}
@@ -80,8 +81,8 @@ class Tracer:
             missing=unknown,
         )
 
-    def _closure(self, names: Names) -> list[str]:
-        """Names read by the cell and by whatever functions it can reach."""
+    def _read_names(self, names: Names) -> list[str]:
+        """Return the names read by the cell and by the functions that it may call."""
         found: dict[str, None] = {}
         local = {n: f for n, f in names.functions.items() if n not in names.reads}
         queue = [*names.reads, *(f for f, _ in names.calls if f in local)]
@@ -116,7 +117,7 @@ class Tracer:
         return {name for name in changes if name in self.writers or name in names.writes}
 
     def _reached(self, names: Names) -> list[Function]:
-        """Functions that the cell calls, and those that they may call."""
+        """Return the functions that the cell calls, and those that they may call."""
         known = {**self.functions, **names.functions}
         queue = [called for called, _ in names.calls if called in known]
         seen: dict[str, Function] = {}
@@ -176,12 +177,12 @@ def trace(cells: Sequence[Names]) -> list[Flow]:
 def missing_names(
     flows: Sequence[Flow], cells: Sequence[Names], indexes: Iterable[int]
 ) -> list[Warned]:
-    """Return a finding for every name that a cell reads and that nothing above it makes."""
+    """Return a warning for each name that a cell reads and no cell above it binds."""
     found = []
     for index in indexes:
         for name in flows[index].missing:
             if name in LONE_MAGICS and set(cells[index].reads) == {name}:
-                continue  # IPython takes it for a magic
+                continue  # IPython runs it as a magic
             later = [i for i, n in enumerate(cells) if name in n.writes and i > index]
             if later:
                 what = (

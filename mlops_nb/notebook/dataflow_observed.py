@@ -1,4 +1,4 @@
-"""Joins what a run showed of the cells with what their text tells, into one flow of data."""
+"""Combines the observed and the static reads and writes of cells into one flow of data."""
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,12 +10,12 @@ from mlops_nb.notebook.dataflow import Flow
 from mlops_nb.notebook.model import Names, Warned
 
 Seen = Mapping[str, Any]
-# channels around every cell: that one is set here and asked there tells a reader of a graph nothing
+# channels that nearly every cell uses; a difference in them is of no interest to the user
 AMBIENT = frozenset({"cwd", "matplotlib", "module", "sys.path", "warnings"})
 
 
 def as_seen(names: Names, seen: Seen) -> Names:
-    """Return a cell's names as a run showed them; what only text can tell stays."""
+    """Return the names of a cell with its observed reads and writes in place of the static ones."""
     if "lost" in seen:
         return replace(names, assumed=True)
     changed = frozenset(channels_changed(seen))
@@ -46,29 +46,29 @@ def channels_changed(seen: Seen) -> list[str]:
 
 
 def flows(static: Sequence[Flow], found: Sequence[Names], seen: Mapping[int, Seen]) -> list[Flow]:
-    """Return the flow of every cell: as it was seen, or else as its text tells.
+    """Return the flow of every cell: observed, or static for a cell that was not observed.
 
-    seen: index of the cell → what a run showed of it
+    seen: index of the cell → what the observer reported
 
-    A cell may change what it does not read: an axis, and its figure with it. Who bound or changed
-    the figure before is no longer the last then, but nobody leads to it: it is kept beside.
+    A cell may change an object without reading its name, as a change of an axis changes its
+    figure. The earlier writers of that name remain writers unless the cell depends on them.
     """
     writers: dict[str, tuple[int, ...]] = {}
-    above: list[set[int]] = []  # cell → all that it depends on, at any remove
-    hidden: dict[str, int] = {}  # by themselves: `warnings` is a channel and a module, too
+    above: list[set[int]] = []  # cell → all cells that it depends on, directly or not
+    hidden: dict[str, int] = {}  # apart from names: `warnings` is a channel and a module
     joined = []
     for index, (flow, names) in enumerate(zip(static, found, strict=True)):
-        told = seen.get(index)
-        if told is None or "lost" in told:
+        observed = seen.get(index)
+        if observed is None or "lost" in observed:
             reads = {*flow.sources, *names.reads} - names.channels_read
             sources = _sources(reads, names.channels_read, writers, hidden)
             flow = dataclasses.replace(flow, sources=sources)  # noqa: PLW2901  the same cell
             channels = names.channels_changed
         else:
-            flow = _seen_flow(told, writers, hidden)  # noqa: PLW2901
-            channels = frozenset(channels_changed(told))
-            writers |= dict.fromkeys(told["deletes"], (index,))
-            hidden[f"In[{told.get('typed')}]"] = index
+            flow = _seen_flow(observed, writers, hidden)  # noqa: PLW2901
+            channels = frozenset(channels_changed(observed))
+            writers |= dict.fromkeys(observed["deletes"], (index,))
+            hidden[f"In[{observed.get('typed')}]"] = index
         joined.append(flow)
         above.append(set(flow.depends_on).union(*(above[cell] for cell in flow.depends_on)))
         for name in flow.changes:
@@ -113,28 +113,28 @@ def differences(
     seen: Mapping[int, Seen],
     imports: Sequence[Collection[str]] = (),
 ) -> list[Warned]:
-    """Return where a run and the text disagree about which cell depends on which.
+    """Return a warning for each dependency that only the run or only the text shows.
 
-    imports: names that each cell imports; whether they are read decides nothing
+    imports: names that each cell imports; these are not compared
     """
     found = []
     for index in sorted(seen):
-        told = _more(joined[index], static[index], imports)
-        if told:
-            what = f"cell {index} depends on {told}, which only a run shows"
+        extra = _describe_extra(joined[index], static[index], imports)
+        if extra:
+            what = f"cell {index} depends on {extra}, which only a run shows"
             found.append(_differs("only-observed", what, index))
         if seen[index].get("failed"):
             continue
-        told = _more(static[index], joined[index], imports)
-        if told:
-            what = f"cell {index} depends on {told} by its text, and did not in this run"
+        extra = _describe_extra(static[index], joined[index], imports)
+        if extra:
+            what = f"cell {index} depends on {extra} by its text, and did not in this run"
             found.append(_differs("only-in-text", what, index))
     return found
 
 
-def _more(one: Flow, other: Flow, imports: Sequence[Collection[str]]) -> str:
-    """Return in words the cells that one flow depends on and another does not, with the names."""
-    said = []
+def _describe_extra(one: Flow, other: Flow, imports: Sequence[Collection[str]]) -> str:
+    """Describe the cells, with names, that one flow depends on and another does not."""
+    parts = []
     for writer in sorted(set(one.depends_on) - set(other.depends_on)):
         known = imports[writer] if writer < len(imports) else ()
         names = [
@@ -143,10 +143,10 @@ def _more(one: Flow, other: Flow, imports: Sequence[Collection[str]]) -> str:
             if writer in writers and name not in known and name.partition(":")[0] not in AMBIENT
         ]
         if names:
-            said.append(f"cell {writer} ({', '.join(names)})")
-    return " and ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)
+            parts.append(f"cell {writer} ({', '.join(names)})")
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 
 def _differs(kind: str, what: str, cell: int) -> Warned:
-    fix = "nothing needs mending: runs and reuse go by what was seen"
+    fix = "no action needed: runs and reuse follow the observed dependencies"
     return Warned(kind=kind, what=what, fix=fix, cell=cell)

@@ -1,4 +1,4 @@
-"""A notebook as a document: made ready to run, given parameters, written as nbformat writes it."""
+"""Prepares notebook documents to run, inserts parameters, and serializes them as nbformat does."""
 
 import copy
 import json
@@ -10,11 +10,11 @@ from mlops_nb.notebook.cells import is_injected, source_of, tags_of
 
 INJECTED = "injected-parameters"
 TRANSIENT = frozenset({"orig_nbformat", "orig_nbformat_minor", "signature"})
-SPLIT = frozenset({"application/javascript", "image/svg+xml"})  # written by lines, as all text is
+SPLIT = frozenset({"application/javascript", "image/svg+xml"})  # stored by lines, like text
 
 
 def ready(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy with a kernelspec, ids, no outputs and nothing that a run put in."""
+    """Return a copy with a kernelspec and ids, without outputs and inserted cells."""
     made = copy.deepcopy(dict(document))
     made["cells"] = [cell for cell in made["cells"] if not is_injected(cell)]
     made["nbformat_minor"] = max(5, int(made.get("nbformat_minor", 5)))
@@ -36,10 +36,7 @@ def ready(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def inject(document: dict[str, Any], parameters: Mapping[str, Any]) -> None:
-    """Put a cell that sets parameters behind the one tagged `parameters`, or first of all.
-
-    The cell is the one that papermill puts in.
-    """
+    """Insert a cell that sets parameters, as papermill does: after the tagged one, or first."""
     document["metadata"]["papermill"]["parameters"] = dict(parameters)
     if not parameters:
         return
@@ -58,7 +55,7 @@ def inject(document: dict[str, Any], parameters: Mapping[str, Any]) -> None:
 
 
 def literal(value: Any) -> str:
-    """Return a parameter's value as Python text, as papermill writes it.
+    """Return the value of a parameter as Python text, as papermill writes it.
 
     >>> literal({"a": [1, True, None, 'x"']})
     '{"a": [1, True, None, "x\\\\""]}'
@@ -76,7 +73,7 @@ def literal(value: Any) -> str:
 
 
 def written(document: Mapping[str, Any]) -> str:
-    """Return a document as nbformat writes it to a file: texts as lists of lines, keys sorted."""
+    """Serialize a document as nbformat does: texts as lists of lines, keys sorted."""
     made = {**document, "cells": [_cell(cell) for cell in document["cells"]]}
     made["metadata"] = {k: v for k, v in document["metadata"].items() if k not in TRANSIENT}
     return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""From a notebook's file to its pipeline."""
+"""Loads a notebook file and its pipeline."""
 
 import json
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from mlops_nb.notebook.model import Source
 
 
 def read_text(path: Path) -> str:
-    """Return a notebook file's text.
+    """Return the text of a notebook file.
 
-    Raises NotebookError if there is no such file, or it is no text.
+    Raises NotebookError if the file does not exist or is not text.
     """
     if path.suffix == ".py":
         raise NotebookError(
@@ -42,10 +42,10 @@ def capture(
     content: Mapping[str, Any] | None = None,
     seen: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> Source:
-    """Read a notebook and its pipeline.
+    """Return a notebook with its pipeline.
 
-    content: the document as it stands in an editor, instead of the file
-    seen:    index of a cell → what a run showed of it
+    content: the document in an editor, used instead of the file
+    seen:    index of a cell → what the observer reported
     """
     text = read_text(path) if content is None else json.dumps(content)
     document = cells.load(text, path.name)
@@ -56,5 +56,5 @@ def capture(
 
 
 def graph_json(path: Path, content: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what `graph --json` prints of a notebook."""
+    """Return the object that `graph --json` prints for a notebook."""
     return render.as_json(capture(path, content).pipeline)

@@ -1,4 +1,4 @@
-"""Local modules that a notebook imports: which files must travel with it."""
+"""Finds the local modules that a notebook imports, whose files a job must contain."""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
@@ -7,7 +7,7 @@ Find = Callable[[str], "dict[str, str] | None"]
 
 
 def imported(source: str) -> set[str]:
-    """Return the dotted names that a piece of Python imports absolutely.
+    """Return the dotted names of the absolute imports in Python source text.
 
     >>> sorted(imported("import a.b\\nfrom c import d"))
     ['a.b', 'c', 'c.d']
@@ -36,9 +36,9 @@ def roots(names: Iterable[str]) -> set[str]:
 
 
 def carried(sources: Iterable[str], find: Find) -> dict[str, str]:
-    """Return the local files that some sources need, at any remove: relative path → text.
+    """Return the local files that sources import, directly or not: relative path → text.
 
-    find: a top-level module's name → its files, None if it is not local
+    find: returns the files of a top-level module, or None if it is not local
     """
     files: dict[str, str] = {}
     done: set[str] = set()

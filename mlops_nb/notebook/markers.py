@@ -1,4 +1,4 @@
-"""Reads the marks that a person leaves in a cell: `%mlops …`, `# mlops: …`, and tags."""
+"""Reads the markers in a cell: `%mlops …` lines, `# mlops: …` comments, and `step:` tags."""
 
 import re
 import shlex
@@ -20,9 +20,9 @@ OPTIONS = {
 
 
 def marks(cell: Cell) -> tuple[Mark, ...]:
-    """Return what a cell's marks say, its `step:NAME` tag among them.
+    """Return the markers of a cell, its `step:NAME` tag included.
 
-    Raises NotebookError for a mark that cannot be read.
+    Raises NotebookError for an invalid marker.
 
     >>> marks(Cell(index=0, position=0, id="a", source="%mlops step load --out raw"))[0].options
     {'--out': 'raw'}
@@ -124,7 +124,7 @@ def age(text: str) -> float:
 
 
 def names_in(option: str | None) -> tuple[str, ...]:
-    """Split an option's comma-separated names.
+    """Split the comma-separated names of an option.
 
     >>> names_in("a, b")
     ('a', 'b')
@@ -133,7 +133,7 @@ def names_in(option: str | None) -> tuple[str, ...]:
 
 
 def frozen(source: str) -> str:
-    """Return a cell's text with `%mlops` lines as comments that mean the same anywhere.
+    """Return the text of a cell with its `%mlops` lines as comments, which need no extension.
 
     >>> frozen("%mlops step load\\nx = 1")
     '# mlops: step load\\nx = 1'

@@ -1,10 +1,12 @@
-"""The nouns: frozen, comparable, made of plain values; nothing here does anything."""
+"""Defines the records that describe a notebook, its pipeline and the job made from it."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field
+
+from mlops_nb.probe.syntax.functions import Function
 
 Value: TypeAlias = (
     Any  # a parameter's value: bool, int, float, str, None, or lists and dicts of them
@@ -15,8 +17,8 @@ Kind: TypeAlias = Literal["step", "setup", "scratch", "parameters", "empty"]
 class Mark(Struct, frozen=True, kw_only=True):
     """One `%mlops WORD …` line or `# mlops: WORD …` comment of a cell.
 
-    word:    what it says: step, model, metric, evaluate, …
-    args:    its plain words
+    word:    step, model, metric, evaluate, …
+    args:    its positional arguments
     options: its `--name value` pairs; a switch has the value ""
     """
 
@@ -30,7 +32,7 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     index:    counts code cells from 0
     position: counts all cells of the source notebook from 0 (injected cells are not counted)
-    headings: the Markdown headings it stands under, outermost first: (level, text, ordinal)
+    headings: the Markdown headings above it, outermost first: (level, text, ordinal)
     """
 
     index: int
@@ -42,7 +44,7 @@ class Cell(Struct, frozen=True, kw_only=True):
 
 
 class Notebook(Struct, frozen=True, kw_only=True):
-    """A notebook's code, as read. `kernel` is the kernelspec's name."""
+    """The code cells of a notebook. `kernel` is the name of its kernelspec."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -51,46 +53,30 @@ class Notebook(Struct, frozen=True, kw_only=True):
 
 
 class Parameter(Struct, frozen=True, kw_only=True):
-    """A value that a run may replace. `type` is a Python type's name, or "any" where unknown."""
+    """A value that a run may replace. `type` is the name of a Python type, or "any" if unknown."""
 
     name: str
     value: Value
     type: str
 
 
-class Function(Struct, frozen=True, kw_only=True):
-    """What calling a function (or making and using a class) of the notebook touches.
-
-    reads:   global names its code may read
-    writes:  global names it binds (`global` statements)
-    changes: global names whose object it changes in place
-    mutates: its parameters that it changes in place, as (position, name)
-    """
-
-    reads: frozenset[str] = frozenset()
-    writes: frozenset[str] = frozenset()
-    changes: frozenset[str] = frozenset()
-    mutates: frozenset[tuple[int, str]] = frozenset()
-    is_class: bool = False
-
-
 class Names(Struct, frozen=True, kw_only=True):
-    """What one cell reads, binds and changes, as far as its text tells.
+    """The names and channels that one cell reads, binds and changes.
 
-    reads:     names it needs from before, in order of first use
-    maybe:     names it needs only where it did not bind them itself on the way (a branch)
-    writes:    names it binds; `sure` are those that it binds on every way
-    first:     the first name it binds that is no import
+    reads:     names that must be bound before it runs, in order of first use
+    maybe:     those of `reads` that it needs only if a branch of its own did not bind them
+    writes:    names that it binds; `sure` are those that it binds on every branch
+    first:     the first name that it binds, imports excluded
     changes:   names whose object it changes in place
-    channels_read, channels_changed: what is no name: "rng:numpy", "file:a.csv", "env", …
+    channels_read, channels_changed: state without a name: "rng:numpy", "file:a.csv", "env", …
     instances: names bound to an object of a class that the notebook defines
     aliases:   pairs of names bound to one object
-    imports:   names bound to a module or to something of one → its dotted path
-    calls:     (function, names given to it by position; "key=name" by keyword)
+    imports:   names bound to a module or to a part of one → its dotted path
+    calls:     (function, names passed to it by position; "key=name" by keyword)
     logged:    metrics logged to MLflow under a literal name
-    only_sets_up, only_shows: whether that is all the cell does
-    assumed:   some of this is a guess that errs on the safe side
-    error:     why the text is no Python, if it is none
+    only_sets_up, only_shows: whether the cell does nothing else
+    assumed:   parts of this record are guesses, on the safe side
+    error:     why the text is not Python, or ""
     """
 
     reads: tuple[str, ...] = ()
@@ -117,7 +103,7 @@ class Names(Struct, frozen=True, kw_only=True):
 
 
 class CellFacts(Struct, frozen=True, kw_only=True):
-    """A cell in its pipeline: what kind it is, and which cells it depends on."""
+    """The kind of a cell in a pipeline, and the cells that it depends on."""
 
     index: int
     position: int
@@ -135,12 +121,12 @@ class Step(Struct, frozen=True, kw_only=True):
     """A named piece of a notebook.
 
     cells:      indexes of its code cells
-    uses:       names it reads from other steps
+    uses:       names that it reads from other steps
     makes:      names that it binds or changes
     parameters: parameters that its cells read
-    after:      steps that were named as going first
-    reuse:      False where it is to run every time
-    snapshot:   how old what it loads from outside may be, s; None if that is not said
+    after:      steps that must run before it, as its marker says
+    reuse:      False if it must run every time
+    snapshot:   maximum age of data that it loads from outside, s; None for no limit
     """
 
     name: str
@@ -157,7 +143,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Edge(Struct, frozen=True, kw_only=True):
-    """`target` reads `names` as `source` left them."""
+    """The names that the step `target` reads from the step `source`."""
 
     source: str
     target: str
@@ -165,17 +151,17 @@ class Edge(Struct, frozen=True, kw_only=True):
 
 
 class Warned(Struct, frozen=True, kw_only=True):
-    """Something a reader of the graph should know, with its mend."""
+    """A warning about a notebook, with its remedy."""
 
     kind: str
     what: str
     fix: str
     cell: int | None = None
-    stops: bool = False  # a promotion is refused while it stands
+    stops: bool = False  # it prevents a promotion
 
 
 class Pipeline(Struct, frozen=True, kw_only=True):
-    """A notebook seen as steps, in notebook order."""
+    """The steps of a notebook, in notebook order."""
 
     notebook: str
     parameters: tuple[Parameter, ...]
@@ -201,11 +187,11 @@ class Pipeline(Struct, frozen=True, kw_only=True):
 
 
 class Preload(Struct, frozen=True, kw_only=True):
-    """What a process may have ready for a notebook before it runs.
+    """The imports that a process may make before a notebook runs.
 
     modules:   dotted names to import
-    variables: of the environment, which the notebook sets before the first of these imports
-    folder:    the one to be in meanwhile; it matters where a library looks for settings there
+    variables: environment variables that the notebook sets before the first of these imports
+    folder:    working folder during the imports; libraries may look for settings in it
     """
 
     modules: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The parameters cell: what a run may replace, and whether a value fits."""
+"""Reads the parameters cell of a notebook, and checks the values given for a run."""
 
 import ast
 import difflib
@@ -22,7 +22,7 @@ def parameters(source: str) -> tuple[Parameter, ...]:
     try:
         body = ast.parse(python_of(source)).body
     except SyntaxError:
-        return ()  # the graph warns of it
+        return ()  # the pipeline contains a warning about it
     for node in body:
         if isinstance(node, ast.Assign):
             for target in node.targets:
@@ -37,7 +37,7 @@ def _parameter(name: str, value: ast.expr | None, annotation: ast.expr | None) -
     try:
         literal = None if value is None else ast.literal_eval(value)
         json.dumps(literal if not isinstance(literal, set) else list(literal))
-    except (ValueError, TypeError, SyntaxError):  # no literal, or one that no file can hold
+    except (ValueError, TypeError, SyntaxError):  # not a literal, or not JSON
         return Parameter(name=name, value=None, type="any")
     if isinstance(literal, tuple | set):
         literal = list(literal)
@@ -50,13 +50,13 @@ def _parameter(name: str, value: ast.expr | None, annotation: ast.expr | None) -
 
 
 class Word(str):
-    """A value as a person typed it: its type is told by the parameter that it is for."""
+    """A value typed by the user, whose type depends on its parameter."""
 
     __slots__ = ()
 
 
 def typed(text: str) -> Value:
-    """Return a command line's word as papermill types it.
+    """Convert a word of the command line to the type that papermill gives it.
 
     >>> typed("3"), typed("0.5"), typed("True"), typed("None"), typed("x")
     (3, 0.5, True, None, 'x')
@@ -72,9 +72,9 @@ def typed(text: str) -> Value:
 
 
 def checked(given: Mapping[str, Value], known: Iterable[Parameter], where: str) -> dict[str, Value]:
-    """Return the given values, each fitting the type of its parameter's default.
+    """Return the given values, converted to the types of their parameters' defaults.
 
-    Raises ParameterError for a name that is not known, or a value of another type.
+    Raises ParameterError for an unknown name or a value of another type.
 
     >>> checked({"rate": 1}, parameters("rate = 0.5"), "a.ipynb")
     {'rate': 1}
@@ -85,11 +85,11 @@ def checked(given: Mapping[str, Value], known: Iterable[Parameter], where: str) 
         parameter = by_name.get(name)
         if parameter is None:
             raise _unknown(name, by_name, where)
-        if isinstance(value, Word):  # text stays as it was typed where text is asked for
+        if isinstance(value, Word):  # a string parameter takes the text itself
             value = str(value) if parameter.type == "str" else typed(value)  # noqa: PLW2901
         kind = type(value).__name__
         if parameter.type == "str" and not isinstance(value, str):
-            value = str(value)  # noqa: PLW2901  `-p name 3` is text where the default is text
+            value = str(value)  # noqa: PLW2901  a string parameter takes `-p name 3` as text
         elif parameter.type != "any" and kind not in FITS.get(parameter.type, {parameter.type}):
             raise ParameterError(
                 f"parameter {name!r} takes {parameter.type}, as its default {parameter.value!r} "

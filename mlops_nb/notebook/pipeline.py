@@ -1,4 +1,4 @@
-"""A notebook seen as a pipeline: its cells put into steps, the steps joined by what they read."""
+"""Builds the pipeline of a notebook: its steps, and the edges between them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -29,28 +29,28 @@ from mlops_nb.notebook.steps import SKIPPED, Placed, place, read_marks
 def pipeline(
     notebook: Notebook, seen: Mapping[int, dataflow_observed.Seen] | None = None
 ) -> Pipeline:
-    """Return the pipeline that a notebook is, told from its text, and from a run of it.
+    """Return the pipeline of a notebook, from its text and from what a run showed.
 
-    seen: index of a cell → what a run showed of it
+    seen: index of a cell → what the observer reported
 
-    Raises NotebookError for marks that cannot be read and for steps that form a circle.
+    Raises NotebookError for invalid markers and for steps that form a cycle.
     """
     marked = read_marks(notebook)
-    found = _names(notebook, marked)
+    found = _cell_names(notebook, marked)
     static = flows = trace(found)
     if seen is not None:
         found = [
             dataflow_observed.as_seen(n, seen[i]) if i in seen else n for i, n in enumerate(found)
         ]
         flows = dataflow_observed.flows(static, found, seen)
-    watched = {i: told for i, told in (seen or {}).items() if "lost" not in told}
-    found = [_as_it_works(seen, flow) for seen, flow in zip(found, flows, strict=True)]
+    watched = {i: cell for i, cell in (seen or {}).items() if "lost" not in cell}
+    found = [_with_functions(seen, flow) for seen, flow in zip(found, flows, strict=True)]
     placed = place(notebook, found, marked)
     index = next((i for i, p in enumerate(placed) if p.kind == "parameters"), None)
     known = () if index is None else params.parameters(notebook.cells[index].source)
     edges = _edges(found, flows, placed)
     steps = _steps(notebook, found, flows, placed, marked, edges, {p.name for p in known})
-    _refuse_circles(steps, edges)
+    _refuse_cycles(steps, edges)
     facts = _facts(notebook, found, flows, placed)
     return Pipeline(
         notebook=notebook.name,
@@ -62,12 +62,12 @@ def pipeline(
             *_warnings(notebook, found, static, placed, watched),
             *dataflow_observed.differences(static, flows, seen or {}, [n.imports for n in found]),
         ),
-        **_declared(marked),
+        **_marked_goals(marked),
         logged=tuple(sorted({name for n in found for name in n.logged})),
     )
 
 
-def _names(notebook: Notebook, marked: Sequence[tuple[Mark, ...]]) -> list[Names]:
+def _cell_names(notebook: Notebook, marked: Sequence[tuple[Mark, ...]]) -> list[Names]:
     imports: dict[str, str] = {}
     found = []
     for cell, cell_marks in zip(notebook.cells, marked, strict=True):
@@ -86,8 +86,8 @@ def _names(notebook: Notebook, marked: Sequence[tuple[Mark, ...]]) -> list[Names
     return found
 
 
-def _as_it_works(seen: Names, flow: Flow) -> Names:
-    """Take in what a cell does through the functions that it calls: `train()` may bind a global."""
+def _with_functions(seen: Names, flow: Flow) -> Names:
+    """Merge the names that called functions bind into the names of the cell."""
     shows = seen.only_shows and not (flow.binds - seen.writes) and not (flow.changes - seen.writes)
     first = seen.first or min(flow.binds - seen.imports.keys(), default="")
     return replace(seen, writes=flow.binds, only_shows=shows, first=first)
@@ -111,7 +111,7 @@ def _edges(
     )
 
 
-def _steps(  # noqa: PLR0913  one table, read together
+def _steps(  # noqa: PLR0913  all of them are indexed by cell
     notebook: Notebook,
     found: Sequence[Names],
     flows: Sequence[Flow],
@@ -131,7 +131,7 @@ def _steps(  # noqa: PLR0913  one table, read together
         makes = {n for i in members for n in (found[i].writes | flows[i].changes)}
         makes -= {n for i in members for n in found[i].imports}
         reads = {n: set(flows[i].sources.get(n, ())) for i in members for n in flows[i].reads}
-        after = _named_first(name, options, cells, notebook.name)
+        after = _predecessors(name, options, cells, notebook.name)
         steps.append(
             Step(
                 name=name,
@@ -152,10 +152,10 @@ def _steps(  # noqa: PLR0913  one table, read together
     return tuple(steps)
 
 
-def _named_first(
+def _predecessors(
     name: str, options: Mapping[str, str], known: Collection[str], where: str
 ) -> tuple[str, ...]:
-    """Return the steps that a mark names as going first."""
+    """Return the steps that must run before a step, according to its marker."""
     after = names_in(options.get("--after"))
     if lost := [step for step in after if step not in known]:
         raise NotebookError(
@@ -175,7 +175,7 @@ def _options(members: Sequence[int], marked: Sequence[tuple[Mark, ...]]) -> dict
     return options
 
 
-def _refuse_circles(steps: Sequence[Step], edges: Sequence[Edge]) -> None:
+def _refuse_cycles(steps: Sequence[Step], edges: Sequence[Edge]) -> None:
     needs: dict[str, set[str]] = {step.name: set(step.after) for step in steps}
     for edge in edges:
         needs[edge.target].add(edge.source)
@@ -187,7 +187,7 @@ def _refuse_circles(steps: Sequence[Step], edges: Sequence[Edge]) -> None:
         where = "; ".join(f"{n}: cells {', '.join(map(str, cells[n]))}" for n in error.args[1][1:])
         raise NotebookError(
             f"the steps form a circle: {circle}",
-            fix="give the cells of one step that stand apart different step names",
+            fix="give the separate groups of cells of one step different step names",
             where=where,
         ) from None
 
@@ -222,7 +222,7 @@ def _warnings(
     warned = [
         warning
         for cell, seen in zip(notebook.cells, found, strict=True)
-        for warning in _of_cell(cell, seen, notebook.name)
+        for warning in _cell_warnings(cell, seen, notebook.name)
         if not (warning.kind == "needs-a-run" and cell.index in watched)
     ]
     if not any(p.step for p in placed):
@@ -233,12 +233,12 @@ def _warnings(
                 fix="start a cell with `%mlops step NAME`, or put code under a heading",
             )
         )
-    ran = {i for i, told in watched.items() if not told.get("failed")}  # and missed no name
+    ran = {i for i, cell in watched.items() if not cell.get("failed")}  # and found all their names
     return warned + missing_names(flows, found, [i for i in range(len(found)) if i not in ran])
 
 
-def _of_cell(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
-    """Return what a reader should know of one cell."""
+def _cell_warnings(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
+    """Return the warnings about the text of one cell."""
     warned = []
     if seen.error:
         warned.append(
@@ -271,7 +271,7 @@ def _of_cell(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
     return warned
 
 
-def _declared(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
+def _marked_goals(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
     models: dict[str, str] = {}
     metrics: dict[str, None] = {}
     evaluation: Mapping[str, str] = {}

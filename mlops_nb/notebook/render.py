@@ -1,8 +1,8 @@
-"""A pipeline as others read it: `graph --json`, Mermaid, and lines of text."""
+"""Renders a pipeline as JSON, as a Mermaid flowchart and as text."""
 
 from typing import Any
 
-from mlops_nb.notebook.model import Pipeline
+from mlops_nb.notebook.model import Pipeline, Step
 
 
 def as_json(pipeline: Pipeline) -> dict[str, Any]:
@@ -13,18 +13,7 @@ def as_json(pipeline: Pipeline) -> dict[str, Any]:
         "parameters": [
             {"name": p.name, "value": p.value, "type": p.type} for p in pipeline.parameters
         ],
-        "steps": [
-            {
-                "name": s.name,
-                "title": s.title,
-                "cells": list(s.cells),
-                "uses": list(s.uses),
-                "makes": list(s.makes),
-                "parameters": list(s.parameters),
-                "after": list(s.after),
-            }
-            for s in pipeline.steps
-        ],
+        "steps": [_step(step) for step in pipeline.steps],
         "edges": [[e.source, e.target, list(e.names)] for e in pipeline.edges],
         "cells": [
             {
@@ -45,6 +34,18 @@ def as_json(pipeline: Pipeline) -> dict[str, Any]:
             {"kind": w.kind, "what": w.what, "fix": w.fix, "cell": w.cell}
             for w in pipeline.warnings
         ],
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "title": step.title,
+        "cells": list(step.cells),
+        "uses": list(step.uses),
+        "makes": list(step.makes),
+        "parameters": list(step.parameters),
+        "after": list(step.after),
     }
 
 
@@ -70,7 +71,7 @@ def _quoted(text: str) -> str:
 
 
 def as_text(pipeline: Pipeline) -> str:
-    """Return the pipeline as lines for a terminal: each step, and what it takes from which."""
+    """Return the pipeline as text for a terminal: each step with its inputs and their sources."""
     if not pipeline.steps:
         return "no steps"
     width = max(len(s.name) for s in pipeline.steps)

@@ -1,4 +1,4 @@
-"""What a job must carry: the cells that its model, metrics, evaluation and files depend on."""
+"""Selects the cells that a job needs for its model, metrics, evaluation and files."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ KEEPS = ("rng:", "env", "cwd", "warnings", "pandas.options", "matplotlib", "nump
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """The cells of a notebook that a job carries, and the others with the reason.
+    """The cells of a notebook that a job contains, and the reason to leave out each other cell.
 
     kept:     indexes of code cells, ascending
-    left_out: (index, why)
-    after:    the steps that come after the model's own: what scores another model
+    left_out: (index, reason)
+    after:    the steps after the step of the model, which run again to score another model
     """
 
     kept: tuple[int, ...]
@@ -24,13 +24,13 @@ class Slice:
 
 
 def last_writers(pipeline: Pipeline, name: str) -> tuple[int, ...]:
-    """Return the cell that bound or changed `name` last, none where nobody did."""
+    """Return the cell that last bound or changed `name`, or no cell if there is none."""
     found = [c.index for c in pipeline.cells if name in c.writes or name in c.changes]
     return tuple(found[-1:])
 
 
 def downstream(pipeline: Pipeline, cells: Iterable[int]) -> set[int]:
-    """Return the cells that read, at any remove, what `cells` made; themselves not included."""
+    """Return the other cells that depend, directly or not, on `cells`."""
     found = set(cells)
     start = set(found)
     for cell in pipeline.cells:
@@ -49,9 +49,9 @@ def model_cells(pipeline: Pipeline, variable: str) -> set[int]:
 
 
 def cut(pipeline: Pipeline, *, variable: str | None, wanted: Iterable[str]) -> Slice:
-    """Return what a job for the model `variable` and the `wanted` names must carry.
+    """Return the slice for a job that makes the model `variable` and the `wanted` names.
 
-    With no model and nothing wanted, every step is kept: the last ones are the goal.
+    Without a model and wanted names, the job contains every step.
     """
     goals: set[int] = set()
     made = model_cells(pipeline, variable) if variable else set()
@@ -77,12 +77,12 @@ def cut(pipeline: Pipeline, *, variable: str | None, wanted: Iterable[str]) -> S
     return Slice(
         kept=tuple(sorted(kept)),
         left_out=tuple(
-            (c.index, _why(pipeline, c.index))
+            (c.index, _reason(pipeline, c.index))
             for c in pipeline.cells
             if c.index not in kept and c.kind != "empty"
         ),
         model_step=(pipeline.cells[step].step or "") if step >= 0 else "",
-        after=_after(pipeline, made, kept),
+        after=_scoring_steps(pipeline, made, kept),
     )
 
 
@@ -102,7 +102,7 @@ def _needed(pipeline: Pipeline, goals: Iterable[int]) -> set[int]:
     return needed
 
 
-def _why(pipeline: Pipeline, index: int) -> str:
+def _reason(pipeline: Pipeline, index: int) -> str:
     cell = pipeline.cells[index]
     if cell.kind == "scratch":
         return "only shows something"
@@ -112,8 +112,8 @@ def _why(pipeline: Pipeline, index: int) -> str:
     return f"the model, metrics and evaluation do not need {makes or 'it'}"
 
 
-def _after(pipeline: Pipeline, made: set[int], kept: set[int]) -> tuple[str, ...]:
-    """Steps to run again to score another model: those below the model's that depend on it."""
+def _scoring_steps(pipeline: Pipeline, made: set[int], kept: set[int]) -> tuple[str, ...]:
+    """Return the later steps that depend on the model and run again to score another model."""
     below = downstream(pipeline, made) & kept if made else set()
     own = {pipeline.cells[i].step for i in made}
     found = dict.fromkeys(
@@ -123,7 +123,7 @@ def _after(pipeline: Pipeline, made: set[int], kept: set[int]) -> tuple[str, ...
 
 
 def shares_step(pipeline: Pipeline, variable: str) -> str:
-    """Return the step in which training and evaluation stand together, "" if they are apart."""
+    """Return the step that contains both training and evaluation, or ""."""
     made = model_cells(pipeline, variable)
     own = {pipeline.cells[i].step for i in made}
     for index in sorted(downstream(pipeline, made)):
@@ -133,7 +133,7 @@ def shares_step(pipeline: Pipeline, variable: str) -> str:
 
 
 def held_names(pipeline: Pipeline, cut_: Slice, variable: str) -> tuple[str, ...]:
-    """Names that the steps after the model's read from before them, the model left out."""
+    """Return the names, except the model, that the steps after it read from earlier cells."""
     cells = [pipeline.cells[i] for i in cut_.kept if pipeline.cells[i].step in cut_.after]
     own = {name for cell in cells for name in cell.writes}
     names: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""What one cell reads, binds and changes, told from its text alone."""
+"""Finds what a cell reads, binds and changes from its text, without running it."""
 
 import ast
 import builtins
@@ -6,11 +6,12 @@ import re
 import warnings
 from collections.abc import Mapping
 
-from mlops_nb.notebook import setup
+from mlops_nb.notebook import steps
 from mlops_nb.notebook.cells import python_of
 from mlops_nb.notebook.model import Names
-from mlops_nb.notebook.scan import Scan
 from mlops_nb.probe.syntax.known_calls import USUAL_ALIASES
+from mlops_nb.probe.syntax.names import Static
+from mlops_nb.probe.syntax.visitor import Visitor
 
 BUILTINS = frozenset(dir(builtins)) | {
     "get_ipython",
@@ -35,11 +36,11 @@ BUILTINS = frozenset(dir(builtins)) | {
     "_oh",
     "_dh",
 }
-HISTORY = re.compile(r"_i?\d+\Z")  # what was typed or shown: `_i3`, `_3`
+HISTORY = re.compile(r"_i?\d+\Z")  # earlier inputs and outputs: `_i3`, `_3`
 
 
 def is_given(name: str) -> bool:
-    """Say whether a name is there in every notebook: Python's own, and IPython's.
+    """Say whether a name exists in every notebook: a builtin, or a name of IPython.
 
     >>> is_given("print"), is_given("_12"), is_given("total")
     (True, True, False)
@@ -48,9 +49,9 @@ def is_given(name: str) -> bool:
 
 
 def names(source: str, imports: Mapping[str, str] | None = None) -> Names:
-    """Tell what a cell reads, binds and changes.
+    """Return what a cell reads, binds and changes.
 
-    imports: names that earlier cells imported → dotted path of what they stand for
+    imports: names that earlier cells imported → dotted path of what was imported
 
     >>> found = names("total = price * count")
     >>> found.reads, sorted(found.writes)
@@ -59,33 +60,41 @@ def names(source: str, imports: Mapping[str, str] | None = None) -> Names:
     known = {**USUAL_ALIASES, **(imports or {})}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "invalid escape sequence" is the author's own affair
+            warnings.simplefilter("ignore")  # such as "invalid escape sequence" in the cell
             tree = ast.parse(python_of(source))
-            scan = Scan(known)
-            scan.run(tree)
+            found = Visitor(static=Static(imports=known, python_of=python_of))
+            found.visit(tree)
     except (SyntaxError, ValueError, RecursionError) as error:
         return Names(error=f"{type(error).__name__}: {error}", assumed=True, reads_anything=True)
+    return _names(found, tree, known)
+
+
+def _names(found: Visitor, tree: ast.Module, known: Mapping[str, str]) -> Names:
+    """Return what a visitor found in a cell.
+
+    known: names that earlier cells imported → dotted path
+    """
+    writes, channels = frozenset(found.writes), frozenset(found.channels_changed)
+    has_effects = channels or found.star or "exec" in found.loads or found.changes - writes
     return Names(
-        reads=tuple(scan.reads),
-        maybe=frozenset(scan.maybe),
-        writes=frozenset(scan.writes),
-        sure=frozenset(scan.writes & scan.bound),
-        first=next((n for n in scan.order if n in scan.writes and n not in scan.imports), ""),
-        changes=frozenset(scan.changes),
-        deletes=frozenset(scan.deletes),
-        channels_read=frozenset(scan.channels_read),
-        channels_changed=frozenset(scan.channels_changed),
-        functions=dict(scan.functions),
-        instances=dict(scan.instances),
-        aliases=frozenset(scan.aliases),
-        imports=dict(scan.imports),
-        calls=tuple(scan.called),
-        logged=frozenset(scan.logged),
-        only_sets_up=setup.only_sets_up(tree) and not scan.channels_changed,
-        only_shows=setup.only_shows(tree, known | scan.imports)
-        and not (scan.channels_changed or scan.star_import or "exec" in scan.reads)
-        and not (scan.changes - scan.writes),
-        star_import=scan.star_import,
-        reads_anything=scan.reads_anything,
-        assumed=scan.assumed or scan.reads_anything,
+        reads=tuple(found.loads),
+        maybe=frozenset(found.maybe),
+        writes=writes,
+        sure=writes & found.bound,
+        first=next((n for n in found.stores if n in writes and n not in found.imports), ""),
+        changes=frozenset(found.changes),
+        deletes=frozenset(found.deletes.keys() - writes),
+        channels_read=frozenset(found.channels_read),
+        channels_changed=channels,
+        functions=dict(found.functions),
+        instances=dict(found.instances),
+        aliases=frozenset(found.aliases),
+        imports=dict(found.imports),
+        calls=tuple(found.called),
+        logged=frozenset(found.logged),
+        only_sets_up=steps.only_sets_up(tree) and not channels,
+        only_shows=steps.only_shows(tree, {**known, **found.imports}) and not has_effects,
+        star_import=found.star,
+        reads_anything=bool(found.dynamic),
+        assumed=found.assumed or found.star or bool(found.dynamic),
     )

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_nb.data import contract, profile
+from mlops_nb.probe import introspect
 from mlops_nb.probe.inspect import columns as inspect_columns
 from mlops_nb.probe.inspect import values
 
@@ -35,7 +36,7 @@ def table(rows: int, seed: int) -> pd.DataFrame:
 
 def written(frame: pd.DataFrame, wanted: dict[str, str] | None, folder: str) -> profile.Columns:
     """Return a frame's columns as a kernel writes them and we read them."""
-    values._namespace()["benched"] = frame
+    introspect.namespace()["benched"] = frame
     asked = {"name": "benched", "columns": wanted, "file": str(Path(folder, "columns"))}
     return profile.read(json.loads(inspect_columns.write(json.dumps(asked))))
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mlops_nb.data import contract, profile
+from mlops_nb.probe import introspect
 from mlops_nb.probe.inspect import columns as inspect_columns
 from mlops_nb.probe.inspect import values
 
@@ -18,7 +19,7 @@ def written(request, tmp_path, monkeypatch):
     """Return what writes a frame, as a kernel with and without pyarrow does, and reads it."""
 
     def write(frame, **wanted):
-        monkeypatch.setitem(values._namespace(), "df", frame)
+        monkeypatch.setitem(introspect.namespace(), "df", frame)
         asked = {"name": "df", "columns": wanted or None, "file": str(tmp_path / "columns")}
         with monkeypatch.context() as without:
             if request.param == "pickle":
@@ -152,7 +153,7 @@ def test_only_what_is_asked_for_is_written(written):
 def test_rows_are_told_by_their_labels(monkeypatch):
     def labels(index):
         frame = pd.DataFrame({"x": range(3)}, index=index)
-        monkeypatch.setitem(values._namespace(), "df", frame)
+        monkeypatch.setitem(introspect.namespace(), "df", frame)
         return json.loads(inspect_columns.labels(json.dumps({"name": "df", "rows": [0, 2]})))[
             "labels"
         ]
@@ -167,6 +168,6 @@ def test_rows_are_told_by_their_labels(monkeypatch):
 
 
 def test_a_frame_that_cannot_be_written_says_why(monkeypatch, tmp_path):
-    monkeypatch.setitem(values._namespace(), "df", numbers())
+    monkeypatch.setitem(introspect.namespace(), "df", numbers())
     asked = {"name": "df", "columns": None, "file": str(tmp_path / "no" / "columns")}
     assert "No such file" in json.loads(inspect_columns.write(json.dumps(asked)))["error"]

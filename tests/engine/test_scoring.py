@@ -11,7 +11,7 @@ import pytest
 
 from mlops_nb.engine import scoring
 from mlops_nb.engine.task import Task
-from mlops_nb.probe.inspect import values as inspect_values
+from mlops_nb.probe import introspect
 
 Y = [0, 1] * 50
 MARK = {"truth": "y", "pred": "p", "score": "s", "by": "place,kind"}
@@ -38,7 +38,7 @@ def scored(tmp_path, monkeypatch):
 
     def score(mark, without=(), **names):
         for name, value in names.items():
-            monkeypatch.setitem(inspect_values._namespace(), name, value)
+            monkeypatch.setitem(introspect.namespace(), name, value)
         brought = []
         task = Task(
             run="r",

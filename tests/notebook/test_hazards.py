@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_nb.notebook.hazards import hazards
+from mlops_nb.notebook.check import hazards
 
 
 def found(source):

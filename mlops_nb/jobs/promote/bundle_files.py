@@ -13,7 +13,7 @@ from mlops_nb.jobs.cut import possible_metrics
 from mlops_nb.jobs.model import Proof
 from mlops_nb.jobs.promote import compare
 from mlops_nb.jobs.promote.draft import END, Bench, Draft
-from mlops_nb.notebook import hazards, render
+from mlops_nb.notebook import check, render
 from mlops_nb.notebook.model import Pipeline
 
 
@@ -151,7 +151,7 @@ def _touches(draft: Draft) -> dict[str, list[str]]:
     kinds = {"file": "files", "path": "files", "host": "hosts", "environment": "environment"}
     found: dict[str, dict[str, None]] = {}
     for cell in draft.notebook.cells:
-        for hazard in hazards.hazards(cell.source):
+        for hazard in check.hazards(cell.source):
             if hazard.kind in kinds:
                 found.setdefault(kinds[hazard.kind], {})[hazard.what] = None
     return {kind: list(names) for kind, names in found.items()}

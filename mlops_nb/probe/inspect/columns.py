@@ -12,8 +12,9 @@ import pickle
 import sys
 from typing import Any
 
+from ..introspect import namespace
 from ..values.pickling import one_line
-from .values import _kind, _marks, _namespace
+from .values import _kind, _marks
 
 
 def write(request: str) -> str:
@@ -22,7 +23,7 @@ def write(request: str) -> str:
     columns: name → "values", or "missing" where that is all that matters; none given: all values
     """
     asked = json.loads(request)
-    frame = _namespace()[asked["name"]]
+    frame = namespace()[asked["name"]]
     pandas = sys.modules["pandas"]
     wanted = asked["columns"]
     arrays: dict[str, Any] = {}
@@ -83,7 +84,7 @@ def save(arrays: dict[str, Any], kinds: dict[str, str], file: str) -> dict[str, 
 def labels(request: str) -> str:
     """Tell the labels of some rows of a frame, by their places."""
     asked = json.loads(request)
-    index = _namespace()[asked["name"]].index
+    index = namespace()[asked["name"]].index
     found = []
     for place in asked["rows"]:
         label = index[place]

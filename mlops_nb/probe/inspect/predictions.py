@@ -4,9 +4,9 @@ import json
 import sys
 from typing import Any
 
+from ..introspect import namespace
 from ..values.pickling import one_line
 from .columns import save
-from .values import _namespace
 
 
 def write(request: str) -> str:
@@ -15,7 +15,7 @@ def write(request: str) -> str:
     names: truth, pred, score → a name of the notebook; by: names, each a slicing of the rows
     """
     asked = json.loads(request)
-    space = _namespace()
+    space = namespace()
     kinds: dict[str, str] = {}
     arrays: dict[str, Any] = {}
     named = {**asked["names"], **{f"by {name}": name for name in asked["by"]}}

@@ -18,17 +18,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..fingerprint.digest import digest_or_unknown
+from ..introspect import namespace
 from .column_origins import origins
 
 MOST_CELLS = 10_000_000  # of a frame that are looked at at once: a byte each
 _held: dict[str, Any] = {}
 _seen: dict[str, dict[str, Any]] = {}  # name → what the last look told of it
 _marks: dict[str, str] = {}  # digest of a frame → the schema that it was found to fit
-
-
-def _namespace() -> dict[str, Any]:
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return vars(sys.modules["__main__"]) if shell is None else shell.user_ns
 
 
 def start(request: str) -> str:
@@ -52,7 +48,7 @@ def look(request: str) -> str:
     Where no cell ran since the last look ("again"), what was seen then is not looked at once more.
     """
     asked = json.loads(request)
-    space = _namespace()
+    space = namespace()
     known = dict(_seen) if asked.get("again") else {}
     _seen.clear()
     for name in asked["names"]:
@@ -150,7 +146,7 @@ def _number(value: Any) -> float | None:
 def measure(request: str) -> str:
     """Tell the metrics: those that were named or logged, else every name that holds a number."""
     asked = json.loads(request)
-    return json.dumps(_measured(_namespace(), asked["names"], set(asked["not"])))
+    return json.dumps(_measured(namespace(), asked["names"], set(asked["not"])))
 
 
 def _measured(space: dict[str, Any], named: Iterable[str], excluded: set[str]) -> dict[str, Any]:
@@ -229,7 +225,7 @@ def _write(value: Any, path: str) -> None:
 def keep(request: str) -> str:
     """Write one value as a pickle; tell its digest and type."""
     asked = json.loads(request)
-    space = _namespace()
+    space = namespace()
     if asked["name"] not in space:
         return json.dumps({"error": f"no {asked['name']!r} was made"})
     value = space[asked["name"]]
@@ -249,14 +245,14 @@ def bind(request: str) -> str:
     """Bind a pickled value to a name."""
     asked = json.loads(request)
     with open(asked["path"], "rb") as file:
-        _namespace()[asked["name"]] = pickle.load(file)
+        namespace()[asked["name"]] = pickle.load(file)
     return json.dumps({})
 
 
 def hold(request: str) -> str:
     """Put copies of names aside, for other models to be judged on."""
     names = json.loads(request)["names"]
-    space = _namespace()
+    space = namespace()
     memo: dict[int, Any] = {}
     for name in names:
         if name not in space:
@@ -276,7 +272,7 @@ def _is_code(value: Any) -> bool:
 def rescore(request: str) -> str:
     """Run cells again with another model on the names held aside; tell the metrics."""
     asked = json.loads(request)
-    space = _namespace()
+    space = namespace()
     if "mlflow" in sys.modules and hasattr(sys.modules["mlflow"], "end_run"):
         sys.modules["mlflow"].end_run()  # the champion's numbers get a run of their own
     try:

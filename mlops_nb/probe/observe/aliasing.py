@@ -11,7 +11,8 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .external import LOOKS, inside, lineage, module_of
+from ..introspect import inside, lineage, module_of
+from .external import LOOKS
 from .local_modules import is_local
 
 PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None), type(...), range})

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..fingerprint.walk import SCALARS
+from ..introspect import inside, lineage, module_of
 from .aliasing import VIEWS, own
-from .external import inside, lineage, module_of
 from .local_modules import is_local, state
 
 PLAIN = SCALARS | {list, tuple, dict}

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..fingerprint.digest import quick
 from ..fingerprint.walk import SCALARS
+from ..introspect import module_of, name_of
 from . import external
 from .aliasing import own
 from .attributes import buffered, extras
@@ -24,12 +25,9 @@ def print_of(value: Any) -> bytes | None:
         return quick(state(name)) if is_local(name) else b"module"
     if external.draws_from_channel(value):
         return b"channel"
-    if external.module_of(kind).startswith(external.FIXED):
+    if module_of(kind).startswith(external.FIXED):
         return b"fixed"
-    if (
-        external.module_of(kind).startswith(external.LOOKS)
-        and (held := own(value, "obj")) is not None
-    ):
+    if module_of(kind).startswith(external.LOOKS) and (held := own(value, "obj")) is not None:
         asked = [own(value, name) for name in own(value, "_attributes") or ()]
         plain = [one for one in asked if type(one) in SCALARS]
         return quick([held, plain])  # what it remembers of it by now is no change
@@ -38,13 +36,13 @@ def print_of(value: Any) -> bytes | None:
     if (seen := buffered(value)) is not None:
         return quick(seen)
     content, more = quick(value), extras(value)
-    known = content is not None or not external.module_of(kind).startswith(("numpy", "pandas"))
+    known = content is not None or not module_of(kind).startswith(("numpy", "pandas"))
     return quick([content, more]) if more is not None and known else content
 
 
 def is_quiet(value: Any) -> bool:
     """Say whether using a value of unknown content is not held to change it: a lock, a logger."""
-    home = external.module_of(type(value))
+    home = module_of(type(value))
     return not home.startswith("IPython.lib") and (
-        home.partition(".")[0] in QUIET or external.name_of(type(value)) == "NpzFile"
+        home.partition(".")[0] in QUIET or name_of(type(value)) == "NpzFile"
     )

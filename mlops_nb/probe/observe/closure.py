@@ -9,10 +9,11 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..syntax.names import SHOWING, Use
+from ..introspect import inside, lineage, module_of
+from ..syntax.known_calls import SHOWING
+from ..syntax.names import Use
 from .aliasing import PLAIN, SUSPENDED, filled, in_slots, items_of, objects_in, own
 from .bytecode import code_of
-from .external import inside, lineage, module_of
 from .paths import NO_DATA
 
 MANY = 200  # functions are looked for among this many items of a container

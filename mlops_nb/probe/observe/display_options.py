@@ -4,13 +4,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .external import is_code, lineage, module_of, name_of, top_of
+from ..introspect import is_code, lineage, module_of, name_of, top_of
+from .evidence import Evidence
 from .global_state import LIMITS, pandas_limits, printers
-
-if TYPE_CHECKING:
-    from .cell import Facts
 
 SHOWN = re.compile(
     r"\b(?:Out|_oh)(?:\[|\.get\()(\d+)\b|(?<![\w.])_(\d+)\b|(?<![\w.])(_{1,3})(?!\w)"
@@ -50,10 +48,16 @@ def shown_before(
             yield count, shown[count]
 
 
-def options_read(facts: "Facts") -> set[str]:
-    """Return the display options that a cell reads: it shows values of their package."""
-    ever_set, result = facts.observer.ever_set, facts.result.result
-    facts.observer.limits |= _limits()
+def options_read(
+    facts: Evidence, ever_set: AbstractSet[str], limits: set[tuple[Any, ...]]
+) -> set[str]:
+    """Return the display options that a cell reads: it shows values of their package.
+
+    ever_set: channels that cells have changed
+    limits:   of pandas, as they have been; those of now are added
+    """
+    result = facts.result.result
+    limits |= _limits()
     if result is None and not (facts.shows or facts.reach.shows):
         return set()
     values = [result, *dict(facts.named).values()]
@@ -62,9 +66,7 @@ def options_read(facts: "Facts") -> set[str]:
         c for c in ever_set for start, top in OPTIONS.items() if c.startswith(start) and top in tops
     }
     turned = "pandas" in tops and RESHAPES & facts.attrs
-    if "pandas.limits" in ever_set and (
-        turned or any(_exceeds(v, facts.observer.limits) for v in values)
-    ):
+    if "pandas.limits" in ever_set and (turned or any(_exceeds(v, limits) for v in values)):
         found.add("pandas.limits")
     if "display.formatters" in ever_set and any(map(written_by, values)):
         found.add("display.formatters")

@@ -4,15 +4,13 @@ import ast
 import contextlib
 import re
 import types
-from typing import TYPE_CHECKING
 
+from ..introspect import is_own_code, lineage, name_of
 from ..syntax.names import shell_names, words_in
-from ..syntax.visitor import Reads
+from ..syntax.visitor import Visitor
 from . import external
 from .aliasing import own
-
-if TYPE_CHECKING:
-    from .cell import Facts
+from .evidence import Evidence
 
 AT_NAME = re.compile(r"@([A-Za-z_]\w*)")
 ASKS_AT = frozenset({"query", "eval"})  # df.query("age > @limit")
@@ -30,7 +28,7 @@ EVALUATES = frozenset({"eval", "evaluate"})  # pd.eval("a + b"), numexpr.evaluat
 class Texts:
     """The names behind the texts of one cell."""
 
-    def __init__(self, facts: "Facts") -> None:
+    def __init__(self, facts: Evidence) -> None:
         self.facts, self.before = facts, facts.before
 
     def names(self) -> set[str]:
@@ -62,7 +60,7 @@ class Texts:
             kept = [text for text in facts.magic_texts if not text.startswith("-r")]
             found |= words_in(kept) - facts.stores.keys()
         macro = facts.cell.info.raw_cell.strip()
-        if external.name_of(type(self.before.get(macro))) == "Macro":
+        if name_of(type(self.before.get(macro))) == "Macro":
             found.add(macro)
         return found & self.before.keys()
 
@@ -92,13 +90,10 @@ class Texts:
             found |= {
                 n
                 for n, kind in kinds.items()
-                if external.is_own_code(kind)
-                and any(external.name_of(o) == "TestCase" for o in external.lineage(kind))
+                if is_own_code(kind) and any(name_of(o) == "TestCase" for o in lineage(kind))
             }
         if "doctest" in facts.tops and "testmod" in {*facts.attrs, *facts.used}:
-            texts = {
-                n: own(v, "__doc__") for n, v in self.before.items() if external.is_own_code(v)
-            }
+            texts = {n: own(v, "__doc__") for n, v in self.before.items() if is_own_code(v)}
             tested = {n: t for n, t in texts.items() if type(t) is str and ">>>" in t}
             found |= tested.keys() | (words_in([*tested.values()]) & self.before.keys())
         return found
@@ -121,7 +116,7 @@ class Texts:
 
     def _from_scripts(self) -> set[str]:
         """Names that a script reads which `%run -i` runs among the notebook's own."""
-        reads = Reads()
+        reads = Visitor()
         if any("-i" in text.split() for text in self.facts.shell_texts):
             for path in self.facts.touched.code:
                 with (

@@ -3,8 +3,10 @@
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
+
+from ..introspect import home_of, name_of, top_of
 
 DRIVERS = frozenset(
     {
@@ -111,92 +113,17 @@ CLOCK_OWNERS = frozenset({"time", "datetime", "pandas", "arrow", "pendulum", "nu
 HANDLES = ("Connection", "Engine", "Client", "Session", "Cursor", "Pool", "Channel")
 
 
-lineage: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
-inside: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
-name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
-
-
-def module_of(kind: type) -> str:
-    """Return the module of a class, which is not asked in its own class's way of lookup."""
-    found = type.__dict__["__module__"].__get__(kind)
-    return found if type(found) is str else ""
-
-
-class Gone:
-    """Stands for a value that was let go before a cell dropped it."""
-
-    __slots__ = ("id", "top")
-
-    def __init__(self, value: Any) -> None:
-        self.id, self.top = id(value), top_of(value)
-
-
-def is_same(old: Any, new: Any) -> bool:
-    """Say whether a name stands for the very same value as before."""
-    return old is new or (type(old) is Gone and old.id == id(new))
-
-
-def is_code(value: Any) -> bool:
-    """Say whether a value is a module, a class or a function."""
-    return issubclass(type(value), types.ModuleType | type | types.FunctionType)
-
-
-def is_own_code(value: Any) -> bool:
-    """Say whether a value is a function or a class of the notebook."""
-    if type(value) is types.FunctionType:
-        return bool(value.__module__ == "__main__")
-    return issubclass(type(value), type) and module_of(value) == "__main__"
-
-
-def may_run(value: Any) -> bool:
-    """Say whether a value is code of the notebook, or an object that has some."""
-    return is_own(value) or issubclass(type(value), types.FunctionType | type)
-
-
-def is_own(value: Any) -> bool:
-    """Say whether a value is an object of a class of the notebook."""
-    return module_of(type(value)) == "__main__"
-
-
-def top_of(value: Any) -> str:
-    """Return the top-level package that a value comes from, "" where it is the notebook's own."""
-    kind = type(value)
-    if kind is Gone:
-        name = value.top
-    elif issubclass(kind, types.ModuleType):
-        name = value.__name__
-    elif issubclass(kind, type):
-        name = module_of(value)
-    elif kind in (types.FunctionType, types.BuiltinFunctionType):
-        name = value.__module__ or module_of(type(getattr(value, "__self__", None)))
-    else:
-        name = module_of(kind)
-    top = str(name).partition(".")[0]
-    return "" if top in {"__main__", "builtins"} else top
-
-
-def _module_of(value: Any) -> str:
-    kind = type(value)
-    if issubclass(kind, types.ModuleType):
-        return str(value.__name__)
-    if kind is types.FunctionType:
-        return str(value.__module__)
-    return module_of(value if issubclass(kind, type) else kind)
-
-
 def is_remote(value: Any) -> bool:
     """Say whether a value is a driver, a connection, or the address of something remote."""
     if type(value) is str:
         return bool(REMOTE.match(value))
-    module = _module_of(value)
+    module = home_of(value)
     return module.partition(".")[0] in DRIVERS or module.startswith(DRIVER_PARTS)
 
 
 MOVES_CURSORS = frozenset(
     {"fetchone", "fetchmany", "fetchall", "execute", "executemany", "executescript"}
 )
-# packages whose values are mostly memory
-LARGE = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "tensorflow", "torch"})
 TABLES = frozenset({"pandas", "polars", "pyarrow", "duckdb", "numpy", "modin", "dask"})
 
 

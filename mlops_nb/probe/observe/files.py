@@ -4,12 +4,10 @@ import fnmatch
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
 
 from . import paths
-
-if TYPE_CHECKING:
-    from .cell import Facts
+from .evidence import Evidence
+from .memory import Memory
 
 # packages that read and write files without the interpreter noticing
 NATIVE = (
@@ -79,22 +77,22 @@ CLOCK_TICK = 20_000_000  # ns by which the time stamps of files lag behind the c
 class Files:
     """The files that one cell had to do with; `touched` holds what was read."""
 
-    def __init__(self, facts: "Facts") -> None:
+    def __init__(self, facts: Evidence, memory: Memory) -> None:
         self.facts, self.cell, self.touched = facts, facts.cell, facts.touched
-        self.observer = facts.observer
+        self.memory = memory
         self.words = {*facts.attrs, *facts.used}
 
     def written(self, modules: set[str]) -> set[str]:
         """Return the files written, and note those read; modules: files of modules just loaded."""
         touched = self.touched
         again = [getattr(sys.modules.get(name), "__file__", None) for name in self.facts.imports]
-        touched.read |= {p: None for p in (*touched.found, *again) if p in self.observer.files}
-        known = {*self.observer.files, *touched.read}
-        touched.read |= {p: None for p in (*modules, *touched.code) if p in self.observer.files}
+        touched.read |= {p: None for p in (*touched.found, *again) if p in self.memory.files}
+        known = {*self.memory.files, *touched.read}
+        touched.read |= {p: None for p in (*modules, *touched.code) if p in self.memory.files}
         before = self.cell.stats or {}
         written = set(touched.written)
-        opened, changed = self.observer.opened.take()
-        opened = {p for p in opened if p in before or p in self.observer.files or paths.exists(p)}
+        opened, changed = self.memory.opened.take()
+        opened = {p for p in opened if p in before or p in self.memory.files or paths.exists(p)}
         written |= changed | self._flushed()
         touched.read |= dict.fromkeys(sorted(opened - written))
         known |= opened
@@ -102,7 +100,7 @@ class Files:
         if self.cell.stats is not None:
             stats = paths.stats(self.cell.folder, known | self._candidates(texts))
             written |= {path for path, told in stats.items() if self._is_new(path, told)}
-            gone = {p for p in before if p in self.observer.files and not paths.exists(p)}
+            gone = {p for p in before if p in self.memory.files and not paths.exists(p)}
             written |= gone
             touched.read |= dict.fromkeys(
                 sorted((gone | self._edited(written)) - touched.written.keys())
@@ -116,16 +114,16 @@ class Files:
         known |= before.keys()
         written = {p for p in written if p in known or paths.exists(p)}  # else it came and went
         for path in written:
-            if path in touched.read and path not in before and path not in self.observer.files:
+            if path in touched.read and path not in before and path not in self.memory.files:
                 touched.read.pop(path)  # it was made here
-        self.observer.files |= dict.fromkeys([*touched.read, *written])
-        kept = dict.fromkeys([*self.observer.writing, *sorted(written)])
-        self.observer.writing = list(kept)[-MOST_OPEN:]
+        self.memory.files |= dict.fromkeys([*touched.read, *written])
+        kept = dict.fromkeys([*self.memory.writing, *sorted(written)])
+        self.memory.writing = list(kept)[-MOST_OPEN:]
         return written
 
     def _edited(self, written: set[str]) -> set[str]:
         """Return files of earlier cells that programs changed, rather than began anew."""
-        known = self.observer.files.keys() & written
+        known = self.memory.files.keys() & written
         found: set[str] = set()
         for line in self.facts.shell_texts if known else ():
             words = paths.words_of(line)
@@ -169,7 +167,7 @@ class Files:
         told = self.words & TELLING or self.touched.programs or self.facts.shell_texts
         if not told and not (native and asked):
             return
-        known = self.observer.files.keys() - written
+        known = self.memory.files.keys() - written
         found = {p for text in texts for p in paths.matching(text, self.cell.folder, known)}
         named = {p for p in self._candidates(texts) if os.path.isfile(p) and paths.is_data(p)}
         found |= named - written
@@ -202,7 +200,7 @@ class Files:
     def _listed_files(self) -> None:
         """Note the notebook's own files that the listing of a folder showed, by its pattern."""
         patterns = [text for text in self.facts.known_texts if set(text) & set("*?[")]
-        for path in self.observer.files:
+        for path in self.memory.files:
             folder, name = os.path.split(path)
             ends = [os.path.basename(pattern) for pattern in patterns]
             if folder in self.touched.listed and (
@@ -214,7 +212,7 @@ class Files:
         """Note folders that an earlier cell made, of what is read, written or listed in them."""
         touched = self.touched
         places = {os.path.dirname(path) for path in (*touched.read, *written)} | {*touched.listed}
-        for place in (places - written) & self.observer.files.keys():
+        for place in (places - written) & self.memory.files.keys():
             if paths.is_folder(place):
                 touched.read.setdefault(place)
 

@@ -9,18 +9,16 @@ import sys
 import types
 import weakref
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..fingerprint.digest import quick
-from . import external
+from ..introspect import inside, is_code, is_own, is_own_code, lineage, module_of, top_of
+from ..syntax.visitor import Visitor
 from .aliasing import own
 from .bytecode import code_of
-from .external import inside, lineage, module_of
+from .evidence import Evidence
 from .global_state import SEEDS
-
-if TYPE_CHECKING:
-    from ..syntax.visitor import Reads
-    from .cell import CellStart, Facts
+from .snapshot import CellStart, Target
 
 # attributes of packages whose content is a channel of its own
 OWN_CHANNEL = frozenset(
@@ -87,7 +85,6 @@ CONTAINERS = frozenset({list, dict, set})
 MOST_ITEMS = 1_000  # of a module's container that is looked at
 ANYBODY = "*"
 ABSENT = object()
-Target = tuple[str, tuple[str, ...]]
 
 
 class LibraryState:
@@ -107,9 +104,9 @@ class LibraryState:
         self.magics = _copied(shell.magics_manager.magics)
         self.new_magics: set[str] = set()
 
-    def before(self, cell: "CellStart", reads: "Reads") -> None:
+    def before(self, cell: CellStart, reads: Visitor) -> None:
         """Note which of what a tree sets was there before, and what modules' containers hold."""
-        imported = {name: sys.modules.get(name) for name in reads.imports}
+        imported = {name: sys.modules.get(name) for name in reads.modules}
         stores = {(root, path) for _, root, path in reads.attr_stores}
         for root, path in stores | _stores_of_functions(reads.used, cell.space):
             value: Any = cell.space.get(root, imported.get(root))
@@ -121,7 +118,7 @@ class LibraryState:
                 for place, container in _containers(value, path):
                     cell.contents.setdefault(place, (container, quick(container)))
 
-    def changed(self, facts: "Facts") -> set[str]:
+    def changed(self, facts: Evidence) -> set[str]:
         """Return the channels that a cell set, and remember who is to read them."""
         found: dict[str, set[str]] = {}
         patched = [("pandas", self._patched_frames())]
@@ -145,7 +142,7 @@ class LibraryState:
             self.frames[name] = now
         return found
 
-    def _changed_magics(self, facts: "Facts") -> set[str]:
+    def _changed_magics(self, facts: Evidence) -> set[str]:
         """Return the magics that a cell defined, by itself or by an extension that it loaded.
 
         IPython loads many of its own when they are asked for.
@@ -164,7 +161,7 @@ class LibraryState:
         self.new_magics |= new
         return new
 
-    def read(self, facts: "Facts") -> set[str]:
+    def read(self, facts: Evidence) -> set[str]:
         """Return the channels that a cell reads, of those that earlier cells set."""
         tops = facts.tops | {name.partition(".")[0] for name in facts.imports}
         tops |= {"sys"} if ARGUMENTS & facts.attrs else set()
@@ -178,31 +175,29 @@ class LibraryState:
         patched = self.names.get("builtins", set())
         return found | {_channel("builtins", name) for name in patched & facts.used.keys()}
 
-    def finders(self, cell: "CellStart") -> list[Any]:
+    def finders(self, cell: CellStart) -> list[Any]:
         """Return what was asked for modules that a cell loaded by the notebook's own loaders."""
         if "meta_path" not in self.names.get("sys", ()):
             return []
         loaded = list(sys.modules.values())[cell.modules :]
-        own_loaders = (external.is_own(getattr(one, "__loader__", None)) for one in loaded)
+        own_loaders = (is_own(getattr(one, "__loader__", None)) for one in loaded)
         return list(sys.meta_path) if any(own_loaders) else []
 
-    def _keep(self, facts: "Facts") -> None:
+    def _keep(self, facts: Evidence) -> None:
         """Remember the notebook's functions and classes that libraries now call by some name."""
         for root, path in _stores(facts):
             value = _resolved(facts.both.get(root), path)
-            if external.is_own_code(value):
+            if is_own_code(value):
                 self.kept.setdefault(path[-1], []).append(weakref.ref(value))
                 if (root, path) in facts.cell.existing:
-                    top = external.top_of(facts.both[root])
+                    top = top_of(facts.both[root])
                     self.kept_for.setdefault(top, []).append(weakref.ref(value))
         for name, use in facts.used.items():
-            if use.given & CALLBACKS and external.is_own_code(facts.both.get(name)):
+            if use.given & CALLBACKS and is_own_code(facts.both.get(name)):
                 self.kept_for.setdefault("sqlite3", []).append(weakref.ref(facts.both[name]))
         if any(REGISTERS.match(name) for name in (*facts.attrs, *facts.used)):
             made = [
-                weakref.ref(facts.now[n])
-                for n in facts.stores
-                if external.is_own_code(facts.now.get(n))
+                weakref.ref(facts.now[n]) for n in facts.stores if is_own_code(facts.now.get(n))
             ]
             for text in facts.texts if made else ():
                 self.kept.setdefault(text, []).extend(made)
@@ -274,7 +269,7 @@ def _stores_of_functions(names: Iterable[str], space: Mapping[str, Any]) -> set[
     return found
 
 
-def _stores(facts: "Facts") -> Iterable[Target]:
+def _stores(facts: Evidence) -> Iterable[Target]:
     """Yield the attributes of modules and classes that a cell, or code it reaches, sets.
 
     Of its own text only those that it came to.
@@ -290,15 +285,15 @@ def _stores(facts: "Facts") -> Iterable[Target]:
         value = facts.both.get(root)
         if not issubclass(type(value), types.ModuleType | type):
             continue
-        if (external.top_of(value), path[0]) not in OWN_CHANNEL:
+        if (top_of(value), path[0]) not in OWN_CHANNEL:
             yield root, path
 
 
-def _stored(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
+def _stored(facts: Evidence) -> Iterable[tuple[str, set[str]]]:
     for root, path in _stores(facts):
         value = facts.both[root]
         owner = _resolved(value, path[:-1])
-        tops = {external.top_of(one) for one in (owner, value) if external.is_code(one)}
+        tops = {top_of(one) for one in (owner, value) if is_code(one)}
         if value is sys.modules["builtins"]:
             yield "builtins", {path[0]}
             continue
@@ -308,14 +303,14 @@ def _stored(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
             yield top, {named if new else ANYBODY}
 
 
-def _called(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
+def _called(facts: Evidence) -> Iterable[tuple[str, set[str]]]:
     """Yield what calls set: `mlflow.set_experiment`, `csv.register_dialect`, `gc.disable`."""
     direct = [
         (facts.both[n], (n,)) for n, use in facts.used.items() if use.called and n in facts.both
     ]
     for value, path in [*facts.calls(), *direct]:
-        top, name = external.top_of(value), path[-1]
-        if not top or not external.is_code(value) or name in SEEDS:
+        top, name = top_of(value), path[-1]
+        if not top or not is_code(value) or name in SEEDS:
             continue
         if top == "pandas" and REGISTERS.match(name):
             yield top, {text for text in facts.texts if text.isidentifier()}
@@ -324,12 +319,12 @@ def _called(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
     stores = [
         facts.both.get(root) for _, reads in facts.cell.trees for _, root, _ in reads.attr_stores
     ]
-    set_on = {external.top_of(value) for value in stores}  # `logger.propagate = False`
+    set_on = {top_of(value) for value in stores}  # `logger.propagate = False`
     if "logging" in set_on or ("logging" in facts.tops and LOGGING & facts.attrs):
         yield "logging", {ANYBODY}
 
 
-def _filled(facts: "Facts") -> Iterable[tuple[str, set[str]]]:
+def _filled(facts: Evidence) -> Iterable[tuple[str, set[str]]]:
     """Yield the modules' containers that hold something else than before the cell."""
     for (top, name), (container, old) in facts.cell.contents.items():
         if quick(container) != old:
@@ -345,7 +340,7 @@ def _containers(
         held: Mapping[str, Any] = vars(value)
         found: Any = held.get(name)
         if type(found) in CONTAINERS and name != "__dict__":
-            place = external.top_of(module), name
+            place = top_of(module), name
             if len(found) < MOST_ITEMS and place not in OWN_CHANNEL:
                 yield place, found
             return

@@ -8,36 +8,34 @@ import io
 import itertools
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..syntax.calls import KEEPERS
+from ..introspect import LARGE, Gone, is_code, top_of
+from ..syntax.known_calls import KEEPERS
+from ..syntax.visitor import Visitor
 from .aliasing import CONTAINERS, SUSPENDED, items_of, own
 from .closure import Reach, has
-from .external import LARGE, Gone, is_code, top_of
-
-if TYPE_CHECKING:
-    from ..syntax.visitor import Reads
-    from .cell import CellStart
-    from .observer import Observer
+from .memory import Memory
+from .snapshot import CellStart
 
 FEW = 50  # attributes of an object that is looked into
 MOST_ITEMS = 100  # of a container that is looked into
 DEEP = 3
 
 
-def look_ahead(observer: "Observer", cell: "CellStart", reads: "Reads") -> None:
+def look_ahead(memory: Memory, cell: CellStart, reads: Visitor, user_ns: Mapping[str, Any]) -> None:
     """Note what a tree may run that is no longer there when it has ended.
 
     That is the code of objects that leave their containers, and of values that the tree drops:
     those are not held any more, if anybody may notice when they end.
     """
-    known = observer.known_values(reads.loads)
-    reach = Reach(observer.shell.user_ns, reads.attrs, observer.misses, known)
+    known = memory.known_values(reads.loads)
+    reach = Reach(user_ns, reads.attrs, memory.misses, known)
     dropped = {*reads.deletes, *reads.stores} & cell.space.keys()
     for name, use in sorted(reads.loads.items(), key=lambda item: item[1].line):
         value = cell.space.get(name)
         lives_on = name not in dropped
-        if lives_on and not _may_lose(value, observer.shares.get(name, frozenset())):
+        if lives_on and not _may_lose(value, memory.shares.get(name, frozenset())):
             continue
         before = set(reach.names)
         reach.take(value, use, kept=use.is_kept(lambda callee: keeps(callee, cell.space)))

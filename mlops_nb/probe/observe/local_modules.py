@@ -5,8 +5,8 @@ import types
 from typing import Any
 
 from ..fingerprint.digest import quick
+from ..introspect import LARGE, inside, lineage, top_of
 from . import paths
-from .external import LARGE, inside, lineage, top_of
 
 CODE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 MOST = 500  # attributes of a module that are looked at

@@ -12,7 +12,7 @@ import sysconfig
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .external import module_of
+from ..introspect import module_of
 
 HIDDEN = (".mlops", ".git", ".ipynb_checkpoints", "__pycache__", ".pytest_cache")
 MOST_ENTRIES = 400

@@ -7,15 +7,15 @@ import re
 import sys
 import types
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..introspect import top_of
 from . import external, global_state, paths
 from .display_options import options_read
+from .evidence import Evidence
 from .figures import holds_artists
 from .files import Files
-
-if TYPE_CHECKING:
-    from .cell import Facts
+from .memory import Memory
 
 ENVIRONMENT = frozenset({"environ", "getenv", "environb"})
 # what asks for a variable of the environment by itself, of which package, and for which one
@@ -40,16 +40,16 @@ PACKAGES = {"rng:numpy": "numpy", "rng:random": "random", "rng:torch": "torch"}
 class Hidden:
     """What one cell did beside names."""
 
-    def __init__(self, facts: "Facts") -> None:
+    def __init__(self, facts: Evidence, memory: Memory) -> None:
         self.facts, self.cell, self.touched = facts, facts.cell, facts.touched
-        self.observer = facts.observer
+        self.memory = memory
         self.words = {*facts.attrs, *facts.used}
 
     def tell(self) -> dict[str, set[str]]:
         """Return it, each kind by its key in the facts of the cell."""
         modules = self._local_modules()
         read, changed = self._channels(modules)
-        written = Files(self.facts).written(modules)
+        written = Files(self.facts, self.memory).written(modules)
         return {
             "channels_read": read,
             "channels_changed": changed,
@@ -68,7 +68,7 @@ class Hidden:
         draws = self._draws()
         if global_state.SEEDS & self.words:
             global_state.forget()
-        state = self.observer.state = global_state.state()
+        state = self.memory.state = global_state.state()
         changed = global_state.changed(self.cell.state, state, self.words)
         changed |= {"figures"} if state.get("figures") and self.may_redraw() else set()
         drawn = {c for c in changed if c.startswith("rng:")}
@@ -87,16 +87,16 @@ class Hidden:
         if draws:
             read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
         read |= {f"Out[{count}]" for count in self.cell.outs} | self._typed()
-        read |= options_read(facts)
+        read |= options_read(facts, self.memory.ever_set, self.memory.limits)
         if "warnings" in changed and not modules and self._only_imports():
             changed.discard("warnings")  # filters that packages bring along, wherever imported
-        read |= {f"cache:{n}" for n in {*facts.used, *facts.reached} & self.observer.caches}
-        settings = self.observer.settings
+        read |= {f"cache:{n}" for n in {*facts.used, *facts.reached} & self.memory.caches}
+        settings = self.memory.settings
         read |= settings.read(facts)
         stored, restored = self._stored()
         changed |= stored | self._just_shown() | settings.changed(facts)
         changed |= {"display.formatters"} if global_state.FORMATTERS & facts.attrs else set()
-        self.observer.ever_set |= changed
+        self.memory.ever_set |= changed
         return read | restored, changed
 
     def _modes(self) -> set[str]:
@@ -107,7 +107,7 @@ class Hidden:
             "decimal": lambda: any(global_state.has_decimals(value) for _, value in facts.named),
             "display.interactivity": self._shows_all,
         }
-        return {mode for mode, ask in holds.items() if mode in self.observer.ever_set and ask()}
+        return {mode for mode, ask in holds.items() if mode in self.memory.ever_set and ask()}
 
     def _seeds(self) -> dict[str, bool]:
         """Return the generators that the cell set to a state, and whether it did so at first."""
@@ -125,9 +125,9 @@ class Hidden:
             reached = [v for n, v in self.facts.named if n in self.facts.reached]
             if any(direct):
                 found[channel] = direct[0]
-            elif top in {external.top_of(v) for v in (*asked, *reached)}:
+            elif top in {top_of(v) for v in (*asked, *reached)}:
                 found[channel] = True
-        state = self.observer.state or {}
+        state = self.memory.state or {}
         return {channel: first for channel, first in found.items() if channel in state}
 
     def _asked_for_states(self) -> set[str]:
@@ -141,7 +141,7 @@ class Hidden:
             for v, path in self.facts.calls(top)
             if path[-1] in global_state.STATES
         ]
-        tops = {external.top_of(v) for v in asked}
+        tops = {top_of(v) for v in asked}
         return {c for c, top in PACKAGES.items() if top in tops and c in (self.cell.state or {})}
 
     def _asks_for_path(self) -> bool:
@@ -196,7 +196,7 @@ class Hidden:
             or not use.attrs <= harmless
             or not use.attrs
             for n, value in facts.named
-            if external.top_of(value) in global_state.DRAWING or holds_artists(value)
+            if top_of(value) in global_state.DRAWING or holds_artists(value)
             for use in [facts.used.get(n)]
         )
 
@@ -213,7 +213,7 @@ class Hidden:
     def _turns_back(self, call: str) -> bool:
         """Say whether `plt.figure("A")` turned to a figure that was there before."""
         before = {figure[1] for figure in self.cell.state["figures"]}
-        now = (self.observer.state or {}).get("figures") or ()
+        now = (self.memory.state or {}).get("figures") or ()
         return call == "figure" and all(figure[1] in before for figure in now)
 
     def _shows_all(self) -> bool:

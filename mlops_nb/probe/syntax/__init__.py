@@ -1,1 +1,1 @@
-"""Reads the syntax of cells: names, calls, branches."""
+"""Reads the syntax of cells, statically or while they run."""

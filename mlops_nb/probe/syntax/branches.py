@@ -1,21 +1,21 @@
-"""Reads the branches, loops and handlers of a cell; each of them counts as one that may run."""
+"""Walks the branches, loops and exception handlers of a cell; each of them may run or not."""
 
 import ast
 from collections import Counter
 from functools import cached_property
 from typing import Any
 
-from .calls import CallReads, calls, is_namespace
+from .calls import CallVisitor, calls
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
-class BranchReads(CallReads):
-    """Walks statements of which not all may run."""
+class BranchVisitor(CallVisitor):
+    """Walks statements that may not all run."""
 
     def visit(self, node: ast.AST) -> Any:
-        """Walk a node; of a whole tree, remember it: what it binds later may matter before."""
+        """Walk a node; keep the first one as the tree, whose later bindings matter earlier."""
         if self.tree is None:
             self.tree = node
         return super().visit(node)
@@ -32,24 +32,26 @@ class BranchReads(CallReads):
 
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
-        self._branches([node.body, node.orelse])
-
-    def _is_there(self, node: ast.Compare) -> bool:
-        """Note the name that `"name" in globals()` asks for; say whether it is that."""
-        name, names = getattr(node.left, "value", None), node.comparators[0]
-        if self.scopes or type(name) is not str or not isinstance(node.ops[0], ast.In | ast.NotIn):
-            return False
-        there = len(node.ops) == 1 and (is_namespace(names) or calls(names, "dir"))
-        if there:
-            self.load(name, node.lineno)
-        return there
+        if isinstance(node.test, ast.Constant):
+            self._block(node.body if node.test.value else node.orelse)
+        else:
+            self._branches([node.body, node.orelse])
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        if not self._is_there(node):
+        name, names = getattr(node.left, "value", None), node.comparators[0]
+        is_lookup = isinstance(node.ops[0], ast.In | ast.NotIn) and len(node.ops) == 1
+        if is_lookup and type(name) is str and self._lists_names(names):
+            self.load(name, node.lineno)  # `"name" in globals()`
+        else:
             self.generic_visit(node)
 
+    def _lists_names(self, node: ast.expr) -> bool:
+        """Say whether an expression returns the names of the notebook."""
+        is_dir = calls(node, "dir") and not self.scopes and self.static is None
+        return is_dir or self._is_namespace(node)
+
     def _branches(self, bodies: list[list[ast.stmt]]) -> None:
-        """Walk branches of which one runs; what all of them bind is bound afterwards."""
+        """Walk branches of which one runs; a name that all of them bind is bound afterwards."""
         start, ends = set(self.bound), []
         self.branches += 1
         for body in bodies:
@@ -80,7 +82,7 @@ class BranchReads(CallReads):
         self.loops -= 1
         before = set(self.bound)
         self._loop(node.body)
-        if not isinstance(node.test, ast.Constant):
+        if not (isinstance(node.test, ast.Constant) and node.test.value):
             self.bound = before
         self._block(node.orelse)
 
@@ -90,17 +92,20 @@ class BranchReads(CallReads):
         self.loops -= 1
 
     def _block(self, body: list[ast.stmt]) -> None:
-        """Walk statements until one that lets none of the rest run."""
+        """Walk statements up to the first that leaves the block."""
         for child in body:
             self.visit(child)
             if isinstance(child, LEAVES):
                 break
 
     def visit_Try(self, node: ast.Try) -> None:
-        before = set(self.bound)
+        before, ends = set(self.bound), []
+        self.tries += 1
         self._block(node.body)
         self._block(node.orelse)
-        ends = [self.bound]
+        self.tries -= 1
+        if not isinstance((node.orelse or node.body)[-1], LEAVES):
+            ends.append(self.bound)
         self.branches += 1
         for handler in node.handlers:
             self.bound = set(before)
@@ -108,9 +113,8 @@ class BranchReads(CallReads):
             if not isinstance(handler.body[-1], LEAVES):
                 ends.append(self.bound)
         self.branches -= 1
-        self.bound = set.intersection(*ends)
-        for child in node.finalbody:
-            self.visit(child)
+        self.bound = set.intersection(*ends) if ends else before
+        self._block(node.finalbody)
 
     visit_TryStar = visit_Try  # type: ignore[assignment]
 

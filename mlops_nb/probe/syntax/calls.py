@@ -1,118 +1,40 @@
-"""Reads the calls and the texts of a cell: what they are given, the shell, magics."""
+"""Walks the calls and the texts of a cell: their arguments, shell commands and magics."""
 
 import ast
 import re
 from typing import Any
 
-from .names import SHOWING, WRITES, Uses
+from .effects import Effects
+from .known_calls import (
+    EXPANDED,
+    IPYTHON,
+    LAZY,
+    LITERAL,
+    PYTHON,
+    SHELLS,
+    SHOWING,
+    TIMED,
+    WRITES,
+)
+from .names import shell_names
 
 LONGEST_TEXT = 20_000
-IPYTHON = {"system", "getoutput", "run_line_magic", "run_cell_magic"}
-SHELLS = {
-    "bash",
-    "sh",
-    "script",
-    "system",
-    "sx",
-    "sc",
-    "run",
-    "cd",
-    "writefile",
-    "pushd",
-    "cat",
-    "cp",
-    "file",
-    "less",
-    "ll",
-    "ls",
-    "mkdir",
-    "more",
-    "mv",
-    "rm",
-    "rmdir",
-    "perl",
-    "ruby",
-    "python",
-    "python2",
-    "python3",
-    "pypy",
-    "cmd",
-}
-EXPANDED = {"sx", "system", "!"}  # cell magics of IPython that put values into all of their text
-LITERAL = {"html", "javascript", "js", "latex", "markdown", "svg"}  # just shown
-TIMED = {"time", "timeit", "capture"}  # their trees are seen by themselves
 LINE = 2  # words that a line magic is called with: its name, and the rest of its line
-PYTHON = {
-    "prun",
-    "lprun",
-    "memit",
-    "mprun",
-    "debug",
-    "pinfo",
-    "pinfo2",
-    "pdoc",
-    "pdef",
-    "psource",
-    "pfile",
-}
-LAZY = frozenset({"map", "filter"})  # call what they are given when somebody asks for an item
+AT_NAME = re.compile(r"@([A-Za-z_]\w*)")  # df.query("age > @limit")
 
 
-# what keeps the functions that it is given, to be called some other time
-KEEPERS = frozenset(
-    {
-        "dict",
-        "list",
-        "tuple",
-        "set",
-        "defaultdict",
-        "partial",
-        "property",
-        "staticmethod",
-        "classmethod",
-        "make_scorer",
-        "cmp_to_key",
-        "isinstance",
-        "issubclass",
-        "callable",
-        "id",
-        "getsource",
-        "signature",
-        "getdoc",
-        "vectorize",
-        "observe",
-        "on_click",
-        "mpl_connect",
-        "FunctionTransformer",
-        "loadTestsFromTestCase",
-    }
-)
-
-
-class CallReads(Uses, ast.NodeVisitor):
-    """Walks calls and texts, and what is in them."""
+class CallVisitor(Effects):
+    """Walks calls and texts."""
 
     def visit_Call(self, node: ast.Call) -> None:
         if isinstance(node.func, ast.Name):
-            looks_inside = node.func.id in {"vars", "dir"} and bool(node.args)
-            looks_inside |= node.func.id in {"eval", "exec"} and self._has_own_names(node)
-            known = self.dynamic.copy()
-            use = self.load(node.func.id, node.lineno)
-            if use is not None:
-                use.called = True
-                use.passed |= not getattr(node, "bound", False)
-            if looks_inside:
-                self.dynamic = known
-            if node.func.id in {"setattr", "delattr"}:
-                self._set_by_text(node)
-        elif self._binds_by_text(node) or self._asks_by_text(node):
+            self._load_callee(node, node.func)
+        elif self._binds_by_text(node) or self._reads_by_text(node):
             return
         else:
             self.callees.append("")
             self.visit(node.func)
             self.callees.pop()
-            if isinstance(node.func, ast.Attribute) and node.func.attr in IPYTHON:
-                self._ipython(node, node.func.attr)
         name = _last_name(node.func)
         self.shows |= name in SHOWING or (name in WRITES and isinstance(node.func, ast.Attribute))
         if name in LAZY and isinstance(node.func, ast.Name):
@@ -121,26 +43,61 @@ class CallReads(Uses, ast.NodeVisitor):
         for argument in (*node.args, *(k.value for k in node.keywords)):
             self.visit(argument)
         self.callees.pop()
+        if self.static is not None:
+            self._note_call(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in IPYTHON:
+            self._ipython(node, node.func.attr)
+
+    def _load_callee(self, node: ast.Call, func: ast.Name) -> None:
+        """Record that a function is called by its name."""
+        inspects = func.id in {"vars", "dir"} and bool(node.args)
+        inspects |= func.id in {"eval", "exec"} and self._has_own_names(node)
+        known = self.dynamic.copy()
+        use = self.load(func.id, node.lineno)
+        if use is not None:
+            use.called = True
+            use.passed |= not getattr(node, "bound", False)
+        if inspects:
+            self.dynamic = known
+        if func.id in {"setattr", "delattr"}:
+            self._set_by_text(node)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
         self.shows = True
         self.generic_visit(node)
 
-    def _has_own_names(self, node: ast.Call) -> bool:
-        """Say whether `eval` or `exec` is given names of its own, in a dict."""
-        names = node.args[1] if len(node.args) > 1 else None
-        known = self.values.get(names.id) if isinstance(names, ast.Name) else None
-        own = isinstance(names, ast.Name) and names.id in self.dicts
-        own |= type(known) is dict and "get_ipython" not in known
-        return isinstance(names, ast.Dict) or own
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str):
+            for name in AT_NAME.findall(node.value) if "@" in node.value else ():
+                self.mention(name, node.lineno)
+            if len(node.value) < LONGEST_TEXT:
+                self.texts.append(node.value)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        self.generic_visit(node)
+        parts = [str(v.value) if isinstance(v, ast.Constant) else "*" for v in node.values]
+        self.texts.append("".join(parts))  # as a pattern: `f"part{i}.csv"` → part*.csv
+
+    # names in texts
+
+    def _is_namespace(self, node: ast.expr) -> bool:
+        """Say whether an expression returns the notebook's namespace; in a static reading, no.
+
+        Outside of functions, that is so for `globals()` and `get_ipython().user_ns`.
+        """
+        if self.static is not None or self.scopes:
+            return False
+        if isinstance(node, ast.Attribute):
+            return node.attr == "user_ns" and calls(node.value, "get_ipython")
+        return any(calls(node, name) for name in ("globals", "locals", "vars"))
 
     def _binds_by_text(self, node: ast.Call) -> bool:
-        """Note the names that `globals().update({"a": 1}, b=2)` binds; say whether it is that."""
+        """Record the names that `globals().update({"a": 1}, b=2)` binds; return whether it does."""
         func = node.func
-        if not isinstance(func, ast.Attribute) or self.scopes:
+        if not isinstance(func, ast.Attribute) or self.scopes or self.static is not None:
             return False
         pushes = func.attr == "push" and calls(func.value, "get_ipython")
-        if not pushes and not (func.attr == "update" and is_namespace(func.value)):
+        if not pushes and not (func.attr == "update" and self._is_namespace(func.value)):
             return False
         names: list[Any] = [k.arg for k in node.keywords if not pushes]
         for argument in node.args[:1]:
@@ -154,8 +111,24 @@ class CallReads(Uses, ast.NodeVisitor):
             self.store(name, node.lineno)
         return True
 
+    def _reads_by_text(self, node: ast.Call) -> bool:
+        """Record the name that `globals().get("name")` reads; return whether it does."""
+        func, first = node.func, node.args[0] if node.args else None
+        name = getattr(first, "value", None)
+        if not isinstance(func, ast.Attribute) or type(name) is not str:
+            return False
+        if func.attr not in {"get", "pop"} or not self._is_namespace(func.value):
+            return False
+        if func.attr == "pop":
+            self.delete(name, node.lineno)
+        else:
+            self.load(name, node.lineno)
+        for part in node.args[1:]:
+            self.visit(part)
+        return True
+
     def _set_by_text(self, node: ast.Call) -> None:
-        """Note the attribute that `setattr(a, "b", 1)` sets."""
+        """Record the attribute that `setattr(a, "b", 1)` sets."""
         path: list[str] = []
         root = node.args[0] if len(node.args) > 1 else None
         while isinstance(root, ast.Attribute):
@@ -166,31 +139,48 @@ class CallReads(Uses, ast.NodeVisitor):
             path.append(name if type(name) is str else "*")
             self.attr_stores.append((node.lineno, root.id, tuple(path)))
 
+    # IPython
+
     def _ipython(self, node: ast.Call, method: str) -> None:
+        """Record a shell command or a magic, which IPython runs through a method of the shell."""
         words = [
             a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
         ]
         if method in {"system", "getoutput"}:
             self.shell += words
-            self.expanded += words
+            self._expand(node.lineno, words)
+            if node.args:
+                self._note_shell()
         elif words and words[0] in TIMED:
-            self._timed(node.lineno, words)
+            if self.static is None:
+                self._timed(node.lineno, words)
         elif words:
-            self._magic(*words)
+            self._magic(node.lineno, *words)
+        if self.static is not None and method == "run_line_magic" and len(words) == LINE:
+            self._note_line_magic(*words)
+        elif self.static is not None and method == "run_cell_magic" and len(words) > 1:
+            self._note_cell_magic(*words)
 
-    def _magic(self, name: str, line: str = "", body: str = "") -> None:
-        """Note what a magic is given: the rest of its line, and the text below a cell magic."""
+    def _magic(self, at: int, name: str, line: str = "", body: str = "") -> None:
+        """Record the texts of a magic: the rest of its line, and the text below a cell magic."""
         self.attrs.add(f"%{name}")
         texts = [t for t in (line, "" if name in LITERAL else body) if 0 < len(t) < LONGEST_TEXT]
         kept = self.shell if name in SHELLS else self.magics
         kept += texts
         literal = name in SHELLS - EXPANDED  # to the shell, `$x` is a variable of its own
-        self.expanded += [line] if literal else texts
+        self._expand(at, [line] if literal else texts)
         if name in PYTHON:
             self._python(body or line.split("\n", 1)[0])
 
+    def _expand(self, at: int, texts: list[str]) -> None:
+        """Record texts in which IPython replaces `$name` and `{name}` by values."""
+        self.expanded += texts
+        for text in texts:
+            for name in shell_names(text):
+                self.mention(name, at)
+
     def _timed(self, line: int, words: list[str]) -> None:
-        """Note what is bound by the time that a line has a statement timed, and what that binds."""
+        """Record the names bound before a timed statement, and those that the statement binds."""
         self.timed[line] = frozenset(self.bound)
         if words[0] == "time" and len(words) == LINE:
             inner = type(self)()
@@ -198,50 +188,6 @@ class CallReads(Uses, ast.NodeVisitor):
             for name, (_, maybe) in inner.stores.items():
                 if not maybe:
                     self.store(name, line)
-
-    def _python(self, text: str) -> None:
-        """Walk the statement that a magic such as `%prun` runs by itself."""
-        for start in [0, *(m.end() for m in re.finditer(r"\s", text))]:
-            if text[start : start + 1] == "-":
-                continue  # an option
-            try:
-                tree = ast.parse(text[start:])
-            except (SyntaxError, ValueError):
-                continue
-            self.visit(tree)
-            return
-
-    def visit_Constant(self, node: ast.Constant) -> None:
-        if isinstance(node.value, str) and len(node.value) < LONGEST_TEXT:
-            self.texts.append(node.value)
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        self.generic_visit(node)
-        parts = [str(v.value) if isinstance(v, ast.Constant) else "*" for v in node.values]
-        self.texts.append("".join(parts))  # as a pattern: `f"part{i}.csv"` → part*.csv
-
-    def _asks_by_text(self, node: ast.Call) -> bool:
-        """Note the name that `globals().get("name")` asks for; say whether it is that."""
-        func, first = node.func, node.args[0] if node.args else None
-        name = getattr(first, "value", None)
-        if self.scopes or not isinstance(func, ast.Attribute) or type(name) is not str:
-            return False
-        if func.attr not in {"get", "pop"} or not is_namespace(func.value):
-            return False
-        self.load(name, node.lineno)
-        if func.attr == "pop":
-            self.deletes[name] = node.lineno
-            self.bound.discard(name)
-        for part in node.args[1:]:
-            self.visit(part)
-        return True
-
-
-def is_namespace(node: ast.expr) -> bool:
-    """Say whether an expression gives the notebook's namespace, where no function is around it."""
-    if isinstance(node, ast.Attribute):
-        return node.attr == "user_ns" and calls(node.value, "get_ipython")
-    return any(calls(node, name) for name in ("globals", "locals", "vars"))
 
 
 def calls(node: ast.expr, name: str) -> bool:

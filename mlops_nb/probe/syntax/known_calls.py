@@ -1,7 +1,12 @@
-"""Tables of what well-known calls do besides returning a value, and how to look them up."""
+"""Lists the effects of well-known functions, methods and magics, by name."""
 
 import ast
 from collections.abc import Mapping
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 USUAL_ALIASES = {
     "np": "numpy",
@@ -11,93 +16,25 @@ USUAL_ALIASES = {
     "tf": "tensorflow",
 }
 
-# methods that change the object they are called on, whatever it is
-MUTATORS = frozenset(
-    {
-        "append",
-        "appendleft",
-        "extend",
-        "extendleft",
-        "insert",
-        "pop",
-        "popleft",
-        "popitem",
-        "remove",
-        "discard",
-        "clear",
-        "sort",
-        "reverse",
-        "update",
-        "setdefault",
-        "add",
-        "subtract",
-        "put",
-        "push",
-        "fit",
-        "fit_transform",
-        "fit_resample",
-        "partial_fit",
-        "train",
-        "eval_",
-        "step",
-        "backward",
-        "zero_grad",
-        "compile",
-        "load_state_dict",
-        "register",
-        "write",
-        "writelines",
-        "close",
-        "shuffle",
-        "intersection_update",
-        "difference_update",
-        "symmetric_difference_update",
-        "resize",
-        "fill",
-        "itemset",
-        "setflags",
-        "rotate",
-    }
+# methods that change their object, for objects of any class
+MUTATORS = _words(
+    """
+    append appendleft extend extendleft insert pop popleft popitem remove discard clear sort
+    reverse update setdefault add subtract put push fit fit_transform fit_resample partial_fit
+    train eval_ step backward zero_grad compile load_state_dict register write writelines close
+    shuffle intersection_update difference_update symmetric_difference_update resize fill itemset
+    setflags rotate
+    """
 )
 MUTATOR_PREFIXES = ("set_", "add_", "remove_", "update_", "register_", "insert_", "load_")
 
-# methods that only show something, even where their value is thrown away
-SHOWS = frozenset(
-    {
-        "plot",
-        "hist",
-        "show",
-        "describe",
-        "head",
-        "tail",
-        "info",
-        "boxplot",
-        "scatter",
-        "bar",
-        "barh",
-        "pie",
-        "line",
-        "box",
-        "kde",
-        "density",
-        "hexbin",
-        "area",
-        "value_counts",
-        "display",
-        "summary",
-        "sample",
-        "memory_usage",
-        "print",
-        "imshow",
-        "legend",
-        "set_title",
-        "set_xlabel",
-        "set_ylabel",
-        "set_xlim",
-        "set_ylim",
-        "tight_layout",
-        "suptitle",
-    }
+# methods that only display something, even if their result is not used
+SHOWS = _words(
+    """
+    plot hist show describe head tail info boxplot scatter bar barh pie line box kde density
+    hexbin area value_counts display summary sample memory_usage print imshow legend set_title
+    set_xlabel set_ylabel set_xlim set_ylim tight_layout suptitle
+    """
 )
 PLOTTING = ("matplotlib", "seaborn", "plotly", "altair", "bokeh", "hvplot", "holoviews")
 
@@ -167,41 +104,25 @@ CHANNELS: dict[str, tuple[str, bool, bool]] = {
 
 CHANNELS_OF_MAGICS = {"env": "env", "set_env": "env", "cd": "cwd", "pushd": "cwd", "popd": "cwd"}
 
-# calls that read or write the file their (position)th argument names
-READS_FILE = {
-    "read_csv": 0,
-    "read_parquet": 0,
-    "read_json": 0,
-    "read_excel": 0,
-    "read_feather": 0,
-    "read_pickle": 0,
-    "read_table": 0,
-    "read_hdf": 0,
-    "read_orc": 0,
-    "read_stata": 0,
-    "loadtxt": 0,
-    "genfromtxt": 0,
-    "imread": 0,
-    "scan_parquet": 0,
-    "scan_csv": 0,
-}
-WRITES_FILE = {
-    "to_csv": 0,
-    "to_parquet": 0,
-    "to_json": 0,
-    "to_excel": 0,
-    "to_feather": 0,
-    "to_pickle": 0,
-    "to_hdf": 0,
-    "savefig": 0,
-    "write_text": -1,
-    "write_bytes": -1,
-    "savetxt": 0,
-    "write_csv": 0,
-    "write_parquet": 0,
-    "write_html": 0,
-    "imsave": 0,
-}
+# methods and functions that read or write a file → position of the argument that names it
+READS_FILE = dict.fromkeys(
+    _words(
+        """
+        read_csv read_parquet read_json read_excel read_feather read_pickle read_table read_hdf
+        read_orc read_stata loadtxt genfromtxt imread scan_parquet scan_csv
+        """
+    ),
+    0,
+)
+WRITES_FILE = dict.fromkeys(
+    _words(
+        """
+        to_csv to_parquet to_json to_excel to_feather to_pickle to_hdf savefig savetxt write_csv
+        write_parquet write_html imsave
+        """
+    ),
+    0,
+) | dict.fromkeys(_words("write_text write_bytes"), -1)
 FILES_OF_MODULES = {
     "numpy.load": ("read", 0),
     "numpy.save": ("write", 0),
@@ -210,9 +131,49 @@ FILES_OF_MODULES = {
     "joblib.dump": ("write", 1),
 }
 
+# functions that print or display their arguments, and methods that print or display their object
+SHOWING = _words(
+    """
+    print display repr str format pprint display_html display_latex display_markdown
+    display_pretty
+    """
+)
+WRITES = _words("to_string to_html to_latex _repr_html_ info __repr__ __str__")
+
+# functions that may read any name
+DYNAMIC = _words("exec eval globals locals vars dir")
+
+# functions and classes that store the functions passed to them, for a later call
+KEEPERS = _words(
+    """
+    dict list tuple set defaultdict partial property staticmethod classmethod make_scorer
+    cmp_to_key isinstance issubclass callable id getsource signature getdoc vectorize observe
+    on_click mpl_connect FunctionTransformer loadTestsFromTestCase
+    """
+)
+LAZY = _words("map filter")  # they call their function when the next item is asked for
+
+# IPython: methods that run a magic or a command, and the names of magics
+IPYTHON = _words("system getoutput run_line_magic run_cell_magic")
+SHELLS = _words(
+    """
+    bash sh script system sx sc run cd writefile pushd cat cp file less ll ls mkdir more mv rm
+    rmdir perl ruby python python2 python3 pypy cmd
+    """
+)
+EXPANDED = _words("sx system !")  # cell magics in which IPython expands `$name` everywhere
+SHELL_CELLS = EXPANDED | _words("bash sh script writefile file")
+LITERAL = _words("html javascript js latex markdown svg")  # their text is only displayed
+TIMED = _words("time timeit capture")  # IPython passes what they run to the observer as a tree
+PYTHON = _words(
+    """
+    prun lprun memit mprun debug pinfo pinfo2 pdoc pdef psource pfile
+    """
+)
+
 
 def dotted(node: ast.expr) -> tuple[str, ...]:
-    """Return the dotted path of `a.b.c`, subscripts stepped over; empty where it is none.
+    """Return the dotted path of `a.b.c` without subscripts, or () for other expressions.
 
     >>> dotted(ast.parse("a.b[0].c", mode="eval").body)
     ('a', 'b', 'c')
@@ -231,7 +192,7 @@ def dotted(node: ast.expr) -> tuple[str, ...]:
 
 
 def resolved(path: tuple[str, ...], imports: Mapping[str, str]) -> str:
-    """Return a dotted path with its first name replaced by what was imported under it.
+    """Return a dotted path with its first name replaced by the dotted path of its import.
 
     >>> resolved(("np", "random", "seed"), {"np": "numpy"})
     'numpy.random.seed'
@@ -243,7 +204,7 @@ def resolved(path: tuple[str, ...], imports: Mapping[str, str]) -> str:
 
 
 def channel_of(path: str) -> tuple[str, bool, bool]:
-    """Return (channel, reads, changes) of a resolved call; ("", False, False) where none.
+    """Return (channel, reads, changes) of a resolved call, or ("", False, False).
 
     >>> channel_of("numpy.random.rand")
     ('rng:numpy', True, True)
@@ -256,5 +217,5 @@ def channel_of(path: str) -> tuple[str, bool, bool]:
 
 
 def mutates(method: str) -> bool:
-    """Say whether a method of this name changes its object, going by its name alone."""
+    """Say whether a method with this name probably changes its object."""
     return method not in SHOWS and (method in MUTATORS or method.startswith(MUTATOR_PREFIXES))

@@ -1,46 +1,49 @@
-"""How names are used in a cell: loaded, called, handed on, bound on every way or on one."""
+"""Records how a cell uses names: which it loads, calls, passes on, binds, deletes and changes."""
 
 import ast
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-ARITHMETIC = "+-*/"  # stands among attributes for an operator between two values
-TIMED_SCOPE = "timed"  # like a function's, but that its names are known by no other
-# what writes out what it is given, and methods that write out what they are asked of
-SHOWING = frozenset(
-    {
-        "print",
-        "display",
-        "repr",
-        "str",
-        "format",
-        "pprint",
-        "display_html",
-        "display_latex",
-        "display_markdown",
-        "display_pretty",
-    }
-)
-WRITES = frozenset(
-    {"to_string", "to_html", "to_latex", "_repr_html_", "info", "__repr__", "__str__"}
-)
-DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "dir"})
+from .functions import Function
+from .known_calls import DYNAMIC, SHOWING
+
+ARITHMETIC = "+-*/"  # recorded as an attribute for each operator between two values
+TIMED_SCOPE = "timed"  # a scope as of a function; no name bound in it is visible outside
 SHELL_NAME = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)|(?<!\{)\{([^{}]+)\}(?!\})")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Static:
+    """The settings of a static reading: the cell has not run, and no value is known.
+
+    A static reading adds the effects of calls (channels, files, changed objects) and of the
+    cell's own functions, and walks code that may run later. An observed reading leaves these
+    out, because the observer finds them in the values.
+
+    imports:     names that earlier cells imported → dotted path
+    python_of:   turns a cell's text into Python
+    in_function: the statements are the body of a function
+    """
+
+    imports: Mapping[str, str]
+    python_of: Callable[[str], str]
+    in_function: bool = False
+
+
 class Use:
-    """How a name is used in a cell.
+    """How a cell uses one name.
 
     attrs:    attributes looked up on it
     called:   it is called itself
-    escapes:  it is handed on, so that anybody may do anything with it
-    given:    names of the functions and classes that it is handed to, "" where that is no name
-    around:   names of those that are called with what that call gives
-    line:     of its first load
-    maybe:    every load comes after a store on one way of a branch
-    passed:   what a call of it gave was used at once, rather than bound to a name
+    escapes:  it is passed to a call, which may do anything with it
+    given:    names of the functions and classes that it is passed to, "" for any other callee
+    around:   names of the calls around that call
+    line:     line of its first load
+    maybe:    every load follows a store on only one branch
+    passed:   the result of a call of it was used at once, not bound to a name
     """
 
     __slots__ = ("around", "attrs", "called", "escapes", "given", "line", "maybe", "passed")
@@ -54,21 +57,22 @@ class Use:
 
     @property
     def is_shown(self) -> bool:
-        """Whether it is handed to what writes it out, and to nothing else."""
+        """Whether it is passed to functions that print or display it, and to nothing else."""
         return bool(self.given) and SHOWING.issuperset(self.given | self.around)
 
     def is_kept(self, keeps: Callable[[str], bool]) -> bool:
-        """Say whether all that it is handed to keeps it, without calling it."""
+        """Say whether every callee that it is passed to stores it without calling it."""
         return all(keeps(callee) for callee in self.given | self.around)
 
 
-class Uses:
-    """What one tree uses. Line numbers let what was never reached be left out after an error.
+class NameUses:
+    """The names that one syntax tree uses, with lines, so that code after an error can be ignored.
 
-    bound: names that the cell has bound by the time that the tree runs
-    local: names of the function that the tree is a part of, as with `%timeit`
-    at:    the line that it all counts to, where a line of the cell runs the tree
-    values: names and values that the tree finds
+    bound:  names that the cell has bound before the tree runs
+    local:  names of the function that the tree is a part of, as with `%timeit`
+    at:     the line to record for the whole tree, if one line of the cell runs it
+    values: names and values that exist before the tree runs
+    static: the settings of a static reading; None if the cell is being observed
     """
 
     def __init__(
@@ -77,35 +81,40 @@ class Uses:
         local: set[str] | None = None,
         at: int | None = None,
         values: Mapping[str, Any] = types.MappingProxyType({}),
+        static: Static | None = None,
     ) -> None:
-        self.loads: dict[str, Use] = {}  # what is read before the cell itself has bound it
-        self.used: dict[str, Use] = {}  # everything that is loaded at all
-        self.stores: dict[str, tuple[int, bool]] = {}  # name → (line, only on one way)
+        self.at, self.values, self.static = at, values, static
+        self.loads: dict[str, Use] = {}  # names that are loaded before the cell binds them
+        self.used: dict[str, Use] = {}  # all names that are loaded
+        self.maybe: set[str] = set()  # names loaded after a store on one branch, or named in a text
+        self.stores: dict[str, tuple[int, bool]] = {}  # name → (line, on one branch only)
+        self.writes: set[str] = set()  # names that are bound at the end, or may be
         self.deletes: dict[str, int] = {}
+        self.changes: set[str] = set()  # static: names whose object is changed in place
         self.attrs: set[str] = set()
         self.attr_stores: list[tuple[int, str, tuple[str, ...]]] = []
         self.paths: list[tuple[int, str, tuple[str, ...]]] = []  # (line, root, attributes)
         self.texts: list[str] = []
         self.shell: list[str] = []
         self.magics: list[str] = []
-        self.expanded: list[str] = []  # of both, those that IPython puts values into
-        self.shows = False  # it writes out values
-        self.imports: set[str] = set()
-        self.dynamic: set[str] = set()
+        self.expanded: list[str] = []  # texts of both in which IPython replaces `$name`, `{name}`
+        self.shows = False  # it prints or displays values
+        self.modules: set[str] = set()  # modules that it imports
+        self.imports: dict[str, str] = {}  # name → dotted path of what was imported under it
+        self.functions: dict[str, Function] = {}  # static: defined by the cell
+        self.instances: dict[str, str] = {}  # name → name of the class that was called
+        self.aliases: set[tuple[str, str]] = set()
+        self.dynamic: set[str] = set()  # what it calls that may read any name
         self.star = False
-        self.dicts: set[str] = set()  # names that the cell binds to dicts of its own
+        self.dicts: set[str] = set()  # names that the cell binds to new dicts
         self.bound: set[str] = set(bound)
-        self.local, self.at, self.values = local, at, values
-        self.tree: ast.AST | None = None  # the whole of it
+        self.tree: ast.AST | None = None  # the whole tree
         self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it
-        self.scopes: list[tuple[str, set[str]]] = []
-        if local is not None:
-            self.scopes.append((TIMED_SCOPE, local))
-        self.caught: list[str] = []  # names of exceptions, gone at the end of their handlers
-        self.callees: list[str] = []  # the calls that the walk is inside of, innermost last
-        self.branches = self.loops = 0
-
-    # names
+        # inner scopes, outermost first: (class, function or TIMED_SCOPE; its names)
+        self.scopes = [] if local is None else [(TIMED_SCOPE, local)]
+        self.caught: list[str] = []  # names of exceptions, which their handlers delete
+        self.callees: list[str] = []  # the calls around the current node, innermost last
+        self.branches = self.loops = self.tries = 0
 
     def _hidden(self, name: str) -> bool:
         if name in self.caught:
@@ -117,7 +126,7 @@ class Uses:
         return False
 
     def load(self, name: str, line: int) -> Use | None:
-        """Note that a name is read; return how it is used so far."""
+        """Record that a name is read; return its use so far, or None for a local name."""
         line = self.at or line
         if self._hidden(name):
             return None
@@ -133,10 +142,28 @@ class Uses:
                 first.maybe = True
             elif not maybe:
                 first.maybe = False
+            if name in self.writes:
+                self.maybe.add(name)
+        if name in self.functions:
+            self._load_function(name, self.functions[name], line)
         return use
 
+    def _load_function(self, name: str, function: Function, line: int) -> None:
+        """Merge the names that a function of the cell uses into those of the cell."""
+        for read in sorted(function.reads - {name}):
+            if read not in self.bound:
+                self.loads.setdefault(read, Use(line, maybe=False))
+        self.writes |= function.writes
+        self.changes |= function.changes
+
+    def mention(self, name: str, line: int) -> None:
+        """Record, in a static reading, that a text contains the name and may read it."""
+        if self.static is not None and name not in self.bound and not self._hidden(name):
+            self.loads.setdefault(name, Use(line, maybe=True))
+            self.maybe.add(name)
+
     def store(self, name: str, line: int) -> None:
-        """Note that a name is bound."""
+        """Record that a name is bound."""
         line = self.at or line
         if self.scopes:
             self.scopes[-1][1].add(name)
@@ -148,10 +175,23 @@ class Uses:
             conditional and (before is None or before[1]),
         )
         self.bound.add(name)
+        self.writes.add(name)
+        for known in (self.functions, self.instances, self.imports):
+            known.pop(name, None)
+
+    def delete(self, name: str, line: int) -> None:
+        """Record that a name is deleted."""
+        self.load(name, line)
+        self.deletes[name] = line
+        self.bound.discard(name)
+        if self.branches or self.loops or self.tries:
+            self.writes.add(name)  # it may still be bound afterwards
+        else:
+            self.writes.discard(name)
 
 
 def shell_names(text: str) -> Iterator[str]:
-    """Yield the names that `$name` and `{name}` stand for in a shell line or a line magic.
+    """Yield the names that `$name` and `{name}` refer to in a shell line or a line magic.
 
     >>> list(shell_names("echo {nm} $other"))
     ['nm', 'other']

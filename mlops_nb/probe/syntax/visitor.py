@@ -1,55 +1,62 @@
-"""Reads a cell's syntax tree in the order its statements execute.
+"""Walks the syntax tree of a cell in the order in which its statements run.
 
-Bodies of functions are left for when they are reached; decorators, defaults, class bodies,
-comprehensions and lambdas handed to a call belong to the cell itself.
+Bodies of functions are left out: an observed reading follows the functions that the cell reaches,
+and a static one analyzes each function by itself. Decorators, defaults, class bodies,
+comprehensions and lambdas passed to a call belong to the cell itself.
 """
 
 import ast
+from dataclasses import replace
 from typing import Any
 
-from .branches import BranchReads
-from .calls import KEEPERS, is_namespace
+from .branches import BranchVisitor
+from .functions import FunctionNode, function_of
+from .known_calls import KEEPERS
 from .names import ARITHMETIC, TIMED_SCOPE
 
-KEPT_SCOPES = {"class", TIMED_SCOPE}
+OPEN_SCOPES = {"class", TIMED_SCOPE}  # scopes in which `:=` binds its name
 
 
-class Reads(BranchReads):
+class Visitor(BranchVisitor):
     """Walks one tree."""
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             use = self.load(node.id, node.lineno)
             if use is not None and self.callees:
-                use.escapes = True  # what is only looked into or called goes another way
+                use.escapes = True  # attribute lookups and calls are recorded elsewhere
                 use.given.add(self.callees[-1])
                 use.around.update(self.callees[:-1])
         elif isinstance(node.ctx, ast.Store):
             self.store(node.id, node.lineno)
         elif not self.scopes:
-            self.load(node.id, node.lineno)
-            self.deletes[node.id] = node.lineno
-            self.bound.discard(node.id)
+            self.delete(node.id, node.lineno)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self.attrs.add(node.attr)
-        path, root = [node.attr], node.value
+        path, slices, root = [node.attr], [], node.value
         while isinstance(root, ast.Attribute | ast.Subscript):
             if isinstance(root, ast.Attribute):
                 path.append(root.attr)
                 self.attrs.add(root.attr)
             else:
-                self.visit(root.slice)
+                slices.append(root.slice)
             root = root.value
-        if not isinstance(root, ast.Name):
+        use = None
+        if isinstance(root, ast.Name):
+            use = self.load(root.id, root.lineno)
+        else:
             self.visit(root)
-            return
-        use = self.load(root.id, root.lineno)
+        for part in reversed(slices):
+            self.visit(part)
         if use is not None:
             use.attrs.add(path[-1])
-        self.paths.append((node.lineno, root.id, tuple(reversed(path))))
-        if not isinstance(node.ctx, ast.Load) and not self._hidden(root.id):
-            self.attr_stores.append((node.lineno, root.id, tuple(reversed(path))))
+        if isinstance(root, ast.Name):
+            self.paths.append((node.lineno, root.id, tuple(reversed(path))))
+        if not isinstance(node.ctx, ast.Load):
+            self._set(node)
+            if isinstance(root, ast.Name) and not self._hidden(root.id):
+                self.attr_stores.append((node.lineno, root.id, tuple(reversed(path))))
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         named = self._named_by_text(node)
@@ -57,7 +64,6 @@ class Reads(BranchReads):
             ctx = type(node.ctx)()
             self.visit(ast.copy_location(ast.Name(named, ctx), node))
             return
-        self.visit(node.slice)
         if isinstance(node.value, ast.Name):
             use = self.load(node.value.id, node.lineno)
             if use is not None:
@@ -66,9 +72,12 @@ class Reads(BranchReads):
             self._item_of_attribute(node.value, node.ctx)
         else:
             self.visit(node.value)
+        self.visit(node.slice)
+        if not isinstance(node.ctx, ast.Load):
+            self._set(node)
 
     def _item_of_attribute(self, node: ast.Attribute, ctx: ast.expr_context) -> None:
-        """`a.b[0] = 1`: something behind `a` is changed; `os.environ[…] = …` reads nothing."""
+        """Record `a.b[0] = 1` as a change of `a.b`; `os.environ["A"] = "1"` reads no variable."""
         known = node.attr in self.attrs
         self.visit(node)
         if not known and node.attr == "environ" and isinstance(ctx, ast.Store):
@@ -78,8 +87,8 @@ class Reads(BranchReads):
             self.attr_stores.append((line, root, (*path, "[]")))
 
     def _named_by_text(self, node: ast.expr) -> str:
-        """Return the name that `globals()["name"]` stands for, "" for anything else."""
-        if self.scopes or not isinstance(node, ast.Subscript) or not is_namespace(node.value):
+        """Return the name that `globals()["name"]` refers to, or "" for other expressions."""
+        if not isinstance(node, ast.Subscript) or not self._is_namespace(node.value):
             return ""
         found = getattr(node.slice, "value", "")
         return found if type(found) is str else ""
@@ -87,17 +96,35 @@ class Reads(BranchReads):
     # statements
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        if isinstance(node.value, ast.Dict) or getattr(_func(node.value), "id", "") == "dict":
-            self.dicts |= {t.id for t in node.targets if isinstance(t, ast.Name)}
-        if isinstance(node.value, ast.Call | ast.GeneratorExp | ast.Lambda):
-            self._bound(node.value, node.targets)
+        value, names = node.value, [t.id for t in node.targets if isinstance(t, ast.Name)]
+        if isinstance(value, ast.Dict) or _callee(value) == "dict":
+            self.dicts.update(names)
+        if isinstance(value, ast.Call | ast.GeneratorExp | ast.Lambda):
+            self._assigned(value, node.targets)
         else:
-            self.visit(node.value)
+            self.visit(value)
         for target in node.targets:
             self.visit(target)
+        for name in names if not self.scopes else ():
+            if isinstance(value, ast.Name):
+                self.aliases.add((name, value.id))
+            elif isinstance(value, ast.Lambda):
+                self._define(name, value)
+            elif _callee(value):
+                self.instances[name] = _callee(value)
 
-    def _bound(self, value: ast.expr, targets: list[ast.expr]) -> None:
-        """Walk what may run later: now, where it is gone through, or gone by the cell's end."""
+    def _assigned(self, value: ast.expr, targets: list[ast.expr]) -> None:
+        """Walk an assigned value whose code may run later.
+
+        A static reading leaves out the body of a lambda, which it analyzes as a function. An
+        observed one leaves out all such code unless the name is bound again, because the value is
+        then gone when the cell ends.
+        """
+        if self.static is not None:
+            is_defined = isinstance(value, ast.Lambda) and not self.static.in_function
+            value.kept = is_defined  # type: ignore[attr-defined]
+            self.visit(value)
+            return
         kept = all(_takes_as_is(target) for target in targets)
         again = any(self.bindings[t.id] > 1 for t in targets if isinstance(t, ast.Name))
         if isinstance(value, ast.Call) and kept and not again:
@@ -114,8 +141,8 @@ class Reads(BranchReads):
         self.visit(value)
 
     def _keep(self, *nodes: ast.expr | None) -> None:
-        """Note that generator expressions are bound or put somewhere, and not gone through."""
-        for node in nodes if not self.callees else ():
+        """Mark generator expressions that are stored without being iterated over."""
+        for node in nodes if not self.callees and self.static is None else ():
             if isinstance(node, ast.GeneratorExp):
                 node.kept = True  # type: ignore[attr-defined]
 
@@ -146,11 +173,11 @@ class Reads(BranchReads):
         name = getattr(node.target, "id", "") or self._named_by_text(node.target)
         if name:
             self.load(name, node.lineno)
+            self.change(node.target)
         self.visit(node.target)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if not isinstance(node.annotation, ast.Constant):
-            self.visit(node.annotation)
+        self._annotation(node.annotation)
         if node.value is not None:
             self._keep(node.value)
             self.visit(node.value)
@@ -158,26 +185,53 @@ class Reads(BranchReads):
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            self.imports.add(alias.name)
-            self.store(alias.asname or alias.name.split(".")[0], node.lineno)
+            self.modules.add(alias.name)
+            name = alias.asname or alias.name.split(".")[0]
+            self.store(name, node.lineno)
+            self.imports[name] = alias.name if alias.asname else name
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        self.imports.add("." * node.level + (node.module or ""))
+        module = "." * node.level + (node.module or "")
+        self.modules.add(module)
         for alias in node.names:
             if alias.name == "*":
                 self.star = True
-            else:
-                self.attrs.add(alias.name)
-                self.store(alias.asname or alias.name, node.lineno)
+                continue
+            self.attrs.add(alias.name)
+            name = alias.asname or alias.name
+            self.store(name, node.lineno)
+            self.imports[name] = f"{module}.{alias.name}"
 
     # functions, classes, inner scopes
 
-    def _defaults(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+    def _define(self, name: str, node: FunctionNode | ast.ClassDef) -> None:
+        """Analyze, in a static reading, a function or class that the cell binds to a name."""
+        if self.static is not None and not self.static.in_function and not self.scopes:
+            self.functions[name] = function_of(node, self._changed_in)
+
+    def _changed_in(self, body: list[ast.stmt]) -> frozenset[str]:
+        """Return the names whose object the body of a function changes in place."""
+        assert self.static is not None
+        imports = {**self.static.imports, **self.imports}
+        inner = Visitor(static=replace(self.static, imports=imports, in_function=True))
+        for node in body:
+            inner.visit(node)
+        return frozenset(inner.changes)
+
+    def _defaults(self, node: FunctionNode) -> None:
         for default in (*node.args.defaults, *(d for d in node.args.kw_defaults if d)):
             self.visit(default)
 
+    def _inner(self, node: FunctionNode) -> None:
+        """Walk the body of a function in a scope of its own."""
+        parameters = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+        self.scopes.append(("function", parameters))
+        for child in [node.body] if isinstance(node, ast.Lambda) else node.body:
+            self.visit(child)
+        self.scopes.pop()
+
     def _decorators(self, nodes: list[ast.expr]) -> None:
-        """Walk what is called with a function or a class as soon as that is made."""
+        """Walk expressions that are called with a function or a class when it is defined."""
         self.callees.append("")
         for node in nodes:
             self.visit(node)
@@ -185,49 +239,52 @@ class Reads(BranchReads):
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._decorators(node.decorator_list)
-        self._defaults(node)
+        self._annotation(node.returns)
         for argument in ast.walk(node.args):
-            if isinstance(argument, ast.arg) and argument.annotation is not None:
+            if isinstance(argument, ast.arg):
                 self._annotation(argument.annotation)
-        if node.returns is not None:
-            self._annotation(node.returns)
+        self._defaults(node)
+        if self.static is not None and self.static.in_function:
+            self._inner(node)
         self.store(node.name, node.lineno)
+        self._define(node.name, node)
 
-    def _annotation(self, node: ast.expr) -> None:
-        if not isinstance(node, ast.Constant):
+    def _annotation(self, node: ast.expr | None) -> None:
+        if node is not None and not isinstance(node, ast.Constant):
             self.visit(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         self.visit_FunctionDef(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self._decorators([*node.decorator_list, *(k.value for k in node.keywords)])
+        self._decorators(node.decorator_list)
         for base in node.bases:
             use = self.load(base.id, base.lineno) if isinstance(base, ast.Name) else None
             if use is not None:
-                use.attrs.add("__init_subclass__")  # nothing else of a base class runs
+                use.attrs.add("__init_subclass__")  # the only code of a base class that runs
             elif not isinstance(base, ast.Name):
                 self.visit(base)
+        self._decorators([k.value for k in node.keywords])
         self.scopes.append(("class", set()))
         for child in node.body:
             self.visit(child)
         self.scopes.pop()
         self.store(node.name, node.lineno)
+        self._define(node.name, node)
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._defaults(node)
-        if KEEPERS.issuperset(self.callees):
-            return  # it is kept, not handed on: whoever calls it reads what it reads
-        self.scopes.append(
-            ("function", {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)})
-        )
-        self.visit(node.body)
-        self.scopes.pop()
+        if self.static is not None:
+            runs_later = getattr(node, "kept", False)
+        else:
+            runs_later = KEEPERS.issuperset(self.callees)
+        if not runs_later:
+            self._inner(node)
 
     def _comprehension(self, node: Any, *results: ast.expr) -> None:
-        self.visit(node.generators[0].iter)  # the first iterable belongs to the scope around
-        if isinstance(node, ast.GeneratorExp) and hasattr(node, "kept"):
-            return  # nothing else of it runs before somebody asks for its items
+        self.visit(node.generators[0].iter)  # the first iterable belongs to the outer scope
+        if isinstance(node, ast.GeneratorExp) and getattr(node, "kept", False):
+            return  # the rest runs when the next item is asked for
         self.scopes.append(("function", set()))
         for place, generator in enumerate(node.generators):
             if place:
@@ -251,17 +308,19 @@ class Reads(BranchReads):
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self._keep(node.value)
         self.visit(node.value)
-        scopes, self.scopes = self.scopes, [s for s in self.scopes if s[0] in KEPT_SCOPES]
+        scopes, self.scopes = self.scopes, [s for s in self.scopes if s[0] in OPEN_SCOPES]
         self.store(node.target.id, node.lineno)
         self.scopes = scopes
 
 
-def _func(node: ast.expr) -> ast.expr | None:
-    return node.func if isinstance(node, ast.Call) else None
+def _callee(node: ast.expr) -> str:
+    """Return the name that an expression calls, or "" for other expressions."""
+    is_named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    return node.func.id if is_named else ""  # type: ignore[attr-defined]
 
 
 def _takes_as_is(target: ast.expr) -> bool:
-    """Say whether a value is bound to a target, rather than gone through: `a, b = …`."""
+    """Say whether a target binds the value itself, without iterating over it as `a, b = x` does."""
     if isinstance(target, ast.Subscript):
         return not isinstance(target.slice, ast.Slice)
     return isinstance(target, ast.Name | ast.Attribute)

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-from ..inspect.values import _namespace
+from ..introspect import namespace
 from .formats import ALONE, Sink, read_pickle, write_pickle
 from .pickling import Sharing, one_line
 
@@ -25,7 +25,7 @@ def write(values: dict[str, Any], folder: str) -> list[dict[str, Any]]:
     An entry is {"names", "format", "file", "bytes", "sha256"}, or {"names", "error"}.
     """
     os.makedirs(folder, exist_ok=True)
-    sharing = Sharing(values, _namespace())
+    sharing = Sharing(values, namespace())
     try:
         entries = [
             _entry({name: values[name] for name in group}, sharing, folder)
@@ -110,7 +110,7 @@ def _sha256(file: BinaryIO) -> str:
 def save(request: str) -> str:
     """Write values of the notebook by their names; answer {"entries"}."""
     asked = json.loads(request)
-    space = _namespace()
+    space = namespace()
     there = {name: space[name] for name in asked["names"] if name in space}
     entries = write(there, asked["folder"])
     entries += [
@@ -123,4 +123,4 @@ def save(request: str) -> str:
 
 def load(request: str) -> str:
     """Bind values in the notebook; answer {"bound", "damaged"}."""
-    return json.dumps(read(json.loads(request)["entries"], _namespace()))
+    return json.dumps(read(json.loads(request)["entries"], namespace()))

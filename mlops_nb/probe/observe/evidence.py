@@ -1,0 +1,120 @@
+"""Collects what the trees, the hooks and the namespaces show of one cell."""
+
+from functools import cached_property
+from typing import Any
+
+from ..introspect import top_of
+from ..syntax.names import Use
+from ..syntax.visitor import Visitor
+from . import audit_hook
+from .closure import Reach
+from .snapshot import CellStart
+
+
+class Evidence:
+    """The names, texts and values of one cell, from its syntax trees and both namespaces.
+
+    before, now: the notebook's names and values before and after the cell
+    reach:       the code behind the values that the cell uses
+    """
+
+    reach: Reach
+
+    def __init__(
+        self,
+        shell: Any,
+        cell: CellStart,
+        now: dict[str, Any],
+        result: Any,
+        events: list[Any],
+    ) -> None:
+        self.shell, self.cell, self.result = shell, cell, result
+        self.before, self.now = cell.space, now
+        self.both = {**self.before, **self.now}
+        self.touched = audit_hook.Touched(events, cell.folder)
+        self.failing = self._failing()
+        self.last_line = self.failing[0][1] if 0 in self.failing else None
+        self.loads: dict[str, Use] = {}
+        self.used: dict[str, Use] = {}
+        self.stores: dict[str, tuple[int, bool]] = {}
+        self.attrs: set[str] = set()
+        self.texts: list[str] = []
+        self.shell_texts: list[str] = []
+        self.magic_texts: list[str] = []
+        self.expanded: list[str] = []
+        self.dynamic: set[str] = set()
+        self.imports: set[str] = set()
+        self.shows = False
+        self.reached: set[str] = set()
+        self.assumed: list[str] = []
+        for place, (_, reads) in enumerate(cell.trees):
+            self._merge(reads, self.failing.get(0 if reads.at else place))
+
+    def _merge(self, reads: Visitor, failing: tuple[int, int] | None) -> None:
+        first, last = failing or (None, None)
+        for mine, theirs in ((self.loads, reads.loads), (self.used, reads.used)):
+            for name, use in theirs.items():
+                if last is None or use.line <= last:
+                    mine.setdefault(name, use)
+        for name, (line, conditional) in reads.stores.items():
+            if first is None or line < first:  # what the failing one bound shows by itself
+                self.stores.setdefault(name, (line, conditional))
+        self.attrs |= reads.attrs
+        self.texts += reads.texts
+        self.shell_texts += reads.shell
+        self.magic_texts += reads.magics
+        self.expanded += reads.expanded
+        self.dynamic |= reads.dynamic
+        self.imports |= reads.modules
+        self.shows |= reads.shows
+
+    def _failing(self) -> dict[int, tuple[int, int]]:
+        """Return the first and last line of the statement that raised, by its tree's place."""
+        error, trees = self.result.error_in_exec, self.cell.trees
+        if error is None or not trees:
+            return {}
+        trace, lines = error.__traceback__, []
+        while trace is not None:
+            frame = trace.tb_frame
+            if frame.f_globals is self.shell.user_ns and frame.f_code.co_name == "<module>":
+                lines.append(trace.tb_lineno)
+            trace = trace.tb_next
+        places = [0] if len(trees) == 1 else [0, len(trees) - 1]  # `%%time` runs a tree, too
+        found = {p: _statement(trees[p][0], n) for p, n in zip(places, lines, strict=False)}
+        return {place: span for place, span in found.items() if span is not None}
+
+    @cached_property
+    def named(self) -> list[tuple[str, Any]]:
+        """Every name that the cell or the code it reaches uses, with its value."""
+        return [(n, self.both[n]) for n in {*self.used, *self.reached} if n in self.both]
+
+    @cached_property
+    def tops(self) -> set[str]:
+        """The packages that all these come from."""
+        return {top_of(value) for _, value in self.named}
+
+    def calls(self, *tops: str) -> list[tuple[Any, tuple[str, ...]]]:
+        """Return (value, dotted path) of what the text looks up on names, in order.
+
+        tops: the packages that the values come from, any where none is given
+        """
+        return [
+            (self.both[root], path)
+            for _, reads in self.cell.trees
+            for _, root, path in reads.paths
+            if root in self.both and (not tops or top_of(self.both[root]) in tops)
+        ]
+
+    @cached_property
+    def known_texts(self) -> list[str]:
+        """The texts that stand in the cell and in the code it reaches, and those behind names."""
+        return [*self.texts, *(v for _, v in self.named if type(v) is str)]
+
+
+def _statement(tree: Any, line: int) -> tuple[int, int] | None:
+    """Return the first and last line of the statement of a tree that a line belongs to."""
+    for node in getattr(tree, "body", []):
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        if first <= line <= (node.end_lineno or line):
+            return first, int(node.end_lineno or line)
+    return None
