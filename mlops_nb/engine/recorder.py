@@ -12,7 +12,7 @@ from mlops_nb.engine import scoring
 from mlops_nb.engine.data_check import DataChecks
 from mlops_nb.engine.restore import Reusing
 from mlops_nb.engine.runner import Client, Stopped
-from mlops_nb.engine.task import Reuse, Task
+from mlops_nb.engine.task import Rescore, Reuse, Task
 from mlops_nb.events import (
     CellFailed,
     CellFinished,
@@ -210,9 +210,11 @@ class Recorder:
             self._step_ended(client, *end)
         if self.task.list_modules:
             self.put(Imported(run=self.task.run, **client.ask("inspect.values.modules")))
-        rescore = self.task.rescore
-        if rescore is None:
-            return
+        if self.task.rescore is not None:
+            self._rescore(client, self.task.rescore, asked)
+
+    def _rescore(self, client: Client, rescore: Rescore, asked: Mapping[str, Any]) -> None:
+        """Emit the scores of other models, by the same cells on the same data."""
         self._restore_values(client, ("*",))
         code = code_cells(self.notebook)
         sources = [source_of(code[index]) for index in rescore.cells]

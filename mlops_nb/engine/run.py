@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mlops_nb.engine.task import Executor, Limits, Reuse, Task
@@ -25,38 +26,31 @@ from mlops_nb.notebook.model import Pipeline, Source, Value
 UNLIMITED = Limits()
 
 
-def run(  # noqa: PLR0913  the columns of a run
-    task: Task,
-    *,
-    executor: Executor,
-    reuse: Reuse | None = None,
-    notebook: str,
-    values: Mapping[str, Value] | None = None,
-    process: tuple[int, str] = (0, ""),
-    job: str = "",
-    sweep: str = "",
-    shared: bool = False,
-) -> Generator[Event, None, None]:
-    """Execute a task and yield its events, from RunStarted to RunFinished.
+class RunInfo(Struct, frozen=True, kw_only=True):
+    """How a run is named in its events.
 
     values: the value of every parameter, defaults included; None: those of the task
     sweep:  the sweep of which it is a point, or, if `shared`, whose shared steps it runs
+    """
+
+    notebook: str
+    values: Mapping[str, Value] | None = None
+    process: tuple[int, str] = (0, "")
+    job: str = ""
+    sweep: str = ""
+    shared: bool = False
+
+
+def run(
+    task: Task, info: RunInfo, *, executor: Executor, reuse: Reuse | None = None
+) -> Generator[Event, None, None]:
+    """Execute a task and yield its events, from RunStarted to RunFinished.
 
     A failed cell, a dead kernel and an error of the executor all end in a RunFinished with the
     status `failed`. If the caller closes the generator, the executor is closed, too.
     """
     began = time.monotonic()
-    yield RunStarted(
-        run=task.run,
-        job=job,
-        notebook=notebook,
-        output=str(task.output),
-        process=process,
-        parameters=dict(task.parameters if values is None else values),
-        steps=tuple(task.steps),
-        sweep=sweep,
-        shared=shared,
-    )
+    yield _started(task, info)
     failure = fix = ""
     seen: set[type[Event]] = set()
     try:
@@ -64,19 +58,33 @@ def run(  # noqa: PLR0913  the columns of a run
             seen.add(type(event))
             if isinstance(event, StepFailed) or (isinstance(event, CellFailed) and not failure):
                 failure = event.error
-            yield replace(event, job=job) if job else event
+            yield replace(event, job=info.job) if info.job else event
     except MlopsError as error:
         failure, fix = error.what, error.fix
-    except Exception as error:  # noqa: BLE001  whatever it is, the run must not seem to go on
+    except Exception as error:  # noqa: BLE001  any error ends the run
         failure = f"{type(error).__name__}: {error}"
     yield RunFinished(
         run=task.run,
-        job=job,
+        job=info.job,
         status="failed" if failure else "finished",
         seconds=round(time.monotonic() - began, 3),
         error=failure,
         fix=fix,
         stood=StepReused in seen and CellStarted not in seen,
+    )
+
+
+def _started(task: Task, info: RunInfo) -> RunStarted:
+    return RunStarted(
+        run=task.run,
+        job=info.job,
+        notebook=info.notebook,
+        output=str(task.output),
+        process=info.process,
+        parameters=dict(task.parameters if info.values is None else info.values),
+        steps=tuple(task.steps),
+        sweep=info.sweep,
+        shared=info.shared,
     )
 
 

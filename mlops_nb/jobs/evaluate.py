@@ -71,7 +71,7 @@ def _judged(ctx: Context, name: str, version: int, at: datetime) -> list[Event]:
             output=scratch / "scored.ipynb",
             bind={left_out[-1]: (job.model_variable or "", file)},
         )
-        events = list(run.run(task, executor=ctx.executor, notebook=task.source))
+        events = list(run.run(task, run.RunInfo(notebook=task.source), executor=ctx.executor))
     finally:
         ctx.drop(scratch)
     end = next(e for e in events if isinstance(e, RunFinished))

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mlops_nb import files
 from mlops_nb.context import Context, Notify, ignore
-from mlops_nb.engine import run as run_verb
+from mlops_nb.engine import run as engine_run
 from mlops_nb.engine.task import Limits, Task
 from mlops_nb.errors import JobError, MlopsError, NotFound
 from mlops_nb.events import RunFinished
@@ -142,15 +142,11 @@ def _execute(
     try:
         task = replace(task, scratch=scratch)
         name = bundle.job.name
-        events = run_verb.run(
-            task,
-            executor=ctx.executor,
-            reuse=_ledger(ctx, bundle, task, shown, scratch),
-            process=process.mine(),
-            values=shown,
-            notebook=f"jobs/{name}/pipeline.ipynb",
-            job=name,
+        info = engine_run.RunInfo(
+            notebook=f"jobs/{name}/pipeline.ipynb", values=shown, process=process.mine(), job=name
         )
+        reuse = _ledger(ctx, bundle, task, shown, scratch)
+        events = engine_run.run(task, info, executor=ctx.executor, reuse=reuse)
         ctx.record(events, notify)
     finally:
         ctx.drop(scratch)

@@ -115,6 +115,20 @@ def trace(
         and e.record.get("notebook") == told.source
         and e.id <= told.ended
     ]
+    return Trace(
+        run=run,
+        source=told.source,
+        parameters=told.parameters,
+        works=tuple(_works(run, told, records, pipeline)),
+        notebook=notebook,
+        pipeline=pipeline,
+    )
+
+
+def _works(
+    run: str, told: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
+) -> list[Work]:
+    """Return the units of a run that ran or were reused, in notebook order."""
     works: list[Work] = []
     units = _units(told, records, pipeline)
     parts = Counter(step for _, step, _ in units)
@@ -136,14 +150,7 @@ def trace(
                 several=parts[step] > 1,
             )
         )
-    return Trace(
-        run=run,
-        source=told.source,
-        parameters=told.parameters,
-        works=tuple(works),
-        notebook=notebook,
-        pipeline=pipeline,
-    )
+    return works
 
 
 def _told(run: str, events: Iterable[Event]) -> _Observed:

@@ -24,8 +24,9 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
     """
     source = inputs.source
     reads = _first_reads(seen)
-    parameters = {p.name for p in source.pipeline.parameters}
+    known = reads & {p.name for p in source.pipeline.parameters} & inputs.parameters.keys()
     made_by_units = {n: d for n, d in inputs.values.items() if n in reads}
+    known -= made_by_units.keys()
     entries = [e for e in ended["entries"] if "error" not in e]
     lost = sorted(
         {n for e in ended["entries"] if "error" in e for n in e["names"]}
@@ -41,11 +42,7 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
         "names": sorted(reads),
         "code": un.code(source.notebook, source.pipeline, unit, reads),
         "environment": inputs.environment,
-        "parameters": {
-            n: inputs.parameters[n]
-            for n in sorted(reads & parameters)
-            if n not in made_by_units and n in inputs.parameters
-        },
+        "parameters": {n: inputs.parameters[n] for n in sorted(known)},
         "inputs": made_by_units,
         "channels": _channels(inputs, seen),
         "generators": {c: was for c, (was, _) in generators.items() if _reads_first(c, seen)},

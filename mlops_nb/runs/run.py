@@ -105,16 +105,14 @@ def _run_once(
         executor = _choose_executor(ctx, source, ledger)
         if executor is ctx.executor and not options.part.sweep and logs_to_mlflow(source):
             ctx.prepare_tracking()
-        events = engine_run.run(
-            task,
-            executor=executor,
-            reuse=ledger,
+        info = engine_run.RunInfo(
             notebook=ctx.relative(source.path),
             values=ledger.parameters,
             process=process.mine(),
             sweep=options.part.sweep,
             shared=options.part.shared,
         )
+        events = engine_run.run(task, info, executor=executor, reuse=ledger)
         ctx.record_until_stopped(events, task.run, notify)
     finally:
         ctx.drop(scratch)

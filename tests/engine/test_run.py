@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlops_nb.engine.in_process import MemoryExecutor
-from mlops_nb.engine.run import run, task_of
+from mlops_nb.engine.run import RunInfo, run, task_of
 from mlops_nb.engine.task import Task
 from mlops_nb.errors import Unreachable
 from mlops_nb.events import (
@@ -45,8 +45,11 @@ def task(*texts: str) -> Task:
     )
 
 
+INFO = RunInfo(notebook="a.ipynb")
+
+
 def events(*texts: str) -> list[Event]:
-    return list(run(task(*texts), executor=MemoryExecutor(), notebook="a.ipynb"))
+    return list(run(task(*texts), INFO, executor=MemoryExecutor()))
 
 
 def kinds(found: list[Event], *wanted: type[Event]) -> list[tuple[str, str]]:
@@ -104,18 +107,12 @@ def test_an_executor_that_gives_up_is_a_failed_run():
             yield CellStarted(run=task.run, cell=0)
             raise Unreachable("no kernel today", fix="come back tomorrow")
 
-    found = list(run(task("# mlops: step a\nx = 1"), executor=GivesUp(), notebook="a.ipynb"))
+    found = list(run(task("# mlops: step a\nx = 1"), INFO, executor=GivesUp()))
     assert isinstance(found[-1], RunFinished)
     assert (found[-1].status, found[-1].error) == ("failed", "no kernel today")
 
 
 def test_every_event_of_a_jobs_run_carries_the_job():
-    found = list(
-        run(
-            task("# mlops: step a\nx = 1"),
-            executor=MemoryExecutor(),
-            notebook="a.ipynb",
-            job="wine",
-        )
-    )
+    info = RunInfo(notebook="a.ipynb", job="wine")
+    found = list(run(task("# mlops: step a\nx = 1"), info, executor=MemoryExecutor()))
     assert {e.job for e in found} == {"wine"}

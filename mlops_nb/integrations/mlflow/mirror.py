@@ -167,6 +167,15 @@ class MlflowMirror:
         )
         return str(found[0].info.run_id) if found else ""
 
+    def _create_run(self, client: Any, run: history.Run) -> str:
+        made = client.create_run(
+            self.experiment_id(client),
+            start_time=_ms(run.started),
+            tags={RUN_TAG: run.id},
+            run_name=f"{run.job or Path(run.notebook).stem} {run.id}",
+        )
+        return str(made.info.run_id)
+
     def _run(self, client: Any, run_id: str) -> str:
         from mlflow.entities import Metric, Param, RunTag
 
@@ -174,15 +183,7 @@ class MlflowMirror:
         if run.shared:  # the shared steps of a sweep: its points log them
             return ""
         started, ended = _ms(run.started), _ms(run.finished)
-        known = (
-            self._find_run(client, run_id)
-            or client.create_run(
-                self.experiment_id(client),
-                start_time=started,
-                tags={RUN_TAG: run_id},
-                run_name=f"{run.job or Path(run.notebook).stem} {run_id}",
-            ).info.run_id
-        )
+        known = self._find_run(client, run_id) or self._create_run(client, run)
         seconds = {
             f"seconds/{name}": step["seconds"]
             for name, step in run.steps.items()

@@ -46,7 +46,7 @@ def _cell(value: object) -> str:
 
 def review(facts: BundleFacts) -> str:
     """Return REVIEW.md: one page for the reviewer of a job."""
-    job, pipeline = facts.job, facts.pipeline
+    job = facts.job
     when = job.schedule
     lines = [f"# Review of the job `{job.name}`", ""]
     lines += [
@@ -66,13 +66,7 @@ def review(facts: BundleFacts) -> str:
         "",
         "## Steps",
         "",
-        *_table(
-            ("step", "uses", "makes", "parameters"),
-            (
-                (s.name, ", ".join(s.uses), ", ".join(s.makes), ", ".join(s.parameters))
-                for s in pipeline.steps
-            ),
-        ),
+        *_steps(facts.pipeline),
         "",
         "## Data",
         "",
@@ -89,6 +83,14 @@ def review(facts: BundleFacts) -> str:
     ]
     lines += [f"- cell {index}: {why}" for index, why in facts.left_out] or ["nothing"]
     return "\n".join(lines) + "\n"
+
+
+def _steps(pipeline: Pipeline) -> list[str]:
+    rows = [
+        (s.name, ", ".join(s.uses), ", ".join(s.makes), ", ".join(s.parameters))
+        for s in pipeline.steps
+    ]
+    return _table(("step", "uses", "makes", "parameters"), rows)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -280,6 +280,44 @@ def _head(
     return "\n".join(lines)
 
 
+COMMAND_LINE = """
+def _typed(name: str, text: str) -> object:
+    import ast
+
+    if isinstance(globals().get(name), str):
+        return text
+    for kind in (ast.literal_eval, int, float):
+        try:
+            return kind(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text
+
+
+def _command_line() -> None:
+    import json
+    import sys
+
+    words, given = sys.argv[1:], {{}}
+    as_json = '--json' in words and not words.remove('--json')
+    while words:
+        if words[0] != '-p' or len(words) < 3:
+            raise SystemExit(__doc__)
+        given[words[1]] = _typed(words[1], words[2])
+        del words[:3]
+    measured = {main}(**given)
+    if as_json:
+        print(json.dumps({{'version': 1, 'metrics': measured}}))
+    else:
+        for name, value in measured.items():
+            print(f'{{name}} = {{value:.6g}}')
+
+
+if __name__ == "__main__":
+    _command_line()
+"""
+
+
 def _tail(
     blocks: Sequence[Block], pipeline: Pipeline, metrics: Sequence[str], sources: dict[int, str]
 ) -> str:
@@ -290,58 +328,19 @@ def _tail(
             waits = _awaits(_parsed(_hoisted(text)[1]))
             calls.append(f"    {'asyncio.run(' if waits else ''}{block.name}(){')' * waits}")
     known = ", ".join(repr(p.name) for p in pipeline.parameters)
-    typed = [
+    main = "run_steps" if any("main" in c.writes for c in pipeline.cells) else "main"
+    asyncio = ["    import asyncio", ""] if any("asyncio.run" in c for c in calls) else []
+    lines = [
+        f"def {main}(**changed: object) -> dict[str, float]:",
+        '    """Run every step with the given parameters and return the metrics."""',
+        *asyncio,
         "    for name, value in changed.items():",
         f"        if name not in ({known}{',' if known else ''}):",
         "            raise SystemExit(f'error: there is no parameter {name!r}')",
         "        globals()[name] = value",
+        *calls,
+        f"    names = {tuple(metrics)!r}",
+        "    return {name: float(globals()[name]) for name in names if name in globals()}",
+        "",
     ]
-    main = "run_steps" if any("main" in c.writes for c in pipeline.cells) else "main"
-    asyncio = ["    import asyncio", ""] if any("asyncio.run" in c for c in calls) else []
-    return "\n".join(
-        [
-            f"def {main}(**changed: object) -> dict[str, float]:",
-            '    """Run every step with the given parameters and return the metrics."""',
-            *asyncio,
-            *typed,
-            *calls,
-            f"    names = {tuple(metrics)!r}",
-            "    return {name: float(globals()[name]) for name in names if name in globals()}",
-            "",
-            "",
-            "def _typed(name: str, text: str) -> object:",
-            "    import ast",
-            "",
-            "    if isinstance(globals().get(name), str):",
-            "        return text",
-            "    for kind in (ast.literal_eval, int, float):",
-            "        try:",
-            "            return kind(text)",
-            "        except (ValueError, SyntaxError):",
-            "            continue",
-            "    return text",
-            "",
-            "",
-            "def _command_line() -> None:",
-            "    import json",
-            "    import sys",
-            "",
-            "    words, given = sys.argv[1:], {}",
-            "    as_json = '--json' in words and not words.remove('--json')",
-            "    while words:",
-            "        if words[0] != '-p' or len(words) < 3:",
-            "            raise SystemExit(__doc__)",
-            "        given[words[1]] = _typed(words[1], words[2])",
-            "        del words[:3]",
-            f"    measured = {main}(**given)",
-            "    if as_json:",
-            "        print(json.dumps({'version': 1, 'metrics': measured}))",
-            "    else:",
-            "        for name, value in measured.items():",
-            "            print(f'{name} = {value:.6g}')",
-            "",
-            "",
-            'if __name__ == "__main__":',
-            "    _command_line()",
-        ]
-    )
+    return "\n".join(lines) + COMMAND_LINE.format(main=main).rstrip("\n")

@@ -148,14 +148,9 @@ def _executing(
 
     def execute(task: Task, reuse: Ledger | None, *, recorded: bool) -> list[Event]:
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
-        events = engine_run.run(
-            task if recorded else replace(task, run=name),
-            executor=ctx.executor,
-            reuse=reuse,
-            notebook=notebook,
-            process=process.mine(),
-            job=made.job.name,
-        )
+        info = engine_run.RunInfo(notebook=notebook, process=process.mine(), job=made.job.name)
+        named = task if recorded else replace(task, run=name)
+        events = engine_run.run(named, info, executor=ctx.executor, reuse=reuse)
         if recorded:
             return ctx.record(events, options.notify)
         found = list(events)

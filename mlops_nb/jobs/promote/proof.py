@@ -149,9 +149,31 @@ def _with_script(
     rtol: float,
     snapshots: Mapping[str, list[dict[str, Any]]],
 ) -> compare.Comparison:
+    """Run `pipeline.py`, compare it with the bundle, and add the result to a comparison."""
     bundle = draft.sides["bundle"]
+    side = draft.sides["script"] = _script_side(draft, bench, folder, snapshots)
+    left = compare.Side(
+        values={END: bundle.values.get(END, {})},
+        metrics={} if _only_logged(draft) else bundle.metrics,
+        dump=bundle.dump,
+    )
+    if _only_logged(draft):
+        side.metrics = {}
+    other = compare.compare(
+        left, side, python=draft.interpreter, scratch=bench.scratch / "compare-script", rtol=rtol
+    )
+    return compare.Comparison(
+        differs=_by_maker(draft, found.differs, other.differs),
+        close=_by_maker(draft, found.close, other.close),
+        metrics=tuple(dict.fromkeys((*found.metrics, *other.metrics))),
+    )
+
+
+def _script_side(
+    draft: Draft, bench: Bench, folder: Path, snapshots: Mapping[str, list[dict[str, Any]]]
+) -> compare.Side:
     names = pipeline_script.functions(draft.pipeline)
-    side = compare.script_side(
+    return compare.script_side(
         folder / "pipeline.py",
         python=draft.interpreter,
         parameters=draft.parameters,
@@ -167,22 +189,6 @@ def _with_script(
             "PYTHONHASHSEED": str(bench.seed % 2**32),
             "MPLBACKEND": "Agg",
         },
-    )
-    draft.sides["script"] = side
-    left = compare.Side(
-        values={END: bundle.values.get(END, {})},
-        metrics={} if _only_logged(draft) else bundle.metrics,
-        dump=bundle.dump,
-    )
-    if _only_logged(draft):
-        side.metrics = {}
-    other = compare.compare(
-        left, side, python=draft.interpreter, scratch=bench.scratch / "compare-script", rtol=rtol
-    )
-    return compare.Comparison(
-        differs=_by_maker(draft, found.differs, other.differs),
-        close=_by_maker(draft, found.close, other.close),
-        metrics=tuple(dict.fromkeys((*found.metrics, *other.metrics))),
     )
 
 
