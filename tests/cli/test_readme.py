@@ -1,4 +1,4 @@
-"""The README tells the truth: its verbs are the command line's, its files are there."""
+"""The README agrees with the command line, and its links lead to files."""
 
 import re
 from pathlib import Path
