@@ -15,7 +15,7 @@ MONTHS = range(2, 13)
 Answer = dict[str, Any]
 
 
-class Shell(Protocol):
+class CommandRunner(Protocol):
     """Runs commands in a folder and keeps a list of them."""
 
     folder: Path
@@ -49,7 +49,7 @@ def run_demo(folder: Path, months: int = 6, out: Callable[[str], None] = print) 
 class Story:
     """Runs the chapters and keeps what they measure."""
 
-    def __init__(self, shell: Shell, out: Callable[[str], None]) -> None:
+    def __init__(self, shell: CommandRunner, out: Callable[[str], None]) -> None:
         self.shell = shell
         self.out = out
         self.trials: list[Trial] = []

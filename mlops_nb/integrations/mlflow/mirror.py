@@ -182,7 +182,7 @@ class MlflowMirror:
         run = history.runs(self.journal.read(run=run_id))[run_id]
         if run.shared:  # the shared steps of a sweep: its points log them
             return ""
-        started, ended = _ms(run.started), _ms(run.finished)
+        ended = _ms(run.finished)
         known = self._find_run(client, run_id) or self._create_run(client, run)
         seconds = {
             f"seconds/{name}": step["seconds"]

@@ -43,7 +43,7 @@ NOTEBOOK_MARK = "notebook"
 CLASS_MARK = "class:"
 
 
-class Memory:
+class ArrayMemory:
     """Arrays by the memory they lie in; those of copy-on-write frames never alias each other."""
 
     def __init__(self) -> None:
@@ -280,7 +280,7 @@ class Sharing:
         self.space = space
         self.has_code = False
         self.classes = {id(value) for value in values.values() if isinstance(value, type)}
-        self.memory = Memory()
+        self.memory = ArrayMemory()
         self.holders: dict[int, set[str]] = {}  # id of a mutable object → names that reach it
         self.views: dict[int, Any] = {}  # id of an array → how it is made from a stretch of bytes
         self.copied: set[int] = set()

@@ -103,8 +103,8 @@ def test_a_job_with_little_says_so():
         "none, by hand only",
         "**Model**: none",
         "**Proof**: not asked for",
-        "whatever is trained is released",
-        "no data frame was seen",
+        "every trained model is released",
+        "no data frame was loaded",
     ):
         assert said in page
     assert "no metrics" in card(bare)
