@@ -97,11 +97,13 @@ def _run_once(
     ctx: Context, source: Source, given: Mapping[str, Value], options: RunOptions, notify: Notify
 ) -> history.Run:
     """Prepare one run of a notebook, execute it, and record what happens."""
+    python = ctx.environments.interpreter(source.notebook.kernel)  # raises before any write
     ctx.prepare_folder()
     scratch = ctx.scratch("reuse")
     try:
         ledger = _prepare_ledger(ctx, source, given, options, scratch)
         task = _prepare_task(ctx, source, given, options, scratch)
+        packages.note(ctx, task.run, python)
         executor = _choose_executor(ctx, source, ledger)
         if executor is ctx.executor and not options.part.sweep and logs_to_mlflow(source):
             ctx.prepare_tracking()
@@ -122,7 +124,7 @@ def _run_once(
 def _prepare_ledger(
     ctx: Context, source: Source, given: Mapping[str, Value], options: RunOptions, scratch: Path
 ) -> Ledger:
-    """Return what decides about reuse. Raises NotebookError if the kernel is not installed."""
+    """Return the ledger that decides what this run reuses."""
     return ledger_of(
         ctx,
         source,
@@ -137,9 +139,8 @@ def _prepare_ledger(
 def _prepare_task(
     ctx: Context, source: Source, given: Mapping[str, Value], options: RunOptions, scratch: Path
 ) -> Task:
-    """Return the task of one run; its graph and its packages are noted beside its notebook."""
+    """Return the task of one run, with its graph stored beside its notebook."""
     name = ctx.new_run()
-    packages.note(ctx, name, ctx.environments.interpreter(source.notebook.kernel))
     pipeline = source.pipeline
     ctx.write_graph(name, render.as_json(pipeline), render.as_mermaid(pipeline))
     return engine_run.task_of(

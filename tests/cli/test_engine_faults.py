@@ -217,7 +217,7 @@ def test_another_environment_needs_nothing_of_ours(terminal, tmp_path):
     notebook(
         terminal,
         "import sys, os, importlib.util as u\n"
-        "ours = u.find_spec('mlops_nb.engine.warm')\n"
+        "ours = u.find_spec('mlops_nb.project')\n"
         "print(sys.prefix, ours, os.environ['OF_THE_SPEC'])",
     )
     book = json.loads((terminal.folder / "n.ipynb").read_text())

@@ -151,7 +151,7 @@ def test_lineage_is_a_tree_in_the_terminal_and_a_flowchart_on_demand(runs, proje
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("modle",), "nothing behind that is named 'modle'"),
+        (("modle",), "made nothing with the name 'modle'"),
         (("model", "--run", "never"), "no run 'never'"),
         (("model", "--notebook", "vine.ipynb"), "no run of 'vine.ipynb' has finished"),
     ],

@@ -126,7 +126,7 @@ def test_a_version_that_passed_waits_until_a_person_approves_it(field):
         ("drift:2", "cannot be read"),
         ("metric:accuracy", "cannot be read"),
         ("metric:accuracy:-1", "cannot be read"),
-        ("job:nosuch", "names a job that there is not"),
+        ("job:nosuch", "names an unknown job"),
         ("job:new", "would follow itself"),
     ],
 )

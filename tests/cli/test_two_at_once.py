@@ -77,7 +77,7 @@ def test_a_tick_whose_bundle_is_gone_is_a_failed_run_and_is_not_tried_for_ever(c
     assert answer.status == 1
     (run,) = answer.json["runs"]
     assert run["status"] == "failed"
-    assert "is not what was applied" in run["because"]
+    assert "differs from the one that was applied" in run["because"]
     assert cellar.type("scheduler", "--once", "--at", "2026-01-02T03:01").json["runs"] == []
     bundles.with_name("elsewhere").rename(bundles)
     assert cellar.type("scheduler", "--once", "--at", "2026-01-03T03:00").status == 0
