@@ -43,7 +43,7 @@ class Verbs(click.Group):
         "store": "store",
         "demo": "demo",
     }
-    hidden: ClassVar[dict[str, str]] = {"work": "work"}  # typed by a scheduler, never by a user
+    unlisted: ClassVar[dict[str, str]] = {"work": "work"}  # typed by a scheduler, never by a user
 
     def list_commands(self, _: click.Context) -> list[str]:
         """Return the verbs in the order in which a new user needs them."""
@@ -53,7 +53,7 @@ class Verbs(click.Group):
         """Import the module of a verb and return the verb."""
         import importlib
 
-        module = self.modules.get(name) or self.hidden.get(name)
+        module = self.modules.get(name) or self.unlisted.get(name)
         if module is None:
             return None
         found = getattr(importlib.import_module(f"mlops_nb.cli.{module}"), name)
