@@ -25,7 +25,7 @@ def program() -> None:
             raise  # Python has a text to print, or other threads to wait for
         atexit._run_exitfuncs()  # noqa: SLF001  what Python itself calls here
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(BrokenPipeError):  # whoever read it has gone
+            with contextlib.suppress(BrokenPipeError):  # the reading end is closed
                 stream.flush()
         os._exit(ended.code)
 

@@ -10,7 +10,7 @@ import { Graph } from './graph';
 import { IStanding, Pipeline } from './pipeline';
 import { STATES, words } from './states';
 
-/** px: what stands left and right of the graph. */
+/** px: the margin left and right of the graph. */
 const MARGIN = 16;
 
 export class PipelinePanel extends ReactWidget {

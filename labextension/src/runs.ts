@@ -57,7 +57,7 @@ export class Runs implements IDisposable {
       return 'queued';
     }
     if (cell.executionState === 'running') {
-      return 'running'; // somebody else's run of a shared notebook
+      return 'running'; // another user runs the shared notebook
     }
     const ran = this.ranOf(cell);
     if (!ran) {

@@ -69,10 +69,10 @@ def _frame(
     return None
 
 
-def inferred(told: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dict[str, Any]:
+def inferred(rules: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dict[str, Any]:
     """Return the contract of a column, inferred from one state of the data.
 
-    told: its kind and dtype
+    rules: its kind and dtype
     seen: "missing" share, and of numbers "min", "max", "distinct", "whole"; of texts "categories"
 
     Limits are wide: they catch another unit of measurement, not a new maximum. A range extends the
@@ -84,7 +84,7 @@ def inferred(told: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dic
     >>> found["min"], found["max"], found["missing"]
     (-1500, 2700, 'allowed')
     """
-    kind, dtype, missing = told["kind"], told["dtype"], seen["missing"]
+    kind, dtype, missing = rules["kind"], rules["dtype"], seen["missing"]
     holds_none = dtype.startswith(("int", "uint", "bool"))  # no missing values
     found: dict[str, Any] = {"kind": kind, "dtype": dtype}
     found["missing"] = "never" if holds_none and rows and not missing else "allowed"
@@ -125,14 +125,14 @@ def held(expected: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     >>> held({"columns": {"a": {"kind": "number", "max": 3}, "b": {"kind": "number"}}})
     {'a': {'kind': 'number', 'max': 3}}
     """
-    return {name: told for name, told in expected["columns"].items() if _asks(told)}
+    return {name: rules for name, rules in expected["columns"].items() if _asks(rules)}
 
 
-def _asks(told: Mapping[str, Any]) -> bool:
+def _asks(rules: Mapping[str, Any]) -> bool:
     return (
-        told.get("missing") == "never"
-        or told.get("new") == "refused"
-        or any(key in told for key in ("min", "max", "most_missing"))
+        rules.get("missing") == "never"
+        or rules.get("new") == "refused"
+        or any(key in rules for key in ("min", "max", "most_missing"))
     )
 
 
@@ -202,26 +202,26 @@ def carried(
     found: dict[str, Any] = copy.deepcopy(dict(fresh))
     for step, frames in found["frames"].items():
         for name, frame in frames.items():
-            for column, told in frame["columns"].items():
+            for column, rules in frame["columns"].items():
                 was, by_hand = (
                     one.get("frames", {}).get(step, {}).get(name, {}).get("columns", {}).get(column)
                     for one in (promoted, edited)
                 )
-                if was is not None and by_hand is not None and by_hand["kind"] == told["kind"]:
-                    _carry(was, by_hand, told)
+                if was is not None and by_hand is not None and by_hand["kind"] == rules["kind"]:
+                    _carry(was, by_hand, rules)
     return found
 
 
-def _carry(was: Mapping[str, Any], by_hand: Mapping[str, Any], told: dict[str, Any]) -> None:
+def _carry(was: Mapping[str, Any], by_hand: Mapping[str, Any], rules: dict[str, Any]) -> None:
     for key in {*was, *by_hand} - {"kind", "dtype"}:
         if by_hand.get(key) == was.get(key):
             continue
         if key in by_hand:
-            told[key] = by_hand[key]
+            rules[key] = by_hand[key]
         else:
-            told.pop(key, None)
-    if "new" in told and "categories" not in told:
-        del told["new"]
+            rules.pop(key, None)
+    if "new" in rules and "categories" not in rules:
+        del rules["new"]
 
 
 def _shown(value: Any) -> str:

@@ -92,7 +92,7 @@ class Walker:
     """Runs cells one by one, by `run_cell`; a dead process is noted in the notebook.
 
     nb:      the notebook, whose outputs are filled in
-    nb_man:  notes when cells start and end, as papermill's manager does
+    nb_man:  records when cells start and end, as papermill's manager does
     """
 
     nb: Any

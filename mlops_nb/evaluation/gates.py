@@ -117,14 +117,14 @@ def measure(one: Gate, scored: Scored) -> Measure:
     0.7
     """
     if not one.by:
-        told = scored.evaluation.get("whole", {}).get(one.metric)
-        return _measured(scored.metrics.get(one.metric), told)
+        evaluated = scored.evaluation.get("whole", {}).get(one.metric)
+        return _measured(scored.metrics.get(one.metric), evaluated)
     name = f"{one.metric}_by_{one.by}"
-    told = scored.evaluation.get("by", {}).get(name, {})
-    made = scored.slices.get(name) or {part: score["value"] for part, score in told.items()}
+    evaluated = scored.evaluation.get("by", {}).get(name, {})
+    made = scored.slices.get(name) or {part: score["value"] for part, score in evaluated.items()}
     rows, least = scored.evaluation.get("rows", {}).get(one.by, {}), _least(scored)
     parts = {
-        p: _measured(v, told.get(p), rows.get(p))
+        p: _measured(v, evaluated.get(p), rows.get(p))
         for p, v in made.items()
         if rows.get(p, least) >= least
     }
@@ -140,15 +140,21 @@ def _least(scored: Scored) -> int:
     return int(scored.evaluation.get("least", 0))
 
 
-def _measured(made: float | None, told: Mapping[str, Any] | None, n: int | None = None) -> Measure:
+def _measured(
+    made: float | None, evaluated: Mapping[str, Any] | None, n: int | None = None
+) -> Measure:
     """Return the notebook's number, else the evaluation's; its interval if both agree."""
-    if told is None:
+    if evaluated is None:
         return Measure(value=made, n=n)
     if made is None:
-        return Measure(**told) if told["value"] is not None else Measure(value=None, n=told["n"])
-    if evaluation_metrics.agreeing(told, made):
-        return Measure(**{**told, "value": made})
-    return Measure(value=made, n=n or told["n"])
+        return (
+            Measure(**evaluated)
+            if evaluated["value"] is not None
+            else Measure(value=None, n=evaluated["n"])
+        )
+    if evaluation_metrics.agreeing(evaluated, made):
+        return Measure(**{**evaluated, "value": made})
+    return Measure(value=made, n=n or evaluated["n"])
 
 
 def _of_slices(one: Gate, parts: Mapping[str, Measure]) -> Measure:

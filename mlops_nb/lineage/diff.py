@@ -60,8 +60,8 @@ def packages(a: RunSide, b: RunSide) -> list[Change]:
 
 def _environment(trace: Trace) -> str:
     """Return the digest of the environment of a run's last unit, "" if there is none."""
-    told = [str(w.record["environment"]) for w in trace.works if w.record]
-    return told[-1] if told else ""
+    environments = [str(w.record["environment"]) for w in trace.works if w.record]
+    return environments[-1] if environments else ""
 
 
 def changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
@@ -187,11 +187,11 @@ def files(a: Trace, b: Trace) -> list[Change]:
 
 
 def _digests(trace: Trace, kind: str) -> dict[str, str]:
-    told: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for work in trace.works:
         for path, seen in getattr(work, kind).items():
-            told.setdefault(path, str(seen.get("sha256", "")))  # as it was read first
-    return told
+            digests.setdefault(path, str(seen.get("sha256", "")))  # as it was read first
+    return digests
 
 
 def values(a: Trace, b: Trace) -> list[Change]:
@@ -255,22 +255,22 @@ def _differing(
 # words
 
 
-def as_text(told: Mapping[str, Any]) -> str:
+def as_text(found: Mapping[str, Any]) -> str:
     """Return a difference as text for a terminal."""
-    lines = [f"{told['runs'][0]} → {told['runs'][1]}"]
-    if told["same"]:
+    lines = [f"{found['runs'][0]} → {found['runs'][1]}"]
+    if found["same"]:
         lines.append("nothing changed")
-    for row in told["code"]:
+    for row in found["code"]:
         lines.append(f"code, cell {row['cell']}{' of ' + row['step'] if row['step'] else ''}")
         lines += [f"  {line}" for line in row["diff"].splitlines()]
     for title in ("parameters", "metrics"):
-        lines += _section(title, [_arrow(row) for row in told[title]])
-    lines += _section("data", [_data(row) for row in told["data"]])
-    lines += _section("packages", [_arrow(row) for row in told["packages"]])
+        lines += _section(title, [_arrow(row) for row in found[title]])
+    lines += _section("data", [_data(row) for row in found["data"]])
+    lines += _section("packages", [_arrow(row) for row in found["packages"]])
     lines += _section(
-        "steps", [f"{r['name']}: {_status(r['from'])} → {_status(r['to'])}" for r in told["steps"]]
+        "steps", [f"{r['name']}: {_status(r['from'])} → {_status(r['to'])}" for r in found["steps"]]
     )
-    lines += _section("not recorded", told["not_recorded"])
+    lines += _section("not recorded", found["not_recorded"])
     return "\n".join(lines)
 
 

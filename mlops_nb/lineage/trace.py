@@ -107,35 +107,35 @@ def trace(
     events: its own, and every StepRecorded up to it, in the order they were written
     """
     kept = list(events)
-    told = _told(run, kept)
+    observed_run = _observed(run, kept)
     records = [
         e
         for e in kept
         if isinstance(e, StepRecorded)
-        and e.record.get("notebook") == told.source
-        and e.id <= told.ended
+        and e.record.get("notebook") == observed_run.source
+        and e.id <= observed_run.ended
     ]
     return Trace(
         run=run,
-        source=told.source,
-        parameters=told.parameters,
-        works=tuple(_works(run, told, records, pipeline)),
+        source=observed_run.source,
+        parameters=observed_run.parameters,
+        works=tuple(_works(run, observed_run, records, pipeline)),
         notebook=notebook,
         pipeline=pipeline,
     )
 
 
 def _works(
-    run: str, told: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
+    run: str, observed_run: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
 ) -> list[Work]:
     """Return the units of a run that ran or were reused, in notebook order."""
     works: list[Work] = []
-    units = _units(told, records, pipeline)
+    units = _units(observed_run, records, pipeline)
     parts = Counter(step for _, step, _ in units)
     for unit, step, cells in units:
-        if step and step not in {*told.ran, *told.reused}:
+        if step and step not in {*observed_run.ran, *observed_run.reused}:
             continue
-        found = _record(unit, step, told, records, run)
+        found = _record(unit, step, observed_run, records, run)
         if not step and not found:
             continue
         works.append(
@@ -143,7 +143,7 @@ def _works(
                 unit,
                 step,
                 cells,
-                told=told,
+                observed_run=observed_run,
                 record=found,
                 pipeline=pipeline,
                 works=works,
@@ -153,62 +153,68 @@ def _works(
     return works
 
 
-def _told(run: str, events: Iterable[Event]) -> _Observed:
-    told = _Observed()
+def _observed(run: str, events: Iterable[Event]) -> _Observed:
+    observed_run = _Observed()
     for event in events:
         if event.run != run:
             continue
         match event:
             case RunStarted():
-                told.started, told.source = event.id, event.notebook
-                told.parameters, told.steps = event.parameters, list(event.steps)
+                observed_run.started, observed_run.source = event.id, event.notebook
+                observed_run.parameters, observed_run.steps = event.parameters, list(event.steps)
             case StepReused():
-                told.reused[event.step] = event.because
+                observed_run.reused[event.step] = event.because
             case StepStarted():
-                told.ran.setdefault(event.step, "")
+                observed_run.ran.setdefault(event.step, "")
             case StepFinished():
-                told.ran[event.step] = event.because
+                observed_run.ran[event.step] = event.because
             case StepObserved() if event.step:
-                told.observed.setdefault(event.step, {}).update(event.values)
+                observed_run.observed.setdefault(event.step, {}).update(event.values)
             case RunFinished():
-                told.ended = event.id
+                observed_run.ended = event.id
             case _:
                 pass
-    return told
+    return observed_run
 
 
 def _units(
-    told: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
+    observed_run: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
 ) -> list[tuple[str, str, tuple[int, ...]]]:
     """Return (unit, step, cells) in notebook order; without the notebook, as recorded."""
     if pipeline is not None:
         return [(u.name, u.step, u.cells) for u in un.units(pipeline)]
-    recorded = dict.fromkeys((e.unit, e.step) for e in records if e.id > told.started and e.step)
+    recorded = dict.fromkeys(
+        (e.unit, e.step) for e in records if e.id > observed_run.started and e.step
+    )
     named = {step for _, step in recorded}
-    found = [*recorded, *((step, step) for step in told.steps if step not in named)]
-    found.sort(key=lambda pair: told.steps.index(pair[1]) if pair[1] in told.steps else 0)
+    found = [*recorded, *((step, step) for step in observed_run.steps if step not in named)]
+    found.sort(
+        key=lambda pair: observed_run.steps.index(pair[1]) if pair[1] in observed_run.steps else 0
+    )
     return [(unit, step, ()) for unit, step in found]
 
 
 def _record(
-    unit: str, step: str, told: _Observed, records: Sequence[StepRecorded], run: str
+    unit: str, step: str, observed_run: _Observed, records: Sequence[StepRecorded], run: str
 ) -> Mapping[str, Any]:
     """Return the record that a unit wrote or reused: the newest with these values."""
     candidates = [e for e in reversed(records) if e.unit == unit and e.step == step]
-    own = [e for e in candidates if e.run == run or (not e.run and e.id > told.started)]
-    earlier = candidates if step in told.reused or not step else []
-    fitting = [e.record for e in (*own, *earlier) if _fits(e.record, step, told)]
+    own = [e for e in candidates if e.run == run or (not e.run and e.id > observed_run.started)]
+    earlier = candidates if step in observed_run.reused or not step else []
+    fitting = [e.record for e in (*own, *earlier) if _fits(e.record, step, observed_run)]
     return fitting[0] if fitting else {}
 
 
-def _fits(record: Mapping[str, Any], step: str, told: _Observed) -> bool:
+def _fits(record: Mapping[str, Any], step: str, observed_run: _Observed) -> bool:
     for name, value in record["parameters"].items():
-        if name not in told.parameters or told.parameters[name] != value:
+        if name not in observed_run.parameters or observed_run.parameters[name] != value:
             return False
-    seen = told.observed.get(step, {})
+    seen = observed_run.observed.get(step, {})
     if any(n in seen and seen[n].get("digest") != v["digest"] for n, v in record["values"].items()):
         return False
-    everything = {(n, v.get("digest")) for o in told.observed.values() for n, v in o.items()}
+    everything = {
+        (n, v.get("digest")) for o in observed_run.observed.values() for n, v in o.items()
+    }
     known = {name for name, _ in everything}
     return all(n not in known or (n, d) in everything for n, d in record["inputs"].items())
 
@@ -218,24 +224,24 @@ def _work(  # noqa: PLR0913  the fields of a unit
     step: str,
     cells: tuple[int, ...],
     *,
-    told: _Observed,
+    observed_run: _Observed,
     record: Mapping[str, Any],
     pipeline: Pipeline | None,
     works: Sequence[Work],
     several: bool,
 ) -> Work:
-    seen = told.observed.get(step, {}) if step else {}
+    seen = observed_run.observed.get(step, {}) if step else {}
     values = {**record.get("values", {}), **({} if several and record else seen)}
     if record:
         reads, parameters = dict(record["inputs"]), dict(record["parameters"])
     else:
-        reads, parameters = _by_text(step, told, pipeline, works)
+        reads, parameters = _by_text(step, observed_run, pipeline, works)
     return Work(
         unit=unit,
         step=step,
         cells=cells,
-        reused=step in told.reused and step not in told.ran,
-        because=told.ran.get(step) or told.reused.get(step, ""),
+        reused=step in observed_run.reused and step not in observed_run.ran,
+        because=observed_run.ran.get(step) or observed_run.reused.get(step, ""),
         reads=reads,
         parameters=parameters,
         values=values,
@@ -244,7 +250,7 @@ def _work(  # noqa: PLR0913  the fields of a unit
 
 
 def _by_text(
-    step: str, told: _Observed, pipeline: Pipeline | None, works: Sequence[Work]
+    step: str, observed_run: _Observed, pipeline: Pipeline | None, works: Sequence[Work]
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the names that a step reads by its text, with their latest digests."""
     known = next((s for s in pipeline.steps if s.name == step), None) if pipeline else None
@@ -252,7 +258,9 @@ def _by_text(
         return {}, {}
     made = {n: str(v.get("digest", "")) for w in works for n, v in w.values.items()}
     reads = {n: made[n] for n in known.uses if n in made}
-    return reads, {n: told.parameters[n] for n in known.parameters if n in told.parameters}
+    return reads, {
+        n: observed_run.parameters[n] for n in known.parameters if n in observed_run.parameters
+    }
 
 
 def imports(notebook: Notebook) -> dict[str, str]:

@@ -46,11 +46,11 @@ def verdicts(
 
 def _scored(run: Run, version: int) -> gates.Scored:
     """Return how a champion did on the run's own data."""
-    told = run.scored.get(version)
+    champion_scored = run.scored.get(version)
     return gates.Scored(
         metrics=run.champion.get(version, {}),
-        slices=told.slices if told else {},
-        evaluation=told.evaluation if told else {},
+        slices=champion_scored.slices if champion_scored else {},
+        evaluation=champion_scored.evaluation if champion_scored else {},
     )
 
 
@@ -62,17 +62,17 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
     """
     champion = None if model is None else model.champion
     said = verdicts(policy.gates, run, champion, run.champion_error)
-    told = tuple(asdict(v) for v in said)
+    rows = tuple(asdict(v) for v in said)
     ended = _refused(said, champion) or _nothing_to_release(policy, run, model)
     if ended:
         passed = all(v.passed for v in said)
-        yield Judged(run=run.id, job=run.job, verdicts=told, passed=passed, because=ended)
+        yield Judged(run=run.id, job=run.job, verdicts=rows, passed=passed, because=ended)
         return
     assert run.model is not None
     number = max(model.versions, default=0) + 1 if model is not None else 1
     name = policy.model
     because = _released_because(said, champion)
-    yield Judged(run=run.id, job=run.job, verdicts=told, passed=True, because=because)
+    yield Judged(run=run.id, job=run.job, verdicts=rows, passed=True, because=because)
     yield Registered(
         run=run.id,
         job=run.job,

@@ -180,11 +180,11 @@ def conditions(
     found: dict[tuple[str, str], Condition] = {}
     ticks = list(missed)
     for job in jobs.values():
-        told = list(_of_runs(facts, job, now, [t for of, t in ticks if of == job.name]))
+        current = list(_of_runs(facts, job, now, [t for of, t in ticks if of == job.name]))
         for kind, seen in (("data", data), ("labels", labels)):
             if seen is not None:
-                told.append(_stopped(facts, job, kind, seen.get(job.name), now))
-        for one in told:
+                current.append(_stopped(facts, job, kind, seen.get(job.name), now))
+        for one in current:
             found[one.job, one.kind] = one
     for model in facts.models.values():
         job = jobs.get(model.job) or Job(
@@ -285,8 +285,8 @@ def answering(facts: HealthState, job: Job, how: str = "still answers") -> tuple
 
 def _below(facts: HealthState, job: Job, champion: int) -> str:
     """Return why the champion is known to be bad, "" if it is not."""
-    told = [facts.scored.get((of, champion)) for of in (f"job {job.name}", job.model_name or "")]
-    latest = max((event for event in told if event), key=lambda e: e.id, default=None)
+    scores = [facts.scored.get((of, champion)) for of in (f"job {job.name}", job.model_name or "")]
+    latest = max((event for event in scores if event), key=lambda e: e.id, default=None)
     measured = {} if latest is None else latest.metrics
     alone = [
         gate

@@ -108,7 +108,9 @@ class Teller:
 
     def start(self, due: Iterable[Delivery]) -> None:
         """Start the deliveries that are not in progress; the log is written when this returns."""
-        self.flying = {sent: told for sent, told in self.flying.items() if not told.done()}
+        self.flying = {
+            sent: delivery for sent, delivery in self.flying.items() if not delivery.done()
+        }
         for one in due:
             if one.channel.kind == LOG:
                 self.deliver(one)
@@ -120,8 +122,8 @@ class Teller:
 
     def wait(self) -> None:
         """Wait for all deliveries. Raises the error of a failed write to the journal."""
-        for told in list(self.flying.values()):
-            told.result()
+        for delivery in list(self.flying.values()):
+            delivery.result()
 
     def close(self) -> None:
         """Wait for all deliveries and end the threads."""
@@ -142,7 +144,7 @@ class Teller:
         said = alerts.payload(one.alert, one.sent.about, at)
         try:
             error = SENDERS[one.channel.kind](self, one, said)
-        except Exception as failure:  # noqa: BLE001  one that cannot be told must not stop a job
+        except Exception as failure:  # noqa: BLE001  a failed delivery must not stop a job
             error = _why(failure)
         self.journal.append(replace(one.sent, error=error))
 
@@ -179,7 +181,7 @@ def _post(teller: Teller, one: Delivery, said: Payload) -> str:
     url = teller.target(one.channel)
     if urlsplit(url).scheme not in {"http", "https"}:
         return "the webhook is no http or https address"
-    request = urllib.request.Request(  # noqa: S310  its scheme was looked at
+    request = urllib.request.Request(  # noqa: S310  its scheme was checked
         url,
         data=json.dumps(said, ensure_ascii=False).encode(),
         headers={
@@ -199,13 +201,15 @@ def _post(teller: Teller, one: Delivery, said: Payload) -> str:
 
 
 def _run(teller: Teller, one: Delivery, said: Payload) -> str:
-    told = {f"MLOPS_NB_ALERT_{k.upper()}": _plain(v) for k, v in said.items() if k != "version"}
+    variables = {
+        f"MLOPS_NB_ALERT_{k.upper()}": _plain(v) for k, v in said.items() if k != "version"
+    }
     with subprocess.Popen(  # noqa: S602  the command that job.yaml names
         teller.target(one.channel),
         shell=True,
         cwd=teller.folder,
         start_new_session=True,
-        env={**teller.environment, **told},
+        env={**teller.environment, **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,  # both may contain a secret

@@ -114,8 +114,8 @@ def _inputs(record: Record, now: Now) -> str:
 
 
 def _outside(record: Record, now: Now) -> str:
-    for path, told in {**record["files"], **record["modules"], **record["written"]}.items():
-        if why := now.file(path, told):
+    for path, recorded in {**record["files"], **record["modules"], **record["written"]}.items():
+        if why := now.file(path, recorded):
             return why
     for path, listing in record["folders"].items():
         if why := now.folder(path, listing):

@@ -11,7 +11,7 @@ from mlops_nb.runs.history import Run, read_run
 from mlops_nb.runs.sweep_history import Fold, Sweep
 
 LOOK_EVERY = 0.1  # s
-PATIENCE = 120.0  # s: a kernel may take its time, and MLflow is told at the end
+PATIENCE = 120.0  # s: a kernel may be slow to end, and MLflow is updated last
 
 
 def sweeps(ctx: Context) -> dict[str, Sweep]:

@@ -23,7 +23,7 @@ from mlops_nb.runs.sweep_history import Sweep
 from mlops_nb.runs.sweep_point import Done, Point, Workspace, run_point
 
 Watch = Callable[[Sweep], None]
-LOOK_EVERY = 0.4  # s: how soon what happens to a point is told
+LOOK_EVERY = 0.4  # s: the interval between two looks at the points
 DIES_WITHIN = 10.0  # s: a process that was killed
 TRIES = 2  # of a point whose worker died before it began
 

@@ -120,7 +120,7 @@ class LocalStore:
 def _linked(file: Path, part: Path) -> bool:
     """Give a file a second name, which costs no copying; say whether that could be done."""
     if file.is_symlink() or file.stat().st_nlink > 1:
-        return False  # somebody else could change the bytes under that other name
+        return False  # the bytes could be changed under that other name
     try:
         os.link(file, part)
     except OSError:  # another disk, or one without links
@@ -137,7 +137,10 @@ def _sync(path: Path) -> None:
 
 
 def _is_left_over(name: str, age: float) -> bool:
-    """Say whether nobody is writing a file any more; `age`: s since it was written to."""
+    """Say whether a temporary file is left over from a writer that ended.
+
+    age: s since it was last written to
+    """
     found = PART.fullmatch(name)
     if found is None:
         return False

@@ -46,7 +46,7 @@ class Sqlite:
     def at(cls, rest: str) -> "Sqlite":
         """Return the database at an address, given without its scheme. Raises ValueError.
 
-        >>> Sqlite.at("//tmp/journal.db?timeout=5").timeout
+        >>> Sqlite.at("//srv/journal.db?timeout=5").timeout
         5.0
         """
         path, _, query = rest.partition("?")

@@ -1,4 +1,4 @@
-"""Runs the cells of one notebook in a forked child, as it is told to, and says what happens."""
+"""Runs the cells of one notebook in a forked child on request, and reports each message."""
 
 import asyncio
 import atexit
@@ -18,7 +18,7 @@ from . import protocol
 
 
 class Served:
-    """One child's line to whoever runs the notebook."""
+    """A child's connection to the process that runs the notebook."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -29,9 +29,9 @@ class Served:
         self.mark = secrets.token_hex(8).encode()
 
     def say(self, kind: str, content: dict[str, Any]) -> None:
-        """Send a message; what was printed before it is marked off, so that the order is kept."""
+        """Send a message, and print a mark, so that its order among the printed text is known."""
         if os.getpid() != self.pid:
-            return  # a process that the notebook forked has no word here; its prints are heard
+            return  # a process that the notebook forked sends no messages; what it prints is read
         with self.lock:
             self.count += 1
             mark = b"\x1e" + self.mark + b"%d\x1e" % self.count
@@ -41,7 +41,7 @@ class Served:
             protocol.send(self.sock, {"is": kind, "n": self.count, "content": content})
 
     async def message(self) -> dict[str, Any] | None:
-        """Return what is asked next; None where nobody is there any more."""
+        """Return the next request, None if the other end closed."""
         loop = asyncio.get_running_loop()
         while (found := self.reader.next()) is None and not self.reader.ended:
             ready = loop.create_future()
@@ -54,7 +54,7 @@ class Served:
         return found
 
     async def serve(self, shell: Any) -> None:
-        """Do what is asked until there is no more."""
+        """Handle requests until the other end asks to end or closes."""
         while (asked := await self.message()) is not None:
             if asked["do"] == "end":
                 return
@@ -79,11 +79,11 @@ class Served:
         self.say("reply", {"ok": ok, "execution_count": count, **error})
 
     def _answer(self, asked: dict[str, Any]) -> None:
-        """Ask the probe something; its answer is JSON."""
+        """Call a function of the probe and send its answer, which is JSON."""
         try:
             part = importlib.import_module(f"_mlops_probe.{asked['part']}")
             answer = getattr(part, asked["function"])(asked["request"])
-        except Exception as error:  # noqa: BLE001  whoever asked is told
+        except Exception as error:  # noqa: BLE001  the answer carries the error
             said = {"error": f"{type(error).__name__}: {error}"}
             self.say("answer", said)
         else:

@@ -119,28 +119,28 @@ def _data(schema: Mapping[str, Any]) -> list[str]:
             lines += _table(
                 ("column", "kind", "missing", "must be"),
                 (
-                    (c, told["kind"], _missing(told, seen.get(c, {})), _limits(told))
-                    for c, told in columns.items()
+                    (c, rules["kind"], _missing(rules, seen.get(c, {})), _limits(rules))
+                    for c, rules in columns.items()
                 ),
             )
             lines.append("")
     return lines or ["no data frame was loaded", ""]
 
 
-def _missing(told: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
-    share = seen.get("missing", told.get("missing"))
+def _missing(rules: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
+    share = seen.get("missing", rules.get("missing"))
     return f"{share:.2%}" if isinstance(share, float | int) else "unknown"
 
 
-def _limits(told: Mapping[str, Any]) -> str:
+def _limits(rules: Mapping[str, Any]) -> str:
     """Return the limits of a column in schema.json, in words."""
-    low, high = told.get("min"), told.get("max")
+    low, high = rules.get("min"), rules.get("max")
     said = []
     if low is not None or high is not None:
         said.append(f"{'' if low is None else f'{low:g} '}to{'' if high is None else f' {high:g}'}")
-    if told.get("new") == "refused":
-        said.append(f"one of {len(told['categories'])} categories")
-    if told.get("missing") == "never":
+    if rules.get("new") == "refused":
+        said.append(f"one of {len(rules['categories'])} categories")
+    if rules.get("missing") == "never":
         said.append("never missing")
     return ", ".join(said)
 
@@ -193,15 +193,19 @@ def _scores(facts: BundleFacts) -> list[str]:
     values = {name: one["value"] for name, one in whole.items()} | dict(facts.metrics)
     rows = []
     for name, value in values.items():
-        told = whole.get(name)
-        known = told is not None and value is not None and evaluation_metrics.agreeing(told, value)
-        rows.append((name, _value(value), *(_known(told) if known else ("", ""))))
+        evaluated = whole.get(name)
+        known = (
+            evaluated is not None
+            and value is not None
+            and evaluation_metrics.agreeing(evaluated, value)
+        )
+        rows.append((name, _value(value), *(_known(evaluated) if known else ("", ""))))
     head = ("value", "95 % interval", "rows")
     lines = _table(("metric", *head), rows)
     sliced = [
-        (name.replace("_by_", " by "), part, _value(told["value"]), *_known(told))
+        (name.replace("_by_", " by "), part, _value(evaluated["value"]), *_known(evaluated))
         for name, parts in facts.evaluation.get("by", {}).items()
-        for part, told in parts.items()
+        for part, evaluated in parts.items()
     ]
     if sliced:
         least = facts.evaluation["least"]
@@ -214,10 +218,10 @@ def _value(value: float | None) -> float | str:
     return "none" if value is None else value
 
 
-def _known(told: Mapping[str, Any]) -> tuple[str, object]:
-    if told["low"] is None:
-        return "", told["n"]
-    return f"{told['low']:.4g} to {told['high']:.4g}", told["n"]
+def _known(evaluated: Mapping[str, Any]) -> tuple[str, object]:
+    if evaluated["low"] is None:
+        return "", evaluated["n"]
+    return f"{evaluated['low']:.4g} to {evaluated['high']:.4g}", evaluated["n"]
 
 
 def dockerfile(job: Job, python: str) -> str:

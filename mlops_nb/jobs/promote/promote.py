@@ -218,9 +218,9 @@ def _changes(ctx: Context, made: draft.Draft, old: Mapping[str, Any] | None) -> 
     state = read_jobs(ctx).get(made.job.name)
     folder = ctx.bundle_folder(state.digest) if state is not None and state.digest else None
     before = files.read_folder(folder) if folder is not None and folder.is_dir() else {}
-    told = job_yaml.difference(old, job_yaml.definition(made.job))
+    edited = job_yaml.difference(old, job_yaml.definition(made.job))
     after = made.files or bundle_files.code_files(made)
-    return [*told, *(changes.between(before, after) if before else [])]
+    return [*edited, *(changes.between(before, after) if before else [])]
 
 
 def _edited_contract(ctx: Context, job: Job) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
