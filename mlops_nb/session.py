@@ -116,12 +116,16 @@ class Session:
                 stale[cell.index] = why
         rows = []
         for step in source.pipeline.steps:
-            told = [(i, stale[i]) for i in step.cells if i in stale]
-            never = [w for _, w in told if w.startswith("never")]
+            stale_cells = [(i, stale[i]) for i in step.cells if i in stale]
+            never = [w for _, w in stale_cells if w.startswith("never")]
             state = (
-                "fresh" if not told else "never run" if len(never) == len(step.cells) else "stale"
+                "fresh"
+                if not stale_cells
+                else "never run"
+                if len(never) == len(step.cells)
+                else "stale"
             )
-            because = "" if not told else told[0][1]
+            because = "" if not stale_cells else stale_cells[0][1]
             rows.append({"step": step.name, "status": state, "because": because})
         return rows
 
@@ -367,6 +371,6 @@ def _size(value: Any) -> int:
         if isinstance(found, int):
             return found
         if callable(found):
-            told = found(deep=False)
-            return int(told.sum()) if hasattr(told, "sum") else int(told)
+            size = found(deep=False)
+            return int(size.sum()) if hasattr(size, "sum") else int(size)
     return 0

@@ -24,26 +24,26 @@ def objection(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -
     "the data does not fit schema.json: 'df' of step 'load' has no column 'x'"
     """
     found = misfit(schema, step, values)
-    return found["said"] if found else ""
+    return found["sentence"] if found else ""
 
 
 def misfit(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the first frame of a step that violates the schema, {} if none does.
 
     {"name": of the frame, "rows": of it, "column": "" for the whole frame, "check": the violation,
-    "said": the same as a sentence}
+    "sentence": the same as a sentence}
     """
     for name, expected in schema.get("frames", {}).get(step, {}).items():
         seen = values.get(name, {}).get("schema")
         found = _frame(name, step, expected, seen)
         if found:
-            column, check, said = found
+            column, check, text = found
             return {
                 "name": name,
                 "rows": seen["rows"] if seen else 0,
                 "column": column,
                 "check": check,
-                "said": f"{STOPS}{said}",
+                "sentence": f"{STOPS}{text}",
             }
     return {}
 
@@ -69,10 +69,10 @@ def _frame(
     return None
 
 
-def inferred(told: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dict[str, Any]:
+def inferred(column: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dict[str, Any]:
     """Return the contract of a column, inferred from one state of the data.
 
-    told: its kind and dtype
+    column: its kind and dtype
     seen: "missing" share, and of numbers "min", "max", "distinct", "whole"; of texts "categories"
 
     Limits are wide: they catch another unit of measurement, not a new maximum. A range extends the
@@ -84,7 +84,7 @@ def inferred(told: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dic
     >>> found["min"], found["max"], found["missing"]
     (-1500, 2700, 'allowed')
     """
-    kind, dtype, missing = told["kind"], told["dtype"], seen["missing"]
+    kind, dtype, missing = column["kind"], column["dtype"], seen["missing"]
     holds_none = dtype.startswith(("int", "uint", "bool"))  # no missing values
     found: dict[str, Any] = {"kind": kind, "dtype": dtype}
     found["missing"] = "never" if holds_none and rows and not missing else "allowed"
@@ -119,20 +119,20 @@ def _plain(count: int, digits: int) -> float | int:
     return int(found) if float(found).is_integer() else found
 
 
-def held(expected: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def checked_columns(expected: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the columns with limits beyond their kind, whose values must be checked.
 
-    >>> held({"columns": {"a": {"kind": "number", "max": 3}, "b": {"kind": "number"}}})
+    >>> checked_columns({"columns": {"a": {"kind": "number", "max": 3}, "b": {"kind": "number"}}})
     {'a': {'kind': 'number', 'max': 3}}
     """
-    return {name: told for name, told in expected["columns"].items() if _asks(told)}
+    return {name: spec for name, spec in expected["columns"].items() if _asks(spec)}
 
 
-def _asks(told: Mapping[str, Any]) -> bool:
+def _asks(spec: Mapping[str, Any]) -> bool:
     return (
-        told.get("missing") == "never"
-        or told.get("new") == "refused"
-        or any(key in told for key in ("min", "max", "most_missing"))
+        spec.get("missing") == "never"
+        or spec.get("new") == "refused"
+        or any(key in spec for key in ("min", "max", "most_missing"))
     )
 
 
@@ -175,14 +175,14 @@ def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ['schema.json: load.df.x.max: 3 → 9']
     """
     old, new = (dict(_leaves(s.get("frames", {}))) for s in (was, now))
-    said = [
+    lines = [
         f"schema.json: {'.'.join(key)}: {_shown(old.get(key))} → {_shown(new.get(key))}"
         for key in dict.fromkeys([*old, *new])
         if old.get(key, ...) != new.get(key, ...)
     ]
     if was.get("profile", {}) != now.get("profile", {}):
-        said.append("schema.json: profile")
-    return said
+        lines.append("schema.json: profile")
+    return lines
 
 
 def carried(
@@ -202,26 +202,26 @@ def carried(
     found: dict[str, Any] = copy.deepcopy(dict(fresh))
     for step, frames in found["frames"].items():
         for name, frame in frames.items():
-            for column, told in frame["columns"].items():
+            for column, spec in frame["columns"].items():
                 was, by_hand = (
                     one.get("frames", {}).get(step, {}).get(name, {}).get("columns", {}).get(column)
                     for one in (promoted, edited)
                 )
-                if was is not None and by_hand is not None and by_hand["kind"] == told["kind"]:
-                    _carry(was, by_hand, told)
+                if was is not None and by_hand is not None and by_hand["kind"] == spec["kind"]:
+                    _carry(was, by_hand, spec)
     return found
 
 
-def _carry(was: Mapping[str, Any], by_hand: Mapping[str, Any], told: dict[str, Any]) -> None:
+def _carry(was: Mapping[str, Any], by_hand: Mapping[str, Any], spec: dict[str, Any]) -> None:
     for key in {*was, *by_hand} - {"kind", "dtype"}:
         if by_hand.get(key) == was.get(key):
             continue
         if key in by_hand:
-            told[key] = by_hand[key]
+            spec[key] = by_hand[key]
         else:
-            told.pop(key, None)
-    if "new" in told and "categories" not in told:
-        del told["new"]
+            spec.pop(key, None)
+    if "new" in spec and "categories" not in spec:
+        del spec["new"]
 
 
 def _shown(value: Any) -> str:

@@ -103,13 +103,13 @@ def drift(
     }
     unseen = list(now.get("unseen", ()))
     name = max(found, key=lambda one: found[one] / bounds[one])
-    told = {
+    result = {
         "column": column,
         "statistic": name,
         "value": round(found[name], 6),
         "threshold": round(bounds[name], 6),
         "drifted": found[name] > bounds[name],
     }
-    if unseen and not told["drifted"]:
-        told |= {"statistic": "unseen", "value": len(unseen), "threshold": 0, "drifted": True}
-    return told | ({"unseen": unseen[:EXAMPLES]} if unseen else {})
+    if unseen and not result["drifted"]:
+        result |= {"statistic": "unseen", "value": len(unseen), "threshold": 0, "drifted": True}
+    return result | ({"unseen": unseen[:EXAMPLES]} if unseen else {})

@@ -52,10 +52,10 @@ class DataChecks:
                     failures=(failure,),
                 )
             )
-            raise Stopped(misfit["said"])
+            raise Stopped(misfit["sentence"])
         for name, expected in self.task.schema.get("frames", {}).get(step, {}).items():
             profiles = self.task.schema.get("profile", {}).get(step, {}).get(name, {})
-            asked = contract.held(expected)
+            asked = contract.checked_columns(expected)
             mark = _mark(expected, profiles)
             if not (asked or profiles) or values[name].get("checked") == mark:
                 continue
@@ -69,10 +69,10 @@ class DataChecks:
 
         expected = self.task.schema["frames"][step][name]
         profiles = self.task.schema.get("profile", {}).get(step, {}).get(name, {})
-        asked = contract.held(expected)
+        asked = contract.checked_columns(expected)
         wanted = {c: _how(asked.get(c, {}), profiles.get(c, {})) for c in {**asked, **profiles}}
-        with self._written(client, name, wanted) as told:
-            found = data_profile.read(told)
+        with self._written(client, name, wanted) as reply:
+            found = data_profile.read(reply)
             wrong = data_profile.failures(found, asked)
             drift = data_profile.moved(found, profiles, int(expected.get("rows", found.rows)))
         self._label(client, name, wrong)
@@ -82,13 +82,13 @@ class DataChecks:
                 run=self.task.run,
                 step=step,
                 name=name,
-                rows=told["rows"],
+                rows=reply["rows"],
                 failures=tuple(wrong),
                 drift=tuple(drift),
             )
         )
         if wrong:
-            raise Stopped(contract.sentence(step, name, told["rows"], wrong))
+            raise Stopped(contract.sentence(step, name, reply["rows"], wrong))
         client.ask("inspect.columns.mark", digest=seen["digest"], mark=mark)
 
     def _label(self, client: Client, name: str, wrong: list[dict[str, Any]]) -> None:
@@ -100,16 +100,16 @@ class DataChecks:
             for example, label in zip(examples, labels, strict=True):
                 example["row"] = label
 
-    def _masked(self, told: Any) -> Any:
+    def _masked(self, description: Any) -> Any:
         """Return a description of values without secrets."""
-        if isinstance(told, str):
+        if isinstance(description, str):
             for secret in filter(None, self.task.secrets):
-                told = told.replace(secret, "•••")
-        elif isinstance(told, list):
-            return [self._masked(one) for one in told]
-        elif isinstance(told, dict):
-            return {key: self._masked(value) for key, value in told.items()}
-        return told
+                description = description.replace(secret, "•••")
+        elif isinstance(description, list):
+            return [self._masked(one) for one in description]
+        elif isinstance(description, dict):
+            return {key: self._masked(value) for key, value in description.items()}
+        return description
 
     def profiled(self, client: Client, step: str, values: Values) -> Values:
         """Add the profiles of a step's frames, which schema.json is made of."""
@@ -128,8 +128,8 @@ class DataChecks:
         from mlops_nb.data import profile as data_profile
 
         try:
-            with self._written(client, name, None) as told:
-                found = data_profile.profile(data_profile.read(told), kinds)
+            with self._written(client, name, None) as reply:
+                found = data_profile.profile(data_profile.read(reply), kinds)
         except Stopped:  # then only its column types are checked
             return {}
         kept = {c: one for c, one in found.items() if not self._tells(one)}
@@ -147,10 +147,12 @@ class DataChecks:
     def _written(
         self, client: Client, name: str, wanted: Mapping[str, str] | None
     ) -> Iterator[dict[str, Any]]:
-        with written(self.task, client, "inspect.columns.write", name=name, columns=wanted) as told:
-            if "error" in told:
-                raise Stopped(f"the data of {name!r} could not be read: {told['error']}")
-            yield told
+        with written(
+            self.task, client, "inspect.columns.write", name=name, columns=wanted
+        ) as reply:
+            if "error" in reply:
+                raise Stopped(f"the data of {name!r} could not be read: {reply['error']}")
+            yield reply
 
 
 @contextmanager

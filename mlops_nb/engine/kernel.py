@@ -84,8 +84,8 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
             raise Died(f"the kernel died{self._how()} while this cell ran") from None
         except CellTimeoutError as error:
             self.dead = True  # it was shut down
-            said = str(error).splitlines()[0]
-            raise CellError("CellTimeoutError", said, said, shown=False) from None
+            what = str(error).splitlines()[0]
+            raise CellError("CellTimeoutError", what, what, shown=False) from None
 
     def nodes(self, outputs: list[Any]) -> list[Any]:
         """Return outputs in the form of the notebook."""
@@ -115,8 +115,8 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
             raise Died(f"the kernel died{self._how()}")
         answer = reply["content"].get("user_expressions", {}).get("answer", {})
         if answer.get("status") != "ok":
-            said = answer.get("evalue") or reply["content"].get("evalue") or "no answer"
-            raise Stopped(f"the values could not be read: {said}")
+            why = answer.get("evalue") or reply["content"].get("evalue") or "no answer"
+            raise Stopped(f"the values could not be read: {why}")
         text = answer["data"]["text/plain"]
         found: dict[str, Any] = json.loads(_unquoted(text))
         return found

@@ -34,13 +34,13 @@ class Forked:
 
     def poll(self) -> int | None:
         """Return the exit status, None while it runs."""
-        return self._told(self.child.poll())
+        return self._closed(self.child.poll())
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait for its end."""
-        return self._told(self.child.wait(timeout))
+        return self._closed(self.child.wait(timeout))
 
-    def _told(self, code: int | None) -> int | None:
+    def _closed(self, code: int | None) -> int | None:
         if code is not None:
             self.child.close()
         return code

@@ -28,8 +28,8 @@ class Page:
         self.nb, self.autosave_cell = document, save
         self.began = _now()
         self.cell_began = self.began
-        told = document["metadata"]["papermill"]
-        told |= {
+        metadata = document["metadata"]["papermill"]
+        metadata |= {
             "default_parameters": {},
             "environment_variables": {},
             "input_path": source,
@@ -39,7 +39,7 @@ class Page:
             "duration": None,
             "exception": None,
         }
-        told.setdefault("parameters", {})
+        metadata.setdefault("parameters", {})
         for cell in document["cells"]:
             cell["metadata"]["papermill"] = dict(PENDING)
             if cell["cell_type"] == "code":
@@ -48,8 +48,12 @@ class Page:
     def cell_start(self, cell: dict[str, Any], _: int | None = None) -> None:
         """Note that a cell starts."""
         self.cell_began = _now()
-        told = {"start_time": self.cell_began.isoformat(), "status": "running", "exception": False}
-        cell["metadata"]["papermill"] |= told
+        started = {
+            "start_time": self.cell_began.isoformat(),
+            "status": "running",
+            "exception": False,
+        }
+        cell["metadata"]["papermill"] |= started
 
     def cell_exception(self, cell: dict[str, Any], **_: Any) -> None:
         """Note that a cell failed."""
@@ -58,21 +62,21 @@ class Page:
 
     def cell_complete(self, cell: dict[str, Any], **_: Any) -> None:
         """Note that a cell has ended."""
-        told, ended = cell["metadata"]["papermill"], _now()
-        told["end_time"] = ended.isoformat()
-        told["duration"] = (ended - self.cell_began).total_seconds()
-        if told["status"] != "failed":
-            told["status"] = "completed"
+        metadata, ended = cell["metadata"]["papermill"], _now()
+        metadata["end_time"] = ended.isoformat()
+        metadata["duration"] = (ended - self.cell_began).total_seconds()
+        if metadata["status"] != "failed":
+            metadata["status"] = "completed"
             if cell["cell_type"] == "code" and not is_skipped(cell):
                 times = {"iopub.execute_input": self.cell_began, "shell.execute_reply": ended}
                 cell["metadata"]["execution"] = {k: v.isoformat() for k, v in times.items()}
 
     def complete(self) -> None:
         """Note that the notebook has ended."""
-        told, ended = self.nb["metadata"]["papermill"], _now()
-        told["end_time"] = ended.isoformat()
-        told["duration"] = (ended - self.began).total_seconds()
-        if told["exception"] is None and "widgets" not in told:
+        metadata, ended = self.nb["metadata"]["papermill"], _now()
+        metadata["end_time"] = ended.isoformat()
+        metadata["duration"] = (ended - self.began).total_seconds()
+        if metadata["exception"] is None and "widgets" not in metadata:
             for cell in self.nb["cells"]:
                 if cell["metadata"]["papermill"]["status"] == "pending":
                     cell["metadata"]["papermill"]["status"] = "completed"

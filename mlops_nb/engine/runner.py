@@ -17,9 +17,9 @@ class CellError(Exception):
 
     def __init__(self, ename: str, evalue: str, traceback: str = "", *, shown: bool = True) -> None:
         self.ename, self.evalue, self.shown = ename, evalue, shown
-        self.said = f"{ename}: {evalue}".strip(": ")
-        self.traceback = traceback or self.said
-        super().__init__(self.said)
+        self.message = f"{ename}: {evalue}".strip(": ")
+        self.traceback = traceback or self.message
+        super().__init__(self.message)
 
 
 class Stopped(CellError):
@@ -137,7 +137,7 @@ class Walker:
             spent = time.monotonic() - began
             failed = -1 if index is None else index
             return self.watcher is not None and self.watcher.cell_failed(
-                client, failed, spent, error.said, error.traceback
+                client, failed, spent, error.message, error.traceback
             )
         finally:
             self.nb_man.cell_complete(self.nb["cells"][place], cell_index=place)

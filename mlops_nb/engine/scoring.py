@@ -25,14 +25,14 @@ def evaluation(task: Task, client: Client, bring: Callable[[tuple[str, ...]], No
         return {}
     bring((*names.values(), *by))
     asked = {"names": names, "by": list(by)}
-    with written(task, client, "inspect.predictions.write", **asked) as told:
-        return {"error": told["error"]} if "error" in told else _scored(task, told, by)
+    with written(task, client, "inspect.predictions.write", **asked) as reply:
+        return {"error": reply["error"]} if "error" in reply else _scored(task, reply, by)
 
 
-def _scored(task: Task, told: Mapping[str, Any], by: tuple[str, ...]) -> dict[str, Any]:
+def _scored(task: Task, reply: Mapping[str, Any], by: tuple[str, ...]) -> dict[str, Any]:
     from mlops_nb.data import profile
 
-    found = profile.read(told)
+    found = profile.read(reply)
     arrays = {name: profile.plain(found, name) for name in found.arrays}
     least = int(task.evaluation.get("min-n") or metrics.LEAST)
     return metrics.evaluation(

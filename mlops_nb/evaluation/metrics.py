@@ -62,12 +62,12 @@ def classified(truth: Any, pred: Any) -> dict[str, Score]:
     classes = distinct(np.concatenate([truth, pred]))
     if n and len(classes) <= 2:  # noqa: PLR2004
         positive = _positive(classes)
-        said, true = pred == positive, truth == positive
-        hits = int(np.count_nonzero(said & true))
-        said_so, were = int(np.count_nonzero(said)), int(np.count_nonzero(true))
-        found["precision"] = proportion(hits, said_so)
-        found["recall"] = proportion(hits, were)
-        found["f1"] = _f1(hits, said_so + were - hits)
+        predicted, true = pred == positive, truth == positive
+        hits = int(np.count_nonzero(predicted & true))
+        n_predicted, n_true = int(np.count_nonzero(predicted)), int(np.count_nonzero(true))
+        found["precision"] = proportion(hits, n_predicted)
+        found["recall"] = proportion(hits, n_true)
+        found["f1"] = _f1(hits, n_predicted + n_true - hits)
     return found
 
 

@@ -112,5 +112,5 @@ def bounded(ctx: Context) -> dict[str, int]:
 
 def _unmirrored(ctx: Context, events: Iterable[Event]) -> set[str]:
     """Return the artifacts that are not synced to MLflow yet."""
-    told = int(ctx.journal.place(MLFLOW_PLACE) or 0)
-    return {e.artifact for e in events if isinstance(e, Registered) and e.id > told}
+    synced = int(ctx.journal.place(MLFLOW_PLACE) or 0)
+    return {e.artifact for e in events if isinstance(e, Registered) and e.id > synced}

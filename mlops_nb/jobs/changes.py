@@ -61,10 +61,10 @@ def between(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str
         kind = "new" if step not in was else "gone" if step not in now else "changed"
         found.append(f"cells: step {step!r} is {kind}")
         lines = list(difflib.unified_diff(old, new, lineterm="", n=0))[2:]
-        told = [line for line in lines if not line.startswith("@@")]
-        found += [f"  {line}" for line in told[:SHOWN]]
-        if len(told) > SHOWN:
-            found.append(f"  … and {len(told) - SHOWN} lines more")
+        changed = [line for line in lines if not line.startswith("@@")]
+        found += [f"  {line}" for line in changed[:SHOWN]]
+        if len(changed) > SHOWN:
+            found.append(f"  … and {len(changed) - SHOWN} lines more")
     old_lock, new_lock = _packages(before), _packages(after)
     for name in sorted({*old_lock, *new_lock}) if old_lock and new_lock else ():
         if old_lock.get(name) != new_lock.get(name):

@@ -60,8 +60,8 @@ def packages(a: RunSide, b: RunSide) -> list[Change]:
 
 def _environment(trace: Trace) -> str:
     """Return the digest of the environment of a run's last unit, "" if there is none."""
-    told = [str(w.record["environment"]) for w in trace.works if w.record]
-    return told[-1] if told else ""
+    digests = [str(w.record["environment"]) for w in trace.works if w.record]
+    return digests[-1] if digests else ""
 
 
 def changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
@@ -187,11 +187,11 @@ def files(a: Trace, b: Trace) -> list[Change]:
 
 
 def _digests(trace: Trace, kind: str) -> dict[str, str]:
-    told: dict[str, str] = {}
+    found: dict[str, str] = {}
     for work in trace.works:
         for path, seen in getattr(work, kind).items():
-            told.setdefault(path, str(seen.get("sha256", "")))  # as it was read first
-    return told
+            found.setdefault(path, str(seen.get("sha256", "")))  # as it was read first
+    return found
 
 
 def values(a: Trace, b: Trace) -> list[Change]:
@@ -255,22 +255,23 @@ def _differing(
 # words
 
 
-def as_text(told: Mapping[str, Any]) -> str:
+def as_text(difference: Mapping[str, Any]) -> str:
     """Return a difference as text for a terminal."""
-    lines = [f"{told['runs'][0]} → {told['runs'][1]}"]
-    if told["same"]:
+    lines = [f"{difference['runs'][0]} → {difference['runs'][1]}"]
+    if difference["same"]:
         lines.append("nothing changed")
-    for row in told["code"]:
+    for row in difference["code"]:
         lines.append(f"code, cell {row['cell']}{' of ' + row['step'] if row['step'] else ''}")
         lines += [f"  {line}" for line in row["diff"].splitlines()]
     for title in ("parameters", "metrics"):
-        lines += _section(title, [_arrow(row) for row in told[title]])
-    lines += _section("data", [_data(row) for row in told["data"]])
-    lines += _section("packages", [_arrow(row) for row in told["packages"]])
+        lines += _section(title, [_arrow(row) for row in difference[title]])
+    lines += _section("data", [_data(row) for row in difference["data"]])
+    lines += _section("packages", [_arrow(row) for row in difference["packages"]])
     lines += _section(
-        "steps", [f"{r['name']}: {_status(r['from'])} → {_status(r['to'])}" for r in told["steps"]]
+        "steps",
+        [f"{r['name']}: {_status(r['from'])} → {_status(r['to'])}" for r in difference["steps"]],
     )
-    lines += _section("not recorded", told["not_recorded"])
+    lines += _section("not recorded", difference["not_recorded"])
     return "\n".join(lines)
 
 
@@ -281,19 +282,19 @@ def _section(title: str, rows: Sequence[str]) -> list[str]:
 def _arrow(row: Mapping[str, Any]) -> str:
     change = row.get("difference")
     by = "" if change is None else f"  ({change:+.6g})"
-    return f"{row['name']}: {_told(row['from'])} → {_told(row['to'])}{by}"
+    return f"{row['name']}: {_as_text(row['from'])} → {_as_text(row['to'])}{by}"
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return "nothing" if value is None else f"{value:.6g}" if type(value) is float else str(value)
 
 
 def _data(row: Mapping[str, Any]) -> str:
-    digests = [_told(row[k])[:12] for k in ("from", "to")]
+    digests = [_as_text(row[k])[:12] for k in ("from", "to")]
     name = f"{row['kind']} {row['name']}"
     words = [f"{name} of {row['step']}" if row.get("step") else name, " → ".join(digests)]
     if row.get("rows") and row["rows"][0] != row["rows"][1]:
-        words.append(f"rows {' → '.join(map(_told, row['rows']))}")
+        words.append(f"rows {' → '.join(map(_as_text, row['rows']))}")
     words += [f"{word} {', '.join(row[word])}" for word in ("added", "removed") if row.get(word)]
     words += [f"{c['column']} {c['from']} → {c['to']}" for c in row.get("retyped", ())]
     words += [

@@ -82,7 +82,7 @@ class Trace:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Observed:
+class _Summary:
     """The events of a run, by step."""
 
     started: int = 0
@@ -107,35 +107,35 @@ def trace(
     events: its own, and every StepRecorded up to it, in the order they were written
     """
     kept = list(events)
-    told = _told(run, kept)
+    summary = _summary(run, kept)
     records = [
         e
         for e in kept
         if isinstance(e, StepRecorded)
-        and e.record.get("notebook") == told.source
-        and e.id <= told.ended
+        and e.record.get("notebook") == summary.source
+        and e.id <= summary.ended
     ]
     return Trace(
         run=run,
-        source=told.source,
-        parameters=told.parameters,
-        works=tuple(_works(run, told, records, pipeline)),
+        source=summary.source,
+        parameters=summary.parameters,
+        works=tuple(_works(run, summary, records, pipeline)),
         notebook=notebook,
         pipeline=pipeline,
     )
 
 
 def _works(
-    run: str, told: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
+    run: str, summary: _Summary, records: Sequence[StepRecorded], pipeline: Pipeline | None
 ) -> list[Work]:
     """Return the units of a run that ran or were reused, in notebook order."""
     works: list[Work] = []
-    units = _units(told, records, pipeline)
+    units = _units(summary, records, pipeline)
     parts = Counter(step for _, step, _ in units)
     for unit, step, cells in units:
-        if step and step not in {*told.ran, *told.reused}:
+        if step and step not in {*summary.ran, *summary.reused}:
             continue
-        found = _record(unit, step, told, records, run)
+        found = _record(unit, step, summary, records, run)
         if not step and not found:
             continue
         works.append(
@@ -143,7 +143,7 @@ def _works(
                 unit,
                 step,
                 cells,
-                told=told,
+                summary=summary,
                 record=found,
                 pipeline=pipeline,
                 works=works,
@@ -153,62 +153,62 @@ def _works(
     return works
 
 
-def _told(run: str, events: Iterable[Event]) -> _Observed:
-    told = _Observed()
+def _summary(run: str, events: Iterable[Event]) -> _Summary:
+    summary = _Summary()
     for event in events:
         if event.run != run:
             continue
         match event:
             case RunStarted():
-                told.started, told.source = event.id, event.notebook
-                told.parameters, told.steps = event.parameters, list(event.steps)
+                summary.started, summary.source = event.id, event.notebook
+                summary.parameters, summary.steps = event.parameters, list(event.steps)
             case StepReused():
-                told.reused[event.step] = event.because
+                summary.reused[event.step] = event.because
             case StepStarted():
-                told.ran.setdefault(event.step, "")
+                summary.ran.setdefault(event.step, "")
             case StepFinished():
-                told.ran[event.step] = event.because
+                summary.ran[event.step] = event.because
             case StepObserved() if event.step:
-                told.observed.setdefault(event.step, {}).update(event.values)
+                summary.observed.setdefault(event.step, {}).update(event.values)
             case RunFinished():
-                told.ended = event.id
+                summary.ended = event.id
             case _:
                 pass
-    return told
+    return summary
 
 
 def _units(
-    told: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
+    summary: _Summary, records: Sequence[StepRecorded], pipeline: Pipeline | None
 ) -> list[tuple[str, str, tuple[int, ...]]]:
     """Return (unit, step, cells) in notebook order; without the notebook, as recorded."""
     if pipeline is not None:
         return [(u.name, u.step, u.cells) for u in un.units(pipeline)]
-    recorded = dict.fromkeys((e.unit, e.step) for e in records if e.id > told.started and e.step)
+    recorded = dict.fromkeys((e.unit, e.step) for e in records if e.id > summary.started and e.step)
     named = {step for _, step in recorded}
-    found = [*recorded, *((step, step) for step in told.steps if step not in named)]
-    found.sort(key=lambda pair: told.steps.index(pair[1]) if pair[1] in told.steps else 0)
+    found = [*recorded, *((step, step) for step in summary.steps if step not in named)]
+    found.sort(key=lambda pair: summary.steps.index(pair[1]) if pair[1] in summary.steps else 0)
     return [(unit, step, ()) for unit, step in found]
 
 
 def _record(
-    unit: str, step: str, told: _Observed, records: Sequence[StepRecorded], run: str
+    unit: str, step: str, summary: _Summary, records: Sequence[StepRecorded], run: str
 ) -> Mapping[str, Any]:
     """Return the record that a unit wrote or reused: the newest with these values."""
     candidates = [e for e in reversed(records) if e.unit == unit and e.step == step]
-    own = [e for e in candidates if e.run == run or (not e.run and e.id > told.started)]
-    earlier = candidates if step in told.reused or not step else []
-    fitting = [e.record for e in (*own, *earlier) if _fits(e.record, step, told)]
+    own = [e for e in candidates if e.run == run or (not e.run and e.id > summary.started)]
+    earlier = candidates if step in summary.reused or not step else []
+    fitting = [e.record for e in (*own, *earlier) if _fits(e.record, step, summary)]
     return fitting[0] if fitting else {}
 
 
-def _fits(record: Mapping[str, Any], step: str, told: _Observed) -> bool:
+def _fits(record: Mapping[str, Any], step: str, summary: _Summary) -> bool:
     for name, value in record["parameters"].items():
-        if name not in told.parameters or told.parameters[name] != value:
+        if name not in summary.parameters or summary.parameters[name] != value:
             return False
-    seen = told.observed.get(step, {})
+    seen = summary.observed.get(step, {})
     if any(n in seen and seen[n].get("digest") != v["digest"] for n, v in record["values"].items()):
         return False
-    everything = {(n, v.get("digest")) for o in told.observed.values() for n, v in o.items()}
+    everything = {(n, v.get("digest")) for o in summary.observed.values() for n, v in o.items()}
     known = {name for name, _ in everything}
     return all(n not in known or (n, d) in everything for n, d in record["inputs"].items())
 
@@ -218,24 +218,24 @@ def _work(  # noqa: PLR0913  the fields of a unit
     step: str,
     cells: tuple[int, ...],
     *,
-    told: _Observed,
+    summary: _Summary,
     record: Mapping[str, Any],
     pipeline: Pipeline | None,
     works: Sequence[Work],
     several: bool,
 ) -> Work:
-    seen = told.observed.get(step, {}) if step else {}
+    seen = summary.observed.get(step, {}) if step else {}
     values = {**record.get("values", {}), **({} if several and record else seen)}
     if record:
         reads, parameters = dict(record["inputs"]), dict(record["parameters"])
     else:
-        reads, parameters = _by_text(step, told, pipeline, works)
+        reads, parameters = _by_text(step, summary, pipeline, works)
     return Work(
         unit=unit,
         step=step,
         cells=cells,
-        reused=step in told.reused and step not in told.ran,
-        because=told.ran.get(step) or told.reused.get(step, ""),
+        reused=step in summary.reused and step not in summary.ran,
+        because=summary.ran.get(step) or summary.reused.get(step, ""),
         reads=reads,
         parameters=parameters,
         values=values,
@@ -244,7 +244,7 @@ def _work(  # noqa: PLR0913  the fields of a unit
 
 
 def _by_text(
-    step: str, told: _Observed, pipeline: Pipeline | None, works: Sequence[Work]
+    step: str, summary: _Summary, pipeline: Pipeline | None, works: Sequence[Work]
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the names that a step reads by its text, with their latest digests."""
     known = next((s for s in pipeline.steps if s.name == step), None) if pipeline else None
@@ -252,7 +252,7 @@ def _by_text(
         return {}, {}
     made = {n: str(v.get("digest", "")) for w in works for n, v in w.values.items()}
     reads = {n: made[n] for n in known.uses if n in made}
-    return reads, {n: told.parameters[n] for n in known.parameters if n in told.parameters}
+    return reads, {n: summary.parameters[n] for n in known.parameters if n in summary.parameters}
 
 
 def imports(notebook: Notebook) -> dict[str, str]:

@@ -46,11 +46,11 @@ def verdicts(
 
 def _scored(run: Run, version: int) -> gates.Scored:
     """Return how a champion did on the run's own data."""
-    told = run.scored.get(version)
+    evaluated = run.scored.get(version)
     return gates.Scored(
         metrics=run.champion.get(version, {}),
-        slices=told.slices if told else {},
-        evaluation=told.evaluation if told else {},
+        slices=evaluated.slices if evaluated else {},
+        evaluation=evaluated.evaluation if evaluated else {},
     )
 
 
@@ -61,18 +61,18 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
     champion where it is; any other becomes a version, and the champion.
     """
     champion = None if model is None else model.champion
-    said = verdicts(policy.gates, run, champion, run.champion_error)
-    told = tuple(asdict(v) for v in said)
-    ended = _refused(said, champion) or _nothing_to_release(policy, run, model)
+    results = verdicts(policy.gates, run, champion, run.champion_error)
+    rows = tuple(asdict(v) for v in results)
+    ended = _refused(results, champion) or _nothing_to_release(policy, run, model)
     if ended:
-        passed = all(v.passed for v in said)
-        yield Judged(run=run.id, job=run.job, verdicts=told, passed=passed, because=ended)
+        passed = all(v.passed for v in results)
+        yield Judged(run=run.id, job=run.job, verdicts=rows, passed=passed, because=ended)
         return
     assert run.model is not None
     number = max(model.versions, default=0) + 1 if model is not None else 1
     name = policy.model
-    because = _released_because(said, champion)
-    yield Judged(run=run.id, job=run.job, verdicts=told, passed=True, because=because)
+    because = _released_because(results, champion)
+    yield Judged(run=run.id, job=run.job, verdicts=rows, passed=True, because=because)
     yield Registered(
         run=run.id,
         job=run.job,
@@ -97,9 +97,9 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
     )
 
 
-def _refused(said: Sequence[Verdict], champion: int | None) -> str:
+def _refused(results: Sequence[Verdict], champion: int | None) -> str:
     """Return which gates refuse a model and why, "" if none does."""
-    refused = [f"gate {v.gate!r}: {v.because}" for v in said if not v.passed]
+    refused = [f"gate {v.gate!r}: {v.because}" for v in results if not v.passed]
     kept = f"; version {champion} stays champion" if champion is not None else ""
     return "; ".join(refused) + kept if refused else ""
 
@@ -122,8 +122,8 @@ def _same(model: Model, champion: int, run: Run) -> bool:
     return version is not None and digest != "unknown" and version.digest == digest
 
 
-def _released_because(said: Sequence[Verdict], champion: int | None) -> str:
-    if not said:
+def _released_because(results: Sequence[Verdict], champion: int | None) -> str:
+    if not results:
         return "it has no gates"
     against = f", champion was version {champion}" if champion is not None else ""
-    return f"{len(said)} of {len(said)} gates passed{against}"
+    return f"{len(results)} of {len(results)} gates passed{against}"

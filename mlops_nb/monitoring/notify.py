@@ -108,7 +108,9 @@ class Teller:
 
     def start(self, due: Iterable[Delivery]) -> None:
         """Start the deliveries that are not in progress; the log is written when this returns."""
-        self.flying = {sent: told for sent, told in self.flying.items() if not told.done()}
+        self.flying = {
+            sent: delivery for sent, delivery in self.flying.items() if not delivery.done()
+        }
         for one in due:
             if one.channel.kind == LOG:
                 self.deliver(one)
@@ -120,8 +122,8 @@ class Teller:
 
     def wait(self) -> None:
         """Wait for all deliveries. Raises the error of a failed write to the journal."""
-        for told in list(self.flying.values()):
-            told.result()
+        for delivery in list(self.flying.values()):
+            delivery.result()
 
     def close(self) -> None:
         """Wait for all deliveries and end the threads."""
@@ -139,9 +141,9 @@ class Teller:
         if self.journal.append(claim, once=alerts.once(claim, {})) is None:
             return
         at = self.clock().astimezone(UTC).isoformat(timespec="seconds")
-        said = alerts.payload(one.alert, one.sent.about, at)
+        payload = alerts.payload(one.alert, one.sent.about, at)
         try:
-            error = SENDERS[one.channel.kind](self, one, said)
+            error = SENDERS[one.channel.kind](self, one, payload)
         except Exception as failure:  # noqa: BLE001  one that cannot be told must not stop a job
             error = _why(failure)
         self.journal.append(replace(one.sent, error=error))
@@ -160,9 +162,9 @@ class Teller:
 # the kinds of channels: each returns what went wrong, "" if nothing did
 
 
-def _write(teller: Teller, _: Delivery, said: Payload) -> str:
+def _write(teller: Teller, _: Delivery, payload: Payload) -> str:
     teller.log.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(said, ensure_ascii=False) + "\n"
+    line = json.dumps(payload, ensure_ascii=False) + "\n"
     with teller.log.open("ab", buffering=0) as file:  # one write, so that lines stay whole
         file.write(line.encode())
     return ""
@@ -175,13 +177,13 @@ class _Straight(urllib.request.HTTPRedirectHandler):
         """Refuse the redirect."""
 
 
-def _post(teller: Teller, one: Delivery, said: Payload) -> str:
+def _post(teller: Teller, one: Delivery, payload: Payload) -> str:
     url = teller.target(one.channel)
     if urlsplit(url).scheme not in {"http", "https"}:
         return "the webhook is no http or https address"
     request = urllib.request.Request(  # noqa: S310  its scheme was looked at
         url,
-        data=json.dumps(said, ensure_ascii=False).encode(),
+        data=json.dumps(payload, ensure_ascii=False).encode(),
         headers={
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "mlops-nb",
@@ -198,20 +200,22 @@ def _post(teller: Teller, one: Delivery, said: Payload) -> str:
         return f"it answered {answer.code}"
 
 
-def _run(teller: Teller, one: Delivery, said: Payload) -> str:
-    told = {f"MLOPS_NB_ALERT_{k.upper()}": _plain(v) for k, v in said.items() if k != "version"}
+def _run(teller: Teller, one: Delivery, payload: Payload) -> str:
+    variables = {
+        f"MLOPS_NB_ALERT_{k.upper()}": _plain(v) for k, v in payload.items() if k != "version"
+    }
     with subprocess.Popen(  # noqa: S602  the command that job.yaml names
         teller.target(one.channel),
         shell=True,
         cwd=teller.folder,
         start_new_session=True,
-        env={**teller.environment, **told},
+        env={**teller.environment, **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,  # both may contain a secret
     ) as process:
         try:
-            process.communicate(f"{said['text']}\n".encode(), timeout=COMMAND_TIMEOUT)
+            process.communicate(f"{payload['text']}\n".encode(), timeout=COMMAND_TIMEOUT)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # and its child processes

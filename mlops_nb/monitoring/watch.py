@@ -68,11 +68,11 @@ class Watch:
 
     def due(self, now: datetime) -> Iterator[Delivery]:
         """Yield each message that is due, with the channel that it is due to."""
-        told = {name: channels(job.notify) for name, job in self.jobs.items()}
+        by_job = {name: channels(job.notify) for name, job in self.jobs.items()}
         for alert in self.known.values():
             if not alerts.message(alert, now):
                 continue
-            for channel in (self.teller.channel, *told.get(alert.job, ())):
+            for channel in (self.teller.channel, *by_job.get(alert.job, ())):
                 sent = alerts.due(alert, channel.name, now)
                 if sent is not None:
                     yield Delivery(alert=alert, channel=channel, sent=sent)
@@ -127,7 +127,7 @@ def look(
         return []
     seen = watch(ctx)
     ticks = list(missed)
-    told: list[Event] = []
+    recorded: list[Event] = []
     found: list[Condition] = []
     seen.catch_up(ctx, now)
     if not seen.judged or ticks or data is not None or labels is not None:
@@ -137,14 +137,14 @@ def look(
     for event in list(alerts.changes(found, seen.known)):
         written = ctx.journal.append(event, once=alerts.once(event, seen.known))
         if written is not None:  # else another process was faster
-            told.append(written)
+            recorded.append(written)
     seen.judged = True
-    if told:
+    if recorded:
         seen.catch_up(ctx, now)
     seen.teller.start(seen.due(now))
     if wait:
         seen.teller.wait()
-    return told
+    return recorded
 
 
 def ack(ctx: Context, alert: str, seconds: float, by: str = "") -> dict[str, Any]:

@@ -57,19 +57,19 @@ class Outside:
 
     # comparing: return what changed, or ""
 
-    def file(self, path: str, told: Mapping[str, Any]) -> str:
+    def file(self, path: str, stamp: Mapping[str, Any]) -> str:
         """Say how a file changed since it was recorded."""
         where = self.root / path
-        if told.get("absent"):
+        if stamp.get("absent"):
             return f"file {path!r} is there now" if where.exists() else ""
         try:
             stat = where.stat()
         except OSError:
             return f"file {path!r} is gone"
-        same = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino] == told["stat"]
-        if same and stat.st_ctime_ns < told["at"] - TICK:
+        same = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino] == stamp["stat"]
+        if same and stat.st_ctime_ns < stamp["at"] - TICK:
             return ""  # old enough that a change would have another time
-        if stat.st_size == told["stat"][0] and files.sha256(where) == told["sha256"]:
+        if stat.st_size == stamp["stat"][0] and files.sha256(where) == stamp["sha256"]:
             return ""
         return f"file {path!r} changed"
 

@@ -13,7 +13,7 @@ from mlops_nb.storage.ports import Store
 
 Seen = Mapping[str, Any]
 # channel → a word: without it in the text, only the import of a library changed the channel
-TOLD_BY = (("warnings", "warning"), ("env:", "env"), ("sys.path", "path"))
+CHANGED_BY_IMPORT = (("warnings", "warning"), ("env:", "env"), ("sys.path", "path"))
 
 
 def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> dict[str, Any]:
@@ -113,7 +113,11 @@ def _changed(inputs: Inputs, seen: Iterable[Seen]) -> list[str]:
     text = " ".join(cell.source for cell in inputs.source.notebook.cells).lower()
     found = {c for c in _all(seen, "channels_changed") if not c.startswith(UNTRACKED)}
     by_import = {
-        c for c in found for channel, word in TOLD_BY if c.startswith(channel) if word not in text
+        c
+        for c in found
+        for channel, word in CHANGED_BY_IMPORT
+        if c.startswith(channel)
+        if word not in text
     }
     return sorted(found - by_import)
 

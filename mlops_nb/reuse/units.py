@@ -67,10 +67,16 @@ def _named(pipeline: Pipeline, groups: Sequence[tuple[str, list[int]]]) -> tuple
             found.append(Unit(name=f"cell {cells[0]}", step="", cells=tuple(cells)))
             continue
         count[step] = count.get(step, 0) + 1
-        told = pipeline.step(step)
+        declared = pipeline.step(step)
         name = step if count[step] == 1 else f"{step}#{count[step]}"
         found.append(
-            Unit(name=name, step=step, cells=tuple(cells), reuse=told.reuse, snapshot=told.snapshot)
+            Unit(
+                name=name,
+                step=step,
+                cells=tuple(cells),
+                reuse=declared.reuse,
+                snapshot=declared.snapshot,
+            )
         )
     return tuple(found)
 

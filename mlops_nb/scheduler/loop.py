@@ -83,12 +83,12 @@ class Leader:
 
     def _complain(self) -> None:
         """Report each warning once, as long as it lasts."""
-        said = [str(error) for error in self.ctx.warnings]
+        warnings = [str(error) for error in self.ctx.warnings]
         self.ctx.warnings.clear()
-        for text in dict.fromkeys(said):
+        for text in dict.fromkeys(warnings):
             if text not in self.complaints:
                 self.note(text.replace("error:", "warning:", 1))
-        self.complaints = self.complaints | set(said) if said else set()
+        self.complaints = self.complaints | set(warnings) if warnings else set()
 
     def take_in(self) -> None:
         """Read the new events of the journal."""

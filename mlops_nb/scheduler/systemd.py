@@ -73,11 +73,11 @@ def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
     text = unit(ctx.root, sys.executable, ctx.environment.get("PATH", os.defpath), workers)
     before = file.read_text(encoding="utf-8") if file.exists() else None
     files.write_text(file, text)
-    verified, said = _verified(file)
-    if not verified and said:
+    verified, problems = _verified(file)
+    if not verified and problems:
         file.unlink() if before is None else files.write_text(file, before)
         raise Refused(
-            f"systemd rejects the service: {said}",
+            f"systemd rejects the service: {problems}",
             fix="start it by hand: mlops-nb scheduler",
             where=str(file),
         )
@@ -100,5 +100,9 @@ def _verified(file: Path) -> tuple[bool, str]:
             env={"XDG_RUNTIME_DIR": runtime, **os.environ},
         )
     # unknown settings are only warnings
-    said = [line for line in done.stderr.splitlines() if file.name in line or done.returncode]
-    return (False, "; ".join(said)[:500] or "it failed") if said or done.returncode else (True, "")
+    problems = [line for line in done.stderr.splitlines() if file.name in line or done.returncode]
+    return (
+        (False, "; ".join(problems)[:500] or "it failed")
+        if problems or done.returncode
+        else (True, "")
+    )

@@ -310,15 +310,15 @@ def _start(
         "first": first,
     }
     words = [wanted.python, str(HERE / "parent.py"), str(place / f"{key}.sock")]
-    with (place / f"{key}.log").open("w", encoding="utf-8") as said, _unnamed(config) as stdin:
+    with (place / f"{key}.log").open("w", encoding="utf-8") as log, _unnamed(config) as stdin:
         try:
             subprocess.run(
                 words,
                 cwd=wanted.folder,
                 env=dict(wanted.environment),
                 stdin=stdin,
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
                 pass_fds=(write, lock),
                 check=False,

@@ -182,8 +182,8 @@ class WarmClient(Walker):
             self.line.handed_over()
         first = self.line.message(self.child, None)
         if first is None:
-            said = self.line.pipes[1].until(None).strip().splitlines()
-            raise Unwarm(f"the forked process ended at once: {(said or [''])[-1][:200]}")
+            stderr = self.line.pipes[1].until(None).strip().splitlines()
+            raise Unwarm(f"the forked process ended at once: {(stderr or [''])[-1][:200]}")
         self.line.begun(first)
 
     @property
@@ -262,8 +262,8 @@ class WarmClient(Walker):
 
     def _timed_out(self) -> CellError:
         self.dead = True
-        said = f"the cell's time-out of {self.cell_timeout:g} s has passed"
-        return CellError("CellTimeoutError", said, said, shown=False)
+        message = f"the cell's time-out of {self.cell_timeout:g} s has passed"
+        return CellError("CellTimeoutError", message, message, shown=False)
 
     def _say(self, message: dict[str, Any]) -> None:
         try:
@@ -322,14 +322,14 @@ def _question(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:
-    """Return what a parent may import for a notebook: no files beside it, which may be edited."""
+    """Return what a parent may import for a notebook: no files local it, which may be edited."""
     cells = [python_of(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
     try:
-        beside = {*os.listdir(folder)}
+        local = {*os.listdir(folder)}
     except OSError:  # the local files are not known
         return Preload()
-    found = preload(cells, {name.removesuffix(".py") for name in beside})
-    return found if READ_AT_IMPORT.isdisjoint(beside) else replace(found, folder=folder)
+    found = preload(cells, {name.removesuffix(".py") for name in local})
+    return found if READ_AT_IMPORT.isdisjoint(local) else replace(found, folder=folder)
 
 
 class Warm(Background):

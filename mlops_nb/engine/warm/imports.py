@@ -81,11 +81,11 @@ def editable() -> dict[str, int]:
 
 
 def _quietly(name: str) -> bool:
-    said = io.StringIO()
+    printed = io.StringIO()
     with (
         warnings.catch_warnings(record=True) as warned,
-        contextlib.redirect_stdout(said),
-        contextlib.redirect_stderr(said),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
     ):
         try:
             importlib.import_module(name)
@@ -93,7 +93,7 @@ def _quietly(name: str) -> bool:
             return bool(error.name) and name.startswith(f"{error.name}") and _no_module(name)
         except BaseException:  # noqa: BLE001  the notebook will see it for itself
             return False
-    return not warned and not said.getvalue()
+    return not warned and not printed.getvalue()
 
 
 def _no_module(name: str) -> bool:

@@ -84,8 +84,8 @@ class Served:
             part = importlib.import_module(f"_mlops_probe.{asked['part']}")
             answer = getattr(part, asked["function"])(asked["request"])
         except Exception as error:  # noqa: BLE001  whoever asked is told
-            said = {"error": f"{type(error).__name__}: {error}"}
-            self.say("answer", said)
+            failure = {"error": f"{type(error).__name__}: {error}"}
+            self.say("answer", failure)
         else:
             self.say("answer", {"text": answer})
 

@@ -25,8 +25,8 @@ def log_run(client: Any, mlflow_run: str, run: Run, trace: Trace, root: Path) ->
     root: the project's folder, which file names are relative to
     """
     _log_inputs(client, mlflow_run, inputs(run, trace, root))
-    told = {"version": 1, "run": run.id, "notebook": run.notebook, **graph.graph(trace).json()}
-    client.log_dict(mlflow_run, told, "lineage.json")
+    document = {"version": 1, "run": run.id, "notebook": run.notebook, **graph.graph(trace).json()}
+    client.log_dict(mlflow_run, document, "lineage.json")
 
 
 def inputs(run: Run, trace: Trace, root: Path) -> list[Input]:
@@ -34,10 +34,10 @@ def inputs(run: Run, trace: Trace, root: Path) -> list[Input]:
     found: dict[tuple[str, str], Input] = {}
     for place, work in enumerate(trace.works):
         context = "training" if _trains(work, run) else "input"
-        for told in (*_files(run, work, root), *_frames(run, trace, work, place)):
-            key = told["name"], told["digest"]
+        for dataset in (*_files(run, work, root), *_frames(run, trace, work, place)):
+            key = dataset["name"], dataset["digest"]
             if key not in found or context == "training":
-                found[key] = {**told, "context": context}
+                found[key] = {**dataset, "context": context}
     return list(found.values())
 
 
@@ -47,12 +47,12 @@ def _trains(work: Work, run: Run) -> bool:
 
 
 def _files(run: Run, work: Work, root: Path) -> Iterator[Input]:
-    for path, told in work.files.items():
+    for path, stamp in work.files.items():
         where = Path(os.path.normpath((root / run.notebook).parent / path))
-        size = told["stat"][0] if told.get("stat") else None
+        size = stamp["stat"][0] if stamp.get("stat") else None
         yield {
             "name": str(where.relative_to(root) if where.is_relative_to(root) else where),
-            "digest": told["sha256"],
+            "digest": stamp["sha256"],
             "source_type": "local",
             "source": {"uri": str(where)},
             "profile": {"bytes": size},
@@ -77,15 +77,15 @@ def _frames(run: Run, trace: Trace, work: Work, place: int) -> Iterator[Input]:
                     "mlops-nb.step": trace.works[maker].unit,
                 }
             },
-            "schema": {"mlflow_colspec": [_column(c, told) for c, told in columns.items()]},
+            "schema": {"mlflow_colspec": [_column(c, spec) for c, spec in columns.items()]},
             "profile": {"num_rows": rows, "num_elements": rows * len(columns)},
         }
 
 
-def _column(name: str, told: Mapping[str, Any]) -> Input:
-    dtype = str(told.get("dtype", ""))
-    kind = "long" if dtype.lower().startswith(("int", "uint")) else TYPES.get(told.get("kind", ""))
-    return {"type": kind or "string", "name": str(name), "required": not told.get("missing")}
+def _column(name: str, spec: Mapping[str, Any]) -> Input:
+    dtype = str(spec.get("dtype", ""))
+    kind = "long" if dtype.lower().startswith(("int", "uint")) else TYPES.get(spec.get("kind", ""))
+    return {"type": kind or "string", "name": str(name), "required": not spec.get("missing")}
 
 
 def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
@@ -94,17 +94,17 @@ def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
     known = client.get_run(mlflow_run).inputs
     there = {(i.dataset.name, i.dataset.digest) for i in (known.dataset_inputs if known else ())}
     fresh = []
-    for told in wanted:
-        schema = json.dumps(told["schema"]) if "schema" in told else None
+    for one in wanted:
+        schema = json.dumps(one["schema"]) if "schema" in one else None
         dataset = Dataset(
-            name=told["name"][-LONGEST["name"] :],
-            digest=told["digest"][:SHORT],
-            source_type=told["source_type"],
-            source=json.dumps({**told["source"], DIGEST_TAG: told["digest"]}),
+            name=one["name"][-LONGEST["name"] :],
+            digest=one["digest"][:SHORT],
+            source_type=one["source_type"],
+            source=json.dumps({**one["source"], DIGEST_TAG: one["digest"]}),
             schema=schema if schema and len(schema) <= LONGEST["schema"] else None,
-            profile=json.dumps(told["profile"]),
+            profile=json.dumps(one["profile"]),
         )
-        tags = [InputTag(CONTEXT, told["context"]), InputTag(DIGEST_TAG, told["digest"])]
+        tags = [InputTag(CONTEXT, one["context"]), InputTag(DIGEST_TAG, one["digest"])]
         if (dataset.name, dataset.digest) not in there:
             fresh.append(DatasetInput(dataset, tags))
     for start in range(0, len(fresh), MOST):
@@ -122,12 +122,12 @@ def log_model(client: Any, mlflow_run: str, model_id: str, run: Run, trace: Trac
     known = client.get_run(mlflow_run).outputs
     if model_id not in {m.model_id for m in (known.model_outputs if known else ())}:
         client.log_outputs(mlflow_run, [LoggedModelOutput(model_id, step=0)])
-    told = []
+    metrics = []
     for name, value in run.metrics.items():
         data = _of_data(run, trace, name)
         before = client.get_metric_history(mlflow_run, name) if data else ()
         if before:
-            told.append(
+            metrics.append(
                 Metric(
                     name,
                     float(value),
@@ -138,13 +138,13 @@ def log_model(client: Any, mlflow_run: str, model_id: str, run: Run, trace: Trac
                     **data,
                 )
             )
-    if told:
-        client.log_batch(mlflow_run, metrics=told)
+    if metrics:
+        client.log_batch(mlflow_run, metrics=metrics)
 
 
 def _of_data(run: Run, trace: Trace, metric: str) -> dict[str, str]:
     for place, work in enumerate(trace.works):
         if metric in work.values:
-            for told in _frames(run, trace, work, place):
-                return {"dataset_name": told["name"], "dataset_digest": told["digest"][:SHORT]}
+            for frame in _frames(run, trace, work, place):
+                return {"dataset_name": frame["name"], "dataset_digest": frame["digest"][:SHORT]}
     return {}

@@ -101,8 +101,8 @@ class OpenLineageLog:
         except OSError:
             opened.truncate(length)  # whole lines or none
             raise
-        told = {"id": fresh[-1].id, "bytes": length + len(data)}
-        self.journal.place(PLACE, json.dumps(told))
+        position = {"id": fresh[-1].id, "bytes": length + len(data)}
+        self.journal.place(PLACE, json.dumps(position))
 
     def _lines(
         self, event: RunFinished | Judged, place: int, there: set[Key], records: list[Event]
@@ -192,12 +192,12 @@ class RunEvents:
         """Yield every event of a run and its steps, in the order of time."""
         spans = self._spans(events)
         began = self.run.started or min([self.end.at, *(s.began for s in spans.values())])
-        told: list[tuple[str, Line]] = []
+        steps: list[tuple[str, Line]] = []
         for step, span in spans.items():
-            told.append((span.began, self._step(step, span, "START")))
-            told.append((span.ended, self._step(step, span, span.how)))
+            steps.append((span.began, self._step(step, span, "START")))
+            steps.append((span.ended, self._step(step, span, span.how)))
         yield self._root("START", began)
-        yield from (line for _, line in sorted(told, key=lambda pair: pair[0]))
+        yield from (line for _, line in sorted(steps, key=lambda pair: pair[0]))
         yield self._root(self.how, self.end.at)
 
     def judged(self, at: str) -> Line:
@@ -238,20 +238,20 @@ class RunEvents:
 
     def _job(self, kind: str, name: str, **more: Line) -> Line:
         path = self.root / self.run.notebook
-        told = {
+        job_facets = {
             "jobType": facets.job_type(kind),
             "sourceCodeLocation": facets.location(path.as_uri(), self.run.notebook),
             **more,
         }
         if self.owner:
-            told["ownership"] = facets.ownership(self.owner)
-        return {"namespace": self.namespace, "name": name, "facets": told}
+            job_facets["ownership"] = facets.ownership(self.owner)
+        return {"namespace": self.namespace, "name": name, "facets": job_facets}
 
     # the run as a whole
 
     def _root(self, how: str, at: str) -> Line:
         run = self.run
-        told = {
+        run_facets = {
             "processing_engine": facets.engine(),
             "executionParameters": facets.parameters(run.parameters),
             "tags": facets.tags(
@@ -265,17 +265,17 @@ class RunEvents:
             ),
         }
         if run.trigger == "schedule" and (run.data_start or run.scheduled_at):
-            told["nominalTime"] = facets.facet(
+            run_facets["nominalTime"] = facets.facet(
                 "NominalTimeRunFacet",
                 nominalStartTime=run.data_start or run.scheduled_at,
                 nominalEndTime=run.data_end or None,
             )
         if how == "FAIL":
-            told["errorMessage"] = facets.error(self.end.error or "it failed", self.traceback)
+            run_facets["errorMessage"] = facets.error(self.end.error or "it failed", self.traceback)
         if run.gates and how != "START":
-            told["test"] = facets.tests(run.gates)
+            run_facets["test"] = facets.tests(run.gates)
         job = self._job("JOB" if run.job else "NOTEBOOK", self.name)
-        line = self._line(how, at, run_id(run.id), told, job)
+        line = self._line(how, at, run_id(run.id), run_facets, job)
         if how != "START":
             line["inputs"] = [*self._files("files", made=False), *self._judged_values()]
             line["outputs"] = self._files("written", made=True)
@@ -284,8 +284,8 @@ class RunEvents:
     def _files(self, which: str, *, made: bool) -> list[Line]:
         found = {}
         for work in self.trace.works:
-            for path, told in getattr(work, which).items():
-                found[path] = self._file(path, told, made=made)
+            for path, stamp in getattr(work, which).items():
+                found[path] = self._file(path, stamp, made=made)
         return list(found.values())
 
     def _judged_values(self) -> list[Line]:
@@ -293,11 +293,11 @@ class RunEvents:
         found = []
         for work in self.trace.works:
             for name, seen in work.values.items():
-                said = [g for g in self.run.gates if str(g["gate"]).split(" ")[0] == name]
-                if said:
-                    told = {"inputFacets": facets.assertions(said)}
+                verdicts = [g for g in self.run.gates if str(g["gate"]).split(" ")[0] == name]
+                if verdicts:
+                    judged = {"inputFacets": facets.assertions(verdicts)}
                     found.append(
-                        {**self._value(name, seen, str(seen.get("digest", "unknown"))), **told}
+                        {**self._value(name, seen, str(seen.get("digest", "unknown"))), **judged}
                     )
         return found
 
@@ -306,21 +306,21 @@ class RunEvents:
     def _step(self, step: str, span: _Span, how: str) -> Line:
         works = [w for w in self.trace.works if w.step == step]
         run = self.run
-        told = {
+        run_facets = {
             "parent": facets.parent(run_id(run.id), self.namespace, self.name),
             "processing_engine": facets.engine(),
         }
         given = {n: v for w in works for n, v in w.parameters.items()}
         if given:
-            told["executionParameters"] = facets.parameters(given)
+            run_facets["executionParameters"] = facets.parameters(given)
         if how == "FAIL":
-            told["errorMessage"] = facets.error(span.error or "it failed", self.traceback)
+            run_facets["errorMessage"] = facets.error(span.error or "it failed", self.traceback)
         for number, work in enumerate(works):
             key = "mlopsNb_step" if not number else f"mlopsNb_step{number + 1}"
-            told[key] = facets.step(work, self.trace)
+            run_facets[key] = facets.step(work, self.trace)
         job = self._job("STEP", f"{self.name}.{step}", **self._code(works))
         at = span.began if how == "START" else span.ended
-        line = self._line(how, at, run_id(run.id, step), told, job)
+        line = self._line(how, at, run_id(run.id, step), run_facets, job)
         if how != "START":
             line["inputs"], line["outputs"] = self._read(works), self._made(works)
         return line
@@ -365,19 +365,19 @@ class RunEvents:
         return [*found.values(), *files.values()]
 
     def _value(self, name: str, seen: Mapping[str, Any], digest: str) -> Line:
-        told = {**facets.schema(seen), **facets.version(digest)}
-        return {"namespace": self.namespace, "name": self._dataset(name), "facets": told}
+        facets_ = {**facets.schema(seen), **facets.version(digest)}
+        return {"namespace": self.namespace, "name": self._dataset(name), "facets": facets_}
 
     def _dataset(self, name: str) -> str:
         return f"{self.run.job or self.run.notebook.removesuffix('.ipynb')}.{name}"
 
-    def _file(self, path: str, told: Mapping[str, Any], *, made: bool) -> Line:
+    def _file(self, path: str, stamp: Mapping[str, Any], *, made: bool) -> Line:
         where = os.path.normpath((self.root / self.run.notebook).parent / path)
-        size = told["stat"][0] if told.get("stat") else None
+        size = stamp["stat"][0] if stamp.get("stat") else None
         known = facets.statistics(made=made, size=size, count=1)
         return {
             "namespace": "file",
             "name": where,
-            "facets": facets.version(told.get("sha256")),
+            "facets": facets.version(stamp.get("sha256")),
             "outputFacets" if made else "inputFacets": known,
         }

@@ -36,18 +36,18 @@ VERSIONS = {
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def facet(kind: str, **told: Any) -> Facet:
+def facet(kind: str, **fields: Any) -> Facet:
     """Return a facet of the standard with the address of its schema.
 
     >>> facet("DatasetVersionDatasetFacet", datasetVersion="abc")["datasetVersion"]
     'abc'
     """
     schema = f"{SPEC}/facets/{VERSIONS[kind]}/{kind}.json#/$defs/{kind}"
-    return {"_producer": PRODUCER, "_schemaURL": schema, **_known(told)}
+    return {"_producer": PRODUCER, "_schemaURL": schema, **_known(fields)}
 
 
-def _known(told: Mapping[str, Any]) -> Facet:
-    return {k: v for k, v in told.items() if v is not None}
+def _known(fields: Mapping[str, Any]) -> Facet:
+    return {k: v for k, v in fields.items() if v is not None}
 
 
 # jobs
@@ -84,15 +84,15 @@ def parent(run: str, namespace: str, name: str) -> Facet:
 
 def parameters(values: Mapping[str, Any]) -> Facet:
     """Return the parameters of a run."""
-    told = [{"key": name, "name": name, "value": str(value)} for name, value in values.items()]
-    return facet("ExecutionParametersRunFacet", parameters=told)
+    entries = [{"key": name, "name": name, "value": str(value)} for name, value in values.items()]
+    return facet("ExecutionParametersRunFacet", parameters=entries)
 
 
-def tags(told: Mapping[str, Any]) -> Facet:
+def tags(labels: Mapping[str, Any]) -> Facet:
     """Return the known labels of a run."""
-    known = {key: str(value) for key, value in told.items() if value}
-    told_by = {"source": "MLOPS_NB"}
-    return facet("TagsRunFacet", tags=[{"key": k, "value": v, **told_by} for k, v in known.items()])
+    known = {key: str(value) for key, value in labels.items() if value}
+    source = {"source": "MLOPS_NB"}
+    return facet("TagsRunFacet", tags=[{"key": k, "value": v, **source} for k, v in known.items()])
 
 
 def engine() -> Facet:
@@ -178,8 +178,8 @@ def schema(seen: Mapping[str, Any]) -> dict[str, Facet]:
     if "schema" not in seen:
         return {}
     columns = [
-        {"name": str(name), "type": str(told.get("dtype", told.get("kind")))}
-        for name, told in seen["schema"]["columns"].items()
+        {"name": str(name), "type": str(spec.get("dtype", spec.get("kind")))}
+        for name, spec in seen["schema"]["columns"].items()
     ]
     return {"schema": facet("SchemaDatasetFacet", fields=columns)}
 
@@ -197,7 +197,7 @@ def columns(seen: Mapping[str, Any], of: Mapping[str, tuple[str, str]]) -> dict[
     }
     fields = {}
     for column, sources in seen.get("from", {}).items():
-        told = [
+        inputs = [
             {
                 "namespace": of[frame][0],
                 "name": of[frame][1],
@@ -207,8 +207,8 @@ def columns(seen: Mapping[str, Any], of: Mapping[str, tuple[str, str]]) -> dict[
             for frame, field in sources
             if frame in of
         ]
-        if told:
-            fields[str(column)] = {"inputFields": told}
+        if inputs:
+            fields[str(column)] = {"inputFields": inputs}
     return {"columnLineage": facet("ColumnLineageDatasetFacet", fields=fields)} if fields else {}
 
 
@@ -216,16 +216,16 @@ def statistics(
     *, made: bool, rows: int | None = None, size: int | None = None, count: int | None = None
 ) -> dict[str, Facet]:
     """Return rows, bytes and files of a dataset; nothing if none is known."""
-    told = {"rowCount": rows, "size": size, "fileCount": count}
-    if not _known(told):
+    counts = {"rowCount": rows, "size": size, "fileCount": count}
+    if not _known(counts):
         return {}
     kind = "OutputStatisticsOutputDatasetFacet" if made else "InputStatisticsInputDatasetFacet"
-    return {"outputStatistics" if made else "inputStatistics": facet(kind, **told)}
+    return {"outputStatistics" if made else "inputStatistics": facet(kind, **counts)}
 
 
 def assertions(gates: Iterable[Mapping[str, Any]]) -> dict[str, Facet]:
     """Return the verdicts on one metric."""
-    told = [
+    verdicts = [
         _known(
             {
                 "assertion": str(gate["gate"]),
@@ -237,7 +237,9 @@ def assertions(gates: Iterable[Mapping[str, Any]]) -> dict[str, Facet]:
         )
         for gate in gates
     ]
-    return {"dataQualityAssertions": facet("DataQualityAssertionsDatasetFacet", assertions=told)}
+    return {
+        "dataQualityAssertions": facet("DataQualityAssertionsDatasetFacet", assertions=verdicts)
+    }
 
 
 def _number(value: Any) -> str | None:

@@ -119,30 +119,32 @@ def _data(schema: Mapping[str, Any]) -> list[str]:
             lines += _table(
                 ("column", "kind", "missing", "must be"),
                 (
-                    (c, told["kind"], _missing(told, seen.get(c, {})), _limits(told))
-                    for c, told in columns.items()
+                    (c, spec["kind"], _missing(spec, seen.get(c, {})), _limits(spec))
+                    for c, spec in columns.items()
                 ),
             )
             lines.append("")
     return lines or ["no data frame was loaded", ""]
 
 
-def _missing(told: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
-    share = seen.get("missing", told.get("missing"))
+def _missing(spec: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
+    share = seen.get("missing", spec.get("missing"))
     return f"{share:.2%}" if isinstance(share, float | int) else "unknown"
 
 
-def _limits(told: Mapping[str, Any]) -> str:
+def _limits(spec: Mapping[str, Any]) -> str:
     """Return the limits of a column in schema.json, in words."""
-    low, high = told.get("min"), told.get("max")
-    said = []
+    low, high = spec.get("min"), spec.get("max")
+    parts = []
     if low is not None or high is not None:
-        said.append(f"{'' if low is None else f'{low:g} '}to{'' if high is None else f' {high:g}'}")
-    if told.get("new") == "refused":
-        said.append(f"one of {len(told['categories'])} categories")
-    if told.get("missing") == "never":
-        said.append("never missing")
-    return ", ".join(said)
+        parts.append(
+            f"{'' if low is None else f'{low:g} '}to{'' if high is None else f' {high:g}'}"
+        )
+    if spec.get("new") == "refused":
+        parts.append(f"one of {len(spec['categories'])} categories")
+    if spec.get("missing") == "never":
+        parts.append("never missing")
+    return ", ".join(parts)
 
 
 def _gates(verdicts: Sequence[Verdict]) -> list[str]:
@@ -193,15 +195,17 @@ def _scores(facts: BundleFacts) -> list[str]:
     values = {name: one["value"] for name, one in whole.items()} | dict(facts.metrics)
     rows = []
     for name, value in values.items():
-        told = whole.get(name)
-        known = told is not None and value is not None and evaluation_metrics.agreeing(told, value)
-        rows.append((name, _value(value), *(_known(told) if known else ("", ""))))
+        score = whole.get(name)
+        known = (
+            score is not None and value is not None and evaluation_metrics.agreeing(score, value)
+        )
+        rows.append((name, _value(value), *(_interval(score) if known else ("", ""))))
     head = ("value", "95 % interval", "rows")
     lines = _table(("metric", *head), rows)
     sliced = [
-        (name.replace("_by_", " by "), part, _value(told["value"]), *_known(told))
+        (name.replace("_by_", " by "), part, _value(score["value"]), *_interval(score))
         for name, parts in facts.evaluation.get("by", {}).items()
-        for part, told in parts.items()
+        for part, score in parts.items()
     ]
     if sliced:
         least = facts.evaluation["least"]
@@ -214,10 +218,10 @@ def _value(value: float | None) -> float | str:
     return "none" if value is None else value
 
 
-def _known(told: Mapping[str, Any]) -> tuple[str, object]:
-    if told["low"] is None:
-        return "", told["n"]
-    return f"{told['low']:.4g} to {told['high']:.4g}", told["n"]
+def _interval(score: Mapping[str, Any]) -> tuple[str, object]:
+    if score["low"] is None:
+        return "", score["n"]
+    return f"{score['low']:.4g} to {score['high']:.4g}", score["n"]
 
 
 def dockerfile(job: Job, python: str) -> str:

@@ -103,18 +103,18 @@ def _sane(found: Mapping[str, Any], where: str) -> None:
     """Raise JobError for limits that no data satisfies, and for bins without shares."""
     for step, frames in found["frames"].items():
         for name, frame in frames.items():
-            for column, told in frame["columns"].items():
-                if told.get("min", 0) > told.get("max", told.get("min", 0)):
+            for column, limits in frame["columns"].items():
+                if limits.get("min", 0) > limits.get("max", limits.get("min", 0)):
                     place = f"{step}.{name}.{column}"
                     raise JobError(
-                        f"{place}: min {told['min']} is above max {told['max']}",
+                        f"{place}: min {limits['min']} is above max {limits['max']}",
                         fix=f"correct {place} in {NAME}",
                         where=where,
                     )
     for step, frames in found.get("profile", {}).items():
         for name, columns in frames.items():
-            for column, told in columns.items():
-                edges, shares = told.get("edges"), told.get("shares", ())
+            for column, profile in columns.items():
+                edges, shares = profile.get("edges"), profile.get("shares", ())
                 if edges is not None and (
                     isinstance(shares, Mapping) or len(shares) != len(edges) + 1
                 ):

@@ -65,7 +65,7 @@ def sources(pipeline: Pipeline) -> frozenset[str]:
 
 def _asked(seen: Mapping[str, Any]) -> dict[str, Any]:
     asks = seen.get("asks", {})
-    columns = {c: asks.get(c, told) for c, told in seen["schema"]["columns"].items()}
+    columns = {c: asks.get(c, spec) for c, spec in seen["schema"]["columns"].items()}
     return {"rows": seen["schema"]["rows"], "columns": columns}
 
 

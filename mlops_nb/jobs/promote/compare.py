@@ -202,14 +202,14 @@ def settle(
     tolerance: relative; smaller differences of metrics are accepted
     """
     if found.equal:
-        return Proof(equal=True, steps=_told(found, {}), because=_noted(found))
+        return Proof(equal=True, steps=_differences(found, {}), because=_noted(found))
     self_differs = again()
     varying = {step: set(names) for step, names in self_differs.differs.items()}
     left = {
         step: tuple(n for n in names if n not in varying.get(step, set()))
         for step, names in found.differs.items()
     }
-    steps = _told(replace(found, differs=left), varying)
+    steps = _differences(replace(found, differs=left), varying)
     broken = [(step, names) for step, names in left.items() if names]
     if broken:
         step, names = broken[0]
@@ -233,7 +233,7 @@ def _noted(found: Comparison) -> str:
     return f"{', '.join(close)} equal within {RTOL:g}" if close else "bitwise equal"
 
 
-def _told(found: Comparison, varying: Mapping[str, set[str]]) -> tuple[Difference, ...]:
+def _differences(found: Comparison, varying: Mapping[str, set[str]]) -> tuple[Difference, ...]:
     return tuple(
         Difference(
             step=step,
