@@ -72,7 +72,7 @@ class Session:
         self.began = time.monotonic()
 
     def saw(self, seen: Mapping[str, Any]) -> None:
-        """Note what a cell did."""
+        """Add the observed reads and changes of a cell that ran."""
         seconds = time.monotonic() - self.began
         self.order += 1
         key = str(seen.get("id") or meaning(str(seen.get("source", ""))))
@@ -151,7 +151,7 @@ class Session:
     def _inputs(self, ran: Ran, index: int) -> str:
         for name, version in ran.read.items():
             if self.versions.get(name, 0) not in {version, ran.left.get(name)}:
-                return f"`{name}` was made anew since cell {index} read it"
+                return f"`{name}` was set again since cell {index} read it"
         for path, stamp in ran.files.items():
             if _stamp(path) != stamp:
                 return f"file {os.path.basename(path)!r} changed since cell {index} read it"

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 STOPS = "the data does not fit schema.json: "
-FEW = 12  # distinct whole numbers, such as months: new ones are near the old ones
-FEW_AWAY = 100.0
-OUTSIDE = 0.001  # share of rows that may lie outside an inferred range
-SHOWN = 3  # columns that a sentence names
+FEW = 12  # at most so many distinct whole numbers are codes, such as months
+FEW_AWAY = 100.0  # how far new codes may be outside the observed range
+OUTSIDE = 0.001  # share of rows that may be outside an inferred range
+SHOWN = 3  # columns listed in an error message; the others are only named
 
 
 def objection(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -> str:
@@ -188,7 +188,7 @@ def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def carried(
     promoted: Mapping[str, Any], edited: Mapping[str, Any], fresh: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a newly inferred schema with the edits that a person made in the one before.
+    """Return a newly inferred schema with the manual edits of the one before.
 
     promoted: as inferred before; edited: as applied; fresh: as inferred now
 

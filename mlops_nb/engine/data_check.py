@@ -1,7 +1,7 @@
 """Checks the frames of the first steps against schema.json before anything is trained.
 
-The kernel writes the columns to a file. They are checked in this process, whose packages the
-environment of the kernel need not have.
+The kernel writes the columns to a file, and this process checks them, so that the environment of
+the kernel needs no packages for that.
 """
 
 import hashlib
@@ -139,7 +139,7 @@ class DataChecks:
         }
 
     def _tells(self, one: Mapping[str, Any]) -> bool:
-        """Say whether the profile of a column contains a secret."""
+        """Return whether the profile of a column contains a secret."""
         text = json.dumps(one, ensure_ascii=False)
         return any(secret in text for secret in self.task.secrets if secret)
 

@@ -23,12 +23,12 @@ if "_mlops_probe" not in sys.modules:
     spec.loader.exec_module(module)
 importlib.import_module("_mlops_probe.{part}")
 """
-# a kernel's threads may find each other's sockets closed while it shuts down: nobody's concern
+# a kernel's threads may find each other's sockets closed at shutdown, which is harmless
 QUIET = "__import__('logging').getLogger('tornado.general').setLevel('CRITICAL')"
 
 
 class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
-    """Executes cells one by one in a kernel; after a dead kernel the notebook says so."""
+    """Executes cells one by one in a kernel, and notes a dead kernel in the notebook."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         return [from_dict(output) for output in outputs]
 
     def _how(self) -> str:
-        """Tell how the kernel's process ended, where its exit code is known."""
+        """Return how the kernel's process ended, "" if its exit code is unknown."""
         provisioner = getattr(self.km, "provisioner", None)
         return how(getattr(getattr(provisioner, "process", None), "returncode", None))
 
@@ -129,7 +129,7 @@ def _unquoted(text: str) -> str:
 
 
 class KernelEngine(NBClientEngine):  # type: ignore[misc]
-    """Hands a notebook to `Client`."""
+    """Passes a notebook to `KernelClient`."""
 
     @classmethod
     def execute_managed_notebook(  # noqa: PLR0913  papermill's own signature

@@ -1,4 +1,4 @@
-"""Starts kernels as forks of a warm process: a provisioner for jupyter_client and JupyterLab.
+"""A kernel provisioner for jupyter_client and JupyterLab that forks kernels from a warm process.
 
 `JUPYTER_DEFAULT_PROVISIONER_NAME=mlops-nb-warm jupyter lab` uses it for every kernel. Kernels other
 than IPython's, and platforms without a safe fork, get a plain process.
@@ -37,7 +37,7 @@ class Forked:
         return self._closed(self.child.poll())
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Wait for its end."""
+        """Wait until it exits, at most `timeout` s; return the exit status, None if it runs on."""
         return self._closed(self.child.wait(timeout))
 
     def _closed(self, code: int | None) -> int | None:
@@ -51,11 +51,11 @@ class Forked:
             self.child.signal(number)
 
     def kill(self) -> None:
-        """Kill it."""
+        """Send SIGKILL to the process group."""
         self.send_signal(signal.SIGKILL)
 
     def terminate(self) -> None:
-        """Send it SIGTERM."""
+        """Send SIGTERM to the process group."""
         self.send_signal(signal.SIGTERM)
 
 

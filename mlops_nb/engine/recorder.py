@@ -77,7 +77,7 @@ class Recorder:
             client.follow = "observe.observer.seen"
 
     def reuses(self, index: int, cell: Any) -> bool:
-        """Say whether a cell is reused; if so, fill its outputs in and record its step."""
+        """Return whether a cell is reused; if so, fill its outputs in and record its step."""
         cached = None if self.reusing is None else self.reusing.reuses(index, cell, self._nodes)
         look = self.task.looks.get(index)
         if cached is not None and look is not None and not cached.left_out:
@@ -97,7 +97,7 @@ class Recorder:
         self.put(CellStarted(run=self.task.run, cell=index))
 
     def cell_ended(self, client: Client, index: int, seconds: float) -> None:
-        """Emit the end of a cell; after the last cell of a step, look at the values it made."""
+        """Emit the end of a cell; after the last cell of a step, measure its values."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise Stopped(f"the run's time-out of {self.task.limits.timeout:g} s has passed")
         self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
@@ -175,7 +175,7 @@ class Recorder:
     def cell_failed(
         self, client: Client, index: int, seconds: float, error: str, traceback: str
     ) -> bool:
-        """Emit the failure of a cell; return whether to go on."""
+        """Emit the failure of a cell; return whether to continue."""
         self.failed = True
         if self.killed:
             error = traceback = self.killed

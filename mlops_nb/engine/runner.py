@@ -37,7 +37,7 @@ class Died(CellError):
 
 
 class Client(Protocol):
-    """What a watcher may ask of an engine.
+    """The methods of an engine that a watcher calls.
 
     follow: a question that follows every cell, which may be sent together with the cell
     """
@@ -66,7 +66,7 @@ class Watcher(Protocol):
         ...
 
     def reuses(self, index: int, cell: Any) -> bool:
-        """Say whether a cell is reused; if so, fill its outputs in."""
+        """Return whether a cell is reused; if so, fill its outputs in."""
         ...
 
     def cell_started(self, client: Client, index: int) -> None:
@@ -166,13 +166,13 @@ def error_output(error: CellError) -> dict[str, Any]:
 
 
 def is_skipped(cell: Mapping[str, Any]) -> bool:
-    """Say whether a cell is skipped: it is no code, empty, or tagged so."""
+    """Return whether a cell is skipped: it contains no code, or a tag excludes it."""
     tags = cell["metadata"].get("tags", [])
     return cell["cell_type"] != "code" or not cell["source"].strip() or "skip-execution" in tags
 
 
 def how(code: int | None) -> str:
-    """Say how a process ended, "" if that is not known."""
+    """Return how a process ended, "" if that is not known."""
     if code is None:
         return ""
     return f" (killed by signal {-code})" if code < 0 else f" (exit status {code})"

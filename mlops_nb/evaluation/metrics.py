@@ -174,7 +174,7 @@ def scores(truth: Any, pred: Any = None, score: Any = None) -> dict[str, Score]:
 
 
 def _alike(truth: Any, pred: Any) -> bool:
-    """Say whether predictions are classes as well, and not probabilities or amounts."""
+    """Return whether predictions are classes as well, and not probabilities or amounts."""
     numbers = "biuf"
     if (truth.dtype.kind in numbers) != (pred.dtype.kind in numbers):
         return False
@@ -269,7 +269,7 @@ def named(mark: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def agreeing(score: Score | None, value: float) -> bool:
-    """Say whether a metric of the notebook equals the evaluated one, so that its interval applies.
+    """Return whether a metric of the notebook equals the evaluated one, whose interval then applies.
 
     >>> agreeing({"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}, 0.5 + 1e-12)
     True

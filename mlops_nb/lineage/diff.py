@@ -1,4 +1,4 @@
-"""What changed between two runs: code, parameters, data, packages, metrics and steps."""
+"""Compares two runs: code, parameters, data, packages, metrics and steps."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Change = dict[str, Any]
 class RunSide:
     """One of the two runs.
 
-    trace:    what its steps read and made; its notebook is None if it was removed
+    trace:    inputs and outputs of its steps; its notebook is None if it was removed
     packages: name → version, None if that was not recorded
     """
 

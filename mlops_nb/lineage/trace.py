@@ -1,4 +1,4 @@
-"""What the steps of a run read and made, from its events and the records that it reused."""
+"""Collects the inputs and outputs of a run's steps from its events and the records it reused."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ Seen = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One unit of a run: what it read, and what it left behind.
+    """One unit of a run, with its inputs and outputs.
 
     step:     its step, "" for a cell without one
     cells:    indexes of code cells; empty if the notebook was removed
@@ -102,7 +102,7 @@ def trace(
     notebook: Notebook | None = None,
     pipeline: Pipeline | None = None,
 ) -> Trace:
-    """Return what a run's units read and made.
+    """Return the inputs and outputs of a run's units.
 
     events: its own, and every StepRecorded up to it, in the order they were written
     """

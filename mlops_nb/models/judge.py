@@ -13,7 +13,7 @@ from mlops_nb.runs.history import Run
 
 
 class ReleasePolicy(Struct, frozen=True, kw_only=True):
-    """What a job requires of a model before a release.
+    """The requirements of a job for the release of a model.
 
     model:    the model's name
     makes_model: the job names a variable that holds a model
@@ -57,8 +57,8 @@ def _scored(run: Run, version: int) -> gates.Scored:
 def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Event]:
     """Yield the verdict on a finished run, and what follows from it.
 
-    A model that equals the champion is not registered again; one that a gate refuses leaves the
-    champion where it is; any other becomes a version, and the champion.
+    A model that equals the champion is not registered again. If a gate refuses a model, the
+    champion stays. Any other model is registered as a version and becomes the champion.
     """
     champion = None if model is None else model.champion
     results = verdicts(policy.gates, run, champion, run.champion_error)

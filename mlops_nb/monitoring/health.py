@@ -267,7 +267,7 @@ def _condition(facts: HealthState, job: Job, none: Condition, what: str, fix: st
 
 
 def answering(facts: HealthState, job: Job, how: str = "still answers") -> tuple[str, bool]:
-    """Say which version of a job's model serves, and whether users are hurt.
+    """Return which version of a job's model serves, and whether users are hurt.
 
     They are hurt if no version serves, and if the serving one fails a gate without a champion in
     its latest evaluation.

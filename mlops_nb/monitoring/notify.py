@@ -144,7 +144,7 @@ class Teller:
         payload = alerts.payload(one.alert, one.sent.about, at)
         try:
             error = SENDERS[one.channel.kind](self, one, payload)
-        except Exception as failure:  # noqa: BLE001  one that cannot be told must not stop a job
+        except Exception as failure:  # noqa: BLE001  a failed delivery must not stop a job
             error = _why(failure)
         self.journal.append(replace(one.sent, error=error))
 
@@ -159,7 +159,7 @@ class Teller:
         return str(target)
 
 
-# the kinds of channels: each returns what went wrong, "" if nothing did
+# one function for each kind of channel: each returns its error, "" if it succeeded
 
 
 def _write(teller: Teller, _: Delivery, payload: Payload) -> str:
@@ -181,7 +181,7 @@ def _post(teller: Teller, one: Delivery, payload: Payload) -> str:
     url = teller.target(one.channel)
     if urlsplit(url).scheme not in {"http", "https"}:
         return "the webhook is no http or https address"
-    request = urllib.request.Request(  # noqa: S310  its scheme was looked at
+    request = urllib.request.Request(  # noqa: S310  the scheme was checked above
         url,
         data=json.dumps(payload, ensure_ascii=False).encode(),
         headers={

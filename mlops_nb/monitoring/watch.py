@@ -1,4 +1,4 @@
-"""Looks at the health of jobs and models, records alerts, and sends them."""
+"""Checks the health of jobs and models, records alerts, and sends them."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

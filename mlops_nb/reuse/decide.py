@@ -1,4 +1,4 @@
-"""Decides whether a recorded result is up to date, and says why in one sentence."""
+"""Decides whether a recorded result is up to date, with the reason as a sentence."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ class Now:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Whether the result of a unit is up to date, and the record that holds it."""
+    """The decision on a unit: whether its result is up to date, why, and the record used."""
 
     up_to_date: bool
     because: str

@@ -58,7 +58,7 @@ class Outside:
     # comparing: return what changed, or ""
 
     def file(self, path: str, stamp: Mapping[str, Any]) -> str:
-        """Say how a file changed since it was recorded."""
+        """Return how a file changed since it was recorded."""
         where = self.root / path
         if stamp.get("absent"):
             return f"file {path!r} is there now" if where.exists() else ""
@@ -74,12 +74,12 @@ class Outside:
         return f"file {path!r} changed"
 
     def folder(self, path: str, listing: str) -> str:
-        """Say how the names in a folder changed."""
+        """Return how the names in a folder changed."""
         same = _listing(self.root / path) == listing
         return "" if same else f"folder {path!r} has other files"
 
     def variable(self, name: str, digest: str) -> str:
-        """Say whether an environment variable changed."""
+        """Return whether an environment variable changed."""
         same = _variable_digest(name, self.variables.get(name)) == digest
         return "" if same else f"environment variable {name} changed"
 

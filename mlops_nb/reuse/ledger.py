@@ -287,7 +287,7 @@ class Ledger:
     # recording what ran
 
     def saw(self, cell: int, seen: Mapping[str, Any]) -> None:
-        """Note what a cell that ran did."""
+        """Add the observed reads and changes of a cell that ran."""
         unit = self.of_cell.get(cell)
         self.modules |= set(seen.get("modules", ()))
         for name in (*seen.get("writes", ()), *seen.get("deletes", ())):
@@ -300,7 +300,7 @@ class Ledger:
                 self.state.channels[channel] = hashlib.sha256(seen["source"].encode()).hexdigest()
 
     def ends(self, cell: int) -> bool:
-        """Say whether a unit that ran ends with this cell."""
+        """Return whether a unit that ran ends with this cell."""
         unit = self.of_cell.get(cell)
         passed_over = self.rules.proof and unit is not None and unit.snapshot is None
         return unit is not None and unit.cells[-1] == cell and not passed_over

@@ -1,4 +1,4 @@
-"""The packages that were installed for the interpreter of a run, stored beside the run."""
+"""Stores the installed packages of a run's interpreter in the folder of the run."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def packages_of(ctx: Context, run: str) -> Mapping[str, str] | None:
 
 
 def note(ctx: Context, run: str, python: str) -> None:
-    """Store the packages of an interpreter beside a run."""
+    """Store the packages of an interpreter in the folder of a run."""
     found = {"version": 1, "python": python, "packages": packages(python)}
     files.write_text(ctx.run_folder(run) / PACKAGES, json.dumps(found, indent=1) + "\n")
 

@@ -28,7 +28,7 @@ GPUS = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(slots=True, kw_only=True)
 class Sweep:
-    """One sweep, as far as the journal knows it.
+    """One sweep, as the journal describes it.
 
     points:  each point's own parameters, in order
     latest:  index of a point → its latest run

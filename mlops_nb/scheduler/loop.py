@@ -258,7 +258,7 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
 
 
 def serve(ctx: Context, notify: Notify, note: Note, slots: int = 0) -> None:
-    """Run what is due until stopped; stand by while another scheduler leads."""
+    """Run what is due until stopped; wait while another scheduler leads."""
     ctx.prepare_folder()
     with ctx.journal.holding(LEAD, wait=False) as leads:
         if leads:
@@ -273,6 +273,6 @@ def _lead(leader: Leader) -> None:
     while True:
         try:
             leader.look()
-        except MlopsError as error:  # a full disk, a database that is away: it may come back
+        except MlopsError as error:  # a full disk or an unreachable database: try again
             leader.note(f"scheduler: {error}")
         time.sleep(LOOK_EVERY)

@@ -64,7 +64,7 @@ def _quoted(word: str, *, always: bool = False) -> str:
 def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
     """Write the service, have systemd verify it, and return what is left to type.
 
-    Raises Refused if systemd rejects it; nothing is left behind then.
+    Raises Refused if systemd rejects it; the file is as before then.
     """
     home = ctx.environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     mark = hashlib.sha256(str(ctx.root).encode()).hexdigest()[:6]
@@ -86,7 +86,7 @@ def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
 
 
 def _verified(file: Path) -> tuple[bool, str]:
-    """Say whether systemd accepts a unit, and its message if not; "" without systemd."""
+    """Return whether systemd accepts a unit, and its message if not; "" without systemd."""
     tool = shutil.which("systemd-analyze")
     if tool is None:
         return False, ""

@@ -57,7 +57,7 @@ class Story:
     def stands(self, kind, **more):
         """Return how the job stands in one respect."""
         jobs = {"flights": self.job}
-        found = health.standings(self.facts(), jobs, self.now, **more)
+        found = health.conditions(self.facts(), jobs, self.now, **more)
         (one,) = [s for s in found if s.kind == kind]
         return one
 
@@ -376,7 +376,7 @@ def test_data_or_labels_have_stopped_after_twice_their_usual_distance(kind):
 
 def test_where_nobody_looked_for_data_nothing_is_said_of_it():
     story = Story()
-    found = health.standings(story.facts(), {"flights": story.job}, NOON)
+    found = health.conditions(story.facts(), {"flights": story.job}, NOON)
     assert {s.kind for s in found} == {"failed", "refused", "missed"}
 
 
@@ -420,7 +420,7 @@ def test_a_model_of_no_job_stands_by_its_own_name():
     story.happens(
         ev.Released(model="N", version=1), ev.AliasMoved(model="N", found="2", expected="1")
     )
-    found = health.standings(story.facts(), {}, story.now)
+    found = health.conditions(story.facts(), {}, story.now)
     assert [s.job for s in found if s.what] == ["N"]
 
 
@@ -447,17 +447,17 @@ def test_what_lies_before_the_last_good_run_is_forgotten_and_nothing_stands_othe
     story.refuses("r4")
     jobs = {"flights": story.job}
     facts = story.facts()
-    before = health.standings(facts, jobs, story.now)
+    before = health.conditions(facts, jobs, story.now)
     place = facts.forget(jobs, story.now)
     assert sorted(facts.runs["flights"]) == sorted(facts.began) == ["r3", "r4", "slow"]
-    assert health.standings(facts, jobs, story.now) == before
+    assert health.conditions(facts, jobs, story.now) == before
     again = health.HealthState()
     again.take(
         e
         for e in story.journal.read()
         if e.id > place["flights"] or isinstance(e, health.OF_THE_REST)
     )
-    assert health.standings(again, jobs, story.now) == before
+    assert health.conditions(again, jobs, story.now) == before
 
 
 def test_a_late_word_of_a_run_that_was_forgotten_does_not_bring_it_back():

@@ -31,7 +31,7 @@ MARK = b"\x1e"
 
 
 class Pipe:
-    """One of the child's output streams, cut at the marks that messages leave in it."""
+    """One output stream of the child, in which each message leaves a mark."""
 
     def __init__(self, name: str, fd: int) -> None:
         self.name, self.fd = name, fd
@@ -62,7 +62,7 @@ class Pipe:
         found, self.data = self.data[: end - held], self.data[end - held :]
         text = found.decode("utf-8", "ignore")
         missing = len(found) - len(text.encode("utf-8"))
-        if 0 < missing < 4:  # noqa: PLR2004  a character that is not whole yet: 3 bytes at most
+        if 0 < missing < 4:  # noqa: PLR2004  an incomplete character: 3 bytes at most
             self.data = found[-missing:] + self.data
             return text
         return found.decode("utf-8", "replace")
@@ -76,7 +76,7 @@ def _half(data: bytes, start: bytes) -> int:
 
 
 class Line:
-    """The connection to a child: messages and two streams, in the order they were written."""
+    """The connection to a child: messages and two output streams, merged in their order."""
 
     def __init__(self, outputs: Outputs) -> None:
         ours, self.theirs = socket.socketpair()
@@ -122,7 +122,7 @@ class Line:
         return found
 
     def begun(self, first: Mapping[str, Any]) -> None:
-        """Read from the first message the form of the marks."""
+        """Store the mark of this connection, which the first message contains."""
         self.mark = first["content"]["mark"].encode()
         for pipe in self.pipes:
             pipe.until(self._mark(first))
@@ -193,7 +193,7 @@ class WarmClient(Walker):
         return self.child.pid
 
     def ask(self, question: str, **request: Any) -> dict[str, Any]:
-        """Ask the probe. Raises Died, Stopped."""
+        """Call a function of the probe and return its result. Raises Died, Stopped."""
         answer = self.answered if question == self.follow else None
         if answer is None:
             self._say(_question(question, request))
@@ -322,7 +322,7 @@ def _question(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:
-    """Return what a parent may import for a notebook: no files local it, which may be edited."""
+    """Return what a parent may import for a notebook: not its local files, which may change."""
     cells = [python_of(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
     try:
         local = {*os.listdir(folder)}

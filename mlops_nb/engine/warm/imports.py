@@ -34,7 +34,7 @@ def places() -> tuple[str, ...]:
 
 
 def is_installed(name: str) -> bool:
-    """Say whether a top-level module is installed, and not a local file."""
+    """Return whether a top-level module is installed, and not a local file."""
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError, AttributeError):
@@ -91,12 +91,12 @@ def _quietly(name: str) -> bool:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
             return bool(error.name) and name.startswith(f"{error.name}") and _no_module(name)
-        except BaseException:  # noqa: BLE001  the notebook will see it for itself
+        except BaseException:  # noqa: BLE001  the notebook's own import will raise it
             return False
     return not warned and not printed.getvalue()
 
 
 def _no_module(name: str) -> bool:
-    """Say whether a dotted name is an attribute of a module that is imported."""
+    """Return whether a dotted name is an attribute of a module that is imported."""
     parent, _, last = name.rpartition(".")
     return not parent or parent in sys.modules or hasattr(sys.modules.get(parent), last)

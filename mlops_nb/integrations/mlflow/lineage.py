@@ -13,7 +13,7 @@ from mlops_nb.runs.history import Run
 CONTEXT = "mlflow.data.context"
 DIGEST_TAG = "mlops-nb.digest"
 MOST = 1000  # inputs that MLflow accepts in one call
-SHORT = 36  # characters of a digest that MLflow stores; a tag and the source have all of it
+SHORT = 36  # characters of a digest that MLflow stores; a tag and the source contain the full one
 LONGEST = {"name": 500, "schema": 1_048_575}
 TYPES = {"number": "double", "boolean": "boolean", "text": "string", "time": "datetime"}
 Input = dict[str, Any]
@@ -22,7 +22,7 @@ Input = dict[str, Any]
 def log_run(client: Any, mlflow_run: str, run: Run, trace: Trace, root: Path) -> None:
     """Log the new inputs of a run, and replace its lineage.json.
 
-    root: the project's folder, which file names are relative to
+    root: the project's folder; file names are relative to it
     """
     _log_inputs(client, mlflow_run, inputs(run, trace, root))
     document = {"version": 1, "run": run.id, "notebook": run.notebook, **graph.graph(trace).json()}
@@ -42,7 +42,7 @@ def inputs(run: Run, trace: Trace, root: Path) -> list[Input]:
 
 
 def _trains(work: Work, run: Run) -> bool:
-    """Say whether a unit makes the run's model, or a value with the name of a model."""
+    """Return whether a unit makes the run's model, or a value with the name of a model."""
     return (run.model.variable if run.model else "model") in work.values
 
 
@@ -112,7 +112,7 @@ def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
 
 
 def log_model(client: Any, mlflow_run: str, model_id: str, run: Run, trace: Trace) -> None:
-    """Make a logged model the output of a run, and link metrics with model and data.
+    """Set a logged model as an output of its run, and link the metrics to model and data.
 
     MLflow copies the metrics of a run to its models, but not their data. It stores one row of a
     metric for each moment, so each metric is logged again, 1 ms later, with its data.

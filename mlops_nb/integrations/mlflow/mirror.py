@@ -206,11 +206,8 @@ class MlflowMirror:
             tags=[RunTag(k, str(v)) for k, v in tags.items() if v],
         )
         lineage.log_run(client, known, run, traced(self.journal, run), self.root)
-        for file in (
-            Path(run.output),
-            self.runs / run_id / "graph.json",
-            self.runs / run_id / "graph.mmd",
-        ):
+        folder = self.runs / run_id
+        for file in (Path(run.output), folder / "graph.json", folder / "graph.mmd"):
             if file.is_file():
                 client.log_artifact(known, str(file))
         if run.logged_run:

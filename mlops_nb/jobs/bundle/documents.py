@@ -14,8 +14,10 @@ from mlops_nb.notebook.model import Pipeline
 class BundleFacts:
     """Everything that the documents of a bundle contain.
 
+    left_out: cells that are not part of the job: index and reason
     touches: files, hosts and environment variables that the cells name: kind → names
-    evaluation: scores with their intervals, as `evaluation.metrics` makes them
+    seconds: wall time of the proven run, s
+    evaluation: scores with their intervals, as returned by `evaluation.metrics`
     """
 
     job: Job

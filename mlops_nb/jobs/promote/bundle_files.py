@@ -78,7 +78,7 @@ def finish(
 ) -> None:
     """Fill in the bundle's files, manifest last.
 
-    asked: schema.json of the bundle before, as promoted and as applied: the edits of a person
+    asked: schema.json of the bundle before, as promoted and as applied; they differ by manual edits
            are kept
     """
     lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)

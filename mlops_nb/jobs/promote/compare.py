@@ -70,7 +70,7 @@ def script_side(  # noqa: PLR0913  the arguments of a program
 
     snapshots: function → stored values to bind instead of running it
 
-    Raises RunFailed if it does not run by itself.
+    Raises RunFailed if the script fails.
     """
     dump.mkdir(parents=True, exist_ok=True)
     answer = dump / "answer.json"
@@ -122,7 +122,7 @@ def _program(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """How two sides differ: step → names that are different, and those within the tolerance."""
+    """The differences of two sides, by step: different names, and names within the tolerance."""
 
     differs: Mapping[str, tuple[str, ...]]
     close: Mapping[str, tuple[str, ...]]
@@ -197,7 +197,7 @@ def settle(
 ) -> Proof:
     """Turn a comparison into a proof.
 
-    again:   runs the source once more and compares it with itself: names that differ vary
+    again:   runs the source once more and compares it with itself; names that differ then vary
     matters: the model's name and the metrics, which must not vary
     tolerance: relative; smaller differences of metrics are accepted
     """

@@ -46,7 +46,7 @@ from mlops_nb.runs.history import read_run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoteOptions:
-    """How far a promotion goes, and how it reports its progress."""
+    """The options of a promotion."""
 
     replace: bool = False
     draft: bool = False
@@ -58,7 +58,7 @@ class PromoteOptions:
 def promote(
     ctx: Context, source: Source, request: promote_request.Request, options: PromoteOptions
 ) -> dict[str, Any]:
-    """Promote a notebook; return what `promote --json` prints, with `passed` beside it.
+    """Promote a notebook; return what `promote --json` prints, and `passed`.
 
     Raises Refused before anything runs, NotProven or RunFailed if the proof fails; nothing of the
     job is written then.
@@ -119,7 +119,7 @@ def _existing(ctx: Context, name: str, *, replace_: bool) -> Mapping[str, Any] |
 def _bench(
     ctx: Context, made: draft.Draft, values: Mapping[str, str], options: PromoteOptions
 ) -> draft.Bench:
-    ctx.journal  # noqa: B018  made before anything is written beside it
+    ctx.journal  # noqa: B018  creates the journal before any other file in its folder
     name = ctx.new_run()
     champion = release.champion_file(ctx, made.job.model_name or "")
     scratch = ctx.scratch("promote")

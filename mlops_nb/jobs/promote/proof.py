@@ -230,6 +230,6 @@ def _refuse_loose_modules(side: compare.Side, root: Path, folder: Path) -> None:
         if inside and not path.is_relative_to(folder) and ".venv" not in path.parts:
             raise RunFailed(
                 f"the bundle loaded {path.name!r} from the working tree, not from the bundle",
-                fix=f"import it by name in a cell, beside the notebook: import {path.stem}",
+                fix=f"import it by name in a cell, from the notebook's folder: import {path.stem}",
                 where=str(path.relative_to(root)),
             )
