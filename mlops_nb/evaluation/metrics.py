@@ -269,7 +269,7 @@ def named(mark: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def agreeing(score: Score | None, value: float) -> bool:
-    """Return whether a metric of the notebook equals the evaluated one, whose interval then applies.
+    """Return whether a metric of the notebook equals the evaluated one; then its interval applies.
 
     >>> agreeing({"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}, 0.5 + 1e-12)
     True
