@@ -9,7 +9,7 @@ STOPS = "the data does not fit schema.json: "
 FEW = 12  # at most so many distinct whole numbers are codes, such as months
 FEW_AWAY = 100.0  # how far new codes may be outside the observed range
 OUTSIDE = 0.001  # share of rows that may be outside an inferred range
-SHOWN = 3  # columns listed in an error message; the others are only named
+SHOWN = 3  # columns that an error message describes; it only names the others
 
 
 def objection(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -> str:

@@ -209,9 +209,9 @@ def failures(columns: Columns, expected: Mapping[str, Mapping[str, Any]]) -> lis
     frame = pd.DataFrame(
         {n: _for_pandas(columns, n, spec) for n, spec in there.items()}, copy=False
     )
-    asked = pa.DataFrameSchema({n: _column(spec, columns.kinds[n]) for n, spec in there.items()})
+    schema = pa.DataFrameSchema({n: _column(spec, columns.kinds[n]) for n, spec in there.items()})
     try:
-        asked.validate(frame, lazy=True)
+        schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
         found = [_failure(columns, one, there[one.schema.name]) for one in error.schema_errors]
         return [one for one in found if one is not None]

@@ -28,7 +28,9 @@ class DataChecks:
     def __init__(self, task: Task, put: Callable[[Event], None]) -> None:
         self.task, self.put = task, put
 
-    def held(self, client: Client, step: str, values: Values, bring: Callable[[str], None]) -> None:
+    def check(
+        self, client: Client, step: str, values: Values, bring: Callable[[str], None]
+    ) -> None:
         """Check the frames of a step against the schema. Raises Stopped if one violates it.
 
         bring: restores a name of a reused step into the kernel
@@ -55,9 +57,9 @@ class DataChecks:
             raise Stopped(misfit["sentence"])
         for name, expected in self.task.schema.get("frames", {}).get(step, {}).items():
             profiles = self.task.schema.get("profile", {}).get(step, {}).get(name, {})
-            asked = contract.checked_columns(expected)
+            limits = contract.checked_columns(expected)
             mark = _mark(expected, profiles)
-            if not (asked or profiles) or values[name].get("checked") == mark:
+            if not (limits or profiles) or values[name].get("checked") == mark:
                 continue
             bring(name)
             self._frame(client, step, name, values[name], mark)
@@ -69,11 +71,11 @@ class DataChecks:
 
         expected = self.task.schema["frames"][step][name]
         profiles = self.task.schema.get("profile", {}).get(step, {}).get(name, {})
-        asked = contract.checked_columns(expected)
-        wanted = {c: _how(asked.get(c, {}), profiles.get(c, {})) for c in {**asked, **profiles}}
+        limits = contract.checked_columns(expected)
+        wanted = {c: _how(limits.get(c, {}), profiles.get(c, {})) for c in {**limits, **profiles}}
         with self._written(client, name, wanted) as reply:
             found = data_profile.read(reply)
-            wrong = data_profile.failures(found, asked)
+            wrong = data_profile.failures(found, limits)
             drift = data_profile.moved(found, profiles, int(expected.get("rows", found.rows)))
         self._label(client, name, wrong)
         wrong, drift = self._masked(wrong), self._masked(drift)
@@ -156,21 +158,21 @@ class DataChecks:
 
 
 @contextmanager
-def written(task: Task, client: Client, question: str, **asked: Any) -> Iterator[dict[str, Any]]:
+def written(task: Task, client: Client, question: str, **request: Any) -> Iterator[dict[str, Any]]:
     """Let the kernel write arrays to a temporary file; yield its answer."""
     folder = task.scratch or task.output.parent
     folder.mkdir(parents=True, exist_ok=True)
     handle, file = tempfile.mkstemp(dir=folder, prefix="columns-")
     os.close(handle)
     try:
-        yield client.ask(question, file=file, **asked)
+        yield client.ask(question, file=file, **request)
     finally:
         Path(file).unlink(missing_ok=True)
         Path(f"{file}.part").unlink(missing_ok=True)
 
 
-def _how(asked: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
-    values = {"min", "max", "categories"} & {*asked} or "shares" in profile
+def _how(limits: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
+    values = {"min", "max", "categories"} & {*limits} or "shares" in profile
     return "values" if values else "missing"
 
 

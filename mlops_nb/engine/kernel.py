@@ -44,7 +44,7 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         self.python, self.forked = python, forked
 
     def create_kernel_manager(self) -> Any:
-        """Return a kernel manager; its kernel runs under `python` where one is given."""
+        """Return a kernel manager; its kernel runs with `python` if that is given."""
         manager = super().create_kernel_manager()
         if self.python:
             manager.kernel_spec.argv = [self.python, *manager.kernel_spec.argv[1:]]
@@ -103,8 +103,8 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         """
         part, _, function = question.rpartition(".")
         boot = BOOT.format(path=str(PROBE), part=part)
-        asked = json.dumps(request)
-        call = f"__import__('sys').modules['_mlops_probe.{part}'].{function}({asked!r})"
+        argument = json.dumps(request)
+        call = f"__import__('sys').modules['_mlops_probe.{part}'].{function}({argument!r})"
         expressions = {"boot": f"exec({boot!r}, {{}})", "answer": call}
         message = self.kc.execute("", silent=True, user_expressions=expressions)
         try:

@@ -144,7 +144,7 @@ class Recorder:
         client = self.client
         assert client is not None
         self.put(StepObserved(run=self.task.run, step=step, values=values))
-        self.checks.held(client, step, values, lambda name: self._restore_values(client, (name,)))
+        self.checks.check(client, step, values, lambda name: self._restore_values(client, (name,)))
         for name, (when, path) in self.task.keep.items():
             if when == step:
                 self._restore_values(client, (name,))
@@ -196,11 +196,11 @@ class Recorder:
         for name, (when, path) in self.task.keep.items():
             if not when:
                 self._keep(client, name, path)
-        asked: dict[str, Any] = {
+        request: dict[str, Any] = {
             "names": list(self.task.metrics),
             "not": sorted(self.task.not_metrics),
         }
-        measured = client.ask("inspect.values.measure", **asked)
+        measured = client.ask("inspect.values.measure", **request)
         if self.reusing is not None:
             self.reusing.add_numbers(measured, self.task)
         scored = scoring.evaluation(self.task, client, lambda n: self._restore_values(client, n))
@@ -211,9 +211,9 @@ class Recorder:
         if self.task.list_modules:
             self.put(Imported(run=self.task.run, **client.ask("inspect.values.modules")))
         if self.task.rescore is not None:
-            self._rescore(client, self.task.rescore, asked)
+            self._rescore(client, self.task.rescore, request)
 
-    def _rescore(self, client: Client, rescore: Rescore, asked: Mapping[str, Any]) -> None:
+    def _rescore(self, client: Client, rescore: Rescore, request: Mapping[str, Any]) -> None:
         """Emit the scores of other models, by the same cells on the same data."""
         self._restore_values(client, ("*",))
         code = code_cells(self.notebook)
@@ -224,7 +224,7 @@ class Recorder:
                 variable=rescore.variable,
                 path=file,
                 cells=sources,
-                **asked,
+                **request,
             )
             scored = (
                 {} if "error" in found else scoring.evaluation(self.task, client, lambda _: None)

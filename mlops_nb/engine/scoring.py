@@ -24,8 +24,8 @@ def evaluation(task: Task, client: Client, bring: Callable[[tuple[str, ...]], No
     if "truth" not in names or len(names) == 1:
         return {}
     bring((*names.values(), *by))
-    asked = {"names": names, "by": list(by)}
-    with written(task, client, "inspect.predictions.write", **asked) as reply:
+    request = {"names": names, "by": list(by)}
+    with written(task, client, "inspect.predictions.write", **request) as reply:
         return {"error": reply["error"]} if "error" in reply else _scored(task, reply, by)
 
 

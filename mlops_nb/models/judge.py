@@ -1,4 +1,4 @@
-"""Judge a run's model by its gates, and release it where they pass."""
+"""Judges the model of a run by its gates, and releases it if they pass."""
 
 from collections.abc import Iterator, Sequence
 

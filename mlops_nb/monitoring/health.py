@@ -322,13 +322,13 @@ def _waiting(facts: HealthState, job: Job, model: Model) -> Condition:
     none = Condition(job=job.name, kind="waiting", because=f"it waits no longer; {answers}")
     if not model.waiting:
         return none
-    version, asked = next(iter(model.waiting.items()))
+    version, approval = next(iter(model.waiting.items()))
     what = f"version {version} of {model.name!r} passed its gates and waits for approval"
     answers, hurt = answering(facts, job)
     return replace(
         none,
         cause=f"{model.name} {version}",
-        run=asked.run,
+        run=approval.run,
         urgent=hurt,
         what=f"{what}; {answers}",
         fix=f"mlops-nb approve {model.name} {version}",

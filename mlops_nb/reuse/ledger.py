@@ -69,11 +69,11 @@ class Ledger:
 
     def _needed(self) -> set[int]:
         """Return the first cell of each unit that the run needs: all, or those of some steps."""
-        asked = self.rules.steps or (self.rules.only,)
-        if asked == ("",):
+        steps = self.rules.steps or (self.rules.only,)
+        if steps == ("",):
             return {unit.cells[0] for unit in self.units}
         pipeline = self.source.pipeline
-        queue = [cell for step in asked for cell in pipeline.step(step).cells]
+        queue = [cell for step in steps for cell in pipeline.step(step).cells]
         found: set[int] = set()
         while queue:
             cell = queue.pop()

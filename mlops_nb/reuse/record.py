@@ -28,7 +28,7 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
     made_by_units = {n: d for n, d in inputs.values.items() if n in reads}
     known -= made_by_units.keys()
     entries = [e for e in ended["entries"] if "error" not in e]
-    lost = sorted(
+    unstored = sorted(
         {n for e in ended["entries"] if "error" in e for n in e["names"]}
         & _read_elsewhere(inputs, unit)
     )
@@ -52,7 +52,7 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
         "deletes": sorted(_all(seen, "deletes")),
         "values": ended["values"],
         "artifacts": entries,
-        "unstored": lost,
+        "unstored": unstored,
         "shown": "",
         "seconds": ended["seconds"],
         "snapshot": unit.snapshot,

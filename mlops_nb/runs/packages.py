@@ -37,7 +37,7 @@ def packages(python: str) -> dict[str, str]:
 
 
 def _places(python: str) -> Iterable[Path]:
-    """Return the folders of packages, the first searched last, so that it wins."""
+    """Return the folders of packages in reverse search order, so that the first folder wins."""
     prefix = Path(python).parent.parent
     if prefix == Path(sys.prefix) and prefix.exists():
         known = [Path(p) for p in reversed(sys.path) if p.endswith("-packages")]

@@ -291,15 +291,15 @@ class ActiveSweep:
 
     def _stop(self) -> None:
         """Stop the running points, as `stop RUN` does, and wait until the journal records it."""
-        asked: set[str] = set()
+        stopped: set[str] = set()
         for future in self.running:
             future.cancel()
         while any(not future.done() for future in self.running):
             try:
                 for run in self.sweep.open:
-                    here = run.id not in asked and process.is_here(run.process)
+                    here = run.id not in stopped and process.is_here(run.process)
                     if here and process.end(run.process):
-                        asked.add(run.id)
+                        stopped.add(run.id)
                 wait(self.running, timeout=LOOK_EVERY)
                 self._look()
             except KeyboardInterrupt:  # it is being stopped already

@@ -90,7 +90,9 @@ def _verified(file: Path) -> tuple[bool, str]:
     tool = shutil.which("systemd-analyze")
     if tool is None:
         return False, ""
-    with tempfile.TemporaryDirectory() as runtime:  # it wants one; a bare machine sets none
+    with (
+        tempfile.TemporaryDirectory() as runtime
+    ):  # systemd-analyze needs one, which some machines do not set
         done = subprocess.run(
             [tool, "verify", "--user", "--man=no", str(file)],
             capture_output=True,

@@ -262,5 +262,5 @@ def _close(idle: dict[int, list[Any]]) -> None:
 
 
 def _plain(value: object) -> object:
-    """Return a value as JSON has it: sets as lists, what JSON does not know as text."""
+    """Return a value as JSON: sets as lists, values of other types as text."""
     return list(value) if isinstance(value, set | frozenset | tuple) else str(value)

@@ -14,7 +14,7 @@ DEFAULTS: dict[str, Any] = {
     "application_name": "mlops-nb",
 }
 KEY = "hashtextextended(current_schema() || '/' || {}, 0)"  # number of a lock of this journal
-# one writer at a time commits ids in rising order: who asks for those after one misses none
+# one writer at a time commits ids in ascending order, so that reading after an id misses none
 BEGIN = f"""BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL lock_timeout = '30s';
 SELECT pg_advisory_xact_lock({KEY.format("'write'")})"""

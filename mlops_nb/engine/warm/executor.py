@@ -106,14 +106,16 @@ class Line:
             if self.reader.ended:
                 return None
             watched: list[Any] = [self.sock, child.line.sock, *(p.fd for p in self.pipes)]
-            heard = ready(watched, left)
-            if self.sock in heard:
+            readable = ready(watched, left)
+            if self.sock in readable:
                 self.reader.feed()
-            elif child.line.sock in heard:
+            elif child.line.sock in readable:
                 child.poll()
                 self.reader.ended = not ready([self.sock], 0.0)
             for pipe in self.pipes:
-                if pipe.fd in heard or pipe.data:  # including text that came with the last message
+                if (
+                    pipe.fd in readable or pipe.data
+                ):  # including text that came with the last message
                     self._loose(pipe)
         for pipe in self.pipes:
             pipe.fill()

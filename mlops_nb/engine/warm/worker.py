@@ -55,22 +55,22 @@ class Served:
 
     async def serve(self, shell: Any) -> None:
         """Execute requests until the connection ends."""
-        while (asked := await self.message()) is not None:
-            if asked["do"] == "end":
+        while (request := await self.message()) is not None:
+            if request["do"] == "end":
                 return
-            if asked["do"] == "run":
-                await self._run(shell, asked)
+            if request["do"] == "run":
+                await self._run(shell, request)
             else:
-                self._answer(asked)
+                self._answer(request)
             if shell.exit_now:
                 return
 
-    async def _run(self, shell: Any, asked: dict[str, Any]) -> None:
+    async def _run(self, shell: Any, request: dict[str, Any]) -> None:
         count = shell.execution_count
         self.say("execute_input", {"execution_count": count})
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            ok, error = await run_cell(shell, asked["source"])
+            ok, error = await run_cell(shell, request["source"])
         except KeyboardInterrupt:  # it came before the cell's first line, or after its last
             shell.showtraceback()
             ok, error = False, {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
@@ -78,11 +78,11 @@ class Served:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.say("reply", {"ok": ok, "execution_count": count, **error})
 
-    def _answer(self, asked: dict[str, Any]) -> None:
+    def _answer(self, request: dict[str, Any]) -> None:
         """Call a function of the probe and send its result, which is JSON."""
         try:
-            part = importlib.import_module(f"_mlops_probe.{asked['part']}")
-            answer = getattr(part, asked["function"])(asked["request"])
+            part = importlib.import_module(f"_mlops_probe.{request['part']}")
+            answer = getattr(part, request["function"])(request["request"])
         except Exception as error:  # noqa: BLE001  sent to the process that asked
             failure = {"error": f"{type(error).__name__}: {error}"}
             self.say("answer", failure)

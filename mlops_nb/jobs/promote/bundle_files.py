@@ -74,16 +74,16 @@ def finish(
     bench: Bench,
     *,
     verdicts: Sequence[Verdict],
-    asked: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+    edits: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
 ) -> None:
     """Fill in the bundle's files, manifest last.
 
-    asked: schema.json of the bundle before, as promoted and as applied; they differ by manual edits
+    edits: schema.json of the bundle before, as promoted and as applied; they differ by manual edits
            are kept
     """
     lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
     look = bench.environments.look(draft.interpreter)
-    asks = contract.carried(*asked, schema_of(draft))
+    asks = contract.carried(*edits, schema_of(draft))
     facts = _facts(draft, asks, verdicts, lock, look.version)
     found = code_files(draft)
     found |= {

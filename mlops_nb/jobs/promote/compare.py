@@ -104,10 +104,10 @@ def _program(
     folder: Path,
     environment: Mapping[str, str],
 ) -> dict[str, Any]:
-    asked = folder / "request.json"
-    asked.write_text(json.dumps(request), encoding="utf-8")
+    file = folder / "request.json"
+    file.write_text(json.dumps(request), encoding="utf-8")
     done = subprocess.run(
-        [python, str(PROGRAMS / name), str(asked)],
+        [python, str(PROGRAMS / name), str(file)],
         capture_output=True,
         text=True,
         check=False,

@@ -254,7 +254,7 @@ def _released(
         options.note("locking the environment and writing the bundle")
         champion = model.champion if model else None
         verdicts = judge.verdicts(policy.gates, done, champion, done.champion_error)
-        bundle_files.finish(made, bench, verdicts=verdicts, asked=_edited_contract(ctx, job))
+        bundle_files.finish(made, bench, verdicts=verdicts, edits=_edited_contract(ctx, job))
         made.changes = _changes(ctx, made, old)
         digest = apply.publish(ctx, job.name, made.files)
         lock = made.files["requirements.lock"].decode()
