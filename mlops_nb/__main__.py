@@ -1,4 +1,4 @@
-"""The program `mlops-nb`, which is `python -m mlops_nb` as well."""
+"""The program `mlops-nb`, also started by `python -m mlops_nb`."""
 
 import atexit
 import contextlib
@@ -9,13 +9,15 @@ import threading
 
 
 def program() -> None:
-    """Run one verb and end with its exit status, without taking everything apart first.
+    """Run one verb and exit with its status, without the interpreter's clean-up.
 
-    Most verbs are a matter of tenths of a second, and a tenth goes into looking for garbage among
-    what is imported and into freeing at the end what the end frees anyhow.
+    Most verbs take tenths of a second. Without this, garbage collection during imports and the
+    release of memory at the exit would add a tenth.
     """
     gc.set_threshold(50_000, 20, 50)
-    sys.setswitchinterval(0.0005)  # s; who runs the cells waits for who writes the journal
+    sys.setswitchinterval(
+        0.0005
+    )  # s; the thread that runs cells waits for the one that writes the journal
     from mlops_nb.cli import main
 
     try:
@@ -23,9 +25,9 @@ def program() -> None:
     except SystemExit as ended:
         if type(ended.code) is not int or threading.active_count() > 1:
             raise  # Python has a text to print, or other threads to wait for
-        atexit._run_exitfuncs()  # noqa: SLF001  what Python itself calls here
+        atexit._run_exitfuncs()  # noqa: SLF001  Python calls it at a normal exit
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(BrokenPipeError):  # the reading end is closed
+            with contextlib.suppress(BrokenPipeError):  # the reader of the pipe has exited
                 stream.flush()
         os._exit(ended.code)
 

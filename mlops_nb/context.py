@@ -56,7 +56,7 @@ class Context:
         )
 
     def set_time(self, at: datetime) -> None:
-        """Set the clock to a time; it goes on from there."""
+        """Set the clock to a time, from which it continues."""
         self.late = at - real_time()
         self.clock = lambda: real_time() + self.late
 
@@ -131,7 +131,7 @@ class Context:
         return str(resolved.relative_to(self.root) if self.holds(resolved) else resolved)
 
     def holds(self, path: Path) -> bool:
-        """Say whether a path lies in the project."""
+        """Return whether a path lies in the project."""
         return path.resolve().is_relative_to(self.root)
 
     def new_run(self) -> str:
@@ -197,7 +197,7 @@ class Context:
             self.record([stop], notify)
 
     def write_graph(self, run: str, graph: dict[str, Any], mermaid: str) -> None:
-        """Write a run's graph beside its notebook."""
+        """Write a run's graph to the folder of the run."""
         folder = self.run_folder(run)
         files.write_text(folder / "graph.json", json.dumps(graph, indent=1, ensure_ascii=False))
         files.write_text(folder / "graph.mmd", mermaid + "\n")

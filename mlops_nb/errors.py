@@ -6,7 +6,7 @@
     - ParameterError  a parameter that is unknown or of another type
     - JobError        an invalid job, bundle, schedule or gate
     - NotFound        no such run, job, model or version
-  - Failed            it ran or was judged, and the answer is no (exit status 1)
+  - Failed            the operation ran and failed, or a check failed (exit status 1)
     - RunFailed       a cell raised, or the kernel died
     - NotProven       the bundle does not equal the notebook
     - GateNotMet      a gate was not met
@@ -63,7 +63,7 @@ class NotFound(Refused):
 
 
 class Failed(MlopsError):
-    """It ran or was judged, and the answer is no."""
+    """The operation ran and failed, or a check failed."""
 
 
 class RunFailed(Failed):

@@ -12,9 +12,9 @@ def of(root: Path) -> str:
         return ""
     words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
     try:
-        said = subprocess.run(
+        done = subprocess.run(
             words, cwd=root, capture_output=True, text=True, check=False, timeout=ANSWER_WITHIN
         )
     except (OSError, subprocess.TimeoutExpired):  # git is missing or too slow
         return ""
-    return said.stdout.strip() if said.returncode == 0 else ""
+    return done.stdout.strip() if done.returncode == 0 else ""

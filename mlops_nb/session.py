@@ -72,7 +72,7 @@ class Session:
         self.began = time.monotonic()
 
     def saw(self, seen: Mapping[str, Any]) -> None:
-        """Note what a cell did."""
+        """Add the observed reads and changes of a cell that ran."""
         seconds = time.monotonic() - self.began
         self.order += 1
         key = str(seen.get("id") or meaning(str(seen.get("source", ""))))
@@ -116,16 +116,16 @@ class Session:
                 stale[cell.index] = why
         rows = []
         for step in source.pipeline.steps:
-            outdated = [(i, stale[i]) for i in step.cells if i in stale]
-            never = [w for _, w in outdated if w.startswith("never")]
+            stale_cells = [(i, stale[i]) for i in step.cells if i in stale]
+            never = [w for _, w in stale_cells if w.startswith("never")]
             state = (
                 "fresh"
-                if not outdated
+                if not stale_cells
                 else "never run"
                 if len(never) == len(step.cells)
                 else "stale"
             )
-            because = "" if not outdated else outdated[0][1]
+            because = "" if not stale_cells else stale_cells[0][1]
             rows.append({"step": step.name, "status": state, "because": because})
         return rows
 
@@ -151,7 +151,7 @@ class Session:
     def _inputs(self, ran: Ran, index: int) -> str:
         for name, version in ran.read.items():
             if self.versions.get(name, 0) not in {version, ran.left.get(name)}:
-                return f"`{name}` was made anew since cell {index} read it"
+                return f"`{name}` was set again since cell {index} read it"
         for path, stamp in ran.files.items():
             if _stamp(path) != stamp:
                 return f"file {os.path.basename(path)!r} changed since cell {index} read it"
@@ -371,6 +371,6 @@ def _size(value: Any) -> int:
         if isinstance(found, int):
             return found
         if callable(found):
-            total = found(deep=False)
-            return int(total.sum()) if hasattr(total, "sum") else int(total)
+            size = found(deep=False)
+            return int(size.sum()) if hasattr(size, "sum") else int(size)
     return 0

@@ -83,5 +83,5 @@ def _sync_note(answer: dict[str, Any]) -> str:
     return (
         ""
         if answer["mlflow"] == "agrees"
-        else "\nMLflow is not synced yet; this goes on in the background"
+        else "\nMLflow is not synced yet; the sync continues in the background"
     )

@@ -1,4 +1,4 @@
-"""The hidden verb that a scheduler starts a process with: one run of a job, or one evaluation."""
+"""The hidden verb of worker processes: execute one run of a job, or one evaluation."""
 
 import click
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 STOPS = "the data does not fit schema.json: "
-FEW = 12  # distinct whole numbers, such as months: new ones are near the old ones
-FEW_AWAY = 100.0
-OUTSIDE = 0.001  # share of rows that may lie outside an inferred range
-SHOWN = 3  # columns that a sentence names
+FEW = 12  # at most so many distinct whole numbers are codes, such as months
+FEW_AWAY = 100.0  # how far new codes may be outside the observed range
+OUTSIDE = 0.001  # share of rows that may be outside an inferred range
+SHOWN = 3  # columns that an error message describes; it only names the others
 
 
 def objection(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -> str:
@@ -24,26 +24,26 @@ def objection(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -
     "the data does not fit schema.json: 'df' of step 'load' has no column 'x'"
     """
     found = misfit(schema, step, values)
-    return found["said"] if found else ""
+    return found["sentence"] if found else ""
 
 
 def misfit(schema: Mapping[str, Any], step: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the first frame of a step that violates the schema, {} if none does.
 
     {"name": of the frame, "rows": of it, "column": "" for the whole frame, "check": the violation,
-    "said": the same as a sentence}
+    "sentence": the same as a sentence}
     """
     for name, expected in schema.get("frames", {}).get(step, {}).items():
         seen = values.get(name, {}).get("schema")
         found = _frame(name, step, expected, seen)
         if found:
-            column, check, said = found
+            column, check, text = found
             return {
                 "name": name,
                 "rows": seen["rows"] if seen else 0,
                 "column": column,
                 "check": check,
-                "said": f"{STOPS}{said}",
+                "sentence": f"{STOPS}{text}",
             }
     return {}
 
@@ -69,10 +69,10 @@ def _frame(
     return None
 
 
-def inferred(rules: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dict[str, Any]:
+def inferred(column: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> dict[str, Any]:
     """Return the contract of a column, inferred from one state of the data.
 
-    rules: its kind and dtype
+    column: its kind and dtype
     seen: "missing" share, and of numbers "min", "max", "distinct", "whole"; of texts "categories"
 
     Limits are wide: they catch another unit of measurement, not a new maximum. A range extends the
@@ -84,7 +84,7 @@ def inferred(rules: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> di
     >>> found["min"], found["max"], found["missing"]
     (-1500, 2700, 'allowed')
     """
-    kind, dtype, missing = rules["kind"], rules["dtype"], seen["missing"]
+    kind, dtype, missing = column["kind"], column["dtype"], seen["missing"]
     holds_none = dtype.startswith(("int", "uint", "bool"))  # no missing values
     found: dict[str, Any] = {"kind": kind, "dtype": dtype}
     found["missing"] = "never" if holds_none and rows and not missing else "allowed"
@@ -119,20 +119,20 @@ def _plain(count: int, digits: int) -> float | int:
     return int(found) if float(found).is_integer() else found
 
 
-def held(expected: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def checked_columns(expected: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the columns with limits beyond their kind, whose values must be checked.
 
-    >>> held({"columns": {"a": {"kind": "number", "max": 3}, "b": {"kind": "number"}}})
+    >>> checked_columns({"columns": {"a": {"kind": "number", "max": 3}, "b": {"kind": "number"}}})
     {'a': {'kind': 'number', 'max': 3}}
     """
-    return {name: rules for name, rules in expected["columns"].items() if _asks(rules)}
+    return {name: spec for name, spec in expected["columns"].items() if _asks(spec)}
 
 
-def _asks(rules: Mapping[str, Any]) -> bool:
+def _asks(spec: Mapping[str, Any]) -> bool:
     return (
-        rules.get("missing") == "never"
-        or rules.get("new") == "refused"
-        or any(key in rules for key in ("min", "max", "most_missing"))
+        spec.get("missing") == "never"
+        or spec.get("new") == "refused"
+        or any(key in spec for key in ("min", "max", "most_missing"))
     )
 
 
@@ -175,20 +175,20 @@ def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ['schema.json: load.df.x.max: 3 → 9']
     """
     old, new = (dict(_leaves(s.get("frames", {}))) for s in (was, now))
-    said = [
+    lines = [
         f"schema.json: {'.'.join(key)}: {_shown(old.get(key))} → {_shown(new.get(key))}"
         for key in dict.fromkeys([*old, *new])
         if old.get(key, ...) != new.get(key, ...)
     ]
     if was.get("profile", {}) != now.get("profile", {}):
-        said.append("schema.json: profile")
-    return said
+        lines.append("schema.json: profile")
+    return lines
 
 
 def carried(
     promoted: Mapping[str, Any], edited: Mapping[str, Any], fresh: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a newly inferred schema with the edits that a person made in the one before.
+    """Return a newly inferred schema with the manual edits of the one before.
 
     promoted: as inferred before; edited: as applied; fresh: as inferred now
 
@@ -202,26 +202,26 @@ def carried(
     found: dict[str, Any] = copy.deepcopy(dict(fresh))
     for step, frames in found["frames"].items():
         for name, frame in frames.items():
-            for column, rules in frame["columns"].items():
+            for column, spec in frame["columns"].items():
                 was, by_hand = (
                     one.get("frames", {}).get(step, {}).get(name, {}).get("columns", {}).get(column)
                     for one in (promoted, edited)
                 )
-                if was is not None and by_hand is not None and by_hand["kind"] == rules["kind"]:
-                    _carry(was, by_hand, rules)
+                if was is not None and by_hand is not None and by_hand["kind"] == spec["kind"]:
+                    _carry(was, by_hand, spec)
     return found
 
 
-def _carry(was: Mapping[str, Any], by_hand: Mapping[str, Any], rules: dict[str, Any]) -> None:
+def _carry(was: Mapping[str, Any], by_hand: Mapping[str, Any], spec: dict[str, Any]) -> None:
     for key in {*was, *by_hand} - {"kind", "dtype"}:
         if by_hand.get(key) == was.get(key):
             continue
         if key in by_hand:
-            rules[key] = by_hand[key]
+            spec[key] = by_hand[key]
         else:
-            rules.pop(key, None)
-    if "new" in rules and "categories" not in rules:
-        del rules["new"]
+            spec.pop(key, None)
+    if "new" in spec and "categories" not in spec:
+        del spec["new"]
 
 
 def _shown(value: Any) -> str:

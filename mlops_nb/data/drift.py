@@ -80,8 +80,8 @@ def drift(
     """Return the drift of a column: {column, statistic, value, threshold, drifted}.
 
     was:  {"missing", "edges" and "shares" of bins, or "shares" of categories, "thresholds"}
-    now:  the same of the data at hand, over the same bins; "unseen": categories that are new
-    rows: of the reference, and of the data at hand: few rows scatter more
+    now:  the same of the current data, over the same bins; "unseen": categories that are new
+    rows: of the reference and of the current data; samples with few rows vary more
 
     The statistic that is farthest beyond its threshold is reported; new categories are added.
 

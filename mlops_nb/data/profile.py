@@ -205,22 +205,22 @@ def failures(columns: Columns, expected: Mapping[str, Mapping[str, Any]]) -> lis
     import pandas as pd
     import pandera.pandas as pa
 
-    there = {n: rules for n, rules in expected.items() if n in columns.arrays}
+    there = {n: spec for n, spec in expected.items() if n in columns.arrays}
     frame = pd.DataFrame(
-        {n: _for_pandas(columns, n, rules) for n, rules in there.items()}, copy=False
+        {n: _for_pandas(columns, n, spec) for n, spec in there.items()}, copy=False
     )
-    asked = pa.DataFrameSchema({n: _column(rules, columns.kinds[n]) for n, rules in there.items()})
+    schema = pa.DataFrameSchema({n: _column(spec, columns.kinds[n]) for n, spec in there.items()})
     try:
-        asked.validate(frame, lazy=True)
+        schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
         found = [_failure(columns, one, there[one.schema.name]) for one in error.schema_errors]
         return [one for one in found if one is not None]
     return []
 
 
-def _for_pandas(columns: Columns, name: str, rules: Mapping[str, Any]) -> Any:
+def _for_pandas(columns: Columns, name: str, spec: Mapping[str, Any]) -> Any:
     array, kind = columns.arrays[name], columns.kinds[name]
-    if kind == "missing" or (kind == "text" and rules.get("new") != "refused"):
+    if kind == "missing" or (kind == "text" and spec.get("new") != "refused"):
         import numpy as np
 
         return np.where(_missing(columns, name), np.nan, 0.0)  # only missing values are checked
@@ -231,50 +231,50 @@ def _for_pandas(columns: Columns, name: str, rules: Mapping[str, Any]) -> Any:
     return array
 
 
-def _column(rules: Mapping[str, Any], kind: str) -> Any:
+def _column(spec: Mapping[str, Any], kind: str) -> Any:
     """Return the pandera schema of a column."""
     import pandera.pandas as pa
 
     options = {"n_failure_cases": 1}  # the rows are counted by the mask
     checks = []
-    if kind == "number" and "min" in rules:
-        checks.append(pa.Check.ge(rules["min"], **options))
-    if kind == "number" and "max" in rules:
-        checks.append(pa.Check.le(rules["max"], **options))
-    if kind == "text" and rules.get("new") == "refused":
-        checks.append(pa.Check.isin(rules["categories"], **options))
-    if "most_missing" in rules:
-        most = rules["most_missing"]
+    if kind == "number" and "min" in spec:
+        checks.append(pa.Check.ge(spec["min"], **options))
+    if kind == "number" and "max" in spec:
+        checks.append(pa.Check.le(spec["max"], **options))
+    if kind == "text" and spec.get("new") == "refused":
+        checks.append(pa.Check.isin(spec["categories"], **options))
+    if "most_missing" in spec:
+        most = spec["most_missing"]
         checks.append(
             pa.Check(
                 lambda values: values.isna().mean() <= most, name="most_missing", ignore_na=False
             )
         )
-    return pa.Column(nullable=rules.get("missing") != "never", checks=checks)
+    return pa.Column(nullable=spec.get("missing") != "never", checks=checks)
 
 
-def _failure(columns: Columns, error: Any, rules: Mapping[str, Any]) -> dict[str, Any] | None:
+def _failure(columns: Columns, error: Any, spec: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return one violation with its rows, None if the contract tolerates so few."""
     import numpy as np
 
     name, check = error.schema.name, getattr(error.check, "name", None)
     if check is None or check == "most_missing":
         wrong = np.flatnonzero(_missing(columns, name))
-        said = NOT_NULL if check is None else MOSTLY_MISSING.format(rules["most_missing"])
+        text = NOT_NULL if check is None else MOSTLY_MISSING.format(spec["most_missing"])
     else:
         fits = error.check_output  # by row, without missing values
         wrong = fits.index.to_numpy()[~fits.to_numpy(dtype=bool)]
-        said = {
-            "greater_than_or_equal_to": f"is below {rules.get('min')}",
-            "less_than_or_equal_to": f"is above {rules.get('max')}",
+        text = {
+            "greater_than_or_equal_to": f"is below {spec.get('min')}",
+            "less_than_or_equal_to": f"is above {spec.get('max')}",
             "isin": "is none of its categories",
         }[check]
-        if check != "isin" and len(wrong) <= rules.get("outside", 0.0) * columns.rows:
+        if check != "isin" and len(wrong) <= spec.get("outside", 0.0) * columns.rows:
             return None
     places = [int(i) for i in wrong[:EXAMPLES]]
     return {
         "column": name,
-        "check": said,
+        "check": text,
         "rows": len(wrong),
         "examples": [{"row": i, "value": _value(columns, name, i)} for i in places],
     }

@@ -1,4 +1,4 @@
-"""The chart of the report: the metric by month, with and without retraining."""
+"""Draws the chart of the report: the metric by month, with and without retraining."""
 
 import math
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The commands of the demo, chapter by chapter, each as the words that a user would type."""
+"""The shell commands of the demo, chapter by chapter, as lists of arguments."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def data(month: int) -> Words:
 
 
 def score(month: int) -> Words:
-    """Return the words that score the first model on a month; no command of a user does this."""
+    """Return the arguments that score the first model on a month, for the demo's own program."""
     return ("score", str(month), due_after(month))
 
 

@@ -1,4 +1,4 @@
-"""The folder of the demo: what it contains, and when it may be cleared."""
+"""Creates the folder of the demo, and clears that of an earlier demo."""
 
 import importlib.util
 import shutil

@@ -1,4 +1,4 @@
-"""What the demo prints while it runs, as lines of text."""
+"""Formats the messages that the demo prints while it runs."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

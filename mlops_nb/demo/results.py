@@ -1,4 +1,4 @@
-"""What the demo measured: the commands, the trained models and the months."""
+"""The results of the demo: its commands, trained models and months."""
 
 import calendar
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Gate = Mapping[str, Any]  # as `--json` prints it: gate, passed, value, champion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One run of the job, and what was decided about its model.
+    """One run of the job, with the verdict on its model.
 
     month:   the last month of its data, 1 to 12
     status:  as `mlops-nb history` prints it: finished, refused, …

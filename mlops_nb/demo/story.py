@@ -82,7 +82,7 @@ class Story:
         return max((c.began + c.seconds for c in self.shell.commands), default=0.0)
 
     def read(self, words: Words, answer: Answer, chapter: Chapter) -> Iterable[str]:
-        """Keep what a command measured; return the lines to print about it."""
+        """Store the results of a command; return the lines to print about them."""
         match words:
             case ("mlops-nb", "promote", *_):
                 return messages.promoted(answer, self.keep_first(answer, chapter))
@@ -99,7 +99,7 @@ class Story:
         return []
 
     def keep_first(self, answer: Answer, chapter: Chapter) -> Trial:
-        """Keep the trial of `promote`; raises Failed if its model was not released."""
+        """Store the trial of `promote`. Raises Failed if its model was not released."""
         version = (answer.get("model") or {}).get("version")
         row = {"status": "finished", "model_version": version, "gates": answer.get("gates")}
         trial = self.keep(row, chapter, "promote")
@@ -113,7 +113,7 @@ class Story:
         return trial
 
     def keep(self, row: Answer, chapter: Chapter, verb: Verb) -> Trial:
-        """Keep a trial; raises Failed if its run ended before the gates, without spoiled data."""
+        """Store a trial. Raises Failed if its run ended before the gates on data without errors."""
         trial = read_trial(row, month=chapter.month, verb=verb, spoiled=chapter.spoiled)
         if trial.status not in ("finished", "refused") and trial.result != "stopped":
             month, because = name_of(chapter.month), trial.because or "no reason"
@@ -125,7 +125,7 @@ class Story:
         return trial
 
     def compare_versions(self, answer: Answer) -> list[str]:
-        """Keep which version the rollback removed and which one serves again."""
+        """Store which version the rollback removed and which one serves again."""
         serving = next(m["champion"] for m in answer["models"] if m["name"] == MODEL)
         removed = [t.version for t in self.trials if t.version and t.result == "released"][-1]
         self.rolled_back = (removed, serving)

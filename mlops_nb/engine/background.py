@@ -52,7 +52,7 @@ class Background:
                 if isinstance(event, BaseException):
                     raise event
                 yield event
-        finally:  # whatever happened, no process stays behind
+        finally:  # end the process in every case
             if thread.is_alive():
                 kill(watch.kernel_pid)
             thread.join(timeout=30)
@@ -60,7 +60,7 @@ class Background:
     def _run(self, task: Task, watch: Recorder) -> None:
         try:
             self._execute(task, watch)
-        except BaseException as error:  # noqa: BLE001  handed to the thread that waits
+        except BaseException as error:  # noqa: BLE001  passed to the waiting thread
             watch.put(error)
         finally:
             watch.put(None)

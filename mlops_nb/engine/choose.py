@@ -1,4 +1,4 @@
-"""Chooses the engine of a notebook: a warm fork, a kernel, or a cold kernel; and says why."""
+"""Chooses the engine of a notebook, a warm fork, a kernel or a cold kernel, with a reason."""
 
 import os
 import re

@@ -1,7 +1,7 @@
 """Checks the frames of the first steps against schema.json before anything is trained.
 
-The kernel writes the columns to a file. They are checked in this process, whose packages the
-environment of the kernel need not have.
+The kernel writes the columns to a file, and this process checks them, so that the environment of
+the kernel needs no packages for that.
 """
 
 import hashlib
@@ -28,7 +28,9 @@ class DataChecks:
     def __init__(self, task: Task, put: Callable[[Event], None]) -> None:
         self.task, self.put = task, put
 
-    def held(self, client: Client, step: str, values: Values, bring: Callable[[str], None]) -> None:
+    def check(
+        self, client: Client, step: str, values: Values, bring: Callable[[str], None]
+    ) -> None:
         """Check the frames of a step against the schema. Raises Stopped if one violates it.
 
         bring: restores a name of a reused step into the kernel
@@ -52,12 +54,12 @@ class DataChecks:
                     failures=(failure,),
                 )
             )
-            raise Stopped(misfit["said"])
+            raise Stopped(misfit["sentence"])
         for name, expected in self.task.schema.get("frames", {}).get(step, {}).items():
             profiles = self.task.schema.get("profile", {}).get(step, {}).get(name, {})
-            asked = contract.held(expected)
+            limits = contract.checked_columns(expected)
             mark = _mark(expected, profiles)
-            if not (asked or profiles) or values[name].get("checked") == mark:
+            if not (limits or profiles) or values[name].get("checked") == mark:
                 continue
             bring(name)
             self._frame(client, step, name, values[name], mark)
@@ -69,11 +71,11 @@ class DataChecks:
 
         expected = self.task.schema["frames"][step][name]
         profiles = self.task.schema.get("profile", {}).get(step, {}).get(name, {})
-        asked = contract.held(expected)
-        wanted = {c: _how(asked.get(c, {}), profiles.get(c, {})) for c in {**asked, **profiles}}
-        with self._written(client, name, wanted) as answer:
-            found = data_profile.read(answer)
-            wrong = data_profile.failures(found, asked)
+        limits = contract.checked_columns(expected)
+        wanted = {c: _how(limits.get(c, {}), profiles.get(c, {})) for c in {**limits, **profiles}}
+        with self._written(client, name, wanted) as reply:
+            found = data_profile.read(reply)
+            wrong = data_profile.failures(found, limits)
             drift = data_profile.moved(found, profiles, int(expected.get("rows", found.rows)))
         self._label(client, name, wrong)
         wrong, drift = self._masked(wrong), self._masked(drift)
@@ -82,13 +84,13 @@ class DataChecks:
                 run=self.task.run,
                 step=step,
                 name=name,
-                rows=answer["rows"],
+                rows=reply["rows"],
                 failures=tuple(wrong),
                 drift=tuple(drift),
             )
         )
         if wrong:
-            raise Stopped(contract.sentence(step, name, answer["rows"], wrong))
+            raise Stopped(contract.sentence(step, name, reply["rows"], wrong))
         client.ask("inspect.columns.mark", digest=seen["digest"], mark=mark)
 
     def _label(self, client: Client, name: str, wrong: list[dict[str, Any]]) -> None:
@@ -100,16 +102,16 @@ class DataChecks:
             for example, label in zip(examples, labels, strict=True):
                 example["row"] = label
 
-    def _masked(self, answer: Any) -> Any:
+    def _masked(self, description: Any) -> Any:
         """Return a description of values without secrets."""
-        if isinstance(answer, str):
+        if isinstance(description, str):
             for secret in filter(None, self.task.secrets):
-                answer = answer.replace(secret, "•••")
-        elif isinstance(answer, list):
-            return [self._masked(one) for one in answer]
-        elif isinstance(answer, dict):
-            return {key: self._masked(value) for key, value in answer.items()}
-        return answer
+                description = description.replace(secret, "•••")
+        elif isinstance(description, list):
+            return [self._masked(one) for one in description]
+        elif isinstance(description, dict):
+            return {key: self._masked(value) for key, value in description.items()}
+        return description
 
     def profiled(self, client: Client, step: str, values: Values) -> Values:
         """Add the profiles of a step's frames, which schema.json is made of."""
@@ -128,8 +130,8 @@ class DataChecks:
         from mlops_nb.data import profile as data_profile
 
         try:
-            with self._written(client, name, None) as answer:
-                found = data_profile.profile(data_profile.read(answer), kinds)
+            with self._written(client, name, None) as reply:
+                found = data_profile.profile(data_profile.read(reply), kinds)
         except Stopped:  # then only its column types are checked
             return {}
         kept = {c: one for c, one in found.items() if not self._tells(one)}
@@ -139,7 +141,7 @@ class DataChecks:
         }
 
     def _tells(self, one: Mapping[str, Any]) -> bool:
-        """Say whether the profile of a column contains a secret."""
+        """Return whether the profile of a column contains a secret."""
         text = json.dumps(one, ensure_ascii=False)
         return any(secret in text for secret in self.task.secrets if secret)
 
@@ -149,28 +151,28 @@ class DataChecks:
     ) -> Iterator[dict[str, Any]]:
         with written(
             self.task, client, "inspect.columns.write", name=name, columns=wanted
-        ) as answer:
-            if "error" in answer:
-                raise Stopped(f"the data of {name!r} could not be read: {answer['error']}")
-            yield answer
+        ) as reply:
+            if "error" in reply:
+                raise Stopped(f"the data of {name!r} could not be read: {reply['error']}")
+            yield reply
 
 
 @contextmanager
-def written(task: Task, client: Client, question: str, **asked: Any) -> Iterator[dict[str, Any]]:
+def written(task: Task, client: Client, question: str, **request: Any) -> Iterator[dict[str, Any]]:
     """Let the kernel write arrays to a temporary file; yield its answer."""
     folder = task.scratch or task.output.parent
     folder.mkdir(parents=True, exist_ok=True)
     handle, file = tempfile.mkstemp(dir=folder, prefix="columns-")
     os.close(handle)
     try:
-        yield client.ask(question, file=file, **asked)
+        yield client.ask(question, file=file, **request)
     finally:
         Path(file).unlink(missing_ok=True)
         Path(f"{file}.part").unlink(missing_ok=True)
 
 
-def _how(asked: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
-    values = {"min", "max", "categories"} & {*asked} or "shares" in profile
+def _how(limits: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
+    values = {"min", "max", "categories"} & {*limits} or "shares" in profile
     return "values" if values else "missing"
 
 

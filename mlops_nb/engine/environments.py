@@ -168,14 +168,14 @@ class Environments:
         )
         if done.returncode == 0:
             return done.stdout
-        said = done.stderr.strip()
-        if "No solution found" in said or "not found in the package registry" in said:
+        stderr = done.stderr.strip()
+        if "No solution found" in stderr or "not found in the package registry" in stderr:
             raise JobError(
-                "the environment cannot be locked: " + " ".join(said.split())[:300],
+                "the environment cannot be locked: " + " ".join(stderr.split())[:300],
                 fix="install that package from an index, or leave its import out of the job",
             )
         raise Unreachable(
-            "the hashes of the packages could not be fetched: " + " ".join(said.split())[:300],
+            "the hashes of the packages could not be fetched: " + " ".join(stderr.split())[:300],
             fix="connect to the package index once; the lock is cached afterwards",
         )
 

@@ -23,12 +23,12 @@ if "_mlops_probe" not in sys.modules:
     spec.loader.exec_module(module)
 importlib.import_module("_mlops_probe.{part}")
 """
-# a kernel's threads may find each other's sockets closed while it shuts down: nobody's concern
+# a kernel's threads may find each other's sockets closed at shutdown, which is harmless
 QUIET = "__import__('logging').getLogger('tornado.general').setLevel('CRITICAL')"
 
 
 class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
-    """Executes cells one by one in a kernel; after a dead kernel the notebook says so."""
+    """Executes cells one by one in a kernel, and notes a dead kernel in the notebook."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         self.python, self.forked = python, forked
 
     def create_kernel_manager(self) -> Any:
-        """Return a kernel manager; its kernel runs under `python` where one is given."""
+        """Return a kernel manager; its kernel runs with `python` if that is given."""
         manager = super().create_kernel_manager()
         if self.python:
             manager.kernel_spec.argv = [self.python, *manager.kernel_spec.argv[1:]]
@@ -84,15 +84,15 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
             raise Died(f"the kernel died{self._how()} while this cell ran") from None
         except CellTimeoutError as error:
             self.dead = True  # it was shut down
-            said = str(error).splitlines()[0]
-            raise CellError("CellTimeoutError", said, said, shown=False) from None
+            what = str(error).splitlines()[0]
+            raise CellError("CellTimeoutError", what, what, shown=False) from None
 
     def nodes(self, outputs: list[Any]) -> list[Any]:
         """Return outputs in the form of the notebook."""
         return [from_dict(output) for output in outputs]
 
     def _how(self) -> str:
-        """Tell how the kernel's process ended, where its exit code is known."""
+        """Return how the kernel's process ended, "" if its exit code is unknown."""
         provisioner = getattr(self.km, "provisioner", None)
         return how(getattr(getattr(provisioner, "process", None), "returncode", None))
 
@@ -103,8 +103,8 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         """
         part, _, function = question.rpartition(".")
         boot = BOOT.format(path=str(PROBE), part=part)
-        asked = json.dumps(request)
-        call = f"__import__('sys').modules['_mlops_probe.{part}'].{function}({asked!r})"
+        argument = json.dumps(request)
+        call = f"__import__('sys').modules['_mlops_probe.{part}'].{function}({argument!r})"
         expressions = {"boot": f"exec({boot!r}, {{}})", "answer": call}
         message = self.kc.execute("", silent=True, user_expressions=expressions)
         try:
@@ -115,8 +115,8 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
             raise Died(f"the kernel died{self._how()}")
         answer = reply["content"].get("user_expressions", {}).get("answer", {})
         if answer.get("status") != "ok":
-            said = answer.get("evalue") or reply["content"].get("evalue") or "no answer"
-            raise Stopped(f"the values could not be read: {said}")
+            why = answer.get("evalue") or reply["content"].get("evalue") or "no answer"
+            raise Stopped(f"the values could not be read: {why}")
         text = answer["data"]["text/plain"]
         found: dict[str, Any] = json.loads(_unquoted(text))
         return found
@@ -129,7 +129,7 @@ def _unquoted(text: str) -> str:
 
 
 class KernelEngine(NBClientEngine):  # type: ignore[misc]
-    """Hands a notebook to `Client`."""
+    """Passes a notebook to `KernelClient`."""
 
     @classmethod
     def execute_managed_notebook(  # noqa: PLR0913  papermill's own signature

@@ -1,4 +1,4 @@
-"""Starts kernels as forks of a warm process: a provisioner for jupyter_client and JupyterLab.
+"""A kernel provisioner for jupyter_client and JupyterLab that forks kernels from a warm process.
 
 `JUPYTER_DEFAULT_PROVISIONER_NAME=mlops-nb-warm jupyter lab` uses it for every kernel. Kernels other
 than IPython's, and platforms without a safe fork, get a plain process.
@@ -34,13 +34,13 @@ class Forked:
 
     def poll(self) -> int | None:
         """Return the exit status, None while it runs."""
-        return self._told(self.child.poll())
+        return self._closed(self.child.poll())
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Wait for its end."""
-        return self._told(self.child.wait(timeout))
+        """Wait until it exits, at most `timeout` s; return the exit status, None if it runs on."""
+        return self._closed(self.child.wait(timeout))
 
-    def _told(self, code: int | None) -> int | None:
+    def _closed(self, code: int | None) -> int | None:
         if code is not None:
             self.child.close()
         return code
@@ -51,11 +51,11 @@ class Forked:
             self.child.signal(number)
 
     def kill(self) -> None:
-        """Kill it."""
+        """Send SIGKILL to the process group."""
         self.send_signal(signal.SIGKILL)
 
     def terminate(self) -> None:
-        """Send it SIGTERM."""
+        """Send SIGTERM to the process group."""
         self.send_signal(signal.SIGTERM)
 
 

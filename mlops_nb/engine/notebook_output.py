@@ -48,12 +48,12 @@ class Page:
     def cell_start(self, cell: dict[str, Any], _: int | None = None) -> None:
         """Note that a cell starts."""
         self.cell_began = _now()
-        metadata = {
+        started = {
             "start_time": self.cell_began.isoformat(),
             "status": "running",
             "exception": False,
         }
-        cell["metadata"]["papermill"] |= metadata
+        cell["metadata"]["papermill"] |= started
 
     def cell_exception(self, cell: dict[str, Any], **_: Any) -> None:
         """Note that a cell failed."""

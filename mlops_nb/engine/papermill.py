@@ -44,7 +44,7 @@ class Papermill(Background):
         node = nbformat.from_dict(document.ready(task.document))
         watch.notebook = node
         try:
-            with _told(task, watch):
+            with _readable_errors(task, watch):
                 execute_notebook(
                     node,
                     None,
@@ -67,7 +67,7 @@ class Papermill(Background):
 
 
 @contextlib.contextmanager
-def _told(task: Task, watch: Recorder) -> Iterator[None]:
+def _readable_errors(task: Task, watch: Recorder) -> Iterator[None]:
     """Turn exceptions of papermill and Jupyter into errors with a fix."""
     from jupyter_client.kernelspec import NoSuchKernel
     from papermill.exceptions import PapermillExecutionError

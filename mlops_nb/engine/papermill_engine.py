@@ -36,7 +36,7 @@ class PapermillClient(WarmClient):
 
 
 class WarmPapermillEngine(KernelEngine):
-    """The engine behind the entry point: a warm fork if that is safe, else a kernel."""
+    """The papermill engine `mlops-nb`: a warm fork if that is safe, else a kernel."""
 
     @classmethod
     def execute_managed_notebook(  # type: ignore[override]  # unknown options are passed on

@@ -77,7 +77,7 @@ class Recorder:
             client.follow = "observe.observer.seen"
 
     def reuses(self, index: int, cell: Any) -> bool:
-        """Say whether a cell is reused; if so, fill its outputs in and record its step."""
+        """Return whether a cell is reused; if so, fill its outputs in and record its step."""
         cached = None if self.reusing is None else self.reusing.reuses(index, cell, self._nodes)
         look = self.task.looks.get(index)
         if cached is not None and look is not None and not cached.left_out:
@@ -97,7 +97,7 @@ class Recorder:
         self.put(CellStarted(run=self.task.run, cell=index))
 
     def cell_ended(self, client: Client, index: int, seconds: float) -> None:
-        """Emit the end of a cell; after the last cell of a step, look at the values it made."""
+        """Emit the end of a cell; after the last cell of a step, measure its values."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise Stopped(f"the run's time-out of {self.task.limits.timeout:g} s has passed")
         self.put(CellFinished(run=self.task.run, cell=index, seconds=seconds))
@@ -144,7 +144,7 @@ class Recorder:
         client = self.client
         assert client is not None
         self.put(StepObserved(run=self.task.run, step=step, values=values))
-        self.checks.held(client, step, values, lambda name: self._restore_values(client, (name,)))
+        self.checks.check(client, step, values, lambda name: self._restore_values(client, (name,)))
         for name, (when, path) in self.task.keep.items():
             if when == step:
                 self._restore_values(client, (name,))
@@ -175,7 +175,7 @@ class Recorder:
     def cell_failed(
         self, client: Client, index: int, seconds: float, error: str, traceback: str
     ) -> bool:
-        """Emit the failure of a cell; return whether to go on."""
+        """Emit the failure of a cell; return whether to continue."""
         self.failed = True
         if self.killed:
             error = traceback = self.killed
@@ -196,11 +196,11 @@ class Recorder:
         for name, (when, path) in self.task.keep.items():
             if not when:
                 self._keep(client, name, path)
-        asked: dict[str, Any] = {
+        request: dict[str, Any] = {
             "names": list(self.task.metrics),
             "not": sorted(self.task.not_metrics),
         }
-        measured = client.ask("inspect.values.measure", **asked)
+        measured = client.ask("inspect.values.measure", **request)
         if self.reusing is not None:
             self.reusing.add_numbers(measured, self.task)
         scored = scoring.evaluation(self.task, client, lambda n: self._restore_values(client, n))
@@ -211,9 +211,9 @@ class Recorder:
         if self.task.list_modules:
             self.put(Imported(run=self.task.run, **client.ask("inspect.values.modules")))
         if self.task.rescore is not None:
-            self._rescore(client, self.task.rescore, asked)
+            self._rescore(client, self.task.rescore, request)
 
-    def _rescore(self, client: Client, rescore: Rescore, asked: Mapping[str, Any]) -> None:
+    def _rescore(self, client: Client, rescore: Rescore, request: Mapping[str, Any]) -> None:
         """Emit the scores of other models, by the same cells on the same data."""
         self._restore_values(client, ("*",))
         code = code_cells(self.notebook)
@@ -224,7 +224,7 @@ class Recorder:
                 variable=rescore.variable,
                 path=file,
                 cells=sources,
-                **asked,
+                **request,
             )
             scored = (
                 {} if "error" in found else scoring.evaluation(self.task, client, lambda _: None)

@@ -19,7 +19,7 @@ class Replay:
         self.source, self.reuse = source, reuse
 
     def reuses(self) -> bool:
-        """Say whether every cell that computes or displays something is up to date."""
+        """Return whether every cell that computes or displays something is up to date."""
         cells = self.source.pipeline.cells
         self.found: dict[int, CachedUnit] = {}
         for cell in cells:

@@ -93,7 +93,7 @@ class Reusing:
         return Damaged(what)
 
     def ran(self, index: int, seen: Mapping[str, Any], seconds: float) -> None:
-        """Take in what a cell did."""
+        """Add the observed reads and changes of a cell that ran."""
         self.reuse.saw(index, seen)
         self.seconds[index] = seconds
         for name in (*seen.get("writes", ()), *seen.get("changes", ()), *seen.get("deletes", ())):
@@ -167,7 +167,7 @@ class Reusing:
 
 
 def _holds(file: Path, secrets: list[bytes]) -> bool:
-    """Say whether a file contains one of some texts, block borders included."""
+    """Return whether a file contains one of some texts, block borders included."""
     if not secrets:
         return False
     longest = max(map(len, secrets))

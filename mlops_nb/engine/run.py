@@ -27,7 +27,7 @@ UNLIMITED = Limits()
 
 
 class RunInfo(Struct, frozen=True, kw_only=True):
-    """How a run is named in its events.
+    """The identity of a run in its events.
 
     values: the value of every parameter, defaults included; None: those of the task
     sweep:  the sweep of which it is a point, or, if `shared`, whose shared steps it runs
@@ -143,7 +143,7 @@ def task_of(  # noqa: PLR0913  the fields of a task
     limits: Limits = UNLIMITED,
     scratch: Path | None = None,
 ) -> Task:
-    """Return the task that runs a whole notebook and looks at the values of each step."""
+    """Return the task that runs a whole notebook and measures the values of each step."""
     pipeline = source.pipeline
     return Task(
         run=run,

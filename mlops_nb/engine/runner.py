@@ -17,9 +17,9 @@ class CellError(Exception):
 
     def __init__(self, ename: str, evalue: str, traceback: str = "", *, shown: bool = True) -> None:
         self.ename, self.evalue, self.shown = ename, evalue, shown
-        self.said = f"{ename}: {evalue}".strip(": ")
-        self.traceback = traceback or self.said
-        super().__init__(self.said)
+        self.message = f"{ename}: {evalue}".strip(": ")
+        self.traceback = traceback or self.message
+        super().__init__(self.message)
 
 
 class Stopped(CellError):
@@ -37,7 +37,7 @@ class Died(CellError):
 
 
 class Client(Protocol):
-    """What a watcher may ask of an engine.
+    """The methods of an engine that a watcher calls.
 
     follow: a question that follows every cell, which may be sent together with the cell
     """
@@ -66,7 +66,7 @@ class Watcher(Protocol):
         ...
 
     def reuses(self, index: int, cell: Any) -> bool:
-        """Say whether a cell is reused; if so, fill its outputs in."""
+        """Return whether a cell is reused; if so, fill its outputs in."""
         ...
 
     def cell_started(self, client: Client, index: int) -> None:
@@ -137,7 +137,7 @@ class Walker:
             spent = time.monotonic() - began
             failed = -1 if index is None else index
             return self.watcher is not None and self.watcher.cell_failed(
-                client, failed, spent, error.said, error.traceback
+                client, failed, spent, error.message, error.traceback
             )
         finally:
             self.nb_man.cell_complete(self.nb["cells"][place], cell_index=place)
@@ -166,13 +166,13 @@ def error_output(error: CellError) -> dict[str, Any]:
 
 
 def is_skipped(cell: Mapping[str, Any]) -> bool:
-    """Say whether a cell is skipped: it is no code, empty, or tagged so."""
+    """Return whether a cell is skipped: it contains no code, or a tag excludes it."""
     tags = cell["metadata"].get("tags", [])
     return cell["cell_type"] != "code" or not cell["source"].strip() or "skip-execution" in tags
 
 
 def how(code: int | None) -> str:
-    """Say how a process ended, "" if that is not known."""
+    """Return how a process ended, "" if that is not known."""
     if code is None:
         return ""
     return f" (killed by signal {-code})" if code < 0 else f" (exit status {code})"

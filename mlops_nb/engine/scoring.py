@@ -24,15 +24,15 @@ def evaluation(task: Task, client: Client, bring: Callable[[tuple[str, ...]], No
     if "truth" not in names or len(names) == 1:
         return {}
     bring((*names.values(), *by))
-    asked = {"names": names, "by": list(by)}
-    with written(task, client, "inspect.predictions.write", **asked) as answer:
-        return {"error": answer["error"]} if "error" in answer else _scored(task, answer, by)
+    request = {"names": names, "by": list(by)}
+    with written(task, client, "inspect.predictions.write", **request) as reply:
+        return {"error": reply["error"]} if "error" in reply else _scored(task, reply, by)
 
 
-def _scored(task: Task, answer: Mapping[str, Any], by: tuple[str, ...]) -> dict[str, Any]:
+def _scored(task: Task, reply: Mapping[str, Any], by: tuple[str, ...]) -> dict[str, Any]:
     from mlops_nb.data import profile
 
-    found = profile.read(answer)
+    found = profile.read(reply)
     arrays = {name: profile.plain(found, name) for name in found.arrays}
     least = int(task.evaluation.get("min-n") or metrics.LEAST)
     return metrics.evaluation(

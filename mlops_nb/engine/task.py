@@ -44,7 +44,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """One notebook to execute, and what to record of it.
+    """One notebook to execute, and the options of its execution.
 
     document:   the notebook, as nbformat 4 JSON; `source` is where it came from
     steps:      step name → indexes of its cells
@@ -114,7 +114,7 @@ class CachedUnit(Struct, frozen=True, kw_only=True):
 
 
 class Restore(Struct, frozen=True, kw_only=True):
-    """What must be restored before a cell runs.
+    """The values and definitions to restore before a cell runs.
 
     definitions: texts of imports, functions and classes to execute again
     entries:     stored values, as `probe.values.save_load` reads them
@@ -145,11 +145,11 @@ class Reuse(Protocol):
         ...
 
     def saw(self, cell: int, seen: Mapping[str, Any]) -> None:
-        """Note what a cell that ran did."""
+        """Add the observed reads and changes of a cell that ran."""
         ...
 
     def ends(self, cell: int) -> bool:
-        """Say whether a unit ends with this cell."""
+        """Return whether a unit ends with this cell."""
         ...
 
     def cells(self, cell: int) -> tuple[int, ...]:

@@ -117,14 +117,14 @@ def measure(one: Gate, scored: Scored) -> Measure:
     0.7
     """
     if not one.by:
-        evaluated = scored.evaluation.get("whole", {}).get(one.metric)
-        return _measured(scored.metrics.get(one.metric), evaluated)
+        score = scored.evaluation.get("whole", {}).get(one.metric)
+        return _measured(scored.metrics.get(one.metric), score)
     name = f"{one.metric}_by_{one.by}"
-    evaluated = scored.evaluation.get("by", {}).get(name, {})
-    made = scored.slices.get(name) or {part: score["value"] for part, score in evaluated.items()}
+    scores = scored.evaluation.get("by", {}).get(name, {})
+    made = scored.slices.get(name) or {part: score["value"] for part, score in scores.items()}
     rows, least = scored.evaluation.get("rows", {}).get(one.by, {}), _least(scored)
     parts = {
-        p: _measured(v, evaluated.get(p), rows.get(p))
+        p: _measured(v, scores.get(p), rows.get(p))
         for p, v in made.items()
         if rows.get(p, least) >= least
     }
@@ -140,21 +140,15 @@ def _least(scored: Scored) -> int:
     return int(scored.evaluation.get("least", 0))
 
 
-def _measured(
-    made: float | None, evaluated: Mapping[str, Any] | None, n: int | None = None
-) -> Measure:
+def _measured(made: float | None, score: Mapping[str, Any] | None, n: int | None = None) -> Measure:
     """Return the notebook's number, else the evaluation's; its interval if both agree."""
-    if evaluated is None:
+    if score is None:
         return Measure(value=made, n=n)
     if made is None:
-        return (
-            Measure(**evaluated)
-            if evaluated["value"] is not None
-            else Measure(value=None, n=evaluated["n"])
-        )
-    if evaluation_metrics.agreeing(evaluated, made):
-        return Measure(**{**evaluated, "value": made})
-    return Measure(value=made, n=n or evaluated["n"])
+        return Measure(**score) if score["value"] is not None else Measure(value=None, n=score["n"])
+    if evaluation_metrics.agreeing(score, made):
+        return Measure(**{**score, "value": made})
+    return Measure(value=made, n=n or score["n"])
 
 
 def _of_slices(one: Gate, parts: Mapping[str, Measure]) -> Measure:
@@ -206,19 +200,19 @@ def _verdict(one: Gate, scored: Scored, champion: Scored | None, champion_error:
     found = measure(one, scored)
     value = found.value
     if value is None or math.isnan(value):
-        said = found.missing or ("was not measured" if value is None else "is no number (NaN)")
+        why = found.missing or ("was not measured" if value is None else "is no number (NaN)")
         where = f" {found.where}" * bool(found.where)
-        return Verdict(gate=one.text, passed=False, value=None, because=f"{name}{where} {said}")
+        return Verdict(gate=one.text, passed=False, value=None, because=f"{name}{where} {why}")
     against = None if champion is None else measure(one, champion).value
     bound = one.bound
     judged = Verdict(
         gate=one.text, passed=False, value=value, low=found.low, high=found.high, n=found.n
     )
     if one.champion:
-        said = _no_champion(one, champion, against, champion_error)
-        if said:
+        why = _no_champion(one, champion, against, champion_error)
+        if why:
             free = champion is None and not champion_error
-            return replace(judged, passed=free, because=said)
+            return replace(judged, passed=free, because=why)
         bound += against or 0.0
     passed = bool(OPS[one.op](value, bound))
     shown = f"{name}{':' * bool(found.where)} {found.where} {value:.4g}".replace("  ", " ")

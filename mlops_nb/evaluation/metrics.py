@@ -62,12 +62,12 @@ def classified(truth: Any, pred: Any) -> dict[str, Score]:
     classes = distinct(np.concatenate([truth, pred]))
     if n and len(classes) <= 2:  # noqa: PLR2004
         positive = _positive(classes)
-        said, true = pred == positive, truth == positive
-        hits = int(np.count_nonzero(said & true))
-        said_so, were = int(np.count_nonzero(said)), int(np.count_nonzero(true))
-        found["precision"] = proportion(hits, said_so)
-        found["recall"] = proportion(hits, were)
-        found["f1"] = _f1(hits, said_so + were - hits)
+        predicted, true = pred == positive, truth == positive
+        hits = int(np.count_nonzero(predicted & true))
+        n_predicted, n_true = int(np.count_nonzero(predicted)), int(np.count_nonzero(true))
+        found["precision"] = proportion(hits, n_predicted)
+        found["recall"] = proportion(hits, n_true)
+        found["f1"] = _f1(hits, n_predicted + n_true - hits)
     return found
 
 
@@ -174,7 +174,7 @@ def scores(truth: Any, pred: Any = None, score: Any = None) -> dict[str, Score]:
 
 
 def _alike(truth: Any, pred: Any) -> bool:
-    """Say whether predictions are classes as well, and not probabilities or amounts."""
+    """Return whether predictions are classes as well, and not probabilities or amounts."""
     numbers = "biuf"
     if (truth.dtype.kind in numbers) != (pred.dtype.kind in numbers):
         return False
@@ -269,7 +269,7 @@ def named(mark: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def agreeing(score: Score | None, value: float) -> bool:
-    """Say whether a metric of the notebook equals the evaluated one, so that its interval applies.
+    """Return whether a metric of the notebook equals the evaluated one; then its interval applies.
 
     >>> agreeing({"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}, 0.5 + 1e-12)
     True

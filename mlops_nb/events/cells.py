@@ -31,7 +31,7 @@ class CellFailed(Event, frozen=True, kw_only=True):
 
 
 class CellObserved(Event, frozen=True, kw_only=True):
-    """What a cell read, bound and changed, as observed in the kernel."""
+    """The reads, bindings and changes of a cell, as observed in the kernel."""
 
     cell: int
     seen: Mapping[str, Any]

@@ -38,7 +38,7 @@ class Released(Event, frozen=True, kw_only=True):
 
 
 class ApprovalAsked(Event, frozen=True, kw_only=True):
-    """A version passed its gates and waits for approval. `champion`: what it was compared with."""
+    """A version passed its gates and waits for approval. `champion`: the compared version."""
 
     model: str
     version: int

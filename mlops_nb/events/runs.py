@@ -76,7 +76,7 @@ class EngineChosen(Event, frozen=True, kw_only=True):
 
 
 class RunRetried(Event, frozen=True, kw_only=True):
-    """A failed run is tried again, as a run of its own, after `seconds`."""
+    """A failed run is retried as a new run after `seconds`."""
 
     attempt: int
     of: int
@@ -122,7 +122,7 @@ class ChampionScored(Event, frozen=True, kw_only=True):
 
 
 class RunFinished(Event, frozen=True, kw_only=True):
-    """A run ends. `status`: finished, failed or stopped; `fix`: how to mend the error.
+    """A run ends. `status`: finished, failed or stopped; `fix`: how to resolve the error.
 
     stood: everything was reused, and no cell ran
     """
@@ -142,7 +142,7 @@ class RunSkipped(Event, frozen=True, kw_only=True):
 
 
 class SweepStarted(Event, frozen=True, kw_only=True):
-    """A sweep starts, or goes on. Its points are `grid`'s combinations, `parameters` is for all.
+    """A sweep starts or is resumed. Its points are `grid`'s combinations, `parameters` is for all.
 
     shared:  the steps that every point shares
     by:      the metric that names the best point
@@ -173,7 +173,7 @@ class SweepFinished(Event, frozen=True, kw_only=True):
 
 
 class Mirrored(Event, frozen=True, kw_only=True):
-    """MLflow knows of this run under its own id, or of a version under its own number."""
+    """MLflow has a copy of this run, under an id of MLflow, or of a model version."""
 
     mlflow_run: str
     note: str = ""

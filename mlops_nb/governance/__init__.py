@@ -1,1 +1,1 @@
-"""Governance: how long records are kept, and what is removed from the store."""
+"""Governance: retention of records, and removal of artifacts from the store."""

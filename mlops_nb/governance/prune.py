@@ -38,7 +38,7 @@ def limit(ctx: Context) -> int:
 
 def size(ctx: Context) -> dict[str, int]:
     """Return what `store --size --json` prints."""
-    sizes = [held for _, held, _ in ctx.store.contents()]
+    sizes = [size for _, size, _ in ctx.store.contents()]
     return {"version": 1, "files": len(sizes), "bytes": sum(sizes), "limit": limit(ctx)}
 
 
@@ -77,12 +77,12 @@ def prune(ctx: Context, keep: timedelta) -> dict[str, int]:
         stays = retention.reachable(events, now, keep) | _unmirrored(ctx, events)
         freed = ctx.store.tidy()
         removed = kept = 0
-        for digest, held, put_at in ctx.store.contents():
+        for digest, size, put_at in ctx.store.contents():
             if digest in stays or now - put_at < GRACE:
                 kept += 1
             else:
                 ctx.store.remove(digest)
-                removed, freed = removed + 1, freed + held
+                removed, freed = removed + 1, freed + size
     return {"version": 1, "removed": removed, "bytes": freed, "kept": kept}
 
 
@@ -93,7 +93,7 @@ def bounded(ctx: Context) -> dict[str, int]:
     needs, what is not synced to MLflow, and what is younger than the grace period stays.
     """
     contents = list(ctx.store.contents())
-    over = sum(held for _, held, _ in contents) - limit(ctx)
+    over = sum(size for _, size, _ in contents) - limit(ctx)
     removed = freed = 0
     if over > 0 and ctx.knows_anything and (events := list(ctx.journal.read())):
         stays = retention.champions(events) | _unmirrored(ctx, events)
@@ -103,14 +103,14 @@ def bounded(ctx: Context) -> dict[str, int]:
         def order(found: tuple[str, int, datetime]) -> tuple[bool, datetime]:
             return found[0] not in last, last.get(found[0], found[2])
 
-        for digest, held, put_at in sorted(contents, key=order):
+        for digest, size, put_at in sorted(contents, key=order):
             if freed < over and digest not in stays and now - put_at >= GRACE:
                 ctx.store.remove(digest)
-                removed, freed = removed + 1, freed + held
+                removed, freed = removed + 1, freed + size
     return {"version": 1, "removed": removed, "bytes": freed, "kept": len(contents) - removed}
 
 
 def _unmirrored(ctx: Context, events: Iterable[Event]) -> set[str]:
     """Return the artifacts that are not synced to MLflow yet."""
-    recorded = int(ctx.journal.place(MLFLOW_PLACE) or 0)
-    return {e.artifact for e in events if isinstance(e, Registered) and e.id > recorded}
+    synced = int(ctx.journal.place(MLFLOW_PLACE) or 0)
+    return {e.artifact for e in events if isinstance(e, Registered) and e.id > synced}

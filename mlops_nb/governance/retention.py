@@ -21,15 +21,15 @@ def reachable(events: Iterable[Event], now: datetime, keep: timedelta) -> set[st
     >>> reachable([kept], datetime(2026, 2, 1, tzinfo=UTC), timedelta(days=30))
     set()
     """
-    history = list(events)
+    known = list(events)
     since = now - keep
-    seen = {event.run: _time(event) for event in history if event.run}  # the last one wins
-    kept = champions(history)
-    for event in history:
+    seen = {event.run: _time(event) for event in known if event.run}  # the last one wins
+    kept = champions(known)
+    for event in known:
         young = event.run in seen and seen[event.run] >= since
         if isinstance(event, ModelKept | Registered) and (young or _time(event) >= since):
             kept.add(event.artifact)
-    return kept | {digest for digest, at in steps(history).items() if at >= since}
+    return kept | {digest for digest, at in steps(known).items() if at >= since}
 
 
 def champions(events: Iterable[Event]) -> set[str]:

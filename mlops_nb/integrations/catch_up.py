@@ -37,7 +37,7 @@ def prepare(ctx: Context) -> None:
 
 
 def is_behind(ctx: Context) -> bool:
-    """Say whether a run that executed cells has ended since MLflow was last synced."""
+    """Return whether a run that executed cells has ended since MLflow was last synced."""
     place = int(ctx.journal.place(MLFLOW_PLACE) or 0)
     ended = ctx.journal.read(after=place, kinds=(RunFinished,))
     return any(isinstance(e, RunFinished) and not e.stood for e in ended)
@@ -62,7 +62,7 @@ def sync(ctx: Context) -> None:
 
 
 def sync_and_note(ctx: Context) -> None:
-    """Sync now, and keep what went wrong for the next command, which shows it."""
+    """Sync now, and store an error for the next command, which shows it."""
     sync(ctx)
     note = ctx.settings.folder / FAILED
     if ctx.warnings:
@@ -72,7 +72,7 @@ def sync_and_note(ctx: Context) -> None:
 
 
 def agrees(ctx: Context, event: int) -> bool:
-    """Say whether MLflow has been synced up to an event, waiting a second at most."""
+    """Return whether MLflow has been synced up to an event, waiting a second at most."""
     until = time.monotonic() + AGREE_WITHIN
     while True:
         if int(ctx.journal.place(MLFLOW_PLACE) or 0) >= event:

@@ -30,7 +30,7 @@ def follow(ctx: Context) -> bool:
 
 
 def in_background(root: str) -> None:
-    """Sync the listeners of a project and bound its store, in a process of its own."""
+    """Sync the listeners of a project and bound its store; the entry point of a subprocess."""
     ctx = Context(Path(root), os.environ, real_time)
     catch_up.sync_and_note(ctx)
     prune.bounded(ctx)

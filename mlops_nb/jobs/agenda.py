@@ -36,7 +36,7 @@ class Board:
     open:   those that are queued or running
     failed: those that failed and were not tried again yet
     taken:  job → the time up to which its ticks are handled
-    known:  job → the files that its data triggers know: path → sha256
+    known:  job → the files that its data triggers have handled: path → sha256
     fired:  (job, kind of trigger) → when that queued a run
     evaluated: job → evaluations of its champion since the last run was queued
     looked: job → when its champion was evaluated last
@@ -151,8 +151,8 @@ def pause_after(attempt: int) -> float:
 def next_try(job: Job, run: Run, now: datetime) -> RunQueued | None:
     """Return the event that queues the next try of a run, None if there is none.
 
-    A failed run is tried again after a pause, as often as the job says; a run whose process was
-    killed is tried again at once, at least twice. A violated data contract is not tried again.
+    A failed run is retried after a pause, as often as the job's `retries` allow. A run whose
+    process was killed is retried at once, at least twice. A violated data contract is not retried.
     """
     allowed = max(job.retries + 1, LOST_TRIES) if run.lost else job.retries + 1
     unfit = any(checked.failures for checked in run.data)

@@ -95,7 +95,7 @@ def refuse_triggers(ctx: Context, job: Job) -> None:
             )
         if kind in poll.EVALUATED and not job.model_variable:
             raise JobError(
-                f"the trigger {kind} looks at a model, and job {job.name!r} makes none",
+                f"the trigger {kind} needs a model, and job {job.name!r} makes none",
                 fix="name one: --model VAR",
             )
 

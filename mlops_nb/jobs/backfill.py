@@ -61,23 +61,23 @@ def backfill(
     watch(f"{name}: {len(ticks)} ticks, {len(ticks) - len(left)} of them done already")
     settings = tuple((k, v) for k, v in ctx.environment.items() if k.startswith(resources.OURS))
     with resources.pool("processes")(min(workers or resources.cores(), max(1, len(left)))) as pool:
-        asked = [
+        futures = [
             pool.submit(run_past, Past(root=ctx.root, settings=settings, job=name, tick=t))
             for t in left
         ]
         try:
-            for number, future in enumerate(asked, 1):
+            for number, future in enumerate(futures, 1):
                 run = read_run(ctx.journal, future.result())
                 watch(f"{name}: {number} of {len(left)}: {run.data_end} {run.status}")
         except BaseException:
-            for future in asked:
+            for future in futures:
                 future.cancel()
             for run in history.runs(ctx.journal.read(job=name, kinds=history.COURSE)).values():
                 if history.at_work(run) and run.trigger == "backfill":
                     process.end(run.process)
-            wait(asked)
+            wait(futures)
             raise
-    return [read_run(ctx.journal, future.result()) for future in asked]
+    return [read_run(ctx.journal, future.result()) for future in futures]
 
 
 def _ticks(ctx: Context, job: Job, since: datetime, until: datetime) -> list[datetime]:

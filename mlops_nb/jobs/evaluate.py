@@ -17,7 +17,7 @@ from mlops_nb.notebook import slicing
 def evaluate(ctx: Context, name: str) -> Evaluated:
     """Evaluate the champion of a job on current data, and record and return the result.
 
-    If the evaluation fails, the event says why.
+    If the evaluation fails, the event contains the reason.
 
     Raises JobError if the job has no champion.
     """

@@ -20,7 +20,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class Proof(Struct, frozen=True, kw_only=True):
-    """Whether the bundle equals the notebook. `equal` is None if that was not tested."""
+    """The proof that a bundle equals its notebook. `equal` is None if that was not tested."""
 
     equal: bool | None
     steps: tuple[Difference, ...] = ()

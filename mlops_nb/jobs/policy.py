@@ -1,4 +1,4 @@
-"""What a job requires of a model, read from its definition."""
+"""Derives the release policy of a job from its definition."""
 
 from mlops_nb.evaluation import gates
 from mlops_nb.jobs.model import Job
@@ -6,7 +6,7 @@ from mlops_nb.models.judge import ReleasePolicy
 
 
 def policy_of(job: Job) -> ReleasePolicy:
-    """Return what a job requires of a model before a release."""
+    """Return the release policy of a job."""
     makes_model = job.model_variable is not None
     return ReleasePolicy(
         model=job.model_name or (job.name if makes_model else ""),

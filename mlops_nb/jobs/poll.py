@@ -138,7 +138,7 @@ def note_files(ctx: Context, job: Job, before: Job | None) -> DataSeen | None:
 
 
 def settling(ctx: Context) -> bool:
-    """Say whether files of a data trigger may still be growing."""
+    """Return whether files of a data trigger may still be growing."""
     for name, job in read_jobs(ctx).items():
         for number, spec in enumerate(job.definition.get("triggers", ())):
             notes = ctx.journal.place(NOTES.format(job=name, number=number))

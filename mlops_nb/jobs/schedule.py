@@ -126,7 +126,7 @@ def interval(when: Schedule | None, at: datetime) -> Interval:
 
 
 def uses_template(value: Value) -> bool:
-    """Say whether a parameter's value is filled in at each run.
+    """Return whether a parameter's value is filled in at each run.
 
     >>> uses_template("{data_end:%Y-%m-%d}"), uses_template("plain"), uses_template("{x}")
     (True, False, False)

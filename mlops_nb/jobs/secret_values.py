@@ -31,8 +31,8 @@ def _one(name: str, source: Mapping[str, str], environment: Mapping[str, str]) -
             source["command"], shell=True, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            said = done.stderr.strip()[:200]
-            raise _missing(name, f"its command failed: {said}", "correct it in job.yaml")
+            stderr = done.stderr.strip()[:200]
+            raise _missing(name, f"its command failed: {stderr}", "correct it in job.yaml")
         return done.stdout.rstrip("\n")
     variable = source.get("env", name)
     value = environment.get(variable)

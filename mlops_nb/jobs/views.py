@@ -98,7 +98,7 @@ def seen(ctx: Context) -> str | None:
 
 
 def is_running(ctx: Context) -> bool:
-    """Say whether a scheduler was seen within the last two minutes."""
+    """Return whether a scheduler was seen within the last two minutes."""
     last = seen(ctx)
     return last is not None and real_time() - datetime.fromisoformat(last) < FRESH
 

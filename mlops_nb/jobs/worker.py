@@ -1,4 +1,4 @@
-"""The process of one run of a job: claims it, sends heartbeats, and records its end."""
+"""The worker process of a job's run: claims the run, sends heartbeats, and records its end."""
 
 import contextlib
 import subprocess
@@ -90,7 +90,7 @@ def heartbeat(ctx: Context, run: Run) -> Iterator[None]:
 
     def beat() -> None:
         while True:
-            with contextlib.suppress(MlopsError):  # the database may be away for a moment
+            with contextlib.suppress(MlopsError):  # the database may be unreachable for a moment
                 ctx.journal.place(beat_of(run.job), f"{run.id} {real_time().isoformat()}")
             if ended.wait(BEAT_EVERY):
                 return
@@ -105,5 +105,5 @@ def heartbeat(ctx: Context, run: Run) -> Iterator[None]:
 
 
 def beat_of(job: str) -> str:
-    """Return the place in the journal for the heartbeats of a job."""
+    """Return the key under which the journal stores the heartbeats of a job."""
     return f"beat:{job}"

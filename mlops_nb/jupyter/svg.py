@@ -190,7 +190,7 @@ def columns(nodes: Sequence[str], edges: Iterable[Sequence[Any]]) -> dict[str, i
                 column[node], moved = wanted, True
         if not moved:
             break
-    for node in nodes:  # a parameter of the last step is drawn beside that step
+    for node in nodes:  # a parameter of the last step is drawn in the column before it
         if not sources[node] and targets[node]:
             column[node] = max(0, min(column[t] for t in targets[node]) - 1)
     return column

@@ -16,7 +16,7 @@ TICK: svg.Look = {
     "line": {"stroke": svg.GRAY},
     "label": {"font_size": 11, "fill": "currentColor"},
 }
-# a file of its own has no page to take colours from
+# a standalone SVG file cannot inherit colours from a page
 OWN_COLORS = "color-scheme: light dark; color: CanvasText; background: Canvas"
 Answer = Mapping[str, Any]
 place = svg.scale((0, 1), (HEIGHT - BOTTOM, TOP))

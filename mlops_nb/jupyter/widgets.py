@@ -44,7 +44,7 @@ def overview(notebook: str) -> Any:
 
 
 def lineage(notebook: str, name: str) -> Any:
-    """Return a drawing of everything behind a value."""
+    """Return a drawing of the lineage of a value."""
     from IPython.display import HTML
 
     path = Path(notebook)
@@ -53,7 +53,7 @@ def lineage(notebook: str, name: str) -> Any:
 
 
 def sweep(notebook: str, words: Sequence[str]) -> Any:
-    """Run a sweep in a process of its own; return its points as a chart and a table."""
+    """Run a sweep in a subprocess; return its points as a chart and a table."""
     from IPython.display import HTML
 
     path = Path(notebook)
@@ -82,7 +82,7 @@ def sweep(notebook: str, words: Sequence[str]) -> Any:
 
 
 def status(session: Any) -> Any:
-    """Return the state of each step, and why."""
+    """Return a table of each step's status and its reason."""
     rows = [(r["step"], r["status"], r["because"]) for r in session.status()]
     return table(("step", "status", "because"), rows)
 
@@ -100,7 +100,7 @@ def restore(session: Any, *words: str) -> Any:
 
 
 def check(session: Any) -> None:
-    """Print what depends on the order in which cells ran, and what would stop a promotion."""
+    """Print the hazards of the order in which cells ran, and the findings of `mlops-nb check`."""
     for hazard in session.hazards():
         word = "error" if hazard.stops else "warning"
         print(f"{word}: {hazard.what}\n  fix: {hazard.fix}")  # noqa: T201  the output of a cell
@@ -125,7 +125,7 @@ def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]], foot: str) -
 
 
 def command_line(words: list[str], notebook: Callable[[], str]) -> None:
-    """Run a verb of the command line on this notebook, in a process of its own."""
+    """Run a verb of the command line on this notebook in a subprocess, and print its output."""
     takes_notebook = {"run", "check", "promote", "why", "sweep"}
     arguments = list(words)
     folder = Path.cwd()

@@ -1,1 +1,1 @@
-"""Lineage: what a value was made from, and how two runs differ."""
+"""Lineage: the sources of a value, and the differences of two runs."""

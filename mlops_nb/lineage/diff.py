@@ -1,4 +1,4 @@
-"""What changed between two runs: code, parameters, data, packages, metrics and steps."""
+"""Compares two runs: code, parameters, data, packages, metrics and steps."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Change = dict[str, Any]
 class RunSide:
     """One of the two runs.
 
-    trace:    what its steps read and made; its notebook is None if it was removed
+    trace:    inputs and outputs of its steps; its notebook is None if it was removed
     packages: name → version, None if that was not recorded
     """
 
@@ -60,8 +60,8 @@ def packages(a: RunSide, b: RunSide) -> list[Change]:
 
 def _environment(trace: Trace) -> str:
     """Return the digest of the environment of a run's last unit, "" if there is none."""
-    environments = [str(w.record["environment"]) for w in trace.works if w.record]
-    return environments[-1] if environments else ""
+    digests = [str(w.record["environment"]) for w in trace.works if w.record]
+    return digests[-1] if digests else ""
 
 
 def changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
@@ -187,11 +187,11 @@ def files(a: Trace, b: Trace) -> list[Change]:
 
 
 def _digests(trace: Trace, kind: str) -> dict[str, str]:
-    digests: dict[str, str] = {}
+    found: dict[str, str] = {}
     for work in trace.works:
         for path, seen in getattr(work, kind).items():
-            digests.setdefault(path, str(seen.get("sha256", "")))  # as it was read first
-    return digests
+            found.setdefault(path, str(seen.get("sha256", "")))  # as it was read first
+    return found
 
 
 def values(a: Trace, b: Trace) -> list[Change]:
@@ -255,22 +255,23 @@ def _differing(
 # words
 
 
-def as_text(found: Mapping[str, Any]) -> str:
+def as_text(difference: Mapping[str, Any]) -> str:
     """Return a difference as text for a terminal."""
-    lines = [f"{found['runs'][0]} → {found['runs'][1]}"]
-    if found["same"]:
+    lines = [f"{difference['runs'][0]} → {difference['runs'][1]}"]
+    if difference["same"]:
         lines.append("nothing changed")
-    for row in found["code"]:
+    for row in difference["code"]:
         lines.append(f"code, cell {row['cell']}{' of ' + row['step'] if row['step'] else ''}")
         lines += [f"  {line}" for line in row["diff"].splitlines()]
     for title in ("parameters", "metrics"):
-        lines += _section(title, [_arrow(row) for row in found[title]])
-    lines += _section("data", [_data(row) for row in found["data"]])
-    lines += _section("packages", [_arrow(row) for row in found["packages"]])
+        lines += _section(title, [_arrow(row) for row in difference[title]])
+    lines += _section("data", [_data(row) for row in difference["data"]])
+    lines += _section("packages", [_arrow(row) for row in difference["packages"]])
     lines += _section(
-        "steps", [f"{r['name']}: {_status(r['from'])} → {_status(r['to'])}" for r in found["steps"]]
+        "steps",
+        [f"{r['name']}: {_status(r['from'])} → {_status(r['to'])}" for r in difference["steps"]],
     )
-    lines += _section("not recorded", found["not_recorded"])
+    lines += _section("not recorded", difference["not_recorded"])
     return "\n".join(lines)
 
 
@@ -281,19 +282,19 @@ def _section(title: str, rows: Sequence[str]) -> list[str]:
 def _arrow(row: Mapping[str, Any]) -> str:
     change = row.get("difference")
     by = "" if change is None else f"  ({change:+.6g})"
-    return f"{row['name']}: {_told(row['from'])} → {_told(row['to'])}{by}"
+    return f"{row['name']}: {_as_text(row['from'])} → {_as_text(row['to'])}{by}"
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return "nothing" if value is None else f"{value:.6g}" if type(value) is float else str(value)
 
 
 def _data(row: Mapping[str, Any]) -> str:
-    digests = [_told(row[k])[:12] for k in ("from", "to")]
+    digests = [_as_text(row[k])[:12] for k in ("from", "to")]
     name = f"{row['kind']} {row['name']}"
     words = [f"{name} of {row['step']}" if row.get("step") else name, " → ".join(digests)]
     if row.get("rows") and row["rows"][0] != row["rows"][1]:
-        words.append(f"rows {' → '.join(map(_told, row['rows']))}")
+        words.append(f"rows {' → '.join(map(_as_text, row['rows']))}")
     words += [f"{word} {', '.join(row[word])}" for word in ("added", "removed") if row.get(word)]
     words += [f"{c['column']} {c['from']} → {c['to']}" for c in row.get("retyped", ())]
     words += [

@@ -11,7 +11,7 @@ from mlops_nb.runs.history import Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The events behind the version that served at some moment.
+    """The events that led to the version that served at a moment.
 
     released: the event that released the version
     made:     the event that registered it
@@ -24,7 +24,7 @@ class Explanation:
 
 
 def explain(events: Iterable[Event], model: str, at: datetime) -> Explanation | None:
-    """Return the events behind the serving version at a moment, None if none served yet."""
+    """Return the events that led to the version serving at a moment, None if none served yet."""
     made: dict[int, Registered] = {}
     applied: dict[str, list[JobApplied]] = {}
     last: Released | None = None

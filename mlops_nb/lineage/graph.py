@@ -59,8 +59,8 @@ def graph(trace: Trace) -> Graph:
         _from_text(made, trace, work, step, imported)
         for name, seen in work.values.items():
             made.edge(step, _value(made, name, work, seen))
-        for path, file in work.written.items():
-            made.edge(step, _file(made, path, file))
+        for path, stamp in work.written.items():
+            made.edge(step, _file(made, path, stamp))
     return made
 
 
@@ -76,9 +76,9 @@ def _value(made: Graph, name: str, work: Work, seen: Mapping[str, Any]) -> str:
     )
 
 
-def _file(made: Graph, path: str, file: Mapping[str, Any]) -> str:
-    size = file["stat"][0] if file.get("stat") else None
-    digest = file.get("sha256", "")
+def _file(made: Graph, path: str, stamp: Mapping[str, Any]) -> str:
+    size = stamp["stat"][0] if stamp.get("stat") else None
+    digest = stamp.get("sha256", "")
     known = made.nodes.get(f"file:{path}", {}).get("digest", digest)
     name = path if known == digest else f"{path}@{digest[:12]}"  # it was changed meanwhile
     return made.node("file", name, path, digest=digest, bytes=size)
@@ -88,8 +88,8 @@ def _inputs(made: Graph, trace: Trace, work: Work, place: int, step: str) -> Non
     for name, value in work.parameters.items():
         key = made.node("parameter", name, f"{name} = {value!r}", value=value)
         made.edge(key, step)
-    for path, file in work.files.items():
-        made.edge(_file(made, path, file), step)
+    for path, stamp in work.files.items():
+        made.edge(_file(made, path, stamp), step)
     for name, digest in work.reads.items():
         maker = trace.maker(name, digest, place)
         if maker is not None:
@@ -140,8 +140,8 @@ def _roots(names: Iterable[str], imported: Mapping[str, str]) -> list[str]:
 def _packages(made: Graph, work: Work, target: str, roots: Iterable[str]) -> None:
     for root in roots:
         local = {p: t for p, t in work.modules.items() if root in _module_names(p)}
-        for path, file in local.items():
-            made.edge(_file(made, path, file), target)
+        for path, stamp in local.items():
+            made.edge(_file(made, path, stamp), target)
         if not local and root and root not in sys.stdlib_module_names:
             made.edge(made.node("package", root, root), target)
 

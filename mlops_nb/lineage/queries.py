@@ -1,4 +1,4 @@
-"""Answers queries about lineage, differences of runs, and serving versions."""
+"""Queries for lineage, differences of runs, and serving versions."""
 
 from datetime import datetime
 from typing import Any

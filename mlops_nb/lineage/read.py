@@ -1,4 +1,4 @@
-"""Reads what a run's steps read and made, from the journal and its executed notebook."""
+"""Reads the trace of a run from the journal and the executed notebook."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from mlops_nb.storage.ports import Journal
 
 
 def traced(journal: Journal, run: Run, records: list[Event] | None = None) -> Trace:
-    """Return what a run's units read and made, with its notebook if that still exists.
+    """Return the trace of a run, with its notebook if that still exists.
 
     records: every StepRecorded of the journal; filled when it is first needed, for the next call
     """

@@ -1,4 +1,4 @@
-"""What the steps of a run read and made, from its events and the records that it reused."""
+"""Collects the inputs and outputs of a run's steps from its events and the records it reused."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ Seen = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One unit of a run: what it read, and what it left behind.
+    """One unit of a run, with its inputs and outputs.
 
     step:     its step, "" for a cell without one
     cells:    indexes of code cells; empty if the notebook was removed
@@ -82,7 +82,7 @@ class Trace:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Observed:
+class _Summary:
     """The events of a run, by step."""
 
     started: int = 0
@@ -102,40 +102,40 @@ def trace(
     notebook: Notebook | None = None,
     pipeline: Pipeline | None = None,
 ) -> Trace:
-    """Return what a run's units read and made.
+    """Return the inputs and outputs of a run's units.
 
     events: its own, and every StepRecorded up to it, in the order they were written
     """
     kept = list(events)
-    observed_run = _observed(run, kept)
+    summary = _summary(run, kept)
     records = [
         e
         for e in kept
         if isinstance(e, StepRecorded)
-        and e.record.get("notebook") == observed_run.source
-        and e.id <= observed_run.ended
+        and e.record.get("notebook") == summary.source
+        and e.id <= summary.ended
     ]
     return Trace(
         run=run,
-        source=observed_run.source,
-        parameters=observed_run.parameters,
-        works=tuple(_works(run, observed_run, records, pipeline)),
+        source=summary.source,
+        parameters=summary.parameters,
+        works=tuple(_works(run, summary, records, pipeline)),
         notebook=notebook,
         pipeline=pipeline,
     )
 
 
 def _works(
-    run: str, observed_run: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
+    run: str, summary: _Summary, records: Sequence[StepRecorded], pipeline: Pipeline | None
 ) -> list[Work]:
     """Return the units of a run that ran or were reused, in notebook order."""
     works: list[Work] = []
-    units = _units(observed_run, records, pipeline)
+    units = _units(summary, records, pipeline)
     parts = Counter(step for _, step, _ in units)
     for unit, step, cells in units:
-        if step and step not in {*observed_run.ran, *observed_run.reused}:
+        if step and step not in {*summary.ran, *summary.reused}:
             continue
-        found = _record(unit, step, observed_run, records, run)
+        found = _record(unit, step, summary, records, run)
         if not step and not found:
             continue
         works.append(
@@ -143,7 +143,7 @@ def _works(
                 unit,
                 step,
                 cells,
-                observed_run=observed_run,
+                summary=summary,
                 record=found,
                 pipeline=pipeline,
                 works=works,
@@ -153,68 +153,62 @@ def _works(
     return works
 
 
-def _observed(run: str, events: Iterable[Event]) -> _Observed:
-    observed_run = _Observed()
+def _summary(run: str, events: Iterable[Event]) -> _Summary:
+    summary = _Summary()
     for event in events:
         if event.run != run:
             continue
         match event:
             case RunStarted():
-                observed_run.started, observed_run.source = event.id, event.notebook
-                observed_run.parameters, observed_run.steps = event.parameters, list(event.steps)
+                summary.started, summary.source = event.id, event.notebook
+                summary.parameters, summary.steps = event.parameters, list(event.steps)
             case StepReused():
-                observed_run.reused[event.step] = event.because
+                summary.reused[event.step] = event.because
             case StepStarted():
-                observed_run.ran.setdefault(event.step, "")
+                summary.ran.setdefault(event.step, "")
             case StepFinished():
-                observed_run.ran[event.step] = event.because
+                summary.ran[event.step] = event.because
             case StepObserved() if event.step:
-                observed_run.observed.setdefault(event.step, {}).update(event.values)
+                summary.observed.setdefault(event.step, {}).update(event.values)
             case RunFinished():
-                observed_run.ended = event.id
+                summary.ended = event.id
             case _:
                 pass
-    return observed_run
+    return summary
 
 
 def _units(
-    observed_run: _Observed, records: Sequence[StepRecorded], pipeline: Pipeline | None
+    summary: _Summary, records: Sequence[StepRecorded], pipeline: Pipeline | None
 ) -> list[tuple[str, str, tuple[int, ...]]]:
     """Return (unit, step, cells) in notebook order; without the notebook, as recorded."""
     if pipeline is not None:
         return [(u.name, u.step, u.cells) for u in un.units(pipeline)]
-    recorded = dict.fromkeys(
-        (e.unit, e.step) for e in records if e.id > observed_run.started and e.step
-    )
+    recorded = dict.fromkeys((e.unit, e.step) for e in records if e.id > summary.started and e.step)
     named = {step for _, step in recorded}
-    found = [*recorded, *((step, step) for step in observed_run.steps if step not in named)]
-    found.sort(
-        key=lambda pair: observed_run.steps.index(pair[1]) if pair[1] in observed_run.steps else 0
-    )
+    found = [*recorded, *((step, step) for step in summary.steps if step not in named)]
+    found.sort(key=lambda pair: summary.steps.index(pair[1]) if pair[1] in summary.steps else 0)
     return [(unit, step, ()) for unit, step in found]
 
 
 def _record(
-    unit: str, step: str, observed_run: _Observed, records: Sequence[StepRecorded], run: str
+    unit: str, step: str, summary: _Summary, records: Sequence[StepRecorded], run: str
 ) -> Mapping[str, Any]:
     """Return the record that a unit wrote or reused: the newest with these values."""
     candidates = [e for e in reversed(records) if e.unit == unit and e.step == step]
-    own = [e for e in candidates if e.run == run or (not e.run and e.id > observed_run.started)]
-    earlier = candidates if step in observed_run.reused or not step else []
-    fitting = [e.record for e in (*own, *earlier) if _fits(e.record, step, observed_run)]
+    own = [e for e in candidates if e.run == run or (not e.run and e.id > summary.started)]
+    earlier = candidates if step in summary.reused or not step else []
+    fitting = [e.record for e in (*own, *earlier) if _fits(e.record, step, summary)]
     return fitting[0] if fitting else {}
 
 
-def _fits(record: Mapping[str, Any], step: str, observed_run: _Observed) -> bool:
+def _fits(record: Mapping[str, Any], step: str, summary: _Summary) -> bool:
     for name, value in record["parameters"].items():
-        if name not in observed_run.parameters or observed_run.parameters[name] != value:
+        if name not in summary.parameters or summary.parameters[name] != value:
             return False
-    seen = observed_run.observed.get(step, {})
+    seen = summary.observed.get(step, {})
     if any(n in seen and seen[n].get("digest") != v["digest"] for n, v in record["values"].items()):
         return False
-    everything = {
-        (n, v.get("digest")) for o in observed_run.observed.values() for n, v in o.items()
-    }
+    everything = {(n, v.get("digest")) for o in summary.observed.values() for n, v in o.items()}
     known = {name for name, _ in everything}
     return all(n not in known or (n, d) in everything for n, d in record["inputs"].items())
 
@@ -224,24 +218,24 @@ def _work(  # noqa: PLR0913  the fields of a unit
     step: str,
     cells: tuple[int, ...],
     *,
-    observed_run: _Observed,
+    summary: _Summary,
     record: Mapping[str, Any],
     pipeline: Pipeline | None,
     works: Sequence[Work],
     several: bool,
 ) -> Work:
-    seen = observed_run.observed.get(step, {}) if step else {}
+    seen = summary.observed.get(step, {}) if step else {}
     values = {**record.get("values", {}), **({} if several and record else seen)}
     if record:
         reads, parameters = dict(record["inputs"]), dict(record["parameters"])
     else:
-        reads, parameters = _by_text(step, observed_run, pipeline, works)
+        reads, parameters = _by_text(step, summary, pipeline, works)
     return Work(
         unit=unit,
         step=step,
         cells=cells,
-        reused=step in observed_run.reused and step not in observed_run.ran,
-        because=observed_run.ran.get(step) or observed_run.reused.get(step, ""),
+        reused=step in summary.reused and step not in summary.ran,
+        because=summary.ran.get(step) or summary.reused.get(step, ""),
         reads=reads,
         parameters=parameters,
         values=values,
@@ -250,7 +244,7 @@ def _work(  # noqa: PLR0913  the fields of a unit
 
 
 def _by_text(
-    step: str, observed_run: _Observed, pipeline: Pipeline | None, works: Sequence[Work]
+    step: str, summary: _Summary, pipeline: Pipeline | None, works: Sequence[Work]
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the names that a step reads by its text, with their latest digests."""
     known = next((s for s in pipeline.steps if s.name == step), None) if pipeline else None
@@ -258,9 +252,7 @@ def _by_text(
         return {}, {}
     made = {n: str(v.get("digest", "")) for w in works for n, v in w.values.items()}
     reads = {n: made[n] for n in known.uses if n in made}
-    return reads, {
-        n: observed_run.parameters[n] for n in known.parameters if n in observed_run.parameters
-    }
+    return reads, {n: summary.parameters[n] for n in known.parameters if n in summary.parameters}
 
 
 def imports(notebook: Notebook) -> dict[str, str]:

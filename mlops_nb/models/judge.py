@@ -1,4 +1,4 @@
-"""Judge a run's model by its gates, and release it where they pass."""
+"""Judges the model of a run by its gates, and releases it if they pass."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ from mlops_nb.runs.history import Run
 
 
 class ReleasePolicy(Struct, frozen=True, kw_only=True):
-    """What a job requires of a model before a release.
+    """The requirements of a job for the release of a model.
 
     model:    the model's name
     makes_model: the job names a variable that holds a model
@@ -46,32 +46,32 @@ def verdicts(
 
 def _scored(run: Run, version: int) -> gates.Scored:
     """Return how a champion did on the run's own data."""
-    champion_scored = run.scored.get(version)
+    evaluated = run.scored.get(version)
     return gates.Scored(
         metrics=run.champion.get(version, {}),
-        slices=champion_scored.slices if champion_scored else {},
-        evaluation=champion_scored.evaluation if champion_scored else {},
+        slices=evaluated.slices if evaluated else {},
+        evaluation=evaluated.evaluation if evaluated else {},
     )
 
 
 def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Event]:
     """Yield the verdict on a finished run, and what follows from it.
 
-    A model that equals the champion is not registered again; one that a gate refuses leaves the
-    champion where it is; any other becomes a version, and the champion.
+    A model that equals the champion is not registered again. If a gate refuses a model, the
+    champion stays. Any other model is registered as a version and becomes the champion.
     """
     champion = None if model is None else model.champion
-    said = verdicts(policy.gates, run, champion, run.champion_error)
-    rows = tuple(asdict(v) for v in said)
-    ended = _refused(said, champion) or _nothing_to_release(policy, run, model)
+    results = verdicts(policy.gates, run, champion, run.champion_error)
+    rows = tuple(asdict(v) for v in results)
+    ended = _refused(results, champion) or _nothing_to_release(policy, run, model)
     if ended:
-        passed = all(v.passed for v in said)
+        passed = all(v.passed for v in results)
         yield Judged(run=run.id, job=run.job, verdicts=rows, passed=passed, because=ended)
         return
     assert run.model is not None
     number = max(model.versions, default=0) + 1 if model is not None else 1
     name = policy.model
-    because = _released_because(said, champion)
+    because = _released_because(results, champion)
     yield Judged(run=run.id, job=run.job, verdicts=rows, passed=True, because=because)
     yield Registered(
         run=run.id,
@@ -97,9 +97,9 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
     )
 
 
-def _refused(said: Sequence[Verdict], champion: int | None) -> str:
+def _refused(results: Sequence[Verdict], champion: int | None) -> str:
     """Return which gates refuse a model and why, "" if none does."""
-    refused = [f"gate {v.gate!r}: {v.because}" for v in said if not v.passed]
+    refused = [f"gate {v.gate!r}: {v.because}" for v in results if not v.passed]
     kept = f"; version {champion} stays champion" if champion is not None else ""
     return "; ".join(refused) + kept if refused else ""
 
@@ -122,8 +122,8 @@ def _same(model: Model, champion: int, run: Run) -> bool:
     return version is not None and digest != "unknown" and version.digest == digest
 
 
-def _released_because(said: Sequence[Verdict], champion: int | None) -> str:
-    if not said:
+def _released_because(results: Sequence[Verdict], champion: int | None) -> str:
+    if not results:
         return "it has no gates"
     against = f", champion was version {champion}" if champion is not None else ""
-    return f"{len(said)} of {len(said)} gates passed{against}"
+    return f"{len(results)} of {len(results)} gates passed{against}"

@@ -120,8 +120,8 @@ def approved(model: Model, version: int, *, by: str = "") -> Released:
     Raises NotFound for a version that does not wait, JobError if the champion that it was
     compared with is no longer the champion.
     """
-    asked = model.waiting.get(version)
-    if asked is None:
+    approval = model.waiting.get(version)
+    if approval is None:
         waits = ", ".join(map(str, model.waiting)) or "none"
         if version in model.versions:
             raise JobError(
@@ -130,19 +130,19 @@ def approved(model: Model, version: int, *, by: str = "") -> Released:
             )
         known = ", ".join(map(str, model.versions)) or "none"
         raise NotFound(f"{model.name!r} has no version {version}", fix=f"the versions are {known}")
-    if asked.champion != model.champion:
+    if approval.champion != model.champion:
         raise JobError(
-            f"version {version} of {model.name!r} was compared with version {asked.champion}, "
+            f"version {version} of {model.name!r} was compared with version {approval.champion}, "
             f"and version {model.champion} is the champion now",
             fix=f"judge it again: mlops-nb trigger {model.job}",
         )
     return Released(
-        run=asked.run,
+        run=approval.run,
         job=model.job,
         model=model.name,
         version=version,
         previous=model.champion,
-        because=f"approved by {by or 'hand'}; {asked.because}",
+        because=f"approved by {by or 'hand'}; {approval.because}",
         by=by,
     )
 

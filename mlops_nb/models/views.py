@@ -1,4 +1,4 @@
-"""Answers about models, as the public JSON."""
+"""The public JSON of models, releases and approvals."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ STALE = timedelta(days=1)  # age after which the end of an alert is not sent any
 
 @dataclass(slots=True, kw_only=True)
 class Alert:
-    """One alert, as far as the journal knows it."""
+    """One alert, as the journal describes it."""
 
     name: str
     job: str

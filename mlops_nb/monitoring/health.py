@@ -180,11 +180,11 @@ def conditions(
     found: dict[tuple[str, str], Condition] = {}
     ticks = list(missed)
     for job in jobs.values():
-        current = list(_of_runs(facts, job, now, [t for of, t in ticks if of == job.name]))
+        of_job = list(_of_runs(facts, job, now, [t for of, t in ticks if of == job.name]))
         for kind, seen in (("data", data), ("labels", labels)):
             if seen is not None:
-                current.append(_stopped(facts, job, kind, seen.get(job.name), now))
-        for one in current:
+                of_job.append(_stopped(facts, job, kind, seen.get(job.name), now))
+        for one in of_job:
             found[one.job, one.kind] = one
     for model in facts.models.values():
         job = jobs.get(model.job) or Job(
@@ -216,15 +216,15 @@ def _of_runs(
         since = None if by is None else datetime.fromisoformat(by.finished)
         late = [tick for tick in ticks if since is None or tick > since]
         if kind == "missed" and late and not facts.jobs[job.name].paused:
-            yield _told(
+            yield _condition(
                 facts,
                 job,
                 none,
-                f"job {job.name!r} did not run at {_said(late[-1])}",
+                f"job {job.name!r} did not run at {_minute(late[-1])}",
                 f"mlops-nb trigger {job.name}",
             )
         elif kind in bad:
-            yield _told(facts, job, replace(none, run=bad[kind].id), *_words(kind, bad[kind]))
+            yield _condition(facts, job, replace(none, run=bad[kind].id), *_words(kind, bad[kind]))
         else:
             yield none
 
@@ -233,16 +233,16 @@ def _words(kind: str, run: Run) -> tuple[str, str]:
     """Return what is wrong with a run, and the next command."""
     show = f"mlops-nb show {run.id}"
     if kind == "missed":
-        at = _said(datetime.fromisoformat(run.scheduled_at))
+        at = _minute(datetime.fromisoformat(run.scheduled_at))
         return (
             f"job {run.job!r} did not run at {at}, as {run.because}",
             f"mlops-nb trigger {run.job}",
         )
     if kind == "refused":
-        said = "; ".join(
+        refusals = "; ".join(
             f"gate {g['gate']!r}: {g['because']}" for g in run.gates if not g["passed"]
         )
-        return f"the new model of job {run.job!r} was refused by {said or run.because}", show
+        return f"the new model of job {run.job!r} was refused by {refusals or run.because}", show
     tried = f", try {run.attempt}" if run.attempt > 1 else ""
     error = run.error or "it ended without an error message"
     return f"job {run.job!r} failed: {error} (run {run.id}{tried})", show
@@ -257,7 +257,7 @@ def _over(facts: HealthState, job: Job, run: Run) -> str:
     return f"run {run.id} {how.get(run.status, 'finished')}; {answers}"
 
 
-def _told(facts: HealthState, job: Job, none: Condition, what: str, fix: str) -> Condition:
+def _condition(facts: HealthState, job: Job, none: Condition, what: str, fix: str) -> Condition:
     """Return a condition with its problem, the serving version, and whether users are hurt."""
     answers, hurt = answering(facts, job)
     model = facts.models.get(job.model_name or "")
@@ -267,7 +267,7 @@ def _told(facts: HealthState, job: Job, none: Condition, what: str, fix: str) ->
 
 
 def answering(facts: HealthState, job: Job, how: str = "still answers") -> tuple[str, bool]:
-    """Say which version of a job's model serves, and whether users are hurt.
+    """Return which version of a job's model serves, and whether users are hurt.
 
     They are hurt if no version serves, and if the serving one fails a gate without a champion in
     its latest evaluation.
@@ -285,8 +285,10 @@ def answering(facts: HealthState, job: Job, how: str = "still answers") -> tuple
 
 def _below(facts: HealthState, job: Job, champion: int) -> str:
     """Return why the champion is known to be bad, "" if it is not."""
-    scores = [facts.scored.get((of, champion)) for of in (f"job {job.name}", job.model_name or "")]
-    latest = max((event for event in scores if event), key=lambda e: e.id, default=None)
+    evaluated = [
+        facts.scored.get((of, champion)) for of in (f"job {job.name}", job.model_name or "")
+    ]
+    latest = max((event for event in evaluated if event), key=lambda e: e.id, default=None)
     measured = {} if latest is None else latest.metrics
     alone = [
         gate
@@ -295,8 +297,8 @@ def _below(facts: HealthState, job: Job, champion: int) -> str:
         and not gate.by
         and not math.isnan(measured.get(gate.metric, math.nan))
     ]
-    said = [v.because for v in gates.judge(alone, measured) if not v.passed]
-    return " and ".join(said)
+    reasons = [v.because for v in gates.judge(alone, measured) if not v.passed]
+    return " and ".join(reasons)
 
 
 def _stopped(
@@ -308,11 +310,11 @@ def _stopped(
     if last is None or now - last[0] <= 2 * last[1]:
         return none
     what = (
-        f"job {job.name!r} has had no new {kind} since {_said(last[0])}, "
+        f"job {job.name!r} has had no new {kind} since {_minute(last[0])}, "
         f"which usually come every {_long(last[1])}"
     )
     none = replace(none, cause=last[0].isoformat())
-    return _told(facts, job, none, what, f"mlops-nb job {job.name}")
+    return _condition(facts, job, none, what, f"mlops-nb job {job.name}")
 
 
 def _waiting(facts: HealthState, job: Job, model: Model) -> Condition:
@@ -320,13 +322,13 @@ def _waiting(facts: HealthState, job: Job, model: Model) -> Condition:
     none = Condition(job=job.name, kind="waiting", because=f"it waits no longer; {answers}")
     if not model.waiting:
         return none
-    version, asked = next(iter(model.waiting.items()))
+    version, approval = next(iter(model.waiting.items()))
     what = f"version {version} of {model.name!r} passed its gates and waits for approval"
     answers, hurt = answering(facts, job)
     return replace(
         none,
         cause=f"{model.name} {version}",
-        run=asked.run,
+        run=approval.run,
         urgent=hurt,
         what=f"{what}; {answers}",
         fix=f"mlops-nb approve {model.name} {version}",
@@ -343,12 +345,12 @@ def _moved(facts: HealthState, job: Job, model: Model) -> Condition:
         f"MLflow's alias champion was moved, of {model.name!r} to version {event.found}; "
         f"the journal says version {event.expected}"
     )
-    return _told(
+    return _condition(
         facts, job, replace(none, cause=f"{model.name} {event.id}"), what, "mlops-nb models"
     )
 
 
-def _said(at: datetime) -> str:
+def _minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M %Z}"
 
 

@@ -141,9 +141,9 @@ class Teller:
         if self.journal.append(claim, once=alerts.once(claim, {})) is None:
             return
         at = self.clock().astimezone(UTC).isoformat(timespec="seconds")
-        said = alerts.payload(one.alert, one.sent.about, at)
+        payload = alerts.payload(one.alert, one.sent.about, at)
         try:
-            error = SENDERS[one.channel.kind](self, one, said)
+            error = SENDERS[one.channel.kind](self, one, payload)
         except Exception as failure:  # noqa: BLE001  a failed delivery must not stop a job
             error = _why(failure)
         self.journal.append(replace(one.sent, error=error))
@@ -159,12 +159,12 @@ class Teller:
         return str(target)
 
 
-# the kinds of channels: each returns what went wrong, "" if nothing did
+# one function for each kind of channel: each returns its error, "" if it succeeded
 
 
-def _write(teller: Teller, _: Delivery, said: Payload) -> str:
+def _write(teller: Teller, _: Delivery, payload: Payload) -> str:
     teller.log.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(said, ensure_ascii=False) + "\n"
+    line = json.dumps(payload, ensure_ascii=False) + "\n"
     with teller.log.open("ab", buffering=0) as file:  # one write, so that lines stay whole
         file.write(line.encode())
     return ""
@@ -177,13 +177,13 @@ class _Straight(urllib.request.HTTPRedirectHandler):
         """Refuse the redirect."""
 
 
-def _post(teller: Teller, one: Delivery, said: Payload) -> str:
+def _post(teller: Teller, one: Delivery, payload: Payload) -> str:
     url = teller.target(one.channel)
     if urlsplit(url).scheme not in {"http", "https"}:
         return "the webhook is no http or https address"
-    request = urllib.request.Request(  # noqa: S310  its scheme was checked
+    request = urllib.request.Request(  # noqa: S310  the scheme was checked above
         url,
-        data=json.dumps(said, ensure_ascii=False).encode(),
+        data=json.dumps(payload, ensure_ascii=False).encode(),
         headers={
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "mlops-nb",
@@ -200,9 +200,9 @@ def _post(teller: Teller, one: Delivery, said: Payload) -> str:
         return f"it answered {answer.code}"
 
 
-def _run(teller: Teller, one: Delivery, said: Payload) -> str:
+def _run(teller: Teller, one: Delivery, payload: Payload) -> str:
     variables = {
-        f"MLOPS_NB_ALERT_{k.upper()}": _plain(v) for k, v in said.items() if k != "version"
+        f"MLOPS_NB_ALERT_{k.upper()}": _plain(v) for k, v in payload.items() if k != "version"
     }
     with subprocess.Popen(  # noqa: S602  the command that job.yaml names
         teller.target(one.channel),
@@ -215,7 +215,7 @@ def _run(teller: Teller, one: Delivery, said: Payload) -> str:
         stderr=subprocess.DEVNULL,  # both may contain a secret
     ) as process:
         try:
-            process.communicate(f"{said['text']}\n".encode(), timeout=COMMAND_TIMEOUT)
+            process.communicate(f"{payload['text']}\n".encode(), timeout=COMMAND_TIMEOUT)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # and its child processes

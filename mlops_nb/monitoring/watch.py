@@ -1,4 +1,4 @@
-"""Looks at the health of jobs and models, records alerts, and sends them."""
+"""Checks the health of jobs and models, records alerts, and sends them."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -127,7 +127,7 @@ def look(
         return []
     seen = watch(ctx)
     ticks = list(missed)
-    appended: list[Event] = []
+    recorded: list[Event] = []
     found: list[Condition] = []
     seen.catch_up(ctx, now)
     if not seen.judged or ticks or data is not None or labels is not None:
@@ -137,14 +137,14 @@ def look(
     for event in list(alerts.changes(found, seen.known)):
         written = ctx.journal.append(event, once=alerts.once(event, seen.known))
         if written is not None:  # else another process was faster
-            appended.append(written)
+            recorded.append(written)
     seen.judged = True
-    if appended:
+    if recorded:
         seen.catch_up(ctx, now)
     seen.teller.start(seen.due(now))
     if wait:
         seen.teller.wait()
-    return appended
+    return recorded
 
 
 def ack(ctx: Context, alert: str, seconds: float, by: str = "") -> dict[str, Any]:

@@ -36,17 +36,17 @@ class OpenProject:
         return catch_up.is_behind(self.context)
 
     def _follow(self) -> bool:
-        """Let the listeners catch up after a command; return whether they have done so already."""
+        """Sync the listeners after a command; return whether they are in sync already."""
         from mlops_nb.integrations.follow import follow
 
         return follow(self.context)
 
     def set_clock(self, at: datetime) -> None:
-        """Set the clock to another time; it goes on from there."""
+        """Set the clock to another time, from which it continues."""
         self.context.set_time(at)
 
     def holds(self, path: Path) -> bool:
-        """Say whether a path lies in the project's folder."""
+        """Return whether a path lies in the project's folder."""
         return self.context.holds(path)
 
     def take_warnings(self) -> list[MlopsError]:

@@ -44,7 +44,7 @@ class Notebooks(OpenProject):
 
         return observe.observed(self.context, self.capture(notebook))
 
-    def run(  # noqa: PLR0913  what a person may ask of a run
+    def run(  # noqa: PLR0913  one parameter for each option
         self,
         notebook: str | Path,
         parameters: Mapping[str, Value] | None = None,
@@ -74,7 +74,7 @@ class Notebooks(OpenProject):
             return read_run(self.context.journal, done.id)
         return done
 
-    def sweep(  # noqa: PLR0913  what a person may ask of a sweep
+    def sweep(  # noqa: PLR0913  one parameter for each option
         self,
         notebook: str | Path,
         grid: Mapping[str, Sequence[Value]],

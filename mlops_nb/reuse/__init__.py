@@ -1,1 +1,1 @@
-"""Reuse: which results of earlier runs still hold, and why others do not."""
+"""Reuse: which results of earlier runs are up to date, and why others are not."""

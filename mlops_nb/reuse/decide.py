@@ -1,4 +1,4 @@
-"""Decides whether a recorded result is up to date, and says why in one sentence."""
+"""Decides whether a recorded result is up to date, with the reason as a sentence."""
 
 import hashlib
 import json
@@ -39,9 +39,9 @@ class Now:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Whether the result of a unit is up to date, and the record that holds it."""
+    """The decision on a unit: whether its result is up to date, why, and the record used."""
 
-    stands: bool
+    up_to_date: bool
     because: str
     record: Record = field(default_factory=dict)
 
@@ -49,20 +49,20 @@ class Answer:
 def judge(name: str, records: Sequence[Record], now: Now) -> Answer:
     """Return whether one of the records of a unit, newest first, is up to date."""
     if not records:
-        return Answer(stands=False, because=f"`{name}` must run: it was never run here before")
+        return Answer(up_to_date=False, because=f"`{name}` must run: it was never run here before")
     reasons: list[tuple[int, str]] = []
     for record in records:
         stage, why = objection(record, now)
         if not why:
             return Answer(
-                stands=True,
+                up_to_date=True,
                 because=f"`{name}` is up to date: {grounds(record, now)}",
                 record=record,
             )
         reasons.append((stage, why))
     furthest = max(stage for stage, _ in reasons)  # the record that differs least
     why = next(text for stage, text in reasons if stage == furthest)
-    return Answer(stands=False, because=f"`{name}` must run: {why}")
+    return Answer(up_to_date=False, because=f"`{name}` must run: {why}")
 
 
 def objection(record: Record, now: Now) -> tuple[int, str]:
@@ -114,8 +114,8 @@ def _inputs(record: Record, now: Now) -> str:
 
 
 def _outside(record: Record, now: Now) -> str:
-    for path, recorded in {**record["files"], **record["modules"], **record["written"]}.items():
-        if why := now.file(path, recorded):
+    for path, stamp in {**record["files"], **record["modules"], **record["written"]}.items():
+        if why := now.file(path, stamp):
             return why
     for path, listing in record["folders"].items():
         if why := now.folder(path, listing):

@@ -57,29 +57,29 @@ class Outside:
 
     # comparing: return what changed, or ""
 
-    def file(self, path: str, recorded: Mapping[str, Any]) -> str:
-        """Say how a file changed since it was recorded."""
+    def file(self, path: str, stamp: Mapping[str, Any]) -> str:
+        """Return how a file changed since it was recorded."""
         where = self.root / path
-        if recorded.get("absent"):
+        if stamp.get("absent"):
             return f"file {path!r} is there now" if where.exists() else ""
         try:
             stat = where.stat()
         except OSError:
             return f"file {path!r} is gone"
-        same = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino] == recorded["stat"]
-        if same and stat.st_ctime_ns < recorded["at"] - TICK:
+        same = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino] == stamp["stat"]
+        if same and stat.st_ctime_ns < stamp["at"] - TICK:
             return ""  # old enough that a change would have another time
-        if stat.st_size == recorded["stat"][0] and files.sha256(where) == recorded["sha256"]:
+        if stat.st_size == stamp["stat"][0] and files.sha256(where) == stamp["sha256"]:
             return ""
         return f"file {path!r} changed"
 
     def folder(self, path: str, listing: str) -> str:
-        """Say how the names in a folder changed."""
+        """Return how the names in a folder changed."""
         same = _listing(self.root / path) == listing
         return "" if same else f"folder {path!r} has other files"
 
     def variable(self, name: str, digest: str) -> str:
-        """Say whether an environment variable changed."""
+        """Return whether an environment variable changed."""
         same = _variable_digest(name, self.variables.get(name)) == digest
         return "" if same else f"environment variable {name} changed"
 

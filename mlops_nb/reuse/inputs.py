@@ -1,4 +1,4 @@
-"""What is known at one moment of a run, for the record of the unit that just ran."""
+"""The state of a run at one moment, from which the record of a unit is made."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet

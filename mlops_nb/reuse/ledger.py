@@ -69,11 +69,11 @@ class Ledger:
 
     def _needed(self) -> set[int]:
         """Return the first cell of each unit that the run needs: all, or those of some steps."""
-        asked = self.rules.steps or (self.rules.only,)
-        if asked == ("",):
+        steps = self.rules.steps or (self.rules.only,)
+        if steps == ("",):
             return {unit.cells[0] for unit in self.units}
         pipeline = self.source.pipeline
-        queue = [cell for step in asked for cell in pipeline.step(step).cells]
+        queue = [cell for step in steps for cell in pipeline.step(step).cells]
         found: set[int] = set()
         while queue:
             cell = queue.pop()
@@ -115,10 +115,10 @@ class Ledger:
             )
         if unit.name not in self.answers:
             self.answers[unit.name] = self._decide(unit, kernel=kernel)
-            if self.answers[unit.name].stands:
-                self._take_in(unit, self.answers[unit.name].record, restored=kernel)
+            if self.answers[unit.name].up_to_date:
+                self._apply(unit, self.answers[unit.name].record, restored=kernel)
         answer = self.answers[unit.name]
-        if not answer.stands:
+        if not answer.up_to_date:
             return None
         return CachedUnit(
             unit=unit.name,
@@ -139,19 +139,19 @@ class Ledger:
         records = [r for r in self.records.get(unit.name, ()) if self._whole(r)]
         forced = self._forced(unit, known=bool(records))
         if forced:
-            return decide.Answer(stands=False, because=f"`{unit.name}` must run: {forced}")
+            return decide.Answer(up_to_date=False, because=f"`{unit.name}` must run: {forced}")
         answer = decide.judge(unit.name, records[:MOST_RECORDS], self._now(unit))
-        if not answer.stands:
+        if not answer.up_to_date:
             return answer
         if self.rules.proof and not answer.record["external"]:
             because = f"`{unit.name}` must run: it loads nothing from outside"
-            return decide.Answer(stands=False, because=because)
+            return decide.Answer(up_to_date=False, because=because)
         if kernel and (why := _cannot_come_back(answer.record)):
-            return decide.Answer(stands=False, because=f"`{unit.name}` must run: {why}")
+            return decide.Answer(up_to_date=False, because=f"`{unit.name}` must run: {why}")
         if unit.step and self.rules.audit and self.chance() < self.rules.audit:
             self.audited[unit.name] = answer.record
             because = f"`{unit.name}` runs to check its reuse: it is up to date"
-            return decide.Answer(stands=False, because=because)
+            return decide.Answer(up_to_date=False, because=because)
         return answer
 
     def _forced(self, unit: Unit, *, known: bool) -> str:
@@ -194,7 +194,7 @@ class Ledger:
 
     # restoring
 
-    def _take_in(self, unit: Unit, record: decide.Record, *, restored: bool) -> None:
+    def _apply(self, unit: Unit, record: decide.Record, *, restored: bool) -> None:
         state = self.state
         state.values |= {n: v["digest"] for n, v in record["values"].items()}
         state.channels |= dict.fromkeys(record["changed"], decide.token(record))
@@ -255,19 +255,19 @@ class Ledger:
         """Return an artifact with the file that holds it, verified. Raises NotFound."""
         return {**artifact, "file": str(self.store.path(artifact["sha256"]))}
 
-    def stood(self) -> dict[str, list[dict[str, Any]]]:
+    def reused_values(self) -> dict[str, list[dict[str, Any]]]:
         """Return step → the stored values of each step that was reused as a whole."""
         found: dict[str, list[dict[str, Any]]] = {}
         for unit in self.units:
             answer = self.answers.get(unit.name)
-            if unit.step and answer is not None and answer.stands:
+            if unit.step and answer is not None and answer.up_to_date:
                 found.setdefault(unit.step, []).extend(
                     self.entry(a) for a in answer.record["artifacts"]
                 )
         ran = {
             u.step
             for u in self.units
-            if u.name not in self.answers or not self.answers[u.name].stands
+            if u.name not in self.answers or not self.answers[u.name].up_to_date
         }
         return {step: entries for step, entries in found.items() if step not in ran}
 
@@ -287,7 +287,7 @@ class Ledger:
     # recording what ran
 
     def saw(self, cell: int, seen: Mapping[str, Any]) -> None:
-        """Note what a cell that ran did."""
+        """Add the observed reads and changes of a cell that ran."""
         unit = self.of_cell.get(cell)
         self.modules |= set(seen.get("modules", ()))
         for name in (*seen.get("writes", ()), *seen.get("deletes", ())):
@@ -300,7 +300,7 @@ class Ledger:
                 self.state.channels[channel] = hashlib.sha256(seen["source"].encode()).hexdigest()
 
     def ends(self, cell: int) -> bool:
-        """Say whether a unit that ran ends with this cell."""
+        """Return whether a unit that ran ends with this cell."""
         unit = self.of_cell.get(cell)
         passed_over = self.rules.proof and unit is not None and unit.snapshot is None
         return unit is not None and unit.cells[-1] == cell and not passed_over

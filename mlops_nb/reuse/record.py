@@ -1,4 +1,4 @@
-"""Makes the record of a unit that ran: everything its result depends on."""
+"""Makes the record of a unit that ran: everything that its result depends on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,14 +12,14 @@ from mlops_nb.reuse.units import Unit
 from mlops_nb.storage.ports import Store
 
 Seen = Mapping[str, Any]
-# channel → a word: without it in the text, only the import of a library changed the channel
-TOLD_BY = (("warnings", "warning"), ("env:", "env"), ("sys.path", "path"))
+# channel → a word; if the notebook does not contain it, an import changed the channel
+CHANGED_BY_IMPORT = (("warnings", "warning"), ("env:", "env"), ("sys.path", "path"))
 
 
 def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> dict[str, Any]:
     """Return the record of a unit that just ran.
 
-    seen:  what each of its cells did
+    seen:  the observed reads and changes of each of its cells
     ended: {"values", "entries", "seconds", "generators": {channel: (before, after)}}
     """
     source = inputs.source
@@ -28,7 +28,7 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
     made_by_units = {n: d for n, d in inputs.values.items() if n in reads}
     known -= made_by_units.keys()
     entries = [e for e in ended["entries"] if "error" not in e]
-    lost = sorted(
+    unstored = sorted(
         {n for e in ended["entries"] if "error" in e for n in e["names"]}
         & _read_elsewhere(inputs, unit)
     )
@@ -52,7 +52,7 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
         "deletes": sorted(_all(seen, "deletes")),
         "values": ended["values"],
         "artifacts": entries,
-        "unstored": lost,
+        "unstored": unstored,
         "shown": "",
         "seconds": ended["seconds"],
         "snapshot": unit.snapshot,
@@ -95,13 +95,13 @@ def _read_elsewhere(inputs: Inputs, unit: Unit) -> set[str]:
 def _generators(
     inputs: Inputs, seen: Iterable[Seen], after: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """Return generator → its state before and after, if the unit set it or drew from it."""
+    """Return generator → its state before and after, for generators that the unit used."""
     changed = sorted(c for c in _all(seen, "channels_changed") if c.startswith("rng:"))
     return {c: (inputs.generators.get(c, ""), after.get(c, "")) for c in changed}
 
 
 def _reads_first(channel: str, seen: Iterable[Seen]) -> bool:
-    """Say whether a unit draws from a generator before it sets it to a state itself."""
+    """Return whether a unit draws from a generator before it sets it to a state itself."""
     for cell in seen:
         if channel in cell.get("channels_changed", ()):
             return channel in cell.get("channels_read", ())
@@ -113,7 +113,11 @@ def _changed(inputs: Inputs, seen: Iterable[Seen]) -> list[str]:
     text = " ".join(cell.source for cell in inputs.source.notebook.cells).lower()
     found = {c for c in _all(seen, "channels_changed") if not c.startswith(UNTRACKED)}
     by_import = {
-        c for c in found for channel, word in TOLD_BY if c.startswith(channel) if word not in text
+        c
+        for c in found
+        for channel, word in CHANGED_BY_IMPORT
+        if c.startswith(channel)
+        if word not in text
     }
     return sorted(found - by_import)
 
@@ -128,7 +132,7 @@ def _channels(inputs: Inputs, seen: Iterable[Seen]) -> dict[str, str]:
 def _never(
     inputs: Inputs, unit: Unit, seen: Sequence[Seen], record: Mapping[str, Any]
 ) -> tuple[str, bool]:
-    """Return why a unit is never reused, and whether a snapshot of it may be."""
+    """Return why a unit is never reused, and whether a snapshot of it may be reused."""
     outside = [what for s in seen for what in s.get("outside", ())]
     if why := _unsafe(inputs, unit, seen, record):
         return why, False
@@ -162,11 +166,11 @@ def _unsafe(inputs: Inputs, unit: Unit, seen: Sequence[Seen], record: Mapping[st
 def stored(
     record: Mapping[str, Any], shown: Path, store: Store
 ) -> tuple[dict[str, Any], MlopsError | None]:
-    """Move a unit's values and outputs into the store; return its record, and what went wrong.
+    """Move a unit's values and outputs into the store; return its record, and the error if any.
 
     shown: the file of the unit's outputs
 
-    A unit whose values cannot be stored keeps its record, which says why it must run again.
+    If the values cannot be stored, the record contains the reason why the unit must run again.
     """
     kept: list[dict[str, Any]] = []
     try:

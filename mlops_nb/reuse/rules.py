@@ -1,21 +1,21 @@
-"""What a run may reuse."""
+"""The options that limit what a run may reuse."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a person asked of reuse.
+    """The options that limit reuse in a run.
 
-    fresh:     nothing stands
-    within:    the run whose records may stand in a fresh one all the same
-    only:      the step that is to run; steps that it does not need are left out
-    steps:     these, and what they need; the others are left out
-    start:     the step from which on nothing stands
-    audit:     share of the standing steps to run all the same and compare, 0 to 1
-    snapshots: what was loaded from outside may stand for as long as its mark says
-    live:      what a live notebook recorded may stand, whose outputs were not kept
-    proof:     nothing stands but snapshots of what was loaded from outside
+    fresh:     reuse nothing
+    within:    id of the run whose records may be reused although `fresh` is set
+    only:      run this step; leave out steps that it does not need
+    steps:     run these steps and the ones that they need; leave out the others
+    start:     reuse nothing from this step on
+    audit:     share of the reusable steps to run as well and compare, 0 to 1
+    snapshots: reuse data loaded from outside for as long as the step's mark allows
+    live:      reuse records of a live notebook, whose outputs were not stored
+    proof:     reuse only snapshots of data loaded from outside
     """
 
     fresh: bool = False

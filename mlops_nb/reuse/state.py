@@ -1,4 +1,4 @@
-"""What a ledger knows of the values of a notebook while it runs."""
+"""The state of a notebook's values that a ledger tracks during a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from mlops_nb.reuse import decide
 
 @dataclass(slots=True)
 class State:
-    """What is known of the notebook's values at some moment of a run."""
+    """The tracked state of the notebook's values at one moment of a run."""
 
     values: dict[str, str] = field(default_factory=dict)
     channels: dict[str, str] = field(default_factory=dict)

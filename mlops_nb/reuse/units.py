@@ -1,4 +1,4 @@
-"""The pieces of a notebook that are run or stand as a whole, and the code that each one is."""
+"""Divides a notebook into units, which run or are reused as a whole, and digests their code."""
 
 import ast
 import hashlib
@@ -29,7 +29,7 @@ class Unit:
     step:     its step's name, "" for a display cell
     cells:    indexes of code cells, ascending; display cells between them belong to it
     reuse:    False where a mark says `--no-reuse`
-    snapshot: how old what it loaded from outside may be, s; None if that is not said
+    snapshot: maximal age of data loaded from outside, s; None if its mark sets no limit
     """
 
     name: str
@@ -96,9 +96,9 @@ def meaning(source: str) -> str:
 
 
 def setup_of(pipeline: Pipeline, unit: Unit, names: Iterable[str]) -> list[int]:
-    """Return the set-up cells above a unit's end that bind what it reads, at any remove.
+    """Return the set-up cells above a unit's end that bind its reads, directly or indirectly.
 
-    names: what it was seen to read, beside what its text tells
+    names: observed reads, in addition to those in the unit's text
     """
     wanted = {*names, *(n for i in unit.cells for n in pipeline.cells[i].reads)}
     cells = [
@@ -128,7 +128,7 @@ def code(notebook: Notebook, pipeline: Pipeline, unit: Unit, names: Iterable[str
 
 
 def _makes_code(node: ast.expr) -> bool:
-    """Say whether an expression makes a function or a class: `lambda: 1`, `namedtuple(…)`."""
+    """Return whether an expression makes a function or a class: `lambda: 1`, `namedtuple(…)`."""
     called = node.func if isinstance(node, ast.Call) else None
     name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
     return isinstance(node, ast.Lambda) or name in MAKERS

@@ -62,7 +62,7 @@ AS_RUN = {
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One run, as far as the journal knows it."""
+    """One run, as the journal describes it."""
 
     id: str
     job: str = ""
@@ -248,7 +248,7 @@ def run_json(run: Run) -> dict[str, Any]:
 
 
 def read_run(journal: Journal, run: str) -> Run:
-    """Return a run as far as the journal knows it. Raises NotFound if there is no such run."""
+    """Return a run, as the journal describes it. Raises NotFound if there is no such run."""
     found = runs(journal.read(run=run)).get(run)
     if found is None:
         raise NotFound(f"there is no run {run!r}", fix="list them with: mlops-nb runs")
@@ -256,22 +256,22 @@ def read_run(journal: Journal, run: str) -> Run:
 
 
 def at_work(run: Run) -> bool:
-    """Say whether a process has claimed a run and is not done with it."""
+    """Return whether a process has claimed a run and is not done with it."""
     return run.claimed and run.exit_status is None and not run.lost
 
 
 def is_open(run: Run) -> bool:
-    """Say whether a run is queued, running, or not done with its verdict."""
+    """Return whether a run is queued, running, or not done with its verdict."""
     return run.status in {"queued", "running"} or at_work(run)
 
 
 def takes_turns(run: Run) -> bool:
-    """Say whether a run waits for other runs of its job; backfills and promotions do not."""
+    """Return whether a run waits for other runs of its job; backfills and promotions do not."""
     return run.trigger not in {"promote", "backfill"}
 
 
 def superseded(run: Run, runs: Mapping[str, Run]) -> bool:
-    """Say whether a run is lost or a later try has replaced it."""
+    """Return whether a run is lost or a later try has replaced it."""
     return run.lost or any(
         other.first == run.first and other.attempt > run.attempt for other in runs.values()
     )

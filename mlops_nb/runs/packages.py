@@ -1,4 +1,4 @@
-"""The packages that were installed for the interpreter of a run, stored beside the run."""
+"""Stores the installed packages of a run's interpreter in the folder of the run."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def packages_of(ctx: Context, run: str) -> Mapping[str, str] | None:
 
 
 def note(ctx: Context, run: str, python: str) -> None:
-    """Store the packages of an interpreter beside a run."""
+    """Store the packages of an interpreter in the folder of a run."""
     found = {"version": 1, "python": python, "packages": packages(python)}
     files.write_text(ctx.run_folder(run) / PACKAGES, json.dumps(found, indent=1) + "\n")
 
@@ -37,7 +37,7 @@ def packages(python: str) -> dict[str, str]:
 
 
 def _places(python: str) -> Iterable[Path]:
-    """Return the folders of packages, the first searched last, so that it wins."""
+    """Return the folders of packages in reverse search order, so that the first folder wins."""
     prefix = Path(python).parent.parent
     if prefix == Path(sys.prefix) and prefix.exists():
         known = [Path(p) for p in reversed(sys.path) if p.endswith("-packages")]

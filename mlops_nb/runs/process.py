@@ -18,19 +18,19 @@ def mine() -> Process:
 
 
 def is_here(process: Process) -> bool:
-    """Say whether a process belongs to this machine."""
+    """Return whether a process belongs to this machine."""
     return process[1].startswith(f"{socket.gethostname()} ")
 
 
 def lives(process: Process) -> bool:
-    """Say whether a process of this machine is alive, and not another with the same pid."""
+    """Return whether a process of this machine is alive, and not another with the same pid."""
     pid, mark = process
     since = mark.partition(" ")[2]
     return since == (_started(pid) if " " in since else _created(pid))
 
 
 def is_gone(process: Process) -> bool:
-    """Say whether a process of this machine has ended; of other machines nothing is known."""
+    """Return whether a process of this machine has ended; False for other machines."""
     return is_here(process) and not lives(process)
 
 

@@ -23,13 +23,13 @@ def reap(
     if not ctx.knows_anything:
         return []
     known = history.runs(ctx.journal.read(kinds=history.COURSE)) if runs is None else runs
-    said = silent or {}
-    dead = [run for run in known.values() if run.id in said or _is_dead(run)]
+    errors = silent or {}
+    dead = [run for run in known.values() if run.id in errors or _is_dead(run)]
     if not dead:
         return []
     with ctx.deciding():  # no run is judged meanwhile
         for run in dead:
-            _end(ctx, read_run(ctx.journal, run.id), said.get(run.id, ""))
+            _end(ctx, read_run(ctx.journal, run.id), errors.get(run.id, ""))
     return [run.id for run in dead]
 
 
@@ -38,8 +38,8 @@ def _is_dead(run: Run) -> bool:
     return goes_on and process.is_gone(run.process)
 
 
-def _end(ctx: Context, run: Run, said: str) -> None:
-    error = said or f"the process that ran it (pid {run.process[0]}) was killed"
+def _end(ctx: Context, run: Run, error: str) -> None:
+    error = error or f"the process that ran it (pid {run.process[0]}) was killed"
     if not run.claimed:
         ended = RunFinished(run=run.id, job=run.job, status="failed", seconds=0.0, error=error)
         ctx.journal.append(ended, once=f"buried:{run.id}")

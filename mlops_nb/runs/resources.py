@@ -30,12 +30,12 @@ def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
     if tool is None:
         return ()
     try:
-        listing = subprocess.run(
+        done = subprocess.run(
             [tool, "-L"], capture_output=True, text=True, check=False, timeout=ANSWER_WITHIN
         )
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    return sweep_history.listed(listing.stdout) if listing.returncode == 0 else ()
+    return sweep_history.listed(done.stdout) if done.returncode == 0 else ()
 
 
 def pool(name: str) -> Callable[[int], Executor]:

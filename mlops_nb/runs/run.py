@@ -48,7 +48,7 @@ LONGEST_PAUSE = 60.0  # s between two tries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a notebook is run.
+    """The options of a run.
 
     output: where the executed notebook goes; None: into the folder of the run
     rules:  what may be reused
@@ -139,7 +139,7 @@ def _prepare_ledger(
 def _prepare_task(
     ctx: Context, source: Source, given: Mapping[str, Value], options: RunOptions, scratch: Path
 ) -> Task:
-    """Return the task of one run, with its graph stored beside its notebook."""
+    """Return the task of one run; write its graph to the folder of the run."""
     name = ctx.new_run()
     pipeline = source.pipeline
     ctx.write_graph(name, render.as_json(pipeline), render.as_mermaid(pipeline))
@@ -156,7 +156,7 @@ def _prepare_task(
 
 
 def logs_to_mlflow(source: Source) -> bool:
-    """Say whether a notebook's own cells may log to MLflow."""
+    """Return whether a notebook's own cells may log to MLflow."""
     lines = (line for cell in source.notebook.cells for line in cell.source.splitlines())
     return any("mlflow" in line and not ONLY_IMPORTS.fullmatch(line) for line in lines)
 
@@ -252,7 +252,8 @@ def why(ctx: Context, source: Source, step: str) -> dict[str, Any]:
 def records_of(ctx: Context, notebook: str) -> dict[str, list[Mapping[str, Any]]]:
     """Return the records of a notebook's units, newest first, from the journal.
 
-    A cache beside the journal keeps what was read before, so that a long journal is read once.
+    A cache file in the journal's folder stores the records read so far, so that a long journal is
+    read once.
     """
     if not ctx.knows_anything:
         return {}

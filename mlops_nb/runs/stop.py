@@ -11,7 +11,7 @@ from mlops_nb.runs.history import Run, read_run
 from mlops_nb.runs.sweep_history import Fold, Sweep
 
 LOOK_EVERY = 0.1  # s
-PATIENCE = 120.0  # s: a kernel may be slow to end, and MLflow is updated last
+PATIENCE = 120.0  # s: a kernel may end slowly, and the end is synced to MLflow
 
 
 def sweeps(ctx: Context) -> dict[str, Sweep]:
@@ -30,10 +30,10 @@ def sweeps(ctx: Context) -> dict[str, Sweep]:
 
 
 def stop(ctx: Context, name: str, patience: float = PATIENCE) -> Run | Sweep:
-    """Stop a run or a sweep, wait until the journal says that it ended, and return it.
+    """Stop a run or a sweep, wait until its end is in the journal, and return it.
 
-    Raises Refused for one that is over or of another machine, NotFound if there is none, and
-    Unreachable where it does not end.
+    Raises Refused if it has ended or runs on another machine, NotFound if it does not exist, and
+    Unreachable if it does not end in time.
     """
     found = _find(ctx, name)
     _refuse(name, found)

@@ -23,20 +23,20 @@ from mlops_nb.runs.sweep_history import Sweep
 from mlops_nb.runs.sweep_point import Done, Point, Workspace, run_point
 
 Watch = Callable[[Sweep], None]
-LOOK_EVERY = 0.4  # s: the interval between two looks at the points
+LOOK_EVERY = 0.4  # s: interval between two checks of the points
 DIES_WITHIN = 10.0  # s: a process that was killed
 TRIES = 2  # of a point whose worker died before it began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOptions:
-    """What a person asked of a sweep.
+    """The options of a sweep.
 
     workers: how many points run at once; None: one for each GPU, or else each core
     on:      the pool that they run in
     best:    the metric that names the best point: NAME, or NAME:min
-    resume:  a sweep that is to go on, whose grid and parameters are taken
-    fresh:   nothing stands but what this sweep itself made
+    resume:  id of the sweep to resume, whose grid and parameters are used
+    fresh:   reuse only results of this sweep
     """
 
     workers: int | None = None
@@ -57,10 +57,10 @@ def sweep(
 ) -> Sweep:
     """Run a notebook at every point of a grid, record each as a run, and return the sweep.
 
-    watch: is shown the sweep whenever something may have happened
+    watch: called with the sweep whenever it may have changed
 
-    Raises Refused before anything ran. Where `best` names a metric that no point has, the sweep
-    says so in its `error`.
+    Raises Refused before anything ran. If no point has the metric of `best`, the sweep has an
+    `error`.
     """
     make_pool = resources.pool(options.on)
     started, before = _started(ctx, source, grid, parameters, options)
@@ -81,7 +81,7 @@ def _started(
     parameters: Mapping[str, Value],
     options: SweepOptions,
 ) -> tuple[SweepStarted, Sweep | None]:
-    """Return the event that starts a sweep, and what is known of the one that it goes on with."""
+    """Return the event that starts a sweep, and the sweep that it resumes, if any."""
     known, where = source.pipeline.parameters, source.path.name
     before = _resumed(ctx, source, grid, parameters, options) if options.resume else None
     if before is not None:
@@ -111,7 +111,7 @@ def _resumed(
     parameters: Mapping[str, Value],
     options: SweepOptions,
 ) -> Sweep:
-    """Return the sweep that is to go on. Raises Refused if it cannot."""
+    """Return the sweep to resume. Raises Refused if it cannot be resumed."""
     if grid or parameters:
         raise Refused(
             "--resume takes the grid and the parameters of the sweep",
@@ -127,7 +127,7 @@ def _resumed(
             fix=f"mlops-nb sweep {found.notebook} --resume {found.id}",
         )
     if found.status == "running":
-        raise Refused(f"sweep {found.id!r} still goes on", fix=f"mlops-nb stop {found.id}")
+        raise Refused(f"sweep {found.id!r} is still running", fix=f"mlops-nb stop {found.id}")
     return found
 
 
@@ -137,7 +137,7 @@ def _digest(source: Source) -> str:
 
 
 class ActiveSweep:
-    """One sweep while it goes on."""
+    """A sweep in progress."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class ActiveSweep:
         self.within = ""
 
     def run(self, pool: Executor) -> str:
-        """Run what the points share, and then the points that are left; return how it ended."""
+        """Run the shared steps, then the remaining points; return the status of the sweep."""
         self.watch(self.sweep)
         try:
             self._share(pool)
@@ -186,7 +186,7 @@ class ActiveSweep:
             return "stopped"
         except BaseException:
             self._stop()
-            self._finish("failed", "it could not go on")
+            self._finish("failed", "it could not continue")
             raise
         return "failed" if self.sweep.left else "finished"
 
@@ -268,7 +268,7 @@ class ActiveSweep:
         return self.sweep.latest.get(number)
 
     def _shared_is_up_to_date(self) -> bool:
-        """Say whether the shared steps are up to date."""
+        """Return whether the shared steps are up to date."""
         ctx, source, sweep = self.ctx, self.source, self.sweep
         values = {p.name: p.value for p in source.pipeline.parameters}
         scratch = ctx.scratch("reuse")
@@ -291,15 +291,15 @@ class ActiveSweep:
 
     def _stop(self) -> None:
         """Stop the running points, as `stop RUN` does, and wait until the journal records it."""
-        asked: set[str] = set()
+        stopped: set[str] = set()
         for future in self.running:
             future.cancel()
         while any(not future.done() for future in self.running):
             try:
                 for run in self.sweep.open:
-                    here = run.id not in asked and process.is_here(run.process)
+                    here = run.id not in stopped and process.is_here(run.process)
                     if here and process.end(run.process):
-                        asked.add(run.id)
+                        stopped.add(run.id)
                 wait(self.running, timeout=LOOK_EVERY)
                 self._look()
             except KeyboardInterrupt:  # it is being stopped already

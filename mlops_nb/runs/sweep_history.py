@@ -28,7 +28,7 @@ GPUS = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(slots=True, kw_only=True)
 class Sweep:
-    """One sweep, as far as the journal knows it.
+    """One sweep, as the journal describes it.
 
     points:  each point's own parameters, in order
     latest:  index of a point → its latest run
@@ -210,13 +210,13 @@ def visible(given: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def listed(listing: str) -> tuple[str, ...]:
+def listed(output: str) -> tuple[str, ...]:
     """Return the GPUs that `nvidia-smi -L` lists.
 
     >>> listed("GPU 0: NVIDIA A100 (UUID: GPU-1)\\nGPU 1: NVIDIA A100 (UUID: GPU-2)\\n")
     ('0', '1')
     """
-    lines = [line.split(":")[0].split() for line in listing.splitlines() if line.startswith("GPU ")]
+    lines = [line.split(":")[0].split() for line in output.splitlines() if line.startswith("GPU ")]
     return tuple(words[1] for words in lines if len(words) > 1 and words[1].isdigit())
 
 

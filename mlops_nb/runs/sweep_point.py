@@ -19,7 +19,7 @@ from mlops_nb.runs.run import Part, RunOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """What all points of a sweep have in common.
+    """The data that all points of a sweep share.
 
     settings: variables of the environment that the settings of the project come from
     document: the notebook as it was when the sweep began
@@ -76,7 +76,7 @@ def _source(workspace: Workspace) -> Source:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """Let SIGTERM stop the running point, and not the process."""
+    """Handle SIGTERM so that it stops the running point and not the process."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -83,12 +83,12 @@ class Leader:
 
     def _complain(self) -> None:
         """Report each warning once, as long as it lasts."""
-        said = [str(error) for error in self.ctx.warnings]
+        warnings = [str(error) for error in self.ctx.warnings]
         self.ctx.warnings.clear()
-        for text in dict.fromkeys(said):
+        for text in dict.fromkeys(warnings):
             if text not in self.complaints:
                 self.note(text.replace("error:", "warning:", 1))
-        self.complaints = self.complaints | set(said) if said else set()
+        self.complaints = self.complaints | set(warnings) if warnings else set()
 
     def take_in(self) -> None:
         """Read the new events of the journal."""
@@ -258,7 +258,7 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
 
 
 def serve(ctx: Context, notify: Notify, note: Note, slots: int = 0) -> None:
-    """Run what is due until stopped; stand by while another scheduler leads."""
+    """Run what is due until stopped; wait while another scheduler leads."""
     ctx.prepare_folder()
     with ctx.journal.holding(LEAD, wait=False) as leads:
         if leads:
@@ -273,6 +273,6 @@ def _lead(leader: Leader) -> None:
     while True:
         try:
             leader.look()
-        except MlopsError as error:  # a full disk, a database that is away: it may come back
+        except MlopsError as error:  # a full disk or an unreachable database: try again
             leader.note(f"scheduler: {error}")
         time.sleep(LOOK_EVERY)

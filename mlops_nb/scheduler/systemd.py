@@ -64,7 +64,7 @@ def _quoted(word: str, *, always: bool = False) -> str:
 def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
     """Write the service, have systemd verify it, and return what is left to type.
 
-    Raises Refused if systemd rejects it; nothing is left behind then.
+    Raises Refused if systemd rejects it; the file is as before then.
     """
     home = ctx.environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     mark = hashlib.sha256(str(ctx.root).encode()).hexdigest()[:6]
@@ -73,11 +73,11 @@ def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
     text = unit(ctx.root, sys.executable, ctx.environment.get("PATH", os.defpath), workers)
     before = file.read_text(encoding="utf-8") if file.exists() else None
     files.write_text(file, text)
-    verified, said = _verified(file)
-    if not verified and said:
+    verified, problems = _verified(file)
+    if not verified and problems:
         file.unlink() if before is None else files.write_text(file, before)
         raise Refused(
-            f"systemd rejects the service: {said}",
+            f"systemd rejects the service: {problems}",
             fix="start it by hand: mlops-nb scheduler",
             where=str(file),
         )
@@ -86,11 +86,13 @@ def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
 
 
 def _verified(file: Path) -> tuple[bool, str]:
-    """Say whether systemd accepts a unit, and its message if not; "" without systemd."""
+    """Return whether systemd accepts a unit, and its message if not; "" without systemd."""
     tool = shutil.which("systemd-analyze")
     if tool is None:
         return False, ""
-    with tempfile.TemporaryDirectory() as runtime:  # it wants one; a bare machine sets none
+    with (
+        tempfile.TemporaryDirectory() as runtime
+    ):  # systemd-analyze needs one, which some machines do not set
         done = subprocess.run(
             [tool, "verify", "--user", "--man=no", str(file)],
             capture_output=True,
@@ -100,5 +102,9 @@ def _verified(file: Path) -> tuple[bool, str]:
             env={"XDG_RUNTIME_DIR": runtime, **os.environ},
         )
     # unknown settings are only warnings
-    said = [line for line in done.stderr.splitlines() if file.name in line or done.returncode]
-    return (False, "; ".join(said)[:500] or "it failed") if said or done.returncode else (True, "")
+    problems = [line for line in done.stderr.splitlines() if file.name in line or done.returncode]
+    return (
+        (False, "; ".join(problems)[:500] or "it failed")
+        if problems or done.returncode
+        else (True, "")
+    )

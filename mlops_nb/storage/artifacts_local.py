@@ -29,19 +29,19 @@ class LocalStore:
         return self.folder / digest[:2] / digest
 
     def put(self, file: Path, *, move: bool = False, durable: bool = True) -> str:
-        """Take a file's bytes in; return their sha256.
+        """Store the content of a file; return its sha256.
 
-        move:    the file is not needed any more: it is renamed where it lies on the same disk
-        durable: sync it, so that it survives a power cut; what is cut off is a miss later, never
-                 a wrong value
+        move:    remove the file; it is renamed if it is on the same disk
+        durable: sync it, so that it survives a power cut; without, an incomplete file is a miss
+                 later, never a wrong value
 
-        Raises Unreachable if the disk does not take them; nothing half-written stays.
+        Raises Unreachable if the content cannot be written; no partial file remains.
         """
         digest = files.sha256(file)
         place = self._place(digest)
         try:
             if place.is_file() and files.sha256(place) == digest:
-                os.utime(place)  # it is in use again, whatever its age
+                os.utime(place)  # renew its age, as it is in use again
             else:
                 self._take(file, place, move=move, durable=durable)
             if move and (file.is_symlink() or file.resolve() != place.resolve()):
@@ -90,7 +90,7 @@ class LocalStore:
         return place
 
     def holds(self, digest: str) -> bool:
-        """Say whether a file of this name is here; its bytes are not looked at."""
+        """Return whether the store has a file of this name; its content is not verified."""
         return self._place(digest).is_file()
 
     def contents(self) -> Iterator[tuple[str, int, datetime]]:
@@ -118,9 +118,9 @@ class LocalStore:
 
 
 def _linked(file: Path, part: Path) -> bool:
-    """Give a file a second name, which costs no copying; say whether that could be done."""
+    """Create a hard link to a file instead of a copy; return whether that was possible."""
     if file.is_symlink() or file.stat().st_nlink > 1:
-        return False  # the bytes could be changed under that other name
+        return False  # another process could change the bytes through the other name
     try:
         os.link(file, part)
     except OSError:  # another disk, or one without links
@@ -137,10 +137,7 @@ def _sync(path: Path) -> None:
 
 
 def _is_left_over(name: str, age: float) -> bool:
-    """Say whether a temporary file is left over from a writer that ended.
-
-    age: s since it was last written to
-    """
+    """Return whether the writer of a partial file is gone; `age`: s since the last write."""
     found = PART.fullmatch(name)
     if found is None:
         return False

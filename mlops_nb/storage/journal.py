@@ -56,10 +56,10 @@ FIXES = {
 
 
 class Database(Protocol):
-    """What differs from one database to another; a connection is its driver's own.
+    """The operations that differ between databases. A connection is an object of the driver.
 
-    address:    where it is, for error messages; without a password
-    errors:     what its driver raises
+    address:    address for error messages, without a password
+    errors:     exceptions of the driver
     identity:   SQL definition of a primary key that counts up
     has_tables: SQL query for whether the journal's tables exist
     """
@@ -73,7 +73,7 @@ class Database(Protocol):
         """Open a connection."""
 
     def is_usable(self, connection: Any) -> bool:
-        """Say whether an idle connection still leads to the database."""
+        """Return whether an idle connection is still open."""
 
     def begin(self, connection: Any, *, synced: bool) -> None:
         """Begin a transaction as the only writer; wait until other writers are done.
@@ -88,7 +88,7 @@ class Database(Protocol):
         """Insert one row; return its id."""
 
     def lock(self, name: str, *, wait: bool) -> Callable[[], None] | None:
-        """Take a lock that ends with the process; return its release, None if it is taken.
+        """Acquire a lock that ends with the process; return its release, None if it is taken.
 
         The release raises one of `errors` if the lock was lost before.
         """
@@ -150,7 +150,7 @@ class SqlJournal:
                 yield event
 
     def place(self, listener: str, value: str | None = None) -> str:
-        """Return what was noted under a name; note `value` if one is given."""
+        """Return the value stored under a name; if `value` is given, store it."""
         with self._reported("read"), self._connected() as connection:
             if value is not None:
                 with self._writing(connection, synced=False):
@@ -202,7 +202,7 @@ class SqlJournal:
 
     @contextlib.contextmanager
     def _writing(self, connection: Any, *, synced: bool) -> Iterator[None]:
-        """Do what is in the block in one transaction."""
+        """Execute the block in one transaction."""
         self.database.begin(connection, synced=synced)
         yield
         self.database.execute(connection, "COMMIT")
@@ -262,5 +262,5 @@ def _close(idle: dict[int, list[Any]]) -> None:
 
 
 def _plain(value: object) -> object:
-    """Return a value as JSON has it: sets as lists, what JSON does not know as text."""
+    """Return a value as JSON: sets as lists, values of other types as text."""
     return list(value) if isinstance(value, set | frozenset | tuple) else str(value)

@@ -88,7 +88,7 @@ class MemoryStore:
         return place
 
     def holds(self, digest: str) -> bool:
-        """Say whether an artifact exists, without reading it."""
+        """Return whether an artifact exists, without reading it."""
         return digest in self.files and self.files[digest].is_file()
 
     def contents(self) -> Iterator[tuple[str, int, datetime]]:

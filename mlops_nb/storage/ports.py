@@ -64,7 +64,7 @@ class Store(Protocol):
         ...
 
     def holds(self, digest: str) -> bool:
-        """Say whether an artifact exists, without reading it."""
+        """Return whether an artifact exists, without reading it."""
         ...
 
     def contents(self) -> Iterator[tuple[str, int, datetime]]:

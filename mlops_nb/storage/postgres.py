@@ -14,7 +14,7 @@ DEFAULTS: dict[str, Any] = {
     "application_name": "mlops-nb",
 }
 KEY = "hashtextextended(current_schema() || '/' || {}, 0)"  # number of a lock of this journal
-# one writer at a time commits ids in rising order: who asks for those after one misses none
+# one writer at a time commits ids in ascending order, so that reading after an id misses none
 BEGIN = f"""BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL lock_timeout = '30s';
 SELECT pg_advisory_xact_lock({KEY.format("'write'")})"""
@@ -52,7 +52,7 @@ class Postgres:
         return psycopg.connect(**self.options, autocommit=True)
 
     def is_usable(self, connection: Any) -> bool:
-        """Say whether the server keeps the connection: it sends nothing before it is asked."""
+        """Return whether the connection is open: a server sends nothing before a query."""
         if connection.closed:
             return False
         with selectors.DefaultSelector() as selector:
@@ -74,7 +74,7 @@ class Postgres:
         return int(number)
 
     def lock(self, name: str, *, wait: bool) -> Callable[[], None] | None:
-        """Take an advisory lock; return what releases it, None if it is taken."""
+        """Acquire an advisory lock; return its release function, None if it is taken."""
         ask = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
         with contextlib.ExitStack() as stack:
             connection = stack.enter_context(contextlib.closing(self.connect()))

@@ -24,7 +24,7 @@ class SqliteConnection(sqlite3.Connection):
 
 
 class Sqlite:
-    """A SQLite file; its locks are files beside it. Raises Refused on a network file system."""
+    """A SQLite file with lock files in its folder. Raises Refused on a network file system."""
 
     errors: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
     identity = "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
@@ -76,7 +76,7 @@ class Sqlite:
         return made
 
     def is_usable(self, connection: SqliteConnection) -> bool:
-        """Say whether the file is still the one that was opened."""
+        """Return whether the file is still the one that was opened."""
         return connection.inode == self._inode()
 
     def begin(self, connection: SqliteConnection, *, synced: bool) -> None:
@@ -99,7 +99,7 @@ class Sqlite:
         return connection.execute(sql, values).lastrowid or 0
 
     def lock(self, name: str, *, wait: bool) -> Callable[[], None] | None:
-        """Lock a file beside the journal; return what releases it, None if it is taken."""
+        """Lock a file in the journal's folder; return its release function, None if it is taken."""
         import fcntl
 
         self.file.parent.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ def main(rows: int) -> None:
             began = time.perf_counter()
             found = written(frame, dict.fromkeys(asks, "values"), folder)
             wrote = time.perf_counter()
-            wrong = profile.failures(found, contract.held({"columns": asks}))
+            wrong = profile.failures(found, contract.checked_columns({"columns": asks}))
             checked = time.perf_counter()
             moved = [d["column"] for d in profile.moved(found, profiles, rows) if d["drifted"]]
             ended = time.perf_counter()

@@ -33,12 +33,12 @@ NO_CHROMIUM = (
 
 @pytest.fixture(autouse=True)
 def jp_asyncio_loop() -> None:
-    """Take the place of pytest-jupyter's loop, which would close the one that Playwright runs."""
+    """Replace the loop fixture of pytest-jupyter, which would close the loop of Playwright."""
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Show an empty folder in a JupyterLab."""
+    """Start a JupyterLab in an empty folder."""
     root, home = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("home")
     with started(root, home) as lab:
         yield lab
@@ -55,18 +55,18 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """Open an empty page; whatever it asks for must come from this machine."""
-    asked: set[str | None] = set()
+    """Open an empty page; all its requests must go to this machine."""
+    hosts: set[str | None] = set()
     with browser.new_context(viewport={"width": 1280, "height": 860}) as context:
         page = context.new_page()
-        page.on("request", lambda request: asked.add(_host(request.url)))
-        page.on("websocket", lambda websocket: asked.add(_host(websocket.url)))
+        page.on("request", lambda request: hosts.add(_host(request.url)))
+        page.on("websocket", lambda websocket: hosts.add(_host(websocket.url)))
         yield page
-    assert asked <= {"127.0.0.1", None}, f"the page asked foreign hosts: {asked}"
+    assert hosts <= {"127.0.0.1", None}, f"the page requested foreign hosts: {hosts}"
 
 
 def _host(url: str) -> str | None:
-    """Name the host of a URL; data: and blob: have none."""
+    """Return the host of a URL, None for data: and blob:."""
     return urlsplit(url).hostname
 
 

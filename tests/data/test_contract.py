@@ -2,7 +2,15 @@
 
 import pytest
 
-from mlops_nb.data.contract import carried, changes, held, inferred, misfit, objection, sentence
+from mlops_nb.data.contract import (
+    carried,
+    changes,
+    checked_columns,
+    inferred,
+    misfit,
+    objection,
+    sentence,
+)
 
 NUMBER, TEXT, ANY = {"kind": "number"}, {"kind": "text"}, {"kind": "any"}
 
@@ -154,7 +162,7 @@ def test_only_columns_with_limits_are_looked_at():
         "e": {"kind": "any", "missing": "never"},
         "f": {"kind": "any", "most_missing": 0.5},
     }
-    assert [*held({"columns": columns})] == ["a", "d", "e", "f"]
+    assert [*checked_columns({"columns": columns})] == ["a", "d", "e", "f"]
 
 
 def failure(column, check, rows, row=None, value=None):

@@ -72,7 +72,7 @@ def test_what_a_frame_looks_like_fits_the_frame_itself(written):
     assert found.keys() == set(frame.columns)
     json.dumps(found, allow_nan=False)
     asked = {name: one["asks"] for name, one in found.items()}
-    assert profile.failures(written(frame), contract.held({"columns": asked})) == []
+    assert profile.failures(written(frame), contract.checked_columns({"columns": asked})) == []
     drift = profile.moved(written(frame), {n: o["profile"] for n, o in found.items()}, n)
     assert [d for d in drift if d["drifted"]] == []
     assert asked["text"]["categories"] == ["a", "b"]

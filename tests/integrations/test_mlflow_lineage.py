@@ -1,4 +1,4 @@
-"""What a real MLflow, on SQLite, knows of a run's data and models."""
+"""The data and models of a run in a real MLflow on SQLite."""
 
 import json
 import pickle
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow are not ou
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Name one database for all: MLflow's migrations take seconds."""
+    """Return the address of a database for all tests: MLflow's migrations take seconds."""
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
 
 
 def mirror(story, database: str) -> MlflowMirror:
-    """Return a mirror with an experiment of its own."""
+    """Return a mirror with a new experiment."""
     return MlflowMirror(
         uri=database,
         experiment=story.root.name,
@@ -37,23 +37,23 @@ def mirror(story, database: str) -> MlflowMirror:
     )
 
 
-def caught_up(made: MlflowMirror, story) -> object:
-    """Catch up, and return MLflow's latest run."""
+def synced(made: MlflowMirror, story) -> object:
+    """Sync, and return MLflow's latest run."""
     for event in list(made.catch_up()):
         story.journal.append(event)
     client = made.client()
     return client.search_runs([made.experiment_id(client)], max_results=1)[0]
 
 
-def told_of(story, run: str) -> tuple[history.Run, Trace]:
-    """Return a run, and what it read and made."""
+def run_and_trace(story, run: str) -> tuple[history.Run, Trace]:
+    """Return a run and its trace."""
     found = history.runs(story.journal.read(run=run))[run]
     return found, traced(story.journal, found)
 
 
-def test_a_run_lists_the_files_and_frames_it_read_by_our_digests(story, database):
+def test_a_run_lists_its_input_files_and_frames_by_our_digests(story, database):
     story.whole("r")
-    run = caught_up(mirror(story, database), story)
+    run = synced(mirror(story, database), story)
     found = {i.dataset.name: i for i in run.inputs.dataset_inputs}
     assert set(found) == {"data.csv", "wine.df"}
     csv, df = found["data.csv"], found["wine.df"]
@@ -72,30 +72,30 @@ def test_a_run_lists_the_files_and_frames_it_read_by_our_digests(story, database
     assert {t.key: t.value for t in csv.tags}["mlflow.data.context"] == "input"
 
 
-def test_the_lineage_of_a_run_lies_beside_its_notebook_with_full_digests(story, database):
+def test_lineage_json_is_an_artifact_with_full_digests(story, database):
     story.whole("r")
     made = mirror(story, database)
-    run = caught_up(made, story)
+    run = synced(made, story)
     path = made.client().download_artifacts(run.info.run_id, "lineage.json", str(story.root))
-    told = json.loads(Path(path).read_text())
-    digests = {n["label"]: n.get("digest") for n in told["nodes"]}
+    document = json.loads(Path(path).read_text())
+    digests = {n["label"]: n.get("digest") for n in document["nodes"]}
     assert digests["df"] == "d" * 64
     assert digests["data.csv"] == "a" * 64
-    assert ["file:data.csv", "step:load"] in told["edges"]
+    assert ["file:data.csv", "step:load"] in document["edges"]
 
 
-def test_catching_up_again_changes_nothing(story, database):
+def test_a_second_sync_changes_nothing(story, database):
     story.whole("r")
     made = mirror(story, database)
-    once = caught_up(made, story)
+    once = synced(made, story)
     story.journal.place(MLFLOW_PLACE, "0")
-    again = caught_up(made, story)
+    again = synced(made, story)
     assert again.info.run_id == once.info.run_id
     assert len(again.inputs.dataset_inputs) == 2
     assert len(made.client().get_metric_history(once.info.run_id, "accuracy")) == 1
 
 
-def test_a_registered_model_is_the_runs_output_and_carries_its_metrics(story, database):
+def test_a_registered_model_is_an_output_and_has_the_metrics(story, database):
     made = mirror(story, database)
     file = story.root / "model.pickle"
     file.write_bytes(pickle.dumps(DecisionTreeClassifier().fit([[0], [1]], [0, 1])))
@@ -116,25 +116,25 @@ def test_a_registered_model_is_the_runs_output_and_carries_its_metrics(story, da
             metrics={"accuracy": 2.0},
         )
     )
-    run = caught_up(made, story)
+    run = synced(made, story)
     assert len(run.outputs.model_outputs) == 1
     client = made.client()
     model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
-    told = {(m.dataset_name, m.dataset_digest) for m in model.metrics if m.key == "accuracy"}
-    assert told == {(None, None), ("j.df", "d" * 36)}
+    datasets = {(m.dataset_name, m.dataset_digest) for m in model.metrics if m.key == "accuracy"}
+    assert datasets == {(None, None), ("j.df", "d" * 36)}
     assert {m.value for m in model.metrics if m.key == "accuracy"} == {2.0}
-    lineage.log_model(client, run.info.run_id, model.model_id, *told_of(story, "r"))
+    lineage.log_model(client, run.info.run_id, model.model_id, *run_and_trace(story, "r"))
     again = client.get_run(run.info.run_id)
     assert len(again.outputs.model_outputs) == 1
     assert len(client.get_metric_history(run.info.run_id, "accuracy")) == 2
     assert {i.dataset.name for i in run.inputs.dataset_inputs} == {"j.df"}
 
 
-def test_the_frames_behind_a_metric_are_named_with_it(story):
-    """Frames are told without pandas or MLflow."""
+def test_inputs_include_the_frames_of_a_metric(story):
+    """Inputs are listed without pandas or MLflow."""
     story.whole("r")
-    told = lineage.inputs(*told_of(story, "r"), story.root)
-    assert [(t["name"], t["context"]) for t in told] == [
+    inputs = lineage.inputs(*run_and_trace(story, "r"), story.root)
+    assert [(i["name"], i["context"]) for i in inputs] == [
         ("data.csv", "input"),
         ("wine.df", "training"),
     ]

@@ -58,7 +58,7 @@ def test_status_follows_what_is_run_edited_and_assigned_again(notebook, kernels)
     live.run(edited, "cell-3")
     wine(notebook, parameters=edited, train=SLOW)
     status = rows(live, "%mlops status")
-    assert status["train"] == ["stale", "`depth` was made anew since cell 6 read it"]
+    assert status["train"] == ["stale", "`depth` was set again since cell 6 read it"]
     assert status["judge"] == ["stale", "`train` is not fresh"]
     assert status["split"][0] == "fresh"
     wine(notebook, parameters=edited, train=SLOW, judge=JUDGE + " * 1")

@@ -1,4 +1,4 @@
-"""Everything behind a value: from records, from those stood by, and from the text alone."""
+"""The lineage of a value from its own records, from reused records, and from the text alone."""
 
 from xml.etree import ElementTree
 
@@ -58,37 +58,37 @@ def record(step, rate=2, **more):
     }
 
 
-def happened(*found):
-    """Return events as the journal gives them, numbered."""
+def numbered(*found):
+    """Return events with ids, as the journal returns them."""
     return [replace(event, id=number) for number, event in enumerate(found, 1)]
 
 
-def began(run, rate=2):
+def started(run, rate=2):
     return ev.RunStarted(
         run=run, notebook="n.ipynb", steps=tuple(VALUES), parameters={"rate": rate}
     )
 
 
 def ran(run, step, **more):
-    told = record(step, **more)
+    recorded = record(step, **more)
     return (
         ev.StepStarted(run=run, step=step),
         ev.StepFinished(run=run, step=step, seconds=0.1),
         ev.StepObserved(run=run, step=step, values=seen(step)),
-        ev.StepRecorded(run=run, step=step, unit=step, record=told),
+        ev.StepRecorded(run=run, step=step, unit=step, record=recorded),
     )
 
 
-def stood(run, step):
+def reused(run, step):
     return (
-        ev.StepReused(run=run, step=step, because="it stands"),
+        ev.StepReused(run=run, step=step, because="it is up to date"),
         ev.StepObserved(run=run, step=step, values=seen(step)),
     )
 
 
 def whole(run):
     return (
-        began(run),
+        started(run),
         *(e for s in VALUES for e in ran(run, s)),
         ev.RunFinished(run=run, status="finished", seconds=1.0),
     )
@@ -101,12 +101,12 @@ def notebook():
     return {"notebook": read, "pipeline": pipeline.pipeline(read)}
 
 
-def behind(name, run, events, **read):
+def lineage_of(name, run, events, **read):
     return lineage_graph.behind(lineage_graph.graph(trace(run, events, **read)), name, run)
 
 
-def test_a_model_comes_from_the_changed_frame_its_file_its_parameter_and_what_it_imports():
-    root, part = behind("model", "r", happened(*whole("r")), **notebook())
+def test_the_lineage_of_a_model_has_frames_files_and_imports():
+    root, part = lineage_of("model", "r", numbered(*whole("r")), **notebook())
     assert root == "value:model@train"
     assert set(part.nodes) == {
         "value:model@train",
@@ -129,39 +129,39 @@ def test_a_model_comes_from_the_changed_frame_its_file_its_parameter_and_what_it
     assert part.nodes["step:train"]["cells"] == [5]
 
 
-def test_the_latest_value_of_a_name_is_meant():
-    assert behind("df", "r", happened(*whole("r")))[0] == "value:df@clean"
+def test_a_name_refers_to_its_latest_value():
+    assert lineage_of("df", "r", numbered(*whole("r")))[0] == "value:df@clean"
 
 
-def test_an_unknown_name_is_refused_and_the_known_ones_are_named():
+def test_the_error_for_an_unknown_name_lists_the_known_ones():
     with pytest.raises(NotFound, match="'modle'") as refused:
-        behind("modle", "r", happened(*whole("r")))
+        lineage_of("modle", "r", numbered(*whole("r")))
     assert refused.value.fix == "give one of df, model, else_"
 
 
-def test_a_step_that_stood_has_the_files_of_the_record_it_stood_by():
-    events = happened(
+def test_a_reused_step_has_the_files_of_its_reused_record():
+    events = numbered(
         *whole("a"),
-        began("b"),
-        *(e for s in VALUES for e in stood("b", s)),
+        started("b"),
+        *(e for s in VALUES for e in reused("b", s)),
         ev.RunFinished(run="b", status="finished", seconds=0.1),
     )
-    _, part = behind("model", "b", events, **notebook())
+    _, part = lineage_of("model", "b", events, **notebook())
     assert {"file:a.csv", "parameter:rate", "value:df@load"} <= set(part.nodes)
     assert part.nodes["step:load"]["reused"] is True
-    assert part.nodes["step:load"]["because"] == "it stands"
+    assert part.nodes["step:load"]["because"] == "it is up to date"
 
 
-def test_the_record_of_another_parameter_or_another_value_is_not_the_one_stood_by():
+def test_a_record_with_other_parameters_or_values_is_not_used():
     other = record("train", rate=5)
     changed = record("train") | {"values": {"model": {"digest": "0"}}}
     later = record("train", never="it is of a later run")
-    events = happened(
+    events = numbered(
         *whole("a"),
         ev.StepRecorded(step="train", unit="train", record=other),
         ev.StepRecorded(step="train", unit="train", record=changed),
-        began("b"),
-        *(e for s in VALUES for e in stood("b", s)),
+        started("b"),
+        *(e for s in VALUES for e in reused("b", s)),
         ev.RunFinished(run="b", status="finished", seconds=0.1),
         ev.StepRecorded(run="c", step="train", unit="train", record=later),
     )
@@ -169,47 +169,47 @@ def test_the_record_of_another_parameter_or_another_value_is_not_the_one_stood_b
     assert work.record == record("train")
 
 
-def test_a_record_without_a_run_belongs_to_the_run_that_was_on_then():
-    told = [replace(e, run="") if isinstance(e, ev.StepRecorded) else e for e in whole("r")]
-    assert all(w.record for w in trace("r", happened(*told)).works)
+def test_a_record_without_a_run_belongs_to_the_current_run():
+    events = [replace(e, run="") if isinstance(e, ev.StepRecorded) else e for e in whole("r")]
+    assert all(w.record for w in trace("r", numbered(*events)).works)
 
 
-def test_without_records_the_text_tells_what_was_read_and_observation_which_value():
-    told = [e for e in whole("r") if not isinstance(e, ev.StepRecorded)]
-    _, part = behind("model", "r", happened(*told), **notebook())
+def test_without_records_reads_come_from_the_text():
+    events = [e for e in whole("r") if not isinstance(e, ev.StepRecorded)]
+    _, part = lineage_of("model", "r", numbered(*events), **notebook())
     assert {"value:df@clean", "value:df@load", "parameter:rate"} <= set(part.nodes)
 
 
-def test_what_is_outside_is_told():
+def test_inputs_from_outside_the_notebook_are_listed():
     extra = {
         "variables": {"HOME": "x"},
         "generators": {"rng:numpy": "s"},
         "never": "it reads from outside: http://host/x",
     }
-    events = happened(
-        began("r"),
+    events = numbered(
+        started("r"),
         *ran("r", "load", **extra),
         ev.RunFinished(run="r", status="finished", seconds=1.0),
     )
-    _, part = behind("df", "r", events)
+    _, part = lineage_of("df", "r", events)
     labels = {n["label"] for n in part.nodes.values() if n["kind"] == "outside"}
     assert labels == {"environment variable HOME", "random state of numpy", "http://host/x"}
 
 
-def test_a_file_that_is_read_and_written_is_no_endless_tree():
+def test_a_file_that_is_read_and_written_makes_no_endless_tree():
     extra = {"written": {"a.csv": A_FILE}}
-    events = happened(
-        began("r"),
+    events = numbered(
+        started("r"),
         *ran("r", "load", **extra),
         ev.RunFinished(run="r", status="finished", seconds=1.0),
     )
-    root, part = behind("df", "r", events)
+    root, part = lineage_of("df", "r", events)
     assert lineage_graph.as_text(part, root).count("step load") == 2
     assert svg.graph(**part.json()).startswith("<svg")
 
 
-def test_the_tree_tells_each_thing_once():
-    root, part = behind("model", "r", happened(*whole("r")), **notebook())
+def test_the_tree_shows_each_node_once():
+    root, part = lineage_of("model", "r", numbered(*whole("r")), **notebook())
     text = lineage_graph.as_text(part, root)
     assert text.splitlines()[:2] == ["model  B  3", "└─ step train  cell 5"]
     assert "file  a.csv  9" in text
@@ -217,24 +217,24 @@ def test_the_tree_tells_each_thing_once():
     assert "cell 2 (set-up)" in text
 
 
-def test_mermaid_and_json_hold_every_node_and_edge():
-    _, part = behind("model", "r", happened(*whole("r")), **notebook())
-    told = lineage_graph.as_json("model", "r", part)
+def test_mermaid_and_json_contain_every_node_and_edge():
+    _, part = lineage_of("model", "r", numbered(*whole("r")), **notebook())
+    answer = lineage_graph.as_json("model", "r", part)
     lines = lineage_graph.as_mermaid(part).splitlines()
-    assert len(lines) == 1 + len(told["nodes"]) + len(told["edges"])
-    assert (told["version"], told["name"], told["run"]) == (1, "model", "r")
-    assert all(set(e) <= {n["id"] for n in told["nodes"]} for e in told["edges"])
+    assert len(lines) == 1 + len(answer["nodes"]) + len(answer["edges"])
+    assert (answer["version"], answer["name"], answer["run"]) == (1, "model", "r")
+    assert all(set(e) <= {n["id"] for n in answer["nodes"]} for e in answer["edges"])
 
 
-def test_a_drawing_goes_from_left_to_right_and_has_no_background():
-    _, part = behind("model", "r", happened(*whole("r")), **notebook())
-    told = part.json()
-    column = svg.columns([n["id"] for n in told["nodes"]], told["edges"])
-    assert all(column[a] < column[b] for a, b in told["edges"])
-    drawn = svg.graph(**told)
+def test_a_drawing_runs_from_left_to_right_without_background():
+    _, part = lineage_of("model", "r", numbered(*whole("r")), **notebook())
+    answer = part.json()
+    column = svg.columns([n["id"] for n in answer["nodes"]], answer["edges"])
+    assert all(column[a] < column[b] for a, b in answer["edges"])
+    drawn = svg.graph(**answer)
     ElementTree.fromstring(drawn)
-    assert drawn.count("<rect") == len(told["nodes"])
-    assert drawn.count("<path") == len(told["edges"])
+    assert drawn.count("<rect") == len(answer["nodes"])
+    assert drawn.count("<path") == len(answer["edges"])
     assert "currentColor" in drawn
     assert "#fff" not in drawn
     assert (

@@ -1,4 +1,4 @@
-"""What people are told, and when: each alert once, silent while acknowledged, over when it is."""
+"""Alerts: each is raised and sent once, silent while acknowledged, and ends with its cause."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ NAME = "j-failed-1"
 
 
 class Workspace:
-    """A journal, a clock, and how things stand."""
+    """A journal, a clock, and the alerts of conditions."""
 
     def __init__(self):
         self.now = NOON
@@ -34,13 +34,13 @@ class Workspace:
     def known(self):
         return alerts.alerts(self.journal.read())
 
-    def stands(self, *how):
-        """Write down what follows from how things stand; return the names of it."""
-        told = []
-        for event in list(alerts.changes(how, self.known)):
+    def observe(self, *conditions):
+        """Record the events that follow from some conditions; return their types and alerts."""
+        recorded = []
+        for event in list(alerts.changes(conditions, self.known)):
             if self.journal.append(event, once=alerts.once(event, self.known)) is not None:
-                told.append((type(event).__name__, event.alert))
-        return told
+                recorded.append((type(event).__name__, event.alert))
+        return recorded
 
     def ack(self, hours):
         until = (self.now + timedelta(hours=hours)).isoformat()
@@ -49,8 +49,8 @@ class Workspace:
     def due(self, channel="log", name=NAME):
         return alerts.due(self.known[name], channel, self.now)
 
-    def tell(self, channel="log", error="", name=NAME):
-        """Tell what is due, and return which message it was; "" where none is."""
+    def send(self, channel="log", error="", name=NAME):
+        """Record the due message as sent, and return it; "" if none is due."""
         sent = self.due(channel, name)
         if sent is None:
             return ""
@@ -58,68 +58,68 @@ class Workspace:
         return f"{sent.about.partition('-')[0]} {sent.attempt}"
 
 
-# what follows
+# changes
 
 
-def test_what_is_wrong_raises_one_alert_however_often_one_looks_or_it_happens():
+def test_a_cause_raises_one_alert_however_often_it_is_observed():
     workspace = Workspace()
-    assert workspace.stands(BAD) == [("AlertRaised", NAME)]
-    assert workspace.stands(BAD) == []
-    assert workspace.stands(replace(BAD, run="r2", what="it broke again")) == []
+    assert workspace.observe(BAD) == [("AlertRaised", NAME)]
+    assert workspace.observe(BAD) == []
+    assert workspace.observe(replace(BAD, run="r2", what="it broke again")) == []
     assert [a.what for a in workspace.known.values()] == [BAD.what]
 
 
-def test_an_alert_ends_when_its_cause_is_gone_and_the_next_one_has_the_next_number():
+def test_an_alert_ends_with_its_cause_and_numbers_ascend():
     workspace = Workspace()
-    workspace.stands(BAD)
-    assert workspace.stands(FINE) == [("AlertEnded", NAME)]
+    workspace.observe(BAD)
+    assert workspace.observe(FINE) == [("AlertEnded", NAME)]
     assert workspace.known[NAME].because == "run r2 finished"
-    assert workspace.stands(FINE) == []
-    assert workspace.stands(replace(BAD, cause="r2")) == [("AlertRaised", "j-failed-2")]
+    assert workspace.observe(FINE) == []
+    assert workspace.observe(replace(BAD, cause="r2")) == [("AlertRaised", "j-failed-2")]
 
 
-def test_what_was_mended_and_broke_again_between_two_looks_ends_and_is_raised_anew():
+def test_a_new_cause_between_two_checks_raises_a_new_alert():
     workspace = Workspace()
-    workspace.stands(BAD)
+    workspace.observe(BAD)
     again = replace(BAD, cause="r2", because="run r2 finished", run="r3")
-    assert workspace.stands(again) == [("AlertEnded", NAME), ("AlertRaised", "j-failed-2")]
+    assert workspace.observe(again) == [("AlertEnded", NAME), ("AlertRaised", "j-failed-2")]
 
 
-def test_an_alert_whose_run_is_tried_once_more_stays_open_until_that_is_over():
+def test_an_alert_stays_open_while_its_run_is_retried():
     workspace = Workspace()
-    workspace.stands(BAD)
-    assert workspace.stands(replace(BAD, what="")) == []
+    workspace.observe(BAD)
+    assert workspace.observe(replace(BAD, what="")) == []
     assert workspace.known[NAME].is_open
 
 
-def test_other_jobs_and_other_kinds_have_alerts_of_their_own():
+def test_each_job_and_kind_has_its_own_alert():
     workspace = Workspace()
-    told = workspace.stands(BAD, replace(BAD, kind="missed"), replace(BAD, job="k"))
-    assert [name for _, name in told] == [NAME, "j-missed-1", "k-failed-1"]
-    assert workspace.stands(FINE) == [("AlertEnded", NAME)]
+    recorded = workspace.observe(BAD, replace(BAD, kind="missed"), replace(BAD, job="k"))
+    assert [name for _, name in recorded] == [NAME, "j-missed-1", "k-failed-1"]
+    assert workspace.observe(FINE) == [("AlertEnded", NAME)]
 
 
-def test_what_nobody_looked_at_neither_raises_nor_ends():
+def test_without_a_condition_an_alert_neither_starts_nor_ends():
     workspace = Workspace()
-    workspace.stands(BAD)
-    assert workspace.stands() == []
+    workspace.observe(BAD)
+    assert workspace.observe() == []
     assert workspace.known[NAME].is_open
 
 
-def test_an_alert_that_turns_out_to_hurt_users_is_raised_again_and_told_once_more():
+def test_an_alert_that_becomes_urgent_is_raised_and_sent_again():
     workspace = Workspace()
-    workspace.stands(BAD)
-    workspace.tell()
+    workspace.observe(BAD)
+    workspace.send()
     workspace.ack(8)
     worse = replace(BAD, what="it is bad; users are hurt", urgent=True)
-    assert workspace.stands(worse) == [("AlertRaised", NAME)]
-    assert workspace.stands(worse) == []
+    assert workspace.observe(worse) == [("AlertRaised", NAME)]
+    assert workspace.observe(worse) == []
     assert workspace.known[NAME].urgent
-    assert [workspace.tell(), workspace.tell()] == ["urgent 1", ""]
-    assert workspace.stands(BAD) == []  # it does not become less urgent by itself
+    assert [workspace.send(), workspace.send()] == ["urgent 1", ""]
+    assert workspace.observe(BAD) == []  # it does not become less urgent by itself
 
 
-def test_two_who_look_at_once_raise_and_end_an_alert_once():
+def test_two_checks_at_once_raise_and_end_an_alert_once():
     workspace = Workspace()
     for how in (BAD, FINE):
         twice = [list(alerts.changes([how], workspace.known)) for _ in range(2)]
@@ -128,55 +128,55 @@ def test_two_who_look_at_once_raise_and_end_an_alert_once():
         assert len([e for e in kept if e is not None]) == 1
 
 
-# what is due
+# due messages
 
 
-def test_an_alert_is_told_to_each_channel_once():
+def test_an_alert_is_sent_to_each_channel_once():
     workspace = Workspace()
-    workspace.stands(BAD)
-    assert [workspace.tell("log"), workspace.tell("log")] == ["raised 1", ""]
-    assert [workspace.tell("webhook:a"), workspace.tell("webhook:a")] == ["raised 1", ""]
+    workspace.observe(BAD)
+    assert [workspace.send("log"), workspace.send("log")] == ["raised 1", ""]
+    assert [workspace.send("webhook:a"), workspace.send("webhook:a")] == ["raised 1", ""]
     workspace.now += timedelta(days=99)
     assert workspace.due() is None
 
 
-def test_an_acknowledged_alert_is_silent_and_is_told_once_more_when_that_time_is_over():
+def test_an_acknowledged_alert_is_silent_for_that_time():
     workspace = Workspace()
-    workspace.stands(BAD)
-    workspace.tell()
+    workspace.observe(BAD)
+    workspace.send()
     workspace.ack(8)
     workspace.now += timedelta(hours=8, seconds=-1)
     assert workspace.due() is None
     assert workspace.due("webhook:a") is None
     workspace.now += timedelta(seconds=1)
-    assert [workspace.tell(), workspace.tell()] == ["again 1", ""]
+    assert [workspace.send(), workspace.send()] == ["again 1", ""]
     workspace.ack(1)
     workspace.now += timedelta(hours=1)
-    assert [workspace.tell(), workspace.tell()] == ["again 1", ""]
+    assert [workspace.send(), workspace.send()] == ["again 1", ""]
 
 
-def test_an_acknowledged_alert_that_is_over_is_not_told_again_but_that_it_is_over():
+def test_the_end_of_an_acknowledged_alert_is_sent():
     workspace = Workspace()
-    workspace.stands(BAD)
-    workspace.tell()
+    workspace.observe(BAD)
+    workspace.send()
     workspace.ack(8)
-    workspace.stands(FINE)
-    assert [workspace.tell(), workspace.tell()] == ["ended 1", ""]
+    workspace.observe(FINE)
+    assert [workspace.send(), workspace.send()] == ["ended 1", ""]
     workspace.now += timedelta(hours=9)
     assert workspace.due() is None
 
 
-def test_that_it_is_over_is_told_to_those_only_that_were_told_that_it_began():
+def test_an_end_is_sent_only_to_channels_that_got_the_start():
     workspace = Workspace()
-    workspace.stands(BAD)
-    workspace.tell("log")
-    workspace.tell("webhook:dead", error="refused")
-    workspace.stands(FINE)
+    workspace.observe(BAD)
+    workspace.send("log")
+    workspace.send("webhook:dead", error="refused")
+    workspace.observe(FINE)
     workspace.now += timedelta(hours=1)
     assert [
-        workspace.tell("log"),
-        workspace.tell("webhook:dead"),
-        workspace.tell("webhook:new"),
+        workspace.send("log"),
+        workspace.send("webhook:dead"),
+        workspace.send("webhook:new"),
     ] == [
         "ended 1",
         "",
@@ -184,38 +184,38 @@ def test_that_it_is_over_is_told_to_those_only_that_were_told_that_it_began():
     ]
 
 
-def test_what_a_channel_did_not_take_is_tried_five_times_with_growing_pauses():
+def test_a_failed_message_is_tried_five_times_with_growing_pauses():
     workspace = Workspace()
-    workspace.stands(BAD)
+    workspace.observe(BAD)
     tries = []
     for minute in range(600):
-        if workspace.tell(error="it answered 500"):
+        if workspace.send(error="it answered 500"):
             tries.append(minute)
         workspace.now += timedelta(minutes=1)
     assert tries == [0, 1, 6, 21, 81]
 
 
-def test_a_channel_that_takes_it_at_last_is_told_no_more():
+def test_after_a_successful_retry_nothing_is_due():
     workspace = Workspace()
-    workspace.stands(BAD)
-    workspace.tell(error="no")
+    workspace.observe(BAD)
+    workspace.send(error="no")
     workspace.now += timedelta(minutes=1)
-    assert workspace.tell() == "raised 2"
+    assert workspace.send() == "raised 2"
     workspace.now += timedelta(days=1)
     assert workspace.due() is None
 
 
-# in words
+# texts
 
 
 def alert_of(urgent):
     workspace = Workspace()
-    workspace.stands(replace(BAD, urgent=urgent))
-    workspace.stands(FINE)
+    workspace.observe(replace(BAD, urgent=urgent))
+    workspace.observe(FINE)
     return workspace.known[NAME]
 
 
-def test_a_message_says_what_and_the_next_command_and_only_what_hurts_says_urgent():
+def test_a_text_has_the_problem_and_command_and_marks_urgency():
     calm, hurt = alert_of(urgent=False), alert_of(urgent=True)
     words = "j-failed-1: it broke; version 3 still answers. Next: mlops-nb show r1"
     assert alerts.text(calm, "raised") == words
@@ -225,14 +225,29 @@ def test_a_message_says_what_and_the_next_command_and_only_what_hurts_says_urgen
 
 
 @pytest.mark.parametrize(("about", "urgent"), [("raised", True), ("ended", False)])
-def test_a_message_as_json_has_what_the_words_have(about, urgent):
-    told = alerts.payload(alert_of(urgent=True), about, "T")
-    assert list(told) == ["version", "alert", "job", "kind", "about", "urgent", "text", "fix", "at"]
-    assert (told["version"], told["alert"], told["kind"], told["at"]) == (1, NAME, "failed", "T")
-    assert (told["urgent"], bool(told["fix"])) == (urgent, urgent)
+def test_the_json_message_has_the_content_of_the_text(about, urgent):
+    payload = alerts.payload(alert_of(urgent=True), about, "T")
+    assert list(payload) == [
+        "version",
+        "alert",
+        "job",
+        "kind",
+        "about",
+        "urgent",
+        "text",
+        "fix",
+        "at",
+    ]
+    assert (payload["version"], payload["alert"], payload["kind"], payload["at"]) == (
+        1,
+        NAME,
+        "failed",
+        "T",
+    )
+    assert (payload["urgent"], bool(payload["fix"])) == (urgent, urgent)
 
 
-def test_a_key_fits_into_its_column_whatever_a_host_is_called():
+def test_a_key_fits_into_its_column_for_long_host_names():
     sent = ev.AlertSent(alert="j" * 100, channel="webhook:" + "h" * 250)
     keys = {alerts.once(replace(sent, attempt=n), {}) for n in (1, 2)}
     keys |= {alerts.once(replace(sent, about="ended"), {})}
@@ -240,11 +255,11 @@ def test_a_key_fits_into_its_column_whatever_a_host_is_called():
     assert max(map(len, keys)) < 255
 
 
-def test_nobody_is_told_any_more_that_something_was_over_a_day_ago():
+def test_an_end_older_than_a_day_is_not_sent():
     workspace = Workspace()
-    workspace.stands(BAD)
-    workspace.tell()
-    workspace.stands(FINE)
+    workspace.observe(BAD)
+    workspace.send()
+    workspace.observe(FINE)
     workspace.now += timedelta(days=1, seconds=-1)
     assert workspace.due() is not None
     workspace.now += timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""Processes are told apart by when they began, whatever number they have."""
+"""Processes are identified by pid and start time, so that a reused pid is another process."""
 
 import os
 import signal
@@ -27,20 +27,20 @@ def as_named(pid: int) -> process.Process:
     return pid, f"{process.mine()[1].partition(' ')[0]} {process._started(pid)}"
 
 
-def test_this_process_is_here_and_lives():
+def test_this_process_is_on_this_machine_and_alive():
     assert process.mine() == process.mine()
     assert process.is_here(process.mine())
     assert process.lives(process.mine())
 
 
-def test_a_name_may_hold_brackets_and_spaces(tmp_path):
+def test_a_program_name_may_contain_brackets_and_spaces(tmp_path):
     odd = tmp_path / "a) R 1 (b"
     odd.symlink_to(sys.executable)
     with sleeper(odd) as child:
         assert process.lives(as_named(child.pid))
 
 
-def test_a_process_that_ended_is_gone_before_anybody_waits_for_it():
+def test_a_zombie_counts_as_gone():
     with sleeper() as child:
         known = as_named(child.pid)
         assert process.lives(known)
@@ -51,7 +51,7 @@ def test_a_process_that_ended_is_gone_before_anybody_waits_for_it():
         assert process.is_gone(known)
 
 
-def test_the_end_of_a_process_is_waited_for():
+def test_has_gone_waits_for_the_end_of_a_process():
     with sleeper() as child:
         known = as_named(child.pid)
         assert not process.has_gone(known, 0.1)
@@ -61,7 +61,7 @@ def test_the_end_of_a_process_is_waited_for():
     assert not process.has_gone((pid, mark.replace(mark.split()[0], "elsewhere")), 60)
 
 
-def test_another_process_of_the_same_number_is_another():
+def test_a_process_with_the_same_pid_is_another_process():
     pid, mark = process.mine()
     host, boot, since = mark.split(" ")
     assert process.is_gone((pid, f"{host} {boot} {int(since) + 1}"))
@@ -69,14 +69,14 @@ def test_another_process_of_the_same_number_is_another():
     assert not process.is_gone((pid, f"elsewhere {boot} {since}"))
 
 
-def test_a_process_that_an_earlier_version_wrote_down_is_known_again():
+def test_the_stored_form_of_an_earlier_version_is_read():
     pid, mark = process.mine()
     since = f"{psutil.Process().create_time():.2f}"
     assert process.lives((pid, f"{mark.partition(' ')[0]} {since}"))
     assert process.is_gone((pid, f"{mark.partition(' ')[0]} 1.00"))
 
 
-def test_only_the_process_that_was_meant_is_asked_to_end():
+def test_end_signals_only_the_same_process():
     with sleeper() as child:
         pid, mark = as_named(child.pid)
         assert not process.end((pid, f"{mark}0"))

@@ -170,7 +170,7 @@ def test_a_sweep_of_another_machine_is_neither_stopped_nor_thought_dead(folder):
     project.context.journal.append(event)
     with pytest.raises(Refused, match="on another machine, elsewhere"):
         project.stop("s")
-    with pytest.raises(Refused, match="still goes on"):
+    with pytest.raises(Refused, match="is still running"):
         project.sweep("n.ipynb", {}, resume="s")
     with pytest.raises(NotFound):
         project.stop("never")

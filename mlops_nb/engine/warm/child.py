@@ -12,7 +12,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def become(request: dict[str, Any], parent: int) -> None:
-    """Give this process the session, environment, folder and limits of its run."""
+    """Set the session, environment, folder and limits of this process for its run."""
     apart(parent)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -31,7 +31,7 @@ def become(request: dict[str, Any], parent: int) -> None:
 
 
 def apart(parent: int) -> None:
-    """Lead a session of its own, and die with the parent."""
+    """Lead a new session, and die with the parent."""
     if os.getsid(0) != os.getpid():
         os.setsid()
     _die_with(parent)

@@ -50,7 +50,7 @@ VOLATILE = frozenset(
 
 
 class Unwarm(Exception):
-    """No warm parent can be used; the text says why."""
+    """No warm parent can be used; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +238,7 @@ def _connected(wanted: Wanted) -> socket.socket:
 
 def _try(path: Path, *, use: bool = True) -> socket.socket | None:
     if _is_stale(path):
-        path.unlink(missing_ok=True)  # which tells its parent to exit
+        path.unlink(missing_ok=True)  # its parent exits when the file is gone
         return None
     sock = socket.socket(socket.AF_UNIX)
     try:
@@ -253,7 +253,7 @@ def _try(path: Path, *, use: bool = True) -> socket.socket | None:
 
 
 def _is_stale(path: Path) -> bool:
-    """Say whether a file that the parent imported, outside installed packages, was edited."""
+    """Return whether a file that the parent imported, outside installed packages, was edited."""
     try:
         known = json.loads(path.with_suffix(".editable").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -310,15 +310,15 @@ def _start(
         "first": first,
     }
     words = [wanted.python, str(HERE / "parent.py"), str(place / f"{key}.sock")]
-    with (place / f"{key}.log").open("w", encoding="utf-8") as said, _unnamed(config) as stdin:
+    with (place / f"{key}.log").open("w", encoding="utf-8") as log, _unnamed(config) as stdin:
         try:
             subprocess.run(
                 words,
                 cwd=wanted.folder,
                 env=dict(wanted.environment),
                 stdin=stdin,
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
                 pass_fds=(write, lock),
                 check=False,

@@ -31,7 +31,7 @@ MARK = b"\x1e"
 
 
 class Pipe:
-    """One of the child's output streams, cut at the marks that messages leave in it."""
+    """One output stream of the child, in which each message leaves a mark."""
 
     def __init__(self, name: str, fd: int) -> None:
         self.name, self.fd = name, fd
@@ -62,7 +62,7 @@ class Pipe:
         found, self.data = self.data[: end - held], self.data[end - held :]
         text = found.decode("utf-8", "ignore")
         missing = len(found) - len(text.encode("utf-8"))
-        if 0 < missing < 4:  # noqa: PLR2004  a character that is not whole yet: 3 bytes at most
+        if 0 < missing < 4:  # noqa: PLR2004  an incomplete character: 3 bytes at most
             self.data = found[-missing:] + self.data
             return text
         return found.decode("utf-8", "replace")
@@ -76,7 +76,7 @@ def _half(data: bytes, start: bytes) -> int:
 
 
 class Line:
-    """The connection to a child: messages and two streams, in the order they were written."""
+    """The connection to a child: messages and two output streams, merged in their order."""
 
     def __init__(self, outputs: Outputs) -> None:
         ours, self.theirs = socket.socketpair()
@@ -106,14 +106,16 @@ class Line:
             if self.reader.ended:
                 return None
             watched: list[Any] = [self.sock, child.line.sock, *(p.fd for p in self.pipes)]
-            heard = ready(watched, left)
-            if self.sock in heard:
+            readable = ready(watched, left)
+            if self.sock in readable:
                 self.reader.feed()
-            elif child.line.sock in heard:
+            elif child.line.sock in readable:
                 child.poll()
                 self.reader.ended = not ready([self.sock], 0.0)
             for pipe in self.pipes:
-                if pipe.fd in heard or pipe.data:  # including text that came with the last message
+                if (
+                    pipe.fd in readable or pipe.data
+                ):  # including text that came with the last message
                     self._loose(pipe)
         for pipe in self.pipes:
             pipe.fill()
@@ -122,7 +124,7 @@ class Line:
         return found
 
     def begun(self, first: Mapping[str, Any]) -> None:
-        """Read from the first message the form of the marks."""
+        """Store the mark of this connection, which the first message contains."""
         self.mark = first["content"]["mark"].encode()
         for pipe in self.pipes:
             pipe.until(self._mark(first))
@@ -182,8 +184,8 @@ class WarmClient(Walker):
             self.line.handed_over()
         first = self.line.message(self.child, None)
         if first is None:
-            said = self.line.pipes[1].until(None).strip().splitlines()
-            raise Unwarm(f"the forked process ended at once: {(said or [''])[-1][:200]}")
+            stderr = self.line.pipes[1].until(None).strip().splitlines()
+            raise Unwarm(f"the forked process ended at once: {(stderr or [''])[-1][:200]}")
         self.line.begun(first)
 
     @property
@@ -193,7 +195,7 @@ class WarmClient(Walker):
         return self.child.pid
 
     def ask(self, question: str, **request: Any) -> dict[str, Any]:
-        """Ask the probe. Raises Died, Stopped."""
+        """Call a function of the probe and return its result. Raises Died, Stopped."""
         answer = self.answered if question == self.follow else None
         if answer is None:
             self._say(_question(question, request))
@@ -262,8 +264,8 @@ class WarmClient(Walker):
 
     def _timed_out(self) -> CellError:
         self.dead = True
-        said = f"the cell's time-out of {self.cell_timeout:g} s has passed"
-        return CellError("CellTimeoutError", said, said, shown=False)
+        message = f"the cell's time-out of {self.cell_timeout:g} s has passed"
+        return CellError("CellTimeoutError", message, message, shown=False)
 
     def _say(self, message: dict[str, Any]) -> None:
         try:
@@ -322,14 +324,14 @@ def _question(question: str, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def preload_of(nb: Mapping[str, Any], folder: str) -> Preload:
-    """Return what a parent may import for a notebook: no files beside it, which may be edited."""
+    """Return what a parent may import for a notebook: not its local files, which may change."""
     cells = [python_of(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
     try:
-        beside = {*os.listdir(folder)}
+        local = {*os.listdir(folder)}
     except OSError:  # the local files are not known
         return Preload()
-    found = preload(cells, {name.removesuffix(".py") for name in beside})
-    return found if READ_AT_IMPORT.isdisjoint(beside) else replace(found, folder=folder)
+    found = preload(cells, {name.removesuffix(".py") for name in local})
+    return found if READ_AT_IMPORT.isdisjoint(local) else replace(found, folder=folder)
 
 
 class Warm(Background):

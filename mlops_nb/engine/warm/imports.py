@@ -34,7 +34,7 @@ def places() -> tuple[str, ...]:
 
 
 def is_installed(name: str) -> bool:
-    """Say whether a top-level module is installed, and not a local file."""
+    """Return whether a top-level module is installed, and not a local file."""
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError, AttributeError):
@@ -81,22 +81,22 @@ def editable() -> dict[str, int]:
 
 
 def _quietly(name: str) -> bool:
-    said = io.StringIO()
+    printed = io.StringIO()
     with (
         warnings.catch_warnings(record=True) as warned,
-        contextlib.redirect_stdout(said),
-        contextlib.redirect_stderr(said),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
     ):
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
             return bool(error.name) and name.startswith(f"{error.name}") and _no_module(name)
-        except BaseException:  # noqa: BLE001  the notebook will see it for itself
+        except BaseException:  # noqa: BLE001  the notebook's own import will raise it
             return False
-    return not warned and not said.getvalue()
+    return not warned and not printed.getvalue()
 
 
 def _no_module(name: str) -> bool:
-    """Say whether a dotted name is an attribute of a module that is imported."""
+    """Return whether a dotted name is an attribute of a module that is imported."""
     parent, _, last = name.rpartition(".")
     return not parent or parent in sys.modules or hasattr(sys.modules.get(parent), last)

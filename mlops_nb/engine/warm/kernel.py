@@ -6,7 +6,7 @@ from typing import Any
 
 
 def run(request: dict[str, Any], _: list[int]) -> None:
-    """Be a kernel until it is shut down."""
+    """Run a kernel in this process until it is shut down."""
     from ipykernel.kernelapp import IPKernelApp
 
     sys.argv = ["ipykernel_launcher.py", *request["arguments"]]

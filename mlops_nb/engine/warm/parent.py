@@ -198,7 +198,7 @@ class Parent:
             shell.run_cell("pass", store_history=False, silent=True)  # copies shared memory
             line = self.wire.Reader(sock)
             request = line.wait()
-        except BaseException:  # noqa: BLE001  the client gets another child
+        except BaseException:  # noqa: BLE001  the next request gets another child
             traceback.print_exc()
             os._exit(1)
         if request is None:
@@ -218,7 +218,7 @@ class Parent:
         self.selector.close()
 
     def _child(self, request: dict[str, Any], fds: list[int], parent: int) -> None:
-        """Be the child: execute the request and exit."""
+        """Execute a request in the child process and exit."""
         status, last_word = 1, None
         try:
             fds = fds[:]
@@ -235,7 +235,7 @@ class Parent:
             status = 0
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        except BaseException:  # noqa: BLE001  this is the outermost frame
+        except BaseException:  # noqa: BLE001  this is the outermost frame of the child
             traceback.print_exc()
         finally:
             for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):

@@ -1,4 +1,4 @@
-"""Runs the cells of one notebook in a forked child on request, and reports each message."""
+"""Runs the cells of one notebook in a forked child on request, and reports their outputs."""
 
 import asyncio
 import atexit
@@ -18,7 +18,7 @@ from . import protocol
 
 
 class Served:
-    """A child's connection to the process that runs the notebook."""
+    """The connection of a child to the process that runs the notebook."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -29,9 +29,9 @@ class Served:
         self.mark = secrets.token_hex(8).encode()
 
     def say(self, kind: str, content: dict[str, Any]) -> None:
-        """Send a message, and print a mark, so that its order among the printed text is known."""
+        """Send a message, and mark its place in the printed output, so that the order is kept."""
         if os.getpid() != self.pid:
-            return  # a process that the notebook forked sends no messages; what it prints is read
+            return  # a process that the notebook forked sends no messages; its prints are read
         with self.lock:
             self.count += 1
             mark = b"\x1e" + self.mark + b"%d\x1e" % self.count
@@ -41,7 +41,7 @@ class Served:
             protocol.send(self.sock, {"is": kind, "n": self.count, "content": content})
 
     async def message(self) -> dict[str, Any] | None:
-        """Return the next request, None if the other end closed."""
+        """Return the next request, None if the other end closed the connection."""
         loop = asyncio.get_running_loop()
         while (found := self.reader.next()) is None and not self.reader.ended:
             ready = loop.create_future()
@@ -54,23 +54,23 @@ class Served:
         return found
 
     async def serve(self, shell: Any) -> None:
-        """Handle requests until the other end asks to end or closes."""
-        while (asked := await self.message()) is not None:
-            if asked["do"] == "end":
+        """Execute requests until the connection ends."""
+        while (request := await self.message()) is not None:
+            if request["do"] == "end":
                 return
-            if asked["do"] == "run":
-                await self._run(shell, asked)
+            if request["do"] == "run":
+                await self._run(shell, request)
             else:
-                self._answer(asked)
+                self._answer(request)
             if shell.exit_now:
                 return
 
-    async def _run(self, shell: Any, asked: dict[str, Any]) -> None:
+    async def _run(self, shell: Any, request: dict[str, Any]) -> None:
         count = shell.execution_count
         self.say("execute_input", {"execution_count": count})
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            ok, error = await run_cell(shell, asked["source"])
+            ok, error = await run_cell(shell, request["source"])
         except KeyboardInterrupt:  # it came before the cell's first line, or after its last
             shell.showtraceback()
             ok, error = False, {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
@@ -78,20 +78,20 @@ class Served:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.say("reply", {"ok": ok, "execution_count": count, **error})
 
-    def _answer(self, asked: dict[str, Any]) -> None:
-        """Call a function of the probe and send its answer, which is JSON."""
+    def _answer(self, request: dict[str, Any]) -> None:
+        """Call a function of the probe and send its result, which is JSON."""
         try:
-            part = importlib.import_module(f"_mlops_probe.{asked['part']}")
-            answer = getattr(part, asked["function"])(asked["request"])
-        except Exception as error:  # noqa: BLE001  the answer carries the error
-            said = {"error": f"{type(error).__name__}: {error}"}
-            self.say("answer", said)
+            part = importlib.import_module(f"_mlops_probe.{request['part']}")
+            answer = getattr(part, request["function"])(request["request"])
+        except Exception as error:  # noqa: BLE001  sent to the process that asked
+            failure = {"error": f"{type(error).__name__}: {error}"}
+            self.say("answer", failure)
         else:
             self.say("answer", {"text": answer})
 
 
 async def run_cell(shell: Any, source: str) -> tuple[bool, dict[str, Any]]:
-    """Run one cell as a kernel does: awaited where it awaits something, else called."""
+    """Run one cell as a kernel does: await it if it contains an await, else call it."""
     trouble = None
     try:
         transformed = shell.transform_cell(source)
@@ -132,10 +132,10 @@ async def run_cell(shell: Any, source: str) -> tuple[bool, dict[str, Any]]:
 
 
 def run(_: dict[str, Any], fds: list[int]) -> Callable[[], None]:
-    """Serve one notebook, and end as a program does that has come to its end.
+    """Serve one notebook, then run the exit handlers of the process.
 
-    Returns what says that nothing is left to come: to give so much memory back takes a while, for
-    which nobody need wait.
+    Returns a function that announces the exit, so that the other process need not wait until this
+    one has freed its memory.
     """
     from . import shell as shells
 
@@ -150,7 +150,7 @@ def run(_: dict[str, Any], fds: list[int]) -> Callable[[], None]:
     for work in (atexit._run_exitfuncs, threading._shutdown):  # type: ignore[attr-defined]
         try:
             work()
-        except BaseException:  # noqa: BLE001  what remains is to be done all the same
+        except BaseException:  # noqa: BLE001  the remaining handlers must run as well
             traceback.print_exc()
 
     def last_word() -> None:
@@ -167,7 +167,7 @@ def _set(ready: "asyncio.Future[None]") -> None:
 
 @contextlib.contextmanager
 def _loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Give an event loop that runs all the while, as a kernel's does."""
+    """Provide an event loop that stays open between cells, as in a kernel."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield loop

@@ -13,7 +13,7 @@ from mlops_nb.runs.history import Run
 CONTEXT = "mlflow.data.context"
 DIGEST_TAG = "mlops-nb.digest"
 MOST = 1000  # inputs that MLflow accepts in one call
-SHORT = 36  # characters of a digest that MLflow stores; a tag and the source have all of it
+SHORT = 36  # characters of a digest that MLflow stores; a tag and the source contain the full one
 LONGEST = {"name": 500, "schema": 1_048_575}
 TYPES = {"number": "double", "boolean": "boolean", "text": "string", "time": "datetime"}
 Input = dict[str, Any]
@@ -22,7 +22,7 @@ Input = dict[str, Any]
 def log_run(client: Any, mlflow_run: str, run: Run, trace: Trace, root: Path) -> None:
     """Log the new inputs of a run, and replace its lineage.json.
 
-    root: the project's folder, which file names are relative to
+    root: the project's folder; file names are relative to it
     """
     _log_inputs(client, mlflow_run, inputs(run, trace, root))
     document = {"version": 1, "run": run.id, "notebook": run.notebook, **graph.graph(trace).json()}
@@ -34,25 +34,25 @@ def inputs(run: Run, trace: Trace, root: Path) -> list[Input]:
     found: dict[tuple[str, str], Input] = {}
     for place, work in enumerate(trace.works):
         context = "training" if _trains(work, run) else "input"
-        for entry in (*_files(run, work, root), *_frames(run, trace, work, place)):
-            key = entry["name"], entry["digest"]
+        for dataset in (*_files(run, work, root), *_frames(run, trace, work, place)):
+            key = dataset["name"], dataset["digest"]
             if key not in found or context == "training":
-                found[key] = {**entry, "context": context}
+                found[key] = {**dataset, "context": context}
     return list(found.values())
 
 
 def _trains(work: Work, run: Run) -> bool:
-    """Say whether a unit makes the run's model, or a value with the name of a model."""
+    """Return whether a unit makes the run's model, or a value with the name of a model."""
     return (run.model.variable if run.model else "model") in work.values
 
 
 def _files(run: Run, work: Work, root: Path) -> Iterator[Input]:
-    for path, entry in work.files.items():
+    for path, stamp in work.files.items():
         where = Path(os.path.normpath((root / run.notebook).parent / path))
-        size = entry["stat"][0] if entry.get("stat") else None
+        size = stamp["stat"][0] if stamp.get("stat") else None
         yield {
             "name": str(where.relative_to(root) if where.is_relative_to(root) else where),
-            "digest": entry["sha256"],
+            "digest": stamp["sha256"],
             "source_type": "local",
             "source": {"uri": str(where)},
             "profile": {"bytes": size},
@@ -77,17 +77,15 @@ def _frames(run: Run, trace: Trace, work: Work, place: int) -> Iterator[Input]:
                     "mlops-nb.step": trace.works[maker].unit,
                 }
             },
-            "schema": {"mlflow_colspec": [_column(c, schema) for c, schema in columns.items()]},
+            "schema": {"mlflow_colspec": [_column(c, spec) for c, spec in columns.items()]},
             "profile": {"num_rows": rows, "num_elements": rows * len(columns)},
         }
 
 
-def _column(name: str, schema: Mapping[str, Any]) -> Input:
-    dtype = str(schema.get("dtype", ""))
-    kind = (
-        "long" if dtype.lower().startswith(("int", "uint")) else TYPES.get(schema.get("kind", ""))
-    )
-    return {"type": kind or "string", "name": str(name), "required": not schema.get("missing")}
+def _column(name: str, spec: Mapping[str, Any]) -> Input:
+    dtype = str(spec.get("dtype", ""))
+    kind = "long" if dtype.lower().startswith(("int", "uint")) else TYPES.get(spec.get("kind", ""))
+    return {"type": kind or "string", "name": str(name), "required": not spec.get("missing")}
 
 
 def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
@@ -96,17 +94,17 @@ def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
     known = client.get_run(mlflow_run).inputs
     there = {(i.dataset.name, i.dataset.digest) for i in (known.dataset_inputs if known else ())}
     fresh = []
-    for entry in wanted:
-        schema = json.dumps(entry["schema"]) if "schema" in entry else None
+    for one in wanted:
+        schema = json.dumps(one["schema"]) if "schema" in one else None
         dataset = Dataset(
-            name=entry["name"][-LONGEST["name"] :],
-            digest=entry["digest"][:SHORT],
-            source_type=entry["source_type"],
-            source=json.dumps({**entry["source"], DIGEST_TAG: entry["digest"]}),
+            name=one["name"][-LONGEST["name"] :],
+            digest=one["digest"][:SHORT],
+            source_type=one["source_type"],
+            source=json.dumps({**one["source"], DIGEST_TAG: one["digest"]}),
             schema=schema if schema and len(schema) <= LONGEST["schema"] else None,
-            profile=json.dumps(entry["profile"]),
+            profile=json.dumps(one["profile"]),
         )
-        tags = [InputTag(CONTEXT, entry["context"]), InputTag(DIGEST_TAG, entry["digest"])]
+        tags = [InputTag(CONTEXT, one["context"]), InputTag(DIGEST_TAG, one["digest"])]
         if (dataset.name, dataset.digest) not in there:
             fresh.append(DatasetInput(dataset, tags))
     for start in range(0, len(fresh), MOST):
@@ -114,7 +112,7 @@ def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
 
 
 def log_model(client: Any, mlflow_run: str, model_id: str, run: Run, trace: Trace) -> None:
-    """Make a logged model the output of a run, and link metrics with model and data.
+    """Set a logged model as an output of its run, and link the metrics to model and data.
 
     MLflow copies the metrics of a run to its models, but not their data. It stores one row of a
     metric for each moment, so each metric is logged again, 1 ms later, with its data.
@@ -147,6 +145,6 @@ def log_model(client: Any, mlflow_run: str, model_id: str, run: Run, trace: Trac
 def _of_data(run: Run, trace: Trace, metric: str) -> dict[str, str]:
     for place, work in enumerate(trace.works):
         if metric in work.values:
-            for entry in _frames(run, trace, work, place):
-                return {"dataset_name": entry["name"], "dataset_digest": entry["digest"][:SHORT]}
+            for frame in _frames(run, trace, work, place):
+                return {"dataset_name": frame["name"], "dataset_digest": frame["digest"][:SHORT]}
     return {}

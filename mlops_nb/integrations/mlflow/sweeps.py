@@ -23,8 +23,8 @@ class Parents:
 
     def of(self, sweep: str) -> str:
         """Return the MLflow run of a sweep, which is made if it does not exist."""
-        asked = f"tags.`{PARENT_OF}` = '{sweep}'"
-        found = self.client.search_runs([self.experiment], asked, max_results=1)
+        query = f"tags.`{PARENT_OF}` = '{sweep}'"
+        found = self.client.search_runs([self.experiment], query, max_results=1)
         if found:
             return str(found[0].info.run_id)
         known = sweep_history.Fold(self.journal.read(kinds=(SweepStarted,)), only=sweep).sweeps[

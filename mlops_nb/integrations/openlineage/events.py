@@ -192,12 +192,12 @@ class RunEvents:
         """Yield every event of a run and its steps, in the order of time."""
         spans = self._spans(events)
         began = self.run.started or min([self.end.at, *(s.began for s in spans.values())])
-        lines: list[tuple[str, Line]] = []
+        steps: list[tuple[str, Line]] = []
         for step, span in spans.items():
-            lines.append((span.began, self._step(step, span, "START")))
-            lines.append((span.ended, self._step(step, span, span.how)))
+            steps.append((span.began, self._step(step, span, "START")))
+            steps.append((span.ended, self._step(step, span, span.how)))
         yield self._root("START", began)
-        yield from (line for _, line in sorted(lines, key=lambda pair: pair[0]))
+        yield from (line for _, line in sorted(steps, key=lambda pair: pair[0]))
         yield self._root(self.how, self.end.at)
 
     def judged(self, at: str) -> Line:
@@ -284,8 +284,8 @@ class RunEvents:
     def _files(self, which: str, *, made: bool) -> list[Line]:
         found = {}
         for work in self.trace.works:
-            for path, seen in getattr(work, which).items():
-                found[path] = self._file(path, seen, made=made)
+            for path, stamp in getattr(work, which).items():
+                found[path] = self._file(path, stamp, made=made)
         return list(found.values())
 
     def _judged_values(self) -> list[Line]:
@@ -293,14 +293,11 @@ class RunEvents:
         found = []
         for work in self.trace.works:
             for name, seen in work.values.items():
-                said = [g for g in self.run.gates if str(g["gate"]).split(" ")[0] == name]
-                if said:
-                    assertions = {"inputFacets": facets.assertions(said)}
+                verdicts = [g for g in self.run.gates if str(g["gate"]).split(" ")[0] == name]
+                if verdicts:
+                    judged = {"inputFacets": facets.assertions(verdicts)}
                     found.append(
-                        {
-                            **self._value(name, seen, str(seen.get("digest", "unknown"))),
-                            **assertions,
-                        }
+                        {**self._value(name, seen, str(seen.get("digest", "unknown"))), **judged}
                     )
         return found
 
@@ -368,19 +365,19 @@ class RunEvents:
         return [*found.values(), *files.values()]
 
     def _value(self, name: str, seen: Mapping[str, Any], digest: str) -> Line:
-        dataset_facets = {**facets.schema(seen), **facets.version(digest)}
-        return {"namespace": self.namespace, "name": self._dataset(name), "facets": dataset_facets}
+        facets_ = {**facets.schema(seen), **facets.version(digest)}
+        return {"namespace": self.namespace, "name": self._dataset(name), "facets": facets_}
 
     def _dataset(self, name: str) -> str:
         return f"{self.run.job or self.run.notebook.removesuffix('.ipynb')}.{name}"
 
-    def _file(self, path: str, seen: Mapping[str, Any], *, made: bool) -> Line:
+    def _file(self, path: str, stamp: Mapping[str, Any], *, made: bool) -> Line:
         where = os.path.normpath((self.root / self.run.notebook).parent / path)
-        size = seen["stat"][0] if seen.get("stat") else None
+        size = stamp["stat"][0] if stamp.get("stat") else None
         known = facets.statistics(made=made, size=size, count=1)
         return {
             "namespace": "file",
             "name": where,
-            "facets": facets.version(seen.get("sha256")),
+            "facets": facets.version(stamp.get("sha256")),
             "outputFacets" if made else "inputFacets": known,
         }

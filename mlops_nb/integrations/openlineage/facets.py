@@ -36,18 +36,18 @@ VERSIONS = {
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def facet(kind: str, **values: Any) -> Facet:
+def facet(kind: str, **fields: Any) -> Facet:
     """Return a facet of the standard with the address of its schema.
 
     >>> facet("DatasetVersionDatasetFacet", datasetVersion="abc")["datasetVersion"]
     'abc'
     """
     schema = f"{SPEC}/facets/{VERSIONS[kind]}/{kind}.json#/$defs/{kind}"
-    return {"_producer": PRODUCER, "_schemaURL": schema, **_known(values)}
+    return {"_producer": PRODUCER, "_schemaURL": schema, **_known(fields)}
 
 
-def _known(values: Mapping[str, Any]) -> Facet:
-    return {k: v for k, v in values.items() if v is not None}
+def _known(fields: Mapping[str, Any]) -> Facet:
+    return {k: v for k, v in fields.items() if v is not None}
 
 
 # jobs
@@ -84,17 +84,15 @@ def parent(run: str, namespace: str, name: str) -> Facet:
 
 def parameters(values: Mapping[str, Any]) -> Facet:
     """Return the parameters of a run."""
-    parameters = [
-        {"key": name, "name": name, "value": str(value)} for name, value in values.items()
-    ]
-    return facet("ExecutionParametersRunFacet", parameters=parameters)
+    entries = [{"key": name, "name": name, "value": str(value)} for name, value in values.items()]
+    return facet("ExecutionParametersRunFacet", parameters=entries)
 
 
-def tags(values: Mapping[str, Any]) -> Facet:
+def tags(labels: Mapping[str, Any]) -> Facet:
     """Return the known labels of a run."""
-    known = {key: str(value) for key, value in values.items() if value}
-    told_by = {"source": "MLOPS_NB"}
-    return facet("TagsRunFacet", tags=[{"key": k, "value": v, **told_by} for k, v in known.items()])
+    known = {key: str(value) for key, value in labels.items() if value}
+    source = {"source": "MLOPS_NB"}
+    return facet("TagsRunFacet", tags=[{"key": k, "value": v, **source} for k, v in known.items()])
 
 
 def engine() -> Facet:
@@ -180,8 +178,8 @@ def schema(seen: Mapping[str, Any]) -> dict[str, Facet]:
     if "schema" not in seen:
         return {}
     columns = [
-        {"name": str(name), "type": str(column.get("dtype", column.get("kind")))}
-        for name, column in seen["schema"]["columns"].items()
+        {"name": str(name), "type": str(spec.get("dtype", spec.get("kind")))}
+        for name, spec in seen["schema"]["columns"].items()
     ]
     return {"schema": facet("SchemaDatasetFacet", fields=columns)}
 
@@ -218,16 +216,16 @@ def statistics(
     *, made: bool, rows: int | None = None, size: int | None = None, count: int | None = None
 ) -> dict[str, Facet]:
     """Return rows, bytes and files of a dataset; nothing if none is known."""
-    statistics = {"rowCount": rows, "size": size, "fileCount": count}
-    if not _known(statistics):
+    counts = {"rowCount": rows, "size": size, "fileCount": count}
+    if not _known(counts):
         return {}
     kind = "OutputStatisticsOutputDatasetFacet" if made else "InputStatisticsInputDatasetFacet"
-    return {"outputStatistics" if made else "inputStatistics": facet(kind, **statistics)}
+    return {"outputStatistics" if made else "inputStatistics": facet(kind, **counts)}
 
 
 def assertions(gates: Iterable[Mapping[str, Any]]) -> dict[str, Facet]:
     """Return the verdicts on one metric."""
-    assertions = [
+    verdicts = [
         _known(
             {
                 "assertion": str(gate["gate"]),
@@ -240,7 +238,7 @@ def assertions(gates: Iterable[Mapping[str, Any]]) -> dict[str, Facet]:
         for gate in gates
     ]
     return {
-        "dataQualityAssertions": facet("DataQualityAssertionsDatasetFacet", assertions=assertions)
+        "dataQualityAssertions": facet("DataQualityAssertionsDatasetFacet", assertions=verdicts)
     }
 
 

@@ -14,8 +14,10 @@ from mlops_nb.notebook.model import Pipeline
 class BundleFacts:
     """Everything that the documents of a bundle contain.
 
+    left_out: cells that are not part of the job: index and reason
     touches: files, hosts and environment variables that the cells name: kind → names
-    evaluation: scores with their intervals, as `evaluation.metrics` makes them
+    seconds: wall time of the proven run, s
+    evaluation: scores with their intervals, as returned by `evaluation.metrics`
     """
 
     job: Job
@@ -119,30 +121,32 @@ def _data(schema: Mapping[str, Any]) -> list[str]:
             lines += _table(
                 ("column", "kind", "missing", "must be"),
                 (
-                    (c, rules["kind"], _missing(rules, seen.get(c, {})), _limits(rules))
-                    for c, rules in columns.items()
+                    (c, spec["kind"], _missing(spec, seen.get(c, {})), _limits(spec))
+                    for c, spec in columns.items()
                 ),
             )
             lines.append("")
     return lines or ["no data frame was loaded", ""]
 
 
-def _missing(rules: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
-    share = seen.get("missing", rules.get("missing"))
+def _missing(spec: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
+    share = seen.get("missing", spec.get("missing"))
     return f"{share:.2%}" if isinstance(share, float | int) else "unknown"
 
 
-def _limits(rules: Mapping[str, Any]) -> str:
+def _limits(spec: Mapping[str, Any]) -> str:
     """Return the limits of a column in schema.json, in words."""
-    low, high = rules.get("min"), rules.get("max")
-    said = []
+    low, high = spec.get("min"), spec.get("max")
+    parts = []
     if low is not None or high is not None:
-        said.append(f"{'' if low is None else f'{low:g} '}to{'' if high is None else f' {high:g}'}")
-    if rules.get("new") == "refused":
-        said.append(f"one of {len(rules['categories'])} categories")
-    if rules.get("missing") == "never":
-        said.append("never missing")
-    return ", ".join(said)
+        parts.append(
+            f"{'' if low is None else f'{low:g} '}to{'' if high is None else f' {high:g}'}"
+        )
+    if spec.get("new") == "refused":
+        parts.append(f"one of {len(spec['categories'])} categories")
+    if spec.get("missing") == "never":
+        parts.append("never missing")
+    return ", ".join(parts)
 
 
 def _gates(verdicts: Sequence[Verdict]) -> list[str]:
@@ -193,19 +197,17 @@ def _scores(facts: BundleFacts) -> list[str]:
     values = {name: one["value"] for name, one in whole.items()} | dict(facts.metrics)
     rows = []
     for name, value in values.items():
-        evaluated = whole.get(name)
+        score = whole.get(name)
         known = (
-            evaluated is not None
-            and value is not None
-            and evaluation_metrics.agreeing(evaluated, value)
+            score is not None and value is not None and evaluation_metrics.agreeing(score, value)
         )
-        rows.append((name, _value(value), *(_known(evaluated) if known else ("", ""))))
+        rows.append((name, _value(value), *(_interval(score) if known else ("", ""))))
     head = ("value", "95 % interval", "rows")
     lines = _table(("metric", *head), rows)
     sliced = [
-        (name.replace("_by_", " by "), part, _value(evaluated["value"]), *_known(evaluated))
+        (name.replace("_by_", " by "), part, _value(score["value"]), *_interval(score))
         for name, parts in facts.evaluation.get("by", {}).items()
-        for part, evaluated in parts.items()
+        for part, score in parts.items()
     ]
     if sliced:
         least = facts.evaluation["least"]
@@ -218,10 +220,10 @@ def _value(value: float | None) -> float | str:
     return "none" if value is None else value
 
 
-def _known(evaluated: Mapping[str, Any]) -> tuple[str, object]:
-    if evaluated["low"] is None:
-        return "", evaluated["n"]
-    return f"{evaluated['low']:.4g} to {evaluated['high']:.4g}", evaluated["n"]
+def _interval(score: Mapping[str, Any]) -> tuple[str, object]:
+    if score["low"] is None:
+        return "", score["n"]
+    return f"{score['low']:.4g} to {score['high']:.4g}", score["n"]
 
 
 def dockerfile(job: Job, python: str) -> str:

@@ -137,8 +137,8 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
     """Return the job of a definition: job.yaml as plain values."""
     problem = json_schema.objection(SCHEMA, found)
     if problem is not None:
-        place, said = problem[0] or "job.yaml", problem[1]
-        raise JobError(f"{place}: {said}", fix=f"correct {place} in job.yaml", where=where)
+        place, what = problem[0] or "job.yaml", problem[1]
+        raise JobError(f"{place}: {what}", fix=f"correct {place} in job.yaml", where=where)
     when = found.get("schedule")
     for text in found.get("gates", []):
         gates.gate(text)

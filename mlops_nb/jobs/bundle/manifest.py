@@ -61,12 +61,12 @@ def verify(files: Mapping[str, bytes], job: str) -> str:
     had_schema = listed.pop(SCHEMA, None) or manifest.get("schema")  # the form of older bundles
     found = {n: _sha(b) for n, b in files.items() if n not in {DEFINITION, NAME}}
     given = found.pop(SCHEMA, None)
-    odd = sorted(n for n in {*listed, *found} if listed.get(n) != found.get(n))
+    different = sorted(n for n in {*listed, *found} if listed.get(n) != found.get(n))
     if bool(had_schema) != bool(given):
-        odd = [SCHEMA]
-    if odd:
+        different = [SCHEMA]
+    if different:
         raise JobError(
-            f"{odd[0]!r} in the bundle of {job!r} is not what was proven",
+            f"{different[0]!r} in the bundle of {job!r} is not what was proven",
             fix="undo that edit (git checkout), or edit the notebook and promote it with --replace",
         )
     if given is not None and given != had_schema:

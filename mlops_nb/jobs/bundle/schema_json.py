@@ -103,18 +103,18 @@ def _sane(found: Mapping[str, Any], where: str) -> None:
     """Raise JobError for limits that no data satisfies, and for bins without shares."""
     for step, frames in found["frames"].items():
         for name, frame in frames.items():
-            for column, rules in frame["columns"].items():
-                if rules.get("min", 0) > rules.get("max", rules.get("min", 0)):
+            for column, limits in frame["columns"].items():
+                if limits.get("min", 0) > limits.get("max", limits.get("min", 0)):
                     place = f"{step}.{name}.{column}"
                     raise JobError(
-                        f"{place}: min {rules['min']} is above max {rules['max']}",
+                        f"{place}: min {limits['min']} is above max {limits['max']}",
                         fix=f"correct {place} in {NAME}",
                         where=where,
                     )
     for step, frames in found.get("profile", {}).items():
         for name, columns in frames.items():
-            for column, rules in columns.items():
-                edges, shares = rules.get("edges"), rules.get("shares", ())
+            for column, profile in columns.items():
+                edges, shares = profile.get("edges"), profile.get("shares", ())
                 if edges is not None and (
                     isinstance(shares, Mapping) or len(shares) != len(edges) + 1
                 ):

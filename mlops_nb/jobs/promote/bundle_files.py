@@ -65,7 +65,7 @@ def sources(pipeline: Pipeline) -> frozenset[str]:
 
 def _asked(seen: Mapping[str, Any]) -> dict[str, Any]:
     asks = seen.get("asks", {})
-    columns = {c: asks.get(c, rules) for c, rules in seen["schema"]["columns"].items()}
+    columns = {c: asks.get(c, spec) for c, spec in seen["schema"]["columns"].items()}
     return {"rows": seen["schema"]["rows"], "columns": columns}
 
 
@@ -74,16 +74,16 @@ def finish(
     bench: Bench,
     *,
     verdicts: Sequence[Verdict],
-    asked: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+    edits: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
 ) -> None:
     """Fill in the bundle's files, manifest last.
 
-    asked: schema.json of the bundle before, as promoted and as applied: the edits of a person
+    edits: schema.json of the bundle before, as promoted and as applied; they differ by manual edits
            are kept
     """
     lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
     look = bench.environments.look(draft.interpreter)
-    asks = contract.carried(*asked, schema_of(draft))
+    asks = contract.carried(*edits, schema_of(draft))
     facts = _facts(draft, asks, verdicts, lock, look.version)
     found = code_files(draft)
     found |= {

@@ -70,7 +70,7 @@ def script_side(  # noqa: PLR0913  the arguments of a program
 
     snapshots: function → stored values to bind instead of running it
 
-    Raises RunFailed if it does not run by itself.
+    Raises RunFailed if the script fails.
     """
     dump.mkdir(parents=True, exist_ok=True)
     answer = dump / "answer.json"
@@ -104,10 +104,10 @@ def _program(
     folder: Path,
     environment: Mapping[str, str],
 ) -> dict[str, Any]:
-    asked = folder / "request.json"
-    asked.write_text(json.dumps(request), encoding="utf-8")
+    file = folder / "request.json"
+    file.write_text(json.dumps(request), encoding="utf-8")
     done = subprocess.run(
-        [python, str(PROGRAMS / name), str(asked)],
+        [python, str(PROGRAMS / name), str(file)],
         capture_output=True,
         text=True,
         check=False,
@@ -122,7 +122,7 @@ def _program(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """How two sides differ: step → names that are different, and those within the tolerance."""
+    """The differences of two sides, by step: different names, and names within the tolerance."""
 
     differs: Mapping[str, tuple[str, ...]]
     close: Mapping[str, tuple[str, ...]]
@@ -197,19 +197,19 @@ def settle(
 ) -> Proof:
     """Turn a comparison into a proof.
 
-    again:   runs the source once more and compares it with itself: names that differ vary
+    again:   runs the source once more and compares it with itself; names that differ then vary
     matters: the model's name and the metrics, which must not vary
     tolerance: relative; smaller differences of metrics are accepted
     """
     if found.equal:
-        return Proof(equal=True, steps=_told(found, {}), because=_noted(found))
+        return Proof(equal=True, steps=_differences(found, {}), because=_noted(found))
     self_differs = again()
     varying = {step: set(names) for step, names in self_differs.differs.items()}
     left = {
         step: tuple(n for n in names if n not in varying.get(step, set()))
         for step, names in found.differs.items()
     }
-    steps = _told(replace(found, differs=left), varying)
+    steps = _differences(replace(found, differs=left), varying)
     broken = [(step, names) for step, names in left.items() if names]
     if broken:
         step, names = broken[0]
@@ -233,7 +233,7 @@ def _noted(found: Comparison) -> str:
     return f"{', '.join(close)} equal within {RTOL:g}" if close else "bitwise equal"
 
 
-def _told(found: Comparison, varying: Mapping[str, set[str]]) -> tuple[Difference, ...]:
+def _differences(found: Comparison, varying: Mapping[str, set[str]]) -> tuple[Difference, ...]:
     return tuple(
         Difference(
             step=step,

@@ -12,7 +12,7 @@ from typing import Any
 
 
 def close(left: Any, right: Any, rtol: float) -> bool:
-    """Say whether two values are the same but for numbers that differ by at most rtol."""
+    """Return whether two values are the same but for numbers that differ by at most rtol."""
     if type(left) is not type(right):
         return False
     if isinstance(left, bool | str | bytes | type(None)):

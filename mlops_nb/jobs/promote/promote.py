@@ -46,7 +46,7 @@ from mlops_nb.runs.history import read_run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoteOptions:
-    """How far a promotion goes, and how it reports its progress."""
+    """The options of a promotion."""
 
     replace: bool = False
     draft: bool = False
@@ -58,7 +58,7 @@ class PromoteOptions:
 def promote(
     ctx: Context, source: Source, request: promote_request.Request, options: PromoteOptions
 ) -> dict[str, Any]:
-    """Promote a notebook; return what `promote --json` prints, with `passed` beside it.
+    """Promote a notebook; return what `promote --json` prints, and `passed`.
 
     Raises Refused before anything runs, NotProven or RunFailed if the proof fails; nothing of the
     job is written then.
@@ -119,7 +119,7 @@ def _existing(ctx: Context, name: str, *, replace_: bool) -> Mapping[str, Any] |
 def _bench(
     ctx: Context, made: draft.Draft, values: Mapping[str, str], options: PromoteOptions
 ) -> draft.Bench:
-    ctx.journal  # noqa: B018  made before anything is written beside it
+    ctx.journal  # noqa: B018  creates the journal before any other file in its folder
     name = ctx.new_run()
     champion = release.champion_file(ctx, made.job.model_name or "")
     scratch = ctx.scratch("promote")
@@ -218,9 +218,9 @@ def _changes(ctx: Context, made: draft.Draft, old: Mapping[str, Any] | None) -> 
     state = read_jobs(ctx).get(made.job.name)
     folder = ctx.bundle_folder(state.digest) if state is not None and state.digest else None
     before = files.read_folder(folder) if folder is not None and folder.is_dir() else {}
-    edited = job_yaml.difference(old, job_yaml.definition(made.job))
+    job_changes = job_yaml.difference(old, job_yaml.definition(made.job))
     after = made.files or bundle_files.code_files(made)
-    return [*edited, *(changes.between(before, after) if before else [])]
+    return [*job_changes, *(changes.between(before, after) if before else [])]
 
 
 def _edited_contract(ctx: Context, job: Job) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -253,8 +253,8 @@ def _released(
     if passed and not options.dry_run:
         options.note("locking the environment and writing the bundle")
         champion = model.champion if model else None
-        said = judge.verdicts(policy.gates, done, champion, done.champion_error)
-        bundle_files.finish(made, bench, verdicts=said, asked=_edited_contract(ctx, job))
+        verdicts = judge.verdicts(policy.gates, done, champion, done.champion_error)
+        bundle_files.finish(made, bench, verdicts=verdicts, edits=_edited_contract(ctx, job))
         made.changes = _changes(ctx, made, old)
         digest = apply.publish(ctx, job.name, made.files)
         lock = made.files["requirements.lock"].decode()
@@ -272,12 +272,12 @@ def _released(
 def _mark_failed(ctx: Context, name: str, job: str, error: BaseException) -> None:
     """Mark the run of an aborted promotion as failed, or as judged without a release."""
     found = history.runs(ctx.journal.read(run=name)).get(name)
-    said = str(getattr(error, "what", None) or f"{type(error).__name__}: {error}")
+    message = str(getattr(error, "what", None) or f"{type(error).__name__}: {error}")
     if found is not None and found.status in history.OPEN:
         status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-        ctx.record([RunFinished(run=name, job=job, status=status, seconds=0.0, error=said)])
+        ctx.record([RunFinished(run=name, job=job, status=status, seconds=0.0, error=message)])
     elif found is not None and found.status == "finished" and not found.gates:
-        ctx.record([Judged(run=name, job=job, verdicts=(), passed=False, because=said)])
+        ctx.record([Judged(run=name, job=job, verdicts=(), passed=False, because=message)])
 
 
 def _answer(

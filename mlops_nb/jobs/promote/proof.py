@@ -43,8 +43,8 @@ def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -
     if not quick:
         bench.note("proof: running pipeline.py")
         files.write_folder(folder, code_files(draft))  # the metrics that it prints are known now
-        stood = {} if reuse is None else reuse.stood()
-        found = _with_script(draft, bench, folder, found, rtol, stood)
+        snapshots = {} if reuse is None else reuse.reused_values()
+        found = _with_script(draft, bench, folder, found, rtol, snapshots)
 
     def again() -> compare.Comparison:
         bench.note("proof: something differs; running the notebook once more")
@@ -57,8 +57,8 @@ def prove(draft: Draft, bench: Bench, *, quick: bool, tolerance: float | None) -
     measured = set(bundle.metrics) | {gate_name(gates.gate(t)) for t in draft.job.gates}
     matters = measured | ({draft.job.model_variable} if draft.job.model_variable else set())
     settled = compare.settle(found, again=again, matters=matters, tolerance=tolerance)
-    said = "; ".join([settled.because, *["pipeline.py was not run"] * quick, *bundle.snapshots])
-    draft.proof = replace(settled, because=said)
+    because = "; ".join([settled.because, *["pipeline.py was not run"] * quick, *bundle.snapshots])
+    draft.proof = replace(settled, because=because)
     if not draft.proof.equal:
         raise _not_proven(draft.proof)
 
@@ -230,6 +230,6 @@ def _refuse_loose_modules(side: compare.Side, root: Path, folder: Path) -> None:
         if inside and not path.is_relative_to(folder) and ".venv" not in path.parts:
             raise RunFailed(
                 f"the bundle loaded {path.name!r} from the working tree, not from the bundle",
-                fix=f"import it by name in a cell, beside the notebook: import {path.stem}",
+                fix=f"import it by name in a cell, from the notebook's folder: import {path.stem}",
                 where=str(path.relative_to(root)),
             )

@@ -30,8 +30,8 @@ def _with_snapshots(tree: ast.Module, snapshots: dict[str, Any]) -> ast.Module:
     """Let the functions of some steps bind stored values instead of loading data."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in snapshots:
-            asked = json.dumps({"entries": snapshots[node.name]})
-            call = f"__import__('sys').modules['_mlops_probe.values.save_load'].load({asked!r})"
+            arguments = json.dumps({"entries": snapshots[node.name]})
+            call = f"__import__('sys').modules['_mlops_probe.values.save_load'].load({arguments!r})"
             node.body = ast.parse(call).body
     return tree
 
@@ -57,8 +57,8 @@ def drive(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": traceback.format_exc(limit=-3)}
     values: dict[str, Any] = {}
     for step, names in request["steps"].items():
-        asked = {"names": names, "step": step, "dump": request["dump"]}
-        values[step] = json.loads(probe.look(json.dumps(asked)))
+        arguments = {"names": names, "step": step, "dump": request["dump"]}
+        values[step] = json.loads(probe.look(json.dumps(arguments)))
     measured = json.loads(
         probe.measure(json.dumps({"names": request["metrics"], "not": request["not"]}))
     )

@@ -1,4 +1,4 @@
-"""The seam of triggers: what a sensor can see, and what it answers."""
+"""The interface of trigger sensors: their input, a view of a job, and their result, a signal."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from mlops_nb.runs.history import Run
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """What a sensor can see.
+    """The input of a sensor.
 
     folder:  the job's working folder
     now:     the time by the clock of the job; files are in their present state
@@ -22,7 +22,7 @@ class View(Struct, frozen=True, kw_only=True):
     known:   the files of data triggers that are not new: path → sha256
     evaluated: evaluations of the job's model on current data, newest last
     champion: the version that serves, and its metrics at release
-    notes:   what the sensor noted the last time; the sensor may change it
+    notes:   the notes of the sensor's last check; the sensor may change them
     """
 
     job: Job
@@ -37,7 +37,7 @@ class View(Struct, frozen=True, kw_only=True):
 
 
 class Signal(Struct, frozen=True, kw_only=True):
-    """Why a job must run now. `seen`: what fired, so that it does not fire twice."""
+    """The reason why a job must run now. `seen`: its cause, which then does not fire again."""
 
     because: str
     seen: Mapping[str, Any]

@@ -27,8 +27,8 @@ class Drift:
         if share < float(spec["drift"]):
             return None
         worst = sorted(moved, key=lambda column: -float(column["value"]))[:SHOWN]
-        columns = ", ".join(f"{c['column']} ({c['statistic']} {c['value']:.3g})" for c in worst)
-        because = f"the values of {len(moved)} of {len(latest.drift)} columns moved: {columns}"
+        listed = ", ".join(f"{c['column']} ({c['statistic']} {c['value']:.3g})" for c in worst)
+        because = f"the values of {len(moved)} of {len(latest.drift)} columns moved: {listed}"
         return Signal(because=because, seen={"evaluated": latest.id, "share": round(share, 4)})
 
 

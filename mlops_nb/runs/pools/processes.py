@@ -41,7 +41,7 @@ class Processes(Executor):
         self._busy[place].add(made)
         return made
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  Executor has it so
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  the signature of Executor
         """Accept no more tasks; let running ones finish."""
         for one in self._pools:
             one.shutdown(wait=False, cancel_futures=cancel_futures)
