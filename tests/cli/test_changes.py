@@ -73,7 +73,7 @@ def test_the_bundle_before_is_put_back_by_one_command_and_that_as_well(cellar):
     assert definition(cellar)["gates"] == ["accuracy >= 0.3"]
     run = cellar.type("trigger", "wine").json
     assert run["parameters"]["depth"] == 2
-    assert "has had no other bundle" in cellar.refused("rollback", "--job", "wine")
+    assert "has no earlier bundle" in cellar.refused("rollback", "--job", "wine")
     assert "there is no job" in cellar.refused("rollback", "--job", "nosuch")
     assert cellar.refused("rollback", "wine", "--job", "wine")
 
