@@ -1,4 +1,4 @@
-"""The tree of errors; each says what happened, where, and how to fix it.
+"""The tree of errors; each contains what happened, where, and how to fix it.
 
 * MlopsError
   - Refused           nothing ran: wrong use, unusable input, an invalid definition (exit status 2)

@@ -72,9 +72,9 @@ class Reusing:
 
     def _restore(self, client: Client, restore: Restore) -> None:
         if restore.definitions:
-            said = client.ask("values.random_state.define", texts=restore.definitions)["error"]
-            if said:
-                raise self._damaged(f"a definition cannot be executed again ({said})")
+            error = client.ask("values.random_state.define", texts=restore.definitions)["error"]
+            if error:
+                raise self._damaged(f"a definition cannot be executed again ({error})")
         for part, entries in (
             ("values.save_load", restore.entries),
             ("values.random_state", restore.generators),

@@ -28,7 +28,7 @@ class Work:
 
     step:     its step, "" for a cell without one
     cells:    indexes of code cells; empty if the notebook was removed
-    reused:   its cached result was reused; `because` says why it was reused or ran
+    reused:   its cached result was reused; `because` is the reason why it was reused or ran
     reads:    name → digest of the value that it read, "" if that was not recorded
     values:   name → description of the value that it made, as in `StepObserved`
     record:   its record; empty without one, as in runs of jobs

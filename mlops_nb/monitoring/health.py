@@ -342,8 +342,8 @@ def _moved(facts: HealthState, job: Job, model: Model) -> Condition:
     if event is None:
         return none
     what = (
-        f"MLflow's alias champion was moved, of {model.name!r} to version {event.found}; "
-        f"the journal says version {event.expected}"
+        f"in MLflow, the alias champion of {model.name!r} was moved to version {event.found}; "
+        f"in the journal, the champion is version {event.expected}"
     )
     return _condition(
         facts, job, replace(none, cause=f"{model.name} {event.id}"), what, "mlops-nb models"

@@ -28,7 +28,7 @@ class Unit:
 
     step:     its step's name, "" for a display cell
     cells:    indexes of code cells, ascending; display cells between them belong to it
-    reuse:    False where a mark says `--no-reuse`
+    reuse:    False if its mark has `--no-reuse`
     snapshot: maximal age of data loaded from outside, s; None if its mark sets no limit
     """
 

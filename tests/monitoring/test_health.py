@@ -404,7 +404,8 @@ def test_a_champion_that_somebody_moved_is_told_until_the_next_release_or_until_
     story.happens(moved)
     assert story.stands("moved") == found
     assert found.what.startswith(
-        "MLflow's alias champion was moved, of 'M' to version 9; the journal says version 3; "
+        "in MLflow, the alias champion of 'M' was moved to version 9; "
+        "in the journal, the champion is version 3; "
     )
     assert not found.urgent
     story.happens(released(4))
