@@ -18,6 +18,9 @@ def program() -> None:
     sys.setswitchinterval(
         0.0005
     )  # s; the thread that runs cells waits for the one that writes the journal
+    # jsonschema imports it if it can, and its import builds the parsers of IRIs, for a second;
+    # the schemas of notebooks and jobs have no IRIs
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     from mlops_nb.cli import main
 
     try:

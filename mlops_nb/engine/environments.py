@@ -18,20 +18,28 @@ from typing import Any
 from mlops_nb import files
 from mlops_nb.errors import JobError, NotebookError, Unreachable
 
+# each file of metadata is parsed once; importlib.metadata.packages_distributions parses it anew
+# for each module
 ASK = """
-import importlib.metadata as im, json, platform, sys
-found = {}
+import collections, importlib.metadata as im, json, platform, sys
+packages, modules = {}, collections.defaultdict(list)
 for d in im.distributions():
-    name = d.metadata["Name"]
-    if name:
-        url = d.read_text("direct_url.json")
-        found[name.lower().replace("_", "-").replace(".", "-")] = {
-            "version": d.version, "requires": d.requires or [],
-            "direct": json.loads(url) if url else None}
+    facts = d.metadata
+    name = facts["Name"]
+    if not name:
+        continue
+    url = d.read_text("direct_url.json")
+    packages[name.lower().replace("_", "-").replace(".", "-")] = {
+        "version": facts["Version"],
+        "requires": facts.get_all("Requires-Dist") or d.requires or [],
+        "direct": json.loads(url) if url else None}
+    declared = (d.read_text("top_level.txt") or "").split()
+    for module in declared or {f.parts[0].partition(".")[0] for f in d.files or ()
+                               if f.suffix in {".py", ".so", ".pyd"}}:
+        modules[module].append(name)
 print(json.dumps({"python": platform.python_version(), "prefix": sys.prefix,
                   "stdlib": sorted(sys.stdlib_module_names), "path": sys.path[1:],
-                  "modules": {k: v for k, v in im.packages_distributions().items()},
-                  "packages": found}))
+                  "modules": modules, "packages": packages}))
 """
 PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
 ALWAYS = ("ipykernel", "cloudpickle")  # needed to run a notebook and to store a model
