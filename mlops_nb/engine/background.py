@@ -54,6 +54,7 @@ class Background:
                 yield event
         finally:  # end the process in every case
             if thread.is_alive():
+                watch.killed = watch.killed or "the run was stopped"
                 kill(watch.kernel_pid)
             thread.join(timeout=30)
 

@@ -13,6 +13,7 @@ from mlops_nb.engine.data_check import DataChecks
 from mlops_nb.engine.restore import Reusing
 from mlops_nb.engine.runner import Client, Stopped
 from mlops_nb.engine.task import Rescore, Reuse, Task
+from mlops_nb.errors import RunFailed
 from mlops_nb.events import (
     CellFailed,
     CellFinished,
@@ -71,6 +72,8 @@ class Recorder:
             "inspect.values.start", seed=seed, modules=str(modules) if modules else ""
         )
         self.kernel_pid = int(started["pid"])
+        if self.killed:  # while there was no process to kill
+            raise RunFailed(self.killed, fix="allow it more: --timeout S, --memory GIB")
         self.client = client
         if self.task.observe or self.reusing is not None:
             client.ask("observe.observer.start")

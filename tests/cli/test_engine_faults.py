@@ -129,6 +129,16 @@ def test_a_run_that_takes_too_long(terminal, engine):
 
 
 @pytest.mark.parametrize("engine", TWO)
+def test_a_run_that_is_out_of_time_before_its_process_starts_runs_no_cell(terminal, engine):
+    notebook(terminal, "open('begun', 'w').write('x')", SLOW)
+    answer = terminal.type("run", "n.ipynb", "--engine", engine, "--timeout", "0.001")
+    assert answer.status == 1
+    assert answer.json["error"].startswith("the run's time-out of 0.001 s has passed")
+    assert not (terminal.folder / "begun").exists()
+    assert gone(terminal)
+
+
+@pytest.mark.parametrize("engine", TWO)
 def test_too_much_memory_ends_the_run_and_nothing_else(terminal, engine):
     notebook(terminal, "print('small')", "big = []\nwhile True: big.append(bytearray(30_000_000))")
     answer = terminal.type("run", "n.ipynb", "--engine", engine, "--memory", "0.7")

@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -185,7 +186,9 @@ def test_stop_ends_a_run_that_goes_on_elsewhere(cellar):
     (cellar.folder / "wait").touch()
     with cellar.start("run", "wine.ipynb", "-p", "depth", "3", "--json") as process:
         until(lambda: 3 in of_points(cellar), process)
+        began = time.monotonic()  # it may not have a process for its cells yet
         stopped = cellar.type("stop", of_points(cellar)[3].id)
+        assert time.monotonic() - began < 20
         stdout, _ = process.communicate(timeout=120)
     assert stopped.json["status"] == json.loads(stdout)["status"] == "stopped"
     assert "stopped: wine.ipynb: stopped by hand" in stopped.stderr
