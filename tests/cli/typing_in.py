@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 MLOPS_NB = Path(sys.executable).with_name("mlops-nb")
-DROPPED = ("MLFLOW_", "MLOPS_NB_", "JUPYTER_", "IPYTHON", "PYTHON")
+DROPPED = ("MLFLOW_", "MLOPS_NB_", "JUPYTER_", "IPYTHON", "PYTHON", "PYTEST_")
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Answer:
 class Terminal:
     """A folder to type commands in."""
 
+    home: Path  # of the person who types; a fixture of all tests makes it
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.home = folder.parent / f"{folder.name}-home"
-        self.home.mkdir(exist_ok=True)
 
     def environment(self, **extra: str) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(DROPPED)}
