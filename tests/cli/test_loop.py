@@ -1,14 +1,10 @@
-"""The loop, closed, on real flights: months arrive, and the job looks after itself.
-
-The tests of this file tell one story, and stand in its order.
-"""
+"""The loop, closed, on real flights: months arrive, and the job looks after itself."""
 
 import contextlib
 import importlib.util
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,14 +13,17 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from saved import working_in
 from typing_in import Terminal
+
+from mlops_nb.project import open_project
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PATIENCE = 180.0  # s
 PROMOTE = (
     *("promote", "notebooks/flights.ipynb", "--name", "flights", "--model", "model"),
     *("--on", "data:data/flights-*.parquet", "--notify", "command:cat >> told.txt"),
-    *("--gate", "auc >= 0.55", "--gate", "auc >= champion - 0.05"),
+    *("--gate", "auc >= 0.55", "--gate", "auc >= champion - 0.05", "--proof", "quick"),
 )
 
 
@@ -40,10 +39,15 @@ class Airport:
         spec.loader.exec_module(self.data)
         self.terminal = Terminal(folder)
         self.folder = folder
+        self.project = open_project(folder)
         self.scheduler: subprocess.Popen[str] | None = None
 
-    def arrive(self, month: int, *, early: bool = False, **options) -> None:
-        """Let a tenth of a month's flights arrive, whole; `early`: with their delays negated."""
+    def arrive(self, month: int, *, early: bool = False, growing: bool = False, **options) -> None:
+        """Let a tenth of a month's flights arrive, whole.
+
+        early:   with their delays negated
+        growing: written just now, so that the file may still grow
+        """
         elsewhere = self.folder / "elsewhere"
         for file in self.data.lay_out(elsewhere, [month], **options):
             table = pd.read_parquet(file)
@@ -51,6 +55,8 @@ class Airport:
                 table = table.iloc[::10].reset_index(drop=True)
                 table = table.assign(arr_delay=-table["arr_delay"]) if early else table
             table.to_parquet(file)
+            written = time.time() - (0 if growing else 60)
+            os.utime(file, (written, written))
         target = self.folder / "notebooks" / "data"
         target.mkdir(exist_ok=True)
         for file in sorted(elsewhere.glob("*.parquet"), reverse=True):  # the weather first
@@ -62,15 +68,14 @@ class Airport:
 
     def crash(self) -> None:
         """Kill everything that works in this project, as a power cut would."""
-        assert self.scheduler is not None
-        for process in psutil.process_iter():
+        for process in working_in(self.folder):
             with contextlib.suppress(psutil.Error):
-                if Path(process.cwd()).is_relative_to(self.folder) and process.pid != os.getpid():
-                    process.send_signal(signal.SIGKILL)
-        self.scheduler.communicate()
+                process.kill()
+        if self.scheduler is not None:
+            self.scheduler.communicate()
 
     def runs(self) -> list[dict]:
-        return self.terminal.type("history", "flights").json["runs"]
+        return self.project.history("flights")["runs"]
 
     def next_run(self, known: int) -> dict:
         """Wait until one run more than `known` is over; return the latest."""
@@ -82,7 +87,7 @@ class Airport:
         end = time.monotonic() + PATIENCE
         while not true():
             assert time.monotonic() < end, self.terminal.type("history", "flights").stdout
-            time.sleep(0.3)
+            time.sleep(0.1)
 
     def champion(self) -> int:
         return self.terminal.type("models").json["models"][0]["champion"]
@@ -92,40 +97,48 @@ class Airport:
         return file.read_text() if file.exists() else ""
 
 
-@pytest.fixture(scope="module")
-def airport(tmp_path_factory) -> Iterator[Airport]:
-    made = Airport(tmp_path_factory.mktemp("airport"))
-    made.arrive(1)
-    answer = made.terminal.type(*PROMOTE)
-    assert answer.status == 0, answer.stderr
-    made.start()
+@pytest.fixture
+def airport(tmp_path) -> Iterator[Airport]:
+    made = Airport(tmp_path)
     yield made
     made.crash()
 
 
-def test_a_month_arrives_and_a_better_model_is_released(airport):
-    airport.arrive(2)
+def test_months_arrive_and_the_job_looks_after_itself(airport):
+    airport.arrive(1)
+    answer = airport.terminal.type(*PROMOTE)
+    assert answer.status == 0, answer.stderr
+    airport.start()
+    a_better_model_is_released(airport)
+    a_month_in_the_wrong_unit_is_stopped_and_people_are_told(airport)
+    the_machine_goes_down_and_nothing_is_lost(airport)
+    a_worse_challenger_is_refused(airport)
+    one_command_takes_it_back_and_another_says_why_it_answered(airport)
+    nothing_was_doubled(airport)
+
+
+def a_better_model_is_released(airport: Airport) -> None:
+    airport.arrive(2, growing=True)
     run = airport.next_run(1)
     assert (run["trigger"], run["status"], run["model_version"]) == ("data", "finished", 2)
     assert run["fired"] == "new data: data/flights-2013-02.parquet"
     assert airport.champion() == 2
 
 
-def test_a_month_in_the_wrong_unit_is_stopped_before_training_and_people_are_told(airport):
+def a_month_in_the_wrong_unit_is_stopped_and_people_are_told(airport: Airport) -> None:
     airport.arrive(3, spoil=[3])
     run = airport.next_run(2)
     assert run["status"] == "failed"
     assert "'arr_delay'" in run["because"] or "'dep_delay'" in run["because"]
     assert airport.champion() == 2
-    steps = {
-        s["name"]: s["status"] for s in airport.terminal.type("show", run["run"]).json["steps"]
-    }
-    assert steps["train"] == "not-run"
+    steps = airport.terminal.type("show", run["run"]).json["steps"]
+    assert {s["name"]: s["status"] for s in steps}["train"] == "not-run"
     airport.until(lambda: "version 2" in airport.told())
     assert "urgent" not in airport.told().lower()
 
 
-def test_the_machine_goes_down_while_the_repaired_month_is_learned_and_nothing_is_lost(airport):
+def the_machine_goes_down_and_nothing_is_lost(airport: Airport) -> None:
+    """Crash while the repaired month is learned."""
     airport.arrive(3)
     airport.until(lambda: len(airport.runs()) > 3)
     airport.until(lambda: airport.runs()[-1]["started"])
@@ -141,7 +154,7 @@ def test_the_machine_goes_down_while_the_repaired_month_is_learned_and_nothing_i
     assert airport.champion() == 3
 
 
-def test_a_worse_challenger_is_refused_and_the_champion_stays(airport):
+def a_worse_challenger_is_refused(airport: Airport) -> None:
     airport.arrive(4, early=True)
     run = airport.next_run(5)
     assert run["status"] == "refused"
@@ -151,7 +164,7 @@ def test_a_worse_challenger_is_refused_and_the_champion_stays(airport):
     assert airport.champion() == 3
 
 
-def test_one_command_takes_it_back_and_another_says_why_it_answered(airport):
+def one_command_takes_it_back_and_another_says_why_it_answered(airport: Airport) -> None:
     before = pd.Timestamp.now(tz="UTC").isoformat()
     assert airport.terminal.type("rollback", "flights").json["champion"] == 2
     answer = airport.terminal.type("why", "flights", "--at", before).json
@@ -160,8 +173,8 @@ def test_one_command_takes_it_back_and_another_says_why_it_answered(airport):
     assert answer["gates"]
 
 
-def test_in_the_end_nothing_was_doubled(airport):
-    runs = airport.runs()
+def nothing_was_doubled(airport: Airport) -> None:
+    runs = airport.terminal.type("history", "flights").json["runs"]
     assert [r["status"] for r in runs] == [
         *("finished", "finished", "failed", "failed", "finished", "refused")
     ]
