@@ -179,8 +179,11 @@ def test_a_column_that_lost_its_values_is_stopped(shop):
 def test_a_column_that_is_gone_is_noted_as_a_failure_of_the_data(shop):
     orders(shop, 460).drop(columns="city").to_csv(shop.folder / "orders.csv")
     answer = shop.type("trigger", "prices")
-    assert answer.status == 1
+    assert (answer.status, answer.json["status"]) == (1, "failed")
     assert "'orders' of step 'load' has no column 'city'" in answer.json["because"]
+    steps = shop.type("show", answer.json["run"]).json["steps"]
+    assert {s["name"]: s["status"] for s in steps}["train"] == "not-run"
+    assert shop.type("models").json["models"][0]["champion"] == 1
     last = events(shop, "DataChecked")[-1]
     assert (last["rows"], last["failures"][0]["column"]) == (460, "city")
 
