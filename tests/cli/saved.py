@@ -31,11 +31,13 @@ class Saved:
     """The state of a project's folder, taken when nothing works in it any more.
 
     The project stays where it is: its MLflow holds absolute paths.
+
+    state: what to call this state, where a project has more than one
     """
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, state: str = "saved") -> None:
         self.terminal = terminal
-        self.copy = terminal.folder.with_name(f"{terminal.folder.name}-saved")
+        self.copy = terminal.folder.with_name(f"{terminal.folder.name}-{state}")
         end = time.monotonic() + PATIENCE
         while any(working_in(terminal.folder)):  # MLflow is synced in the background
             assert time.monotonic() < end, list(working_in(terminal.folder))

@@ -5,18 +5,22 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from asking_mlflow import ask_mlflow
+from saved import Saved, project
+from small import IMPORTS, LOAD, TRAIN, small
 from typing_in import Terminal
-from wine import IMPORTS, JUDGE, LOAD, SPLIT, TRAIN, wine
+from wine import IMPORTS as WINE_IMPORTS
+from wine import JUDGE as WINE_JUDGE
+from wine import wine
 
-PROMOTE = (
-    *("promote", "wine.ipynb", "--name", "wine", "--model", "model"),
-    *("--schedule", "0 3 * * 1", "--tz", "Asia/Seoul"),
+SETTINGS = (
+    *("--model", "model", "--schedule", "0 3 * * 1", "--tz", "Asia/Seoul"),
     *("--gate", "accuracy >= 0.5", "--gate", "accuracy >= champion - 0.05"),
 )
+PROMOTE = ("promote", "small.ipynb", "--name", "small", *SETTINGS)
 FILES = {
     "job.yaml",
     "job.schema.json",
@@ -34,24 +38,55 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def promoted(terminal: Terminal) -> dict:
+def wine_job(tmp_path_factory) -> tuple[Saved, dict]:
     """Promote the wine notebook, which imports a module of its own and has a cell to leave out."""
+    terminal = project(tmp_path_factory.mktemp("wine"), "cellar")
     (terminal.folder / "judging.py").write_text("def share(x):\n    return float(x)\n")
     wine(
         terminal.folder / "wine.ipynb",
-        imports=IMPORTS + "\nimport judging",
-        judge=JUDGE.replace("float(", "judging.share("),
+        imports=WINE_IMPORTS + "\nimport judging",
+        judge=WINE_JUDGE.replace("float(", "judging.share("),
         look="df.describe()\nprint('only a look')",
     )
     before = (terminal.folder / "wine.ipynb").read_bytes()
-    answer = terminal.type(*PROMOTE, MLOPS_NB_MIRROR="wait")
+    words = ("promote", "wine.ipynb", "--name", "wine", *SETTINGS)
+    answer = terminal.type(*words, MLOPS_NB_MIRROR="wait")
     assert answer.status == 0, answer.stderr
     assert (terminal.folder / "wine.ipynb").read_bytes() == before
-    return answer.json
+    return Saved(terminal), answer.json
 
 
-def test_the_bundle_holds_what_a_reviewer_needs(terminal, promoted):
-    bundle = terminal.folder / promoted["bundle"]
+@pytest.fixture
+def cellar(wine_job) -> Terminal:
+    """Open the project of the wine job."""
+    return wine_job[0].put_back()
+
+
+@pytest.fixture
+def promoted(wine_job) -> dict:
+    """Return what the promotion of the wine notebook answered."""
+    return wine_job[1]
+
+
+@pytest.fixture(scope="module")
+def small_job(tmp_path_factory) -> Saved:
+    """Promote the small notebook, which imports a module of its own."""
+    terminal = project(tmp_path_factory.mktemp("small"), "cellar")
+    (terminal.folder / "mine.py").write_text("SHIFT = 0\n")
+    small(terminal.folder / "small.ipynb", imports=IMPORTS + "\nimport mine")
+    answer = terminal.type(*PROMOTE)
+    assert answer.status == 0, answer.stderr
+    return Saved(terminal)
+
+
+@pytest.fixture
+def terminal(small_job) -> Terminal:
+    """Open the project of the small job."""
+    return small_job.put_back()
+
+
+def test_the_bundle_holds_what_a_reviewer_needs(cellar, promoted):
+    bundle = cellar.folder / promoted["bundle"]
     assert {p.name for p in bundle.iterdir()} == FILES | {"modules"}
     assert (bundle / "modules" / "judging.py").is_file()
     frozen = (bundle / "pipeline.ipynb").read_text()
@@ -77,30 +112,17 @@ def test_the_proof_is_bitwise_and_the_gates_are_judged(promoted):
     assert all(t.endswith("T03:00:00+09:00") for t in promoted["schedule"]["next"])
 
 
-def test_mlflow_has_the_version_under_the_alias_and_can_load_it(terminal, promoted):
-    ask = (
-        "import sys, mlflow; mlflow.set_tracking_uri(sys.argv[1]);"
-        "m = mlflow.sklearn.load_model('models:/wine@champion'); print(type(m).__name__)"
-    )
-    url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
-    done = subprocess.run(
-        [sys.executable, "-c", ask, url],
-        env=terminal.environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "DecisionTreeClassifier"
+def test_mlflow_has_the_version_under_the_alias_and_can_load_it(cellar, promoted):
+    loaded = "type(mlflow.sklearn.load_model('models:/wine@champion')).__name__"
+    assert ask_mlflow(cellar, loaded) == "DecisionTreeClassifier"
 
 
-def test_pipeline_py_runs_by_itself_from_anywhere_with_the_same_metrics(
-    terminal, promoted, tmp_path
-):
-    script = terminal.folder / promoted["bundle"] / "pipeline.py"
+def test_pipeline_py_runs_by_itself_from_anywhere_with_the_same_metrics(cellar, promoted, tmp_path):
+    script = cellar.folder / promoted["bundle"] / "pipeline.py"
     done = subprocess.run(
         [sys.executable, str(script), "--json"],
         cwd=tmp_path,
-        env=terminal.environment(),
+        env=cellar.environment(),
         capture_output=True,
         text=True,
         check=True,
@@ -108,13 +130,13 @@ def test_pipeline_py_runs_by_itself_from_anywhere_with_the_same_metrics(
     assert json.loads(done.stdout)["metrics"] == promoted["metrics"]
 
 
-def test_an_existing_job_is_refused_without_replace(terminal, promoted):
-    assert "there is a job 'wine' already" in terminal.refused(*PROMOTE)
+def test_an_existing_job_is_refused_without_replace(terminal):
+    assert "there is a job 'small' already" in terminal.refused(*PROMOTE)
 
 
-def test_replace_keeps_what_is_not_named_and_says_what_changes(terminal, promoted):
+def test_replace_keeps_what_is_not_named_and_says_what_changes(terminal):
     answer = terminal.type(
-        "promote", "wine.ipynb", "--name", "wine", "--replace", "--gate", "accuracy >= 0.4"
+        "promote", "small.ipynb", "--name", "small", "--replace", "--gate", "accuracy >= 0.4"
     )
     assert answer.status == 0, answer.stderr
     assert answer.json["schedule"]["cron"] == "0 3 * * 1"
@@ -125,37 +147,44 @@ def test_replace_keeps_what_is_not_named_and_says_what_changes(terminal, promote
     assert len(list((terminal.folder / ".mlops" / "bundles").iterdir())) >= 1
 
 
-def test_an_edited_definition_runs_only_after_apply_and_edited_code_never(terminal, promoted):
-    bundle = terminal.folder / promoted["bundle"]
+def test_an_edited_definition_runs_only_after_apply_and_edited_code_never(terminal):
+    bundle = terminal.folder / "jobs" / "small"
     definition = yaml.safe_load((bundle / "job.yaml").read_text())
     definition["parameters"] = {"depth": 4}
     (bundle / "job.yaml").write_text(yaml.safe_dump(definition))
-    assert terminal.type("job", "wine").json["definition"]["parameters"] == {}
-    applied = terminal.type("apply", "wine")
+    assert terminal.type("job", "small").json["definition"]["parameters"] == {}
+    applied = terminal.type("apply", "small")
     assert (applied.status, applied.json["changes"]) == (0, ["parameters: {} → {'depth': 4}"])
     script = bundle / "pipeline.py"
     text = script.read_text()
     script.write_text(text + "\n# edited\n")
-    assert "'pipeline.py' in the bundle of 'wine' is not what was proven" in terminal.refused(
-        "apply", "wine"
+    assert "'pipeline.py' in the bundle of 'small' is not what was proven" in terminal.refused(
+        "apply", "small"
     )
     script.write_text(text)
-    run = terminal.type("trigger", "wine")
+    run = terminal.type("trigger", "small")
     assert (run.status, run.json["parameters"]["depth"]) == (0, 4)
 
 
-def test_jobs_says_which_step_of_the_notebook_is_no_longer_the_jobs(terminal, promoted):
+def test_jobs_says_which_step_of_the_notebook_is_no_longer_the_jobs(terminal):
     assert terminal.type("jobs").json["jobs"][0]["differs_from_notebook"] == []
-    path = terminal.folder / "wine.ipynb"
+    path = terminal.folder / "small.ipynb"
     text = path.read_text()
-    path.write_text(text.replace("max_depth=depth", "max_depth=depth + 1"))
+    path.write_text(text.replace(": depth,", ": depth + 1,"))
     assert terminal.type("jobs").json["jobs"][0]["differs_from_notebook"] == ["train"]
     path.write_text(text)
 
 
 def test_a_gate_that_is_not_met_writes_no_job(terminal):
     answer = terminal.type(
-        "promote", "wine.ipynb", "--name", "strict", "--model", "model", "--gate", "accuracy >= 1.1"
+        "promote",
+        "small.ipynb",
+        "--name",
+        "strict",
+        "--model",
+        "model",
+        "--gate",
+        "accuracy >= 1.1",
     )
     assert answer.status == 1
     assert answer.json["gates"][0]["passed"] is False
@@ -166,7 +195,7 @@ def test_a_gate_that_is_not_met_writes_no_job(terminal):
 def test_a_dry_run_judges_and_writes_nothing(terminal):
     answer = terminal.type(
         "promote",
-        "wine.ipynb",
+        "small.ipynb",
         "--name",
         "dry",
         "--model",
@@ -180,11 +209,10 @@ def test_a_dry_run_judges_and_writes_nothing(terminal):
 
 
 def test_a_left_out_cell_that_matters_is_found_by_the_proof(terminal):
-    wine(
+    small(
         terminal.folder / "sly.ipynb",
         look="print(builtins.__dict__.__setitem__('EXTRA', 1))",
-        split=SPLIT,
-        train=TRAIN.replace("depth,", "depth + getattr(builtins, 'EXTRA', 0),"),
+        train=TRAIN.replace(": depth,", ": depth + getattr(builtins, 'EXTRA', 0),"),
         imports=IMPORTS + "\nimport builtins",
     )
     answer = terminal.type(
@@ -198,7 +226,7 @@ def test_a_left_out_cell_that_matters_is_found_by_the_proof(terminal):
 
 
 def test_a_draft_waits_for_apply(terminal):
-    wine(terminal.folder / "plain.ipynb")
+    small(terminal.folder / "plain.ipynb")
     answer = terminal.type(
         "promote",
         "plain.ipynb",
@@ -223,7 +251,7 @@ def test_a_draft_waits_for_apply(terminal):
 
 def test_a_declared_secret_is_used_and_shown_nowhere(terminal):
     secret = "s3cr3t-of-the-cellar"
-    wine(
+    small(
         terminal.folder / "hidden.ipynb",
         imports=IMPORTS + "\nimport os",
         load=LOAD + "\nkey_length = len(os.environ['WINE_KEY'])\nprint(os.environ['WINE_KEY'])",
@@ -248,34 +276,34 @@ def test_a_declared_secret_is_used_and_shown_nowhere(terminal):
     assert "WINE_KEY is not set" in terminal.type("trigger", "hidden").stderr
 
 
-def test_a_fresh_clone_applies_the_bundle_that_git_brought(terminal, promoted, tmp_path):
+def test_a_fresh_clone_applies_the_bundle_that_git_brought(terminal, tmp_path):
     clone = tmp_path / "clone"
     clone.mkdir()
     (clone / ".git").mkdir()
-    for name in ("wine.ipynb", "judging.py"):
+    for name in ("small.ipynb", "mine.py"):
         (clone / name).write_bytes((terminal.folder / name).read_bytes())
-    bundle = Path(terminal.folder / promoted["bundle"])
+    bundle = terminal.folder / "jobs" / "small"
     for file in bundle.rglob("*"):
         if file.is_file():
-            target = clone / "jobs" / "wine" / file.relative_to(bundle)
+            target = clone / "jobs" / "small" / file.relative_to(bundle)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.read_bytes())
     other = Terminal(clone)
-    assert "there is a job 'wine' already" in other.refused(*PROMOTE)
-    assert other.type("apply", "wine").status == 0
-    run = other.type("trigger", "wine")
+    assert "there is a job 'small' already" in other.refused(*PROMOTE)
+    assert other.type("apply", "small").status == 0
+    run = other.type("trigger", "small")
     assert (run.status, run.json["model_version"]) == (0, 1), run.stderr
-    assert os.listdir(clone / "jobs") == ["wine"]
+    assert os.listdir(clone / "jobs") == ["small"]
 
 
 def test_text_that_looks_like_a_number_stays_text_in_the_notebook_the_bundle_and_the_script(
     terminal,
 ):
-    wine(
+    small(
         terminal.folder / "texts.ipynb",
         parameters="depth = 2\nshare = 0.3\nseed = 7\nyear = '2013'\nrates = [0.1, 0.2]",
         load=LOAD + "\nage = len(year) + len(rates)",
-        train=TRAIN.replace("depth,", "depth + age - age,"),
+        train=TRAIN.replace(": depth,", ": depth + age - age,"),
     )
     answer = terminal.type(
         "promote",
@@ -297,7 +325,7 @@ def test_text_that_looks_like_a_number_stays_text_in_the_notebook_the_bundle_and
 
 
 def test_a_model_that_cannot_be_told_apart_is_held_to_its_bytes(terminal):
-    wine(
+    small(
         terminal.folder / "deep.ipynb",
         imports=IMPORTS + "\nimport os",
         train='%mlops step train\nmodel = {"leaf": os.urandom(4)}\n'

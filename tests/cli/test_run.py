@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlparse
 import nbformat
 import psutil
 import pytest
+from asking_mlflow import ask_mlflow
 from typing_in import Terminal
 from wine import IMPORTS, JUDGE, wine
 
@@ -30,23 +31,14 @@ WAIT = {"MLOPS_NB_MIRROR": "wait"}  # MLflow is up to date when the command ends
 
 
 def mlflow_run(terminal: Terminal, run: str) -> dict:
-    """Return what MLflow knows of a run, asked in a process of its own."""
-    ask = (
-        "import json, sys, mlflow; c = mlflow.MlflowClient(tracking_uri=sys.argv[1]);"
-        "r = c.get_run(sys.argv[2]); print(json.dumps({'status': r.info.status,"
-        "'metrics': r.data.metrics, 'params': r.data.params, 'tags': r.data.tags,"
-        "'artifacts': [a.path for a in c.list_artifacts(sys.argv[2])],"
-        "'uri': r.info.artifact_uri}))"
+    """Return what MLflow knows of a run."""
+    return ask_mlflow(
+        terminal,
+        "[{'status': r.info.status, 'metrics': r.data.metrics, 'params': r.data.params,"
+        " 'tags': r.data.tags, 'artifacts': [a.path for a in c.list_artifacts(v[0])],"
+        " 'uri': r.info.artifact_uri} for r in [c.get_run(v[0])]][0]",
+        run,
     )
-    url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
-    done = subprocess.run(
-        [str(Path(os.sys.executable)), "-c", ask, url, run],
-        env=terminal.environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
 
 
 def hanging(terminal: Terminal) -> Path:
@@ -209,20 +201,12 @@ def test_metrics_that_cells_log_to_mlflow_are_the_runs_and_their_run_is_adopted(
     answer = terminal.type("run", "logging.ipynb", **WAIT)
     assert answer.status == 0, answer.stderr
     assert set(answer.json["metrics"]) == {"logged_accuracy"}
-    runs = (
-        "import json, sys, mlflow; c = mlflow.MlflowClient(tracking_uri=sys.argv[1]);"
-        "e = [x.experiment_id for x in c.search_experiments()];"
-        "print(json.dumps([r.data.tags.get('mlflow.parentRunId') for r in c.search_runs(e)]))"
+    parents = ask_mlflow(
+        terminal,
+        "[r.data.tags.get('mlflow.parentRunId')"
+        " for r in c.search_runs([e.experiment_id for e in c.search_experiments()])]",
     )
-    url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
-    done = subprocess.run(
-        [os.sys.executable, "-c", runs, url],
-        env=terminal.environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert answer.json["mlflow_run"] in json.loads(done.stdout)
+    assert answer.json["mlflow_run"] in parents
     assert not (terminal.folder / "mlruns").exists()
 
 

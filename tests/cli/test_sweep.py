@@ -5,11 +5,11 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 
 import psutil
 import pytest
+from asking_mlflow import ask_mlflow
 from live import Session
 from typing_in import MLOPS_NB, Terminal
 from wine import JUDGE, TRAIN, wine
@@ -31,22 +31,13 @@ def cellar(tmp_path):
 
 
 def mlflow_runs(terminal: Terminal) -> list[dict]:
-    """Return all that MLflow knows of, asked in a process of its own."""
-    ask = (
-        "import json, sys, mlflow; c = mlflow.MlflowClient(tracking_uri=sys.argv[1]);"
-        "e = [x.experiment_id for x in c.search_experiments()];"
-        "print(json.dumps([{'id': r.info.run_id, 'status': r.info.status, 'tags': r.data.tags,"
-        "'metrics': r.data.metrics, 'params': r.data.params} for r in c.search_runs(e)]))"
+    """Return all that MLflow knows of."""
+    return ask_mlflow(
+        terminal,
+        "[{'id': r.info.run_id, 'status': r.info.status, 'tags': r.data.tags,"
+        " 'metrics': r.data.metrics, 'params': r.data.params}"
+        " for r in c.search_runs([e.experiment_id for e in c.search_experiments()])]",
     )
-    url = f"sqlite:///{terminal.folder / '.mlops' / 'mlflow.db'}"
-    done = subprocess.run(
-        [sys.executable, "-c", ask, url],
-        env=terminal.environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
 
 
 def until(true, process):
