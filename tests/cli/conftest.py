@@ -1,16 +1,16 @@
-"""Projects in temporary folders, and the command line as a person types it."""
+"""A project in a temporary folder, and the command line as a person types it."""
 
 from pathlib import Path
 
 import pytest
+from saved import project
 from typing_in import Terminal
 from wine import wine
 
 
-@pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    """Open a terminal in a project with the wine notebook, one for a whole file of tests."""
-    folder: Path = tmp_path_factory.mktemp("project")
-    (folder / ".git").mkdir()
-    wine(folder / "wine.ipynb")
-    return Terminal(folder)
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """Open a terminal in a new project with the wine notebook."""
+    made = project(tmp_path, "project")
+    wine(made.folder / "wine.ipynb")
+    return made

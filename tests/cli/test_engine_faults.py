@@ -83,6 +83,7 @@ def test_a_process_that_is_killed_is_a_failed_run_with_its_outputs(terminal, eng
     assert book.cells[2].outputs == []
     states = [c.metadata.papermill.status for c in book.cells]
     assert states == ["completed", "failed", "pending"]
+    assert book.metadata.papermill.exception is True
     assert gone(terminal)
 
 
@@ -120,9 +121,11 @@ def test_a_cell_that_will_not_be_interrupted_is_killed(terminal):
 
 @pytest.mark.parametrize("engine", TWO)
 def test_a_run_that_takes_too_long(terminal, engine):
-    notebook(terminal, "print('quick')", SLOW)
+    notebook(terminal, "# mlops: step quick\nprint('quick')", f"# mlops: step slow\n{SLOW}")
     answer = terminal.type("run", "n.ipynb", "--engine", engine, "--timeout", "6")
     assert answer.status == 1
+    states = {s["name"]: s["status"] for s in answer.json["steps"]}
+    assert states == {"quick": "finished", "slow": "failed"}
     assert "time-out of 6 s" in answer.json["error"]
     assert texts(executed(answer.json))[0] == "quick\n"
     assert gone(terminal)

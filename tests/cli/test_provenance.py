@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from saved import project as new_project
 from typing_in import Terminal
 from wine import LOAD, TRAIN, wine
 
@@ -32,6 +33,12 @@ class Answering(Project):
 
     def lineage(self, name: str, *, notebook: str = "", run: str = ""):
         return queries.behind(self.context, name, notebook=notebook, run=run)
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """Open a terminal in a project that all these tests read."""
+    return new_project(tmp_path_factory.mktemp("provenance"), "project")
 
 
 @pytest.fixture(scope="module")
