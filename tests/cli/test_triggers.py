@@ -2,36 +2,47 @@
 
 import pytest
 from rows import notebook, rows
+from saved import Saved, project
 from typing_in import Terminal
 
 DATA = "data:rows/*.csv"
 
 
 @pytest.fixture(scope="module")
-def field(tmp_path_factory) -> Terminal:
-    """Open a project whose job has every trigger but the schedule."""
-    folder = tmp_path_factory.mktemp("field")
-    (folder / ".git").mkdir()
-    notebook(folder)
-    rows(folder, "1.csv")
-    terminal = Terminal(folder)
+def promoted(tmp_path_factory) -> Saved:
+    """Promote a job with every trigger but the schedule."""
+    terminal = project(tmp_path_factory.mktemp("triggers"), "field")
+    notebook(terminal.folder)
+    rows(terminal.folder, "1.csv")
     answer = terminal.type(
-        *(
-            "promote",
-            "rows.ipynb",
-            "--name",
-            "rows",
-            "--model",
-            "model",
-            "--at",
-            "2026-01-01T00:00",
-        ),
+        *("promote", "rows.ipynb", "--name", "rows", "--model", "model"),
         *("--gate", "accuracy >= 0.5", "--on", DATA, "--on", "metric:accuracy:0.1"),
-        *("--on", "drift:0.5"),
+        *("--on", "drift:0.5", "--at", "2026-01-01T00:00"),
     )
     assert answer.status == 0, answer.stderr
     assert "no alert is sent when it fails" in answer.stderr
-    return terminal
+    return Saved(terminal)
+
+
+@pytest.fixture
+def field(promoted) -> Terminal:
+    """Open the project of the promoted job."""
+    return promoted.put_back()
+
+
+@pytest.fixture(scope="module")
+def with_follower(promoted) -> Saved:
+    """Promote a second job, which follows the first and waits for a person's approval."""
+    terminal = promoted.put_back()
+    answer = terminal.type(
+        *("promote", "rows.ipynb", "--name", "after", "--model", "model"),
+        *("--gate", "accuracy >= 0.1", "--on", "job:rows", "--at", "2026-01-09T00:00"),
+        *("--approval", "required", "--notify", "command:cat > told"),
+    )
+    assert answer.status == 0, answer.stderr
+    assert "waits for: mlops-nb approve after 1" in answer.stderr
+    assert "no alert is sent" not in answer.stderr
+    return Saved(terminal, "followed")
 
 
 def once(terminal: Terminal, at: str) -> list[dict]:
@@ -69,8 +80,7 @@ def test_a_falling_metric_starts_a_run_and_rests_for_its_cool_down(field):
 
 
 def test_values_that_moved_start_a_run_and_name_the_columns(tmp_path):
-    (tmp_path / "field" / ".git").mkdir(parents=True)
-    terminal = Terminal(tmp_path / "field")
+    terminal = project(tmp_path, "field")
     notebook(terminal.folder)
     rows(terminal.folder, "1.csv")
     answer = terminal.type(
@@ -87,16 +97,8 @@ def test_values_that_moved_start_a_run_and_name_the_columns(tmp_path):
     assert "b (" in run["fired"]
 
 
-def test_a_job_follows_another_in_one_go_and_a_circle_is_refused(field):
-    (field.folder / "rows" / "3.csv").unlink(missing_ok=True)  # the one whose labels were wrong
-    answer = field.type(
-        *("promote", "rows.ipynb", "--name", "after", "--model", "model"),
-        *("--gate", "accuracy >= 0.1", "--on", "job:rows", "--at", "2026-01-09T00:00"),
-        *("--approval", "required", "--notify", "command:cat > told"),
-    )
-    assert answer.status == 0, answer.stderr
-    assert "waits for: mlops-nb approve after 1" in answer.stderr
-    assert "no alert is sent" not in answer.stderr
+def test_a_job_follows_another_in_one_go_and_a_circle_is_refused(with_follower):
+    field = with_follower.put_back()
     assert field.type("trigger", "rows", "--at", "2026-01-09T01:00").status == 0
     (run,) = [r for r in once(field, "2026-01-09T02:00") if r["job"] == "after"]
     assert run["trigger"] == "job"
@@ -108,7 +110,8 @@ def test_a_job_follows_another_in_one_go_and_a_circle_is_refused(field):
     assert "would follow itself" in said
 
 
-def test_a_version_that_passed_waits_until_a_person_approves_it(field):
+def test_a_version_that_passed_waits_until_a_person_approves_it(with_follower):
+    field = with_follower.put_back()
     (model,) = [m for m in field.type("models").json["models"] if m["name"] == "after"]
     assert model["champion"] is None
     assert {v["status"] for v in model["versions"]} == {"waiting"}

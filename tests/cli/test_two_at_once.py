@@ -4,8 +4,9 @@ import json
 
 import pytest
 import yaml
+from saved import Saved, project
+from small import small
 from typing_in import Terminal
-from wine import wine
 
 from mlops_nb.models.registry import read_models
 from mlops_nb.project import open_project
@@ -17,11 +18,19 @@ PROMOTE = (
 
 
 @pytest.fixture(scope="module")
-def cellar(tmp_path_factory) -> Terminal:
-    folder = tmp_path_factory.mktemp("cellar")
-    (folder / ".git").mkdir()
-    wine(folder / "wine.ipynb")
-    return Terminal(folder)
+def promoted(tmp_path_factory) -> Saved:
+    """Promote the small notebook."""
+    terminal = project(tmp_path_factory.mktemp("both"), "cellar")
+    small(terminal.folder / "wine.ipynb")
+    answer = terminal.type(*PROMOTE)
+    assert answer.status == 0, answer.stderr
+    return Saved(terminal)
+
+
+@pytest.fixture
+def cellar(promoted) -> Terminal:
+    """Open the project of the promoted job."""
+    return promoted.put_back()
 
 
 def both(terminal: Terminal, first: tuple[str, ...], second: tuple[str, ...]) -> list[tuple]:
@@ -34,7 +43,9 @@ def both(terminal: Terminal, first: tuple[str, ...], second: tuple[str, ...]) ->
     ]
 
 
-def test_of_two_promotions_of_one_name_one_wins_and_the_other_is_told(cellar):
+def test_of_two_promotions_of_one_name_one_wins_and_the_other_is_told(tmp_path):
+    cellar = project(tmp_path, "cellar")
+    small(cellar.folder / "wine.ipynb")
     found = both(cellar, PROMOTE, PROMOTE)
     assert sorted(status for status, _, _ in found) == [0, 2], [err for _, _, err in found]
     loser = next(err for status, _, err in found if status == 2)
@@ -102,10 +113,7 @@ def test_a_definition_that_cannot_run_is_not_applied(cellar, key, value, said):
     file = cellar.folder / "jobs" / "wine" / "job.yaml"
     text = file.read_text()
     file.write_text(yaml.safe_dump({**yaml.safe_load(text), key: value}))
-    try:
-        assert said in cellar.refused("apply", "wine")
-    finally:
-        file.write_text(text)
+    assert said in cellar.refused("apply", "wine")
 
 
 def test_a_damaged_champion_says_how_to_go_on_and_a_rollback_does(cellar):
