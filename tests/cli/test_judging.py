@@ -1,12 +1,11 @@
 """Judging from end to end: intervals, slices of enough rows, and a champion on the same data."""
 
-from pathlib import Path
-
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from saved import Saved, project
 from typing_in import Terminal
 
 CELLS = (
@@ -45,25 +44,29 @@ def visits(terminal: Terminal, skill: dict[str, float], n: int = 900, seed: int 
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> Terminal:
-    """Open a project with a promoted job that tells who will buy."""
-    folder: Path = tmp_path_factory.mktemp("shop")
-    (folder / ".git").mkdir()
+def promoted(tmp_path_factory) -> Saved:
+    """Promote a job that tells who will buy."""
+    terminal = project(tmp_path_factory.mktemp("judging"), "shop")
     notebook = new_notebook(cells=[new_code_cell(text) for text in CELLS])
     notebook.metadata["kernelspec"] = {
         "name": "python3",
         "display_name": "Python 3",
         "language": "python",
     }
-    nbformat.write(notebook, folder / "visits.ipynb")
-    terminal = Terminal(folder)
+    nbformat.write(notebook, terminal.folder / "visits.ipynb")
     visits(terminal, {"Busan": 1.5, "Seoul": 1.5})
     words = [word for gate in GATES for word in ("--gate", gate)]
     answer = terminal.type(
         "promote", "visits.ipynb", "--name", "visits", "--model", "model", *words
     )
     assert answer.status == 0, answer.stderr
-    return terminal
+    return Saved(terminal)
+
+
+@pytest.fixture
+def shop(promoted) -> Terminal:
+    """Open the project of the promoted job."""
+    return promoted.put_back()
 
 
 def gates(terminal: Terminal) -> dict[str, dict]:
