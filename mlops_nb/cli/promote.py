@@ -8,7 +8,7 @@ from mlops_nb.cli import output
 from mlops_nb.cli.notebooks import parameter_option, project_of, typed
 from mlops_nb.cli.output import as_json_option
 from mlops_nb.jobs import schedule
-from mlops_nb.project import Project, PromoteOptions, Request, open_project
+from mlops_nb.project import Project, open_project
 
 at_option = click.option("--at", metavar="TIME", help="Use TIME as the current time.")
 
@@ -85,6 +85,8 @@ def promote(
     **options: Any,
 ) -> int:
     """Turn NOTEBOOK into a job: prove it, judge it, release its model, schedule it."""
+    from mlops_nb.project import PromoteOptions, Request
+
     project = project_of(notebook)
     set_clock(project, options["at"], options["timezone"] or "UTC")
     progress = output.Progress()

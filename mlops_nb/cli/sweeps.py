@@ -11,7 +11,6 @@ from mlops_nb.cli import output
 from mlops_nb.cli.notebooks import parameter_option, project_of, typed
 from mlops_nb.cli.output import as_json_option
 from mlops_nb.errors import Failed
-from mlops_nb.jupyter import sweep_chart
 from mlops_nb.notebook.model import Value
 from mlops_nb.project import Project, open_project
 from mlops_nb.runs import grid as grids
@@ -93,6 +92,8 @@ def sweep(  # noqa: PLR0913  one for each option
 
 def _show(project: Project, found: Sweep, *, as_json: bool) -> int:
     """Print a sweep that ended, and write its chart; return the exit status."""
+    from mlops_nb.jupyter import sweep_chart
+
     answer = record.sweep_json(found)
     file = project.keep(
         found.id, "sweep.svg", sweep_chart.chart(answer, by=found.by, standalone=True)
@@ -111,6 +112,8 @@ def _show(project: Project, found: Sweep, *, as_json: bool) -> int:
 
 def as_text(sweep: Sweep) -> str:
     """Return how a sweep ended, a table of its points, and how to continue it."""
+    from mlops_nb.jupyter import sweep_chart
+
     counts = sweep.counted()
     lines = [
         f"{sweep.status}: {counts['finished']} of {len(sweep.points)} points of {sweep.notebook} "

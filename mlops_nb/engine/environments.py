@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -108,7 +107,7 @@ def packages_digest(python: str) -> str:
     parts = [
         os.path.realpath(python),
         sys.version if python == sys.executable else "",
-        platform.machine(),
+        os.uname().machine,
         sys.platform,
         *packages,
     ]
