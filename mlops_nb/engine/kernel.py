@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,15 @@ importlib.import_module("_mlops_probe.{part}")
 QUIET = "__import__('logging').getLogger('tornado.general').setLevel('CRITICAL')"
 
 
+LONGEST = 100  # characters: the path of a socket may have 107, and the kernel adds its number
+
+
 class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
-    """Executes cells one by one in a kernel, and notes a dead kernel in the notebook."""
+    """Executes cells one by one in a kernel, and notes a dead kernel in the notebook.
+
+    sockets: a private folder for the kernel's sockets; without one it listens on TCP ports, which
+             another process may take between their choice and their use
+    """
 
     def __init__(
         self,
@@ -37,15 +45,20 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         watcher: Watcher | None = None,
         python: str = "",
         forked: bool = False,
+        sockets: str = "",
         **options: Any,
     ) -> None:
         super().__init__(nb_man, **options)
         self.watcher = watcher
         self.python, self.forked = python, forked
+        self.sockets = sockets if len(sockets) < LONGEST - len("/kernel-ipc-1") else ""
 
     def create_kernel_manager(self) -> Any:
         """Return a kernel manager; its kernel runs with `python` if that is given."""
         manager = super().create_kernel_manager()
+        if self.sockets and manager.kernel_spec.language == "python":
+            manager.transport = "ipc"
+            manager.connection_file = f"{self.sockets}/kernel.json"
         if self.python:
             manager.kernel_spec.argv = [self.python, *manager.kernel_spec.argv[1:]]
         if self.forked:
@@ -159,20 +172,22 @@ class KernelEngine(NBClientEngine):  # type: ignore[misc]
         environment: the kernel's environment variables
         forked:      make the kernel a fork of a warm process if possible
         """
-        client = KernelClient(
-            nb_man,
-            watcher=watcher,
-            python=python,
-            forked=forked,
-            kernel_name=kernel_name,
-            timeout=execution_timeout,
-            startup_timeout=start_timeout,
-            log=logger,
-            log_output=log_output,
-            stdout_file=stdout_file,
-            stderr_file=stderr_file,
-            extra_arguments=["--IPKernelApp.log_level=50"],  # its log is no output of a cell
-        )
-        if folder:
-            client.resources["metadata"] = {"path": folder}
-        return client.execute(**({"env": environment} if environment is not None else {}))
+        with tempfile.TemporaryDirectory(prefix="mlops-nb-", ignore_cleanup_errors=True) as sockets:
+            client = KernelClient(
+                nb_man,
+                watcher=watcher,
+                python=python,
+                forked=forked,
+                sockets=sockets,
+                kernel_name=kernel_name,
+                timeout=execution_timeout,
+                startup_timeout=start_timeout,
+                log=logger,
+                log_output=log_output,
+                stdout_file=stdout_file,
+                stderr_file=stderr_file,
+                extra_arguments=["--IPKernelApp.log_level=50"],  # its log is no output of a cell
+            )
+            if folder:
+                client.resources["metadata"] = {"path": folder}
+            return client.execute(**({"env": environment} if environment is not None else {}))

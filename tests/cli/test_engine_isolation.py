@@ -85,6 +85,21 @@ def test_limits_and_priority_are_those_of_whoever_runs_it(terminal):
     assert run(terminal).split() == plain
 
 
+@pytest.mark.parametrize("engine", ["kernel", "cold"])
+def test_a_kernel_listens_on_sockets_that_nobody_else_can_open(terminal, engine):
+    notebook(
+        terminal,
+        "import ipykernel, os",
+        "at = ipykernel.get_connection_info(unpack=True)\nfolder = os.path.dirname(at['ip'])\n"
+        "print(at['transport'], oct(os.stat(folder).st_mode & 0o777), folder)",
+    )
+    answer = terminal.type("run", "n.ipynb", "--engine", engine)
+    assert answer.status == 0, answer.stderr
+    transport, mode, folder = texts(executed(answer.json))[-1].split()
+    assert (transport, mode) == ("ipc", "0o700")
+    assert not os.path.exists(folder)
+
+
 def test_the_magics_of_a_kernel_are_there(terminal):
     notebook(terminal, "kept = 1\n%store kept", "del kept\n%store -r kept\nprint(kept)")
     assert run(terminal) == "1\n"
