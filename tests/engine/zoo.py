@@ -49,7 +49,8 @@ STREAMS = (
     "os.write(1, b'fd\\n')",
     "import subprocess\nsubprocess.run(['echo', 'child'])",
     "subprocess.run('echo e >&2', shell=True).returncode",
-    "print('before'); os.system('echo inside'); print('after')",
+    # a kernel's thread reads what a child printed: without the pause it may come too late
+    "import time\nprint('before'); os.system('echo inside'); time.sleep(0.3); print('after')",
     "import threading\nt = threading.Thread(target=print, args=('thread',)); t.start(); t.join()",
     "import multiprocessing as mp\nwith mp.get_context('fork').Pool(2) as p: print(p.map(abs, [-1, -2]))",
     "import warnings\nwarnings.warn('careful')",
