@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 OPEN_FILES = {"RLIMIT_NOFILE", "RLIMIT_OFILE"}  # a child sets this limit itself
 READ_AT_IMPORT = frozenset({"matplotlibrc"})  # read in the working folder at import
 IDLE = 600.0  # s without a request after which a parent ends
-MOST_PARENTS = 4  # of one user
+MOST_PARENTS = 6  # of one user: MLflow's, and those of notebooks that import other libraries
 # variables that differ between terminals and affect no import
 VOLATILE = frozenset(
     {
