@@ -59,7 +59,8 @@ def test_a_verb_of_the_command_line_answers_in_the_notebook(session):
 
 
 def test_a_front_end_without_the_path_is_an_error_with_its_fix(session):
-    session.run("import os; os.environ.pop('JPY_SESSION_NAME')")
+    session.run("import os; path = os.environ.pop('JPY_SESSION_NAME')")
     error = session.run("%mlops graph")[2]
     assert "the notebook's path is not known here" in error
     assert "fix: save the notebook" in error
+    session.run("os.environ['JPY_SESSION_NAME'] = path")
