@@ -16,26 +16,16 @@ model = {"middle": statistics.fmean(x for x, _ in train), "depth": depth, "seed"
 JUDGE = """%mlops step judge
 accuracy = statistics.fmean((x > model["middle"]) == bool(label) for x, label in test)"""
 
+CELLS = {
+    "imports": IMPORTS,
+    "load": LOAD,
+    "look": "rows[:3]",
+    "split": SPLIT,
+    "train": TRAIN,
+    "judge": JUDGE,
+}
 
-def small(
-    path: Path,
-    *,
-    imports: str = IMPORTS,
-    parameters: str = "depth = 2\nshare = 0.3\nseed = 7",
-    load: str = LOAD,
-    look: str = "rows[:3]",
-    split: str = SPLIT,
-    train: str = TRAIN,
-    judge: str = JUDGE,
-) -> Path:
-    """Write the notebook; any of its cells may be another."""
-    return wine(
-        path,
-        imports=imports,
-        parameters=parameters,
-        load=load,
-        look=look,
-        split=split,
-        train=train,
-        judge=judge,
-    )
+
+def small(path: Path, **cells: str) -> Path:
+    """Write the notebook; any of its cells may be another, as in `wine`."""
+    return wine(path, **CELLS | cells)
