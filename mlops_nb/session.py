@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,17 @@ from typing import Any
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError, NotFound
 from mlops_nb.notebook import load
+from mlops_nb.notebook.markers import frozen
 from mlops_nb.notebook.model import Pipeline, Source, Value, Warned
-from mlops_nb.probe.fingerprint.digest import digest_or_unknown
 from mlops_nb.probe.inspect.values import look
 from mlops_nb.probe.observe.observer import Observer
 from mlops_nb.probe.values import random_state, save_load
+from mlops_nb.reuse import live_state
 from mlops_nb.reuse import units as un
 from mlops_nb.reuse.ledger import Ledger
 from mlops_nb.reuse.rules import Rules
-from mlops_nb.reuse.units import Unit, meaning
+from mlops_nb.reuse.texts import meaning
+from mlops_nb.reuse.units import Unit
 from mlops_nb.runs import run as run_run
 from mlops_nb.runs.history import read_run
 
@@ -193,7 +195,14 @@ class Session:
     def _record_unit(self, key: str) -> None:
         source = self.source()
         found = [c.index for c in source.notebook.cells if key in {c.id, meaning(c.source)}]
-        unit = next((u for u in un.units(source.pipeline) if found and found[0] in u.cells), None)
+        unit = next(
+            (
+                u
+                for u in un.units(source.notebook, source.pipeline)
+                if found and found[0] in u.cells
+            ),
+            None,
+        )
         if unit is None or not unit.step or found[0] != _last_step_cell(source.pipeline, unit):
             return
         ran = [self.ran(source, i) for i in unit.cells]
@@ -218,17 +227,19 @@ class Session:
             for reader, ran in zip(unit.cells, done, strict=True):
                 ledger.saw(reader, ran.seen)
             end = unit.cells[-1]
-            self._know_inputs(ledger, source, unit, done)
-            names = ledger.made(end)
-            seen = json.loads(look(json.dumps({"names": list(names)})))
-            kept = [n for n in ledger.kept(end) if seen[n]["digest"] != "unknown"]
+            made = {
+                n for r in done for n in (*r.seen.get("writes", ()), *r.seen.get("changes", ()))
+            }
+            live_state.know(ledger, unit, ledger.touched(end)["names"], made)
+            seen = json.loads(look(json.dumps({"names": list(ledger.made(end))})))
             seconds = sum(r.seconds for r in done)
-            entries = self._entries(kept, seconds, scratch)
+            folder = str(scratch) if self._is_worth(ledger.made(end), seconds) else ""
             event = ledger.record(
                 end,
                 {
                     "values": seen,
-                    "entries": entries,
+                    "groups": live_state.groups_of(ledger.touched(end), folder),
+                    "entries": [],
                     "outputs": [[] for _ in unit.cells],
                     "generators": json.loads(random_state.states()),
                     "seconds": round(seconds, 3),
@@ -238,26 +249,11 @@ class Session:
         finally:
             self.ctx.drop(scratch)
 
-    def _entries(self, names: list[str], seconds: float, folder: Path) -> list[dict[str, Any]]:
-        """Write the values that take longer to compute than to write."""
+    def _is_worth(self, names: Iterable[str], seconds: float) -> bool:
+        """Return whether values took longer to compute than they take to write."""
         space = self.shell.user_ns
-        size = sum(_size(space[n]) for n in names)
-        if seconds < max(WORTH, size / STORING):
-            return [{"names": [n], "error": "it is made again sooner than read"} for n in names]
-        return save_load.write({n: space[n] for n in names}, str(folder))
-
-    def _know_inputs(self, ledger: Ledger, source: Source, unit: Unit, done: list[Ran]) -> None:
-        """Add the digests of the values that a unit reads from other units to a ledger."""
-        own = {n for r in done for n in (*r.seen.get("writes", ()), *r.seen.get("changes", ()))}
-        others = {
-            n
-            for c in source.pipeline.cells
-            if c.kind == "step" and c.index not in unit.cells
-            for n in (*c.writes, *c.changes)
-        }
-        for name in {n for r in done for n in r.read} & others:
-            known = self.shell.user_ns.get(name)
-            ledger.state.values[name] = "unknown" if name in own else digest_or_unknown(known)
+        size = sum(_size(space[n]) for n in names if n in space)
+        return seconds >= max(WORTH, size / STORING)
 
     def _ledger(self, source: Source, scratch: Path) -> Ledger:
         space = self.shell.user_ns
@@ -302,7 +298,7 @@ class Session:
         records = run_run.records_behind(self.ctx, done)
         return [
             self._bring(source, unit, records.get(unit.name), f"as run {run} left it")
-            for unit in un.units(source.pipeline)
+            for unit in un.units(source.notebook, source.pipeline)
             if unit.step
         ]
 
@@ -314,10 +310,12 @@ class Session:
 
     def _run(self, source: Source, index: int) -> None:
         cell = source.notebook.cells[index]
-        self.shell.run_cell(cell.source, store_history=False, cell_id=cell.id)
+        self.shell.run_cell(frozen(cell.source), store_history=False, cell_id=cell.id)
         self.restored.add(cell.id)
 
     def _back(self, ledger: Ledger, source: Source, unit: Unit) -> dict[str, Any]:
+        records = ledger.records.get(unit.name, ())
+        live_state.know(ledger, unit, {n for r in records for n in r.get("reads", ())})
         cached = ledger.cached(unit.cells[0], kernel=False)
         if cached is None:
             return self._bring(source, unit, None, ledger.because(unit.cells[0]))
@@ -329,7 +327,7 @@ class Session:
         row: dict[str, Any] = {"step": unit.name, "restored": False, "saved": 0.0}
         if record is None:
             return row | {"because": because}
-        texts, bound = _definitions(source, unit)
+        texts, bound = _imports(source, unit)
         kept = bound.union(*(artifact["names"] for artifact in record["artifacts"]))
         if record["values"].keys() - kept:
             for cell in unit.cells:
@@ -349,8 +347,8 @@ class Session:
         return row | {"restored": True, "saved": record["seconds"], "because": because}
 
 
-def _definitions(source: Source, unit: Unit) -> tuple[list[str], frozenset[str]]:
-    found = [un.definitions(source.notebook.cells[i].source) for i in unit.cells]
+def _imports(source: Source, unit: Unit) -> tuple[list[str], frozenset[str]]:
+    found = [un.imports(source.notebook.cells[i].source) for i in unit.cells]
     return [text for text, _ in found if text], frozenset().union(*(names for _, names in found))
 
 

@@ -19,15 +19,13 @@ class Replay:
         self.source, self.reuse = source, reuse
 
     def reuses(self) -> bool:
-        """Return whether every cell that computes or displays something is up to date."""
-        cells = self.source.pipeline.cells
+        """Return whether every cell is up to date, but for set-up that holds no state."""
         self.found: dict[int, CachedUnit] = {}
-        for cell in cells:
-            if cell.kind in {"step", "scratch"}:
-                cached = self.reuse.cached(cell.index, kernel=False)
-                if cached is None:
-                    return False
-                self.found[cell.index] = cached
+        for cell in self.reuse.of_cell:
+            cached = self.reuse.cached(cell, kernel=False)
+            if cached is None:
+                return False
+            self.found[cell] = cached
         return bool(self.found)
 
     def execute(self, task: Task, _: Reuse | None = None) -> Iterator[Event]:

@@ -71,17 +71,19 @@ class Reusing:
         self._restore(client, restore)
 
     def _restore(self, client: Client, restore: Restore) -> None:
+        if restore.lost:
+            raise self._damaged(f"{restore.lost!r} cannot be brought back")
         if restore.definitions:
             error = client.ask("values.random_state.define", texts=restore.definitions)["error"]
             if error:
                 raise self._damaged(f"a definition cannot be executed again ({error})")
-        for part, entries in (
-            ("values.save_load", restore.entries),
-            ("values.random_state", restore.generators),
+        for part, entries, setup in (
+            ("values.groups", restore.entries, {"setup": restore.setup}),
+            ("values.random_state", restore.generators, {}),
         ):
             if not entries:
                 continue
-            damaged = client.ask(f"{part}.load", entries=entries)["damaged"]
+            damaged = client.ask(f"{part}.load", entries=entries, **setup)["damaged"]
             for entry in damaged:
                 spoilt = [e["sha256"] for e in entries if set(entry["names"]) & set(e["names"])]
                 raise self._damaged(f"{entry['names'][0]!r}: {entry['why']}", *spoilt)
@@ -110,25 +112,22 @@ class Reusing:
         made = list(self.reuse.made(index))
         values = client.ask("inspect.values.look", names=made, dump="", step="", again=looked)
         differs = self.reuse.differs(index, values)
-        kept = [n for n in self.reuse.kept(index) if values[n]["digest"] != "unknown"]
         folder = str(self.reuse.folder)
-        entries = client.ask("values.save_load.save", names=kept, folder=folder)["entries"]
-        entries, values = self._without_secrets(entries, values)
+        asked = self.reuse.touched(index)
+        groups = client.ask("values.groups.make", folder=folder, **asked)["groups"]
+        groups, values = self._without_secrets(groups, values)
         after = client.ask("values.random_state.states")
         drawn = [c for c, state in after.items() if state and state != self.before.get(c, "")]
+        entries: list[dict[str, Any]] = []
         if drawn:
-            entries += client.ask("values.random_state.save", channels=drawn, folder=folder)[
-                "entries"
-            ]
-        unknown = [
-            n for n, v in values.items() if v["digest"] == "unknown" and n in self.reuse.kept(index)
-        ]
-        entries += [{"names": [n], "error": "its content is not known"} for n in unknown]
+            saved = client.ask("values.random_state.save", channels=drawn, folder=folder)
+            entries = saved["entries"]
         self.before = after
         event = self.reuse.record(
             index,
             {
                 "values": values,
+                "groups": groups,
                 "entries": entries,
                 "generators": after,
                 "outputs": [outputs(i) for i in cells],
@@ -140,18 +139,20 @@ class Reusing:
             self.put(ReuseAudited(run=self.task.run, step=event.step, differs=differs))  # type: ignore[attr-defined]
 
     def _without_secrets(
-        self, entries: list[dict[str, Any]], values: dict[str, Any]
+        self, groups: list[dict[str, Any]], values: dict[str, Any]
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Remove values that contain a secret; neither they nor their digests are kept."""
         secrets = [s.encode() for s in (*self.task.secrets, *self.reuse.hidden) if s]
         kept = []
-        for entry in entries:
-            if "file" in entry and _holds(Path(entry["file"]), secrets):
-                Path(entry["file"]).unlink()
-                values |= {n: {**values[n], "digest": "unknown"} for n in entry["names"]}
-                kept.append({"names": entry["names"], "error": "it holds a secret"})
+        for group in groups:
+            if "file" in group and _holds(Path(group["file"]), secrets):
+                Path(group["file"]).unlink()
+                hidden = {n: values[n] for n in group["names"] if n in values}
+                values |= {n: {**v, "digest": "unknown"} for n, v in hidden.items()}
+                told = {"names": group["names"], "digest": "unknown", "refers": group["refers"]}
+                kept.append({**told, "error": "it holds a secret"})
             else:
-                kept.append(entry)
+                kept.append(group)
         return kept, values
 
     def add_numbers(self, measured: dict[str, Any], task: Task) -> None:

@@ -116,14 +116,18 @@ class CachedUnit(Struct, frozen=True, kw_only=True):
 class Restore(Struct, frozen=True, kw_only=True):
     """The values and definitions to restore before a cell runs.
 
-    definitions: texts of imports, functions and classes to execute again
-    entries:     stored values, as `probe.values.save_load` reads them
+    definitions: texts of imports to execute again
+    entries:     stored groups of values, as `probe.values.groups` loads them
     generators:  stored states of random generators
+    setup:       names that a value may refer to, as set-up binds them
+    lost:        a name that is needed and cannot be restored, or ""
     """
 
     definitions: list[str]
     entries: list[dict[str, Any]]
     generators: list[dict[str, Any]]
+    setup: list[str]
+    lost: str = ""
 
 
 class Reuse(Protocol):
@@ -131,6 +135,11 @@ class Reuse(Protocol):
 
     folder: Path  # where an executor writes values before they are stored
     hidden: tuple[str, ...]  # texts that no stored value may contain
+
+    @property
+    def of_cell(self) -> Mapping[int, Any]:
+        """Return the cells that are recorded, in order, each with its unit."""
+        ...
 
     def cached(self, cell: int, *, kernel: bool = True) -> CachedUnit | None:
         """Return the cached result of a cell, None if it must run."""
@@ -160,8 +169,8 @@ class Reuse(Protocol):
         """Return the names that the unit ending with this cell made."""
         ...
 
-    def kept(self, cell: int) -> tuple[str, ...]:
-        """Return those of them that must be stored."""
+    def touched(self, cell: int) -> dict[str, Any]:
+        """Return what `probe.values.groups.make` is asked after the unit ending with this cell."""
         ...
 
     def record(self, cell: int, ended: Mapping[str, Any]) -> Event:

@@ -155,7 +155,10 @@ def _execute(
 def _ledger(
     ctx: Context, bundle: Bundle, task: Task, values: Mapping[str, Value], scratch: Path
 ) -> Ledger:
-    """Return the ledger of a job's earlier runs; external data is always read again."""
+    """Return the ledger of a job's earlier runs; external data is always read again.
+
+    It reuses nothing unless the job says so.
+    """
     name = bundle.job.name
     source = Source(
         path=task.folder / "pipeline.ipynb",
@@ -167,7 +170,7 @@ def _ledger(
         ctx,
         source,
         values,
-        rules=Rules(snapshots=False),
+        rules=Rules(snapshots=False, fresh=not bundle.job.reuse),
         scratch=scratch,
         python=task.interpreter,
         notebook=f"jobs/{name}/pipeline.ipynb",

@@ -49,6 +49,7 @@ class Job(Struct, frozen=True, kw_only=True):
     model_name: str | None = None
     model_variable: str | None = None
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    reuse: bool = False  # whether its runs reuse steps that are up to date
     retries: int = 0
     timeout: float | None = None
     triggers: tuple[Mapping[str, Value], ...] = ()

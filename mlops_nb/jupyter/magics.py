@@ -1,26 +1,23 @@
 """The IPython extension: `%load_ext mlops_nb`, then `%mlops VERB`."""
 
 import shlex
+import sys
+from difflib import get_close_matches
+from inspect import getdoc
 from typing import Any
 
-from mlops_nb.errors import MlopsError, Refused
-from mlops_nb.notebook.markers import marks
+from mlops_nb.errors import MlopsError, NotFound, Refused
+from mlops_nb.notebook.markers import MARKS, marks, names_in
 
 VERB_AND_NAME = 2  # words
-MARKS = {"step", "model", "metric", "evaluate"}
-HELP = """%mlops step NAME        mark this cell as (part of) a step
-%mlops model VAR         name the model      %mlops metric NAMES   name the metrics
-%mlops graph             draw the pipeline   %mlops check          what would stop a promotion
-%mlops status            which steps are up to date   %mlops why STEP    why a step must run
-%mlops restore [--run RUN]  load results again   %mlops lineage NAME    where a value comes from
-%mlops sweep -g NAME=V1,V2  compare values   %mlops stop RUN          stop a run or a sweep
-%mlops run | promote | jobs | rollback       as on the command line: mlops-nb --help"""
+IN_NOTEBOOKS = {"status", "restore"}
 _sessions: dict[int, Any] = {}
 
 
 def load(shell: Any) -> None:
     """Register `%mlops` and `%%mlops`, and turn the cell form into the line form."""
     shell.register_magic_function(line_magic, "line", "mlops")
+    shell.set_hook("complete_command", _complete, re_key=r"%{0,2}mlops\b")
     _observe(shell)
     transformers = shell.input_transformer_manager.cleanup_transforms
     if _to_line_form not in transformers:
@@ -29,8 +26,6 @@ def load(shell: Any) -> None:
 
 def _observe(shell: Any) -> None:
     """Observe the cells of the shell, once, unless a run of mlops_nb observes them already."""
-    import sys
-
     if id(shell) in _sessions or "_mlops_probe" in sys.modules:
         return
     from mlops_nb.project import open_project
@@ -48,37 +43,98 @@ def _to_line_form(lines: list[str]) -> list[str]:
 
 
 def line_magic(line: str) -> Any:
-    """Run a `%mlops` line; an error is shown as one message with its fix."""
+    """Mark what a cell is, ask about the pipeline, or act on it: `%mlops VERB`.
+
+    %mlops step NAME        mark this cell as (part of) a step
+    %mlops model VAR         name the model      %mlops metric NAMES   name the metrics
+    %mlops graph             draw the pipeline   %mlops check          what would stop a promotion
+    %mlops status            which steps are up to date   %mlops why STEP    why a step must run
+    %mlops restore [--run RUN]  load results again   %mlops lineage NAME    where a value comes from
+    %mlops sweep -g NAME=V1,V2  compare values   %mlops stop RUN          stop a run or a sweep
+    %mlops run | promote | jobs | rollback       as on the command line: mlops-nb --help
+    """
     words = shlex.split(line, comments=True)
     try:
-        if not words:
-            return _overview()
-        if words[0] in MARKS:
-            _check_mark(line)
+        if words and words[0] in MARKS:
+            _note_mark(line)
             return None
-        return _verb(words)
+        if "_mlops_probe" in sys.modules:
+            _say(f"%mlops {line.strip()}: nothing is done, as this is a run of mlops-nb")
+            return None
+        return _verb(words) if words else _overview()
+    except _Pathless as error:
+        _say(f"%mlops {line.strip()}: nothing is done, as {error.what}\n  fix: {error.fix}")
+        return None
     except MlopsError as error:
         raise _Shown(error) from None
 
 
-def _check_mark(line: str) -> None:
+def _say(text: str) -> None:
+    print(text)  # noqa: T201  the output of a cell
+
+
+def _note_mark(line: str) -> None:
+    """Check a mark; say what a mark of the whole notebook declares.
+
+    Raises NotebookError for one that cannot be read.
+    """
     from mlops_nb.notebook.model import Cell
 
-    marks(Cell(index=0, position=0, id="", source=f"%mlops {line}"))
+    (mark,) = marks(Cell(index=0, position=0, id="", source=f"%mlops {line}"))
+    if id(_shell()) not in _sessions or mark.word == "step":
+        return
+    if mark.word == "model":
+        name = mark.options.get("--name", mark.args[0])
+        _say(f"noted: `{mark.args[0]}` is the model; promotion registers it as {name!r}")
+    elif mark.word == "metric":
+        names = ", ".join(f"`{name}`" for arg in mark.args for name in names_in(arg))
+        _say(f"noted: the metrics are {names}, and no other number is one")
+    else:
+        given = ", ".join(f"{k.removeprefix('--')} {v}" for k, v in mark.options.items())
+        _say(f"noted: the model is evaluated by {given}")
+
+
+def _shell() -> Any:
+    return __import__("IPython").get_ipython()
+
+
+def _complete(_: Any, event: Any) -> list[str]:
+    """Return the words that Tab offers after `%mlops`: verbs, or the names of steps."""
+    words = str(event.text_until_cursor).split()
+    if len(words) > VERB_AND_NAME or (len(words) == VERB_AND_NAME and not event.symbol):
+        session = _sessions.get(id(_shell()))
+        try:
+            return [] if session is None else [s.name for s in session.source().pipeline.steps]
+        except MlopsError:  # the notebook cannot be read
+            return []
+    return sorted(MARKS | IN_NOTEBOOKS | known_verbs())
+
+
+def known_verbs() -> set[str]:
+    """Return the verbs of the command line."""
+    from mlops_nb.cli import Verbs
+
+    return set(Verbs.modules)
 
 
 def _verb(words: list[str]) -> Any:
     from mlops_nb.jupyter import widgets
 
-    if words[0] == "graph":
+    verb = words[0]
+    known = MARKS | IN_NOTEBOOKS | known_verbs()
+    if not verb.startswith("-") and verb not in known:
+        near = get_close_matches(verb, sorted(known), n=1)
+        fix = f"did you mean `%mlops {near[0]}`?" if near else "type %mlops? for the verbs"
+        raise NotFound(f"%mlops has no verb {verb!r}", fix=fix)
+    if verb == "graph":
         return widgets.graph(_notebook())
-    if words[0] == "sweep" and not {"-h", "--help", "--json"} & set(words):
+    if verb == "sweep" and not {"-h", "--help", "--json"} & set(words):
         return widgets.sweep(_notebook(), words[1:])
-    if words[0] == "lineage" and len(words) == VERB_AND_NAME:
+    session = _sessions.get(id(_shell()))
+    if verb == "lineage" and len(words) == VERB_AND_NAME:
         return widgets.lineage(_notebook(), words[1])
-    session = _sessions.get(id(__import__("IPython").get_ipython()))
-    if session is not None and words[0] in {"status", "restore", "check"}:
-        return getattr(widgets, words[0])(session, *words[1:])
+    if session is not None and verb in IN_NOTEBOOKS | {"check"}:
+        return getattr(widgets, verb)(session, *words[1:])
     return widgets.command_line(words, _notebook)
 
 
@@ -88,7 +144,7 @@ def _overview() -> Any:
     try:
         return widgets.overview(_notebook())
     except MlopsError:
-        print(HELP)  # noqa: T201  the output of a cell
+        _say(getdoc(line_magic) or "")
         return None
 
 
@@ -99,14 +155,17 @@ def _notebook() -> str:
     """
     import os
 
-    shell = __import__("IPython").get_ipython()
-    path = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+    path = _shell().user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
     if not path or not os.path.exists(path):
-        raise Refused(
+        raise _Pathless(
             "the notebook's path is not known here: the front end does not pass it on",
             fix="save the notebook and open it in JupyterLab 4, or use `mlops-nb` in a terminal",
         )
     return str(path)
+
+
+class _Pathless(Refused):
+    """The kernel does not know which notebook it runs."""
 
 
 class _Shown(Exception):

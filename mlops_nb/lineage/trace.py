@@ -119,18 +119,22 @@ def trace(
         run=run,
         source=summary.source,
         parameters=summary.parameters,
-        works=tuple(_works(run, summary, records, pipeline)),
+        works=tuple(_works(run, summary, records, notebook, pipeline)),
         notebook=notebook,
         pipeline=pipeline,
     )
 
 
 def _works(
-    run: str, summary: _Summary, records: Sequence[StepRecorded], pipeline: Pipeline | None
+    run: str,
+    summary: _Summary,
+    records: Sequence[StepRecorded],
+    notebook: Notebook | None,
+    pipeline: Pipeline | None,
 ) -> list[Work]:
     """Return the units of a run that ran or were reused, in notebook order."""
     works: list[Work] = []
-    units = _units(summary, records, pipeline)
+    units = _units(summary, records, notebook, pipeline)
     parts = Counter(step for _, step, _ in units)
     for unit, step, cells in units:
         if step and step not in {*summary.ran, *summary.reused}:
@@ -178,11 +182,14 @@ def _summary(run: str, events: Iterable[Event]) -> _Summary:
 
 
 def _units(
-    summary: _Summary, records: Sequence[StepRecorded], pipeline: Pipeline | None
+    summary: _Summary,
+    records: Sequence[StepRecorded],
+    notebook: Notebook | None,
+    pipeline: Pipeline | None,
 ) -> list[tuple[str, str, tuple[int, ...]]]:
     """Return (unit, step, cells) in notebook order; without the notebook, as recorded."""
-    if pipeline is not None:
-        return [(u.name, u.step, u.cells) for u in un.units(pipeline)]
+    if notebook is not None and pipeline is not None:
+        return [(u.name, u.step, u.cells) for u in un.units(notebook, pipeline)]
     recorded = dict.fromkeys((e.unit, e.step) for e in records if e.id > summary.started and e.step)
     named = {step for _, step in recorded}
     found = [*recorded, *((step, step) for step in summary.steps if step not in named)]

@@ -17,6 +17,7 @@ OPTIONS = {
     "metric": set[str](),
     "evaluate": {"--truth", "--pred", "--score", "--by", "--min-n"},
 }
+MARKS = frozenset(OPTIONS)  # words that declare something; other words are verbs
 
 
 def marks(cell: Cell) -> tuple[Mark, ...]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_nb.notebook.markers import marks
+from mlops_nb.notebook.markers import MARKS, marks
 from mlops_nb.notebook.model import Cell, Kind, Mark, Names, Notebook
 from mlops_nb.probe.syntax.known_calls import PLOTTING, dotted, resolved
 
@@ -18,7 +18,6 @@ QUIET_MAGICS = {
     "autoreload",
     "config",
     "precision",
-    "mlops",
 }
 
 
@@ -184,7 +183,7 @@ def _sets_up(node: ast.stmt) -> bool:
     if isinstance(node, ast.AnnAssign):
         return _is_name(node.target) and (node.value is None or _is_constant(node.value))
     if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Constant) or magic_of(node.value) in QUIET_MAGICS
+        return _is_quiet(node)
     if isinstance(node, ast.Try):  # `try: import x / except ImportError: x = None`
         parts = [*node.body, *node.orelse, *node.finalbody]
         parts += [child for handler in node.handlers for child in handler.body]
@@ -236,9 +235,14 @@ def only_shows(tree: ast.Module, imports: Mapping[str, str]) -> bool:
 
 
 def _is_quiet(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and (
-        isinstance(node.value, ast.Constant) or magic_of(node.value) in QUIET_MAGICS
-    )
+    """Return whether a statement shows nothing: a text, a setting, a mark."""
+    if not isinstance(node, ast.Expr):
+        return False
+    if isinstance(node.value, ast.Constant):
+        return True
+    magic = magic_of(node.value)
+    words = " ".join(str(getattr(a, "value", "")) for a in getattr(node.value, "args", [])).split()
+    return magic in QUIET_MAGICS or (magic == "mlops" and words[1:2] != [] and words[1] in MARKS)
 
 
 def _shows(node: ast.stmt, imports: Mapping[str, str]) -> bool:

@@ -8,6 +8,17 @@ from datetime import datetime
 from typing import Any
 
 Record = Mapping[str, Any]
+# what of a record decides, with the files, what a unit leaves behind
+DECIDES = (
+    "unit",
+    "code",
+    "parameters",
+    "reads",
+    "channels",
+    "generators",
+    "folders",
+    "variables",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +28,7 @@ class Now:
     code:        a function of the names that were read → sha256 of the code behind the unit
     environment: digest of interpreter and packages
     parameters:  every parameter's value
-    values:      name → digest of the value that it has now, where a unit made it
+    reads:       a function of names → digests of all that can be reached from them
     channels:    hidden channel → digest of its last change; "" if it was never changed
     generators:  random generator → digest of its state; "" if that is not known
     file, folder, variable: path or name → how it differs from its record, or ""
@@ -27,7 +38,7 @@ class Now:
     code: Callable[[Iterable[str]], str]
     environment: str
     parameters: Mapping[str, Any]
-    values: Mapping[str, str]
+    reads: Callable[[Iterable[str]], Mapping[str, str]]
     channels: Mapping[str, str]
     generators: Mapping[str, str]
     file: Callable[[str, Mapping[str, Any]], str]
@@ -98,10 +109,10 @@ def _parameters(record: Record, now: Now) -> str:
 
 
 def _inputs(record: Record, now: Now) -> str:
-    for name, digest in record["inputs"].items():
-        if digest == "unknown":
-            return f"the content of its input `{name}` is not known"
-        if now.values.get(name) != digest:
+    reads, now_reads = record["reads"], now.reads(record["names"])
+    for name in sorted(reads.keys() | now_reads.keys()):
+        was, is_now = reads.get(name, ""), now_reads.get(name, "")
+        if was != is_now:
             return f"its input `{name}` is another value"
     for channel, token in record["channels"].items():
         if now.channels.get(channel, "") != token:
@@ -158,7 +169,16 @@ def _ago(seconds: float) -> str:
 
 
 def token(record: Record) -> str:
-    """Return a digest that differs if a channel was changed in another way."""
-    parts = [record[k] for k in ("code", "parameters", "inputs", "channels", "generators")]
+    """Return a digest of everything that decides what a unit leaves behind.
+
+    A unit that is never reused has another one each time it runs.
+    """
+    kinds = ("files", "modules", "written")
+    stamps = {path: stamp for kind in kinds for path, stamp in record.get(kind, {}).items()}
+    parts = [
+        *(record.get(key) for key in DECIDES),
+        {path: stamp.get("sha256", "") for path, stamp in stamps.items()},
+        record["at"] if record.get("never") else "",
+    ]
     text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from mlops_nb.notebook.model import Source, Value
 from mlops_nb.reuse.external_inputs import Outside
+from mlops_nb.reuse.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,9 +16,8 @@ class Inputs:
 
     notebook:    the name that the records are filed under
     environment: digest of the interpreter and its packages
-    values:      name → digest of the value that other units left
-    channels:    channel (an option, a variable) → digest of its state
-    generators:  random generator → digest of its state
+    state:       the values, channels and generators before the unit
+    stateless:   the set-up cells that hold no state
     modules:     local files that were imported so far
     """
 
@@ -27,7 +27,6 @@ class Inputs:
     environment: str
     parameters: Mapping[str, Value]
     outside: Outside
-    values: Mapping[str, str]
-    channels: Mapping[str, str]
-    generators: Mapping[str, str]
+    state: State
+    stateless: AbstractSet[int]
     modules: AbstractSet[str]

@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +12,17 @@ from mlops_nb.engine.task import CachedUnit, Restore
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import StepRecorded
 from mlops_nb.notebook.model import Source, Value
-from mlops_nb.reuse import decide
+from mlops_nb.reuse import decide, texts
 from mlops_nb.reuse import units as un
 from mlops_nb.reuse.external_inputs import SECRET, UNTRACKED, Outside
 from mlops_nb.reuse.inputs import Inputs
-from mlops_nb.reuse.record import record_of, stored
+from mlops_nb.reuse.record import VERSION, groups_of, record_of, stored
 from mlops_nb.reuse.rules import Rules
+from mlops_nb.reuse.setup import given, plain
 from mlops_nb.reuse.state import State
 from mlops_nb.reuse.units import Unit
 from mlops_nb.storage.ports import Store
 
-WORD = re.compile(r"[A-Za-z_]\w*")
 SHORTEST = 6  # characters: a shorter secret would match too much
 MOST_RECORDS = 12  # records of one unit that are checked
 
@@ -57,36 +55,22 @@ class Ledger:
     warn: Callable[[MlopsError], None]
 
     def __post_init__(self) -> None:
-        self.units = un.units(self.source.pipeline)
-        self.of_cell = {i: unit for unit in self.units for i in unit.cells}
+        notebook, pipeline = self.source.notebook, self.source.pipeline
+        self.units = un.units(notebook, pipeline)
+        self.stateless = plain(notebook, pipeline)
+        self.of_cell = dict(sorted((i, unit) for unit in self.units for i in unit.cells))
         self.outside = Outside(self.source.path.parent, self.variables)
         self.banned: set[str] = set()  # artifacts that turned out to be damaged
         self.hidden = tuple(
             v for n, v in self.variables.items() if SECRET.search(n) and len(v) >= SHORTEST
         )
-        self.needed = self._needed()
+        self.needed = un.needed(pipeline, self.units, self.rules)
         self.reset()
-
-    def _needed(self) -> set[int]:
-        """Return the first cell of each unit that the run needs: all, or those of some steps."""
-        steps = self.rules.steps or (self.rules.only,)
-        if steps == ("",):
-            return {unit.cells[0] for unit in self.units}
-        pipeline = self.source.pipeline
-        queue = [cell for step in steps for cell in pipeline.step(step).cells]
-        found: set[int] = set()
-        while queue:
-            cell = queue.pop()
-            unit = self.of_cell.get(cell)
-            members = unit.cells if unit else (cell,)
-            if found.isdisjoint(members):
-                found |= set(members)
-                queue += [d for m in members for d in pipeline.cells[m].depends_on]
-        return {unit.cells[0] for unit in self.units if unit.cells[0] in found}
 
     def reset(self) -> None:
         """Start over with a new kernel."""
         self.state = State()
+        self.passed = 0  # cells whose set-up is part of the state
         self.answers: dict[str, decide.Answer] = {}
         self.seen: dict[str, list[Mapping[str, Any]]] = {}
         self.audited: dict[str, decide.Record] = {}
@@ -114,11 +98,12 @@ class Ledger:
                 left_out=True,
             )
         if unit.name not in self.answers:
+            self.pass_setup(unit)
             self.answers[unit.name] = self._decide(unit, kernel=kernel)
-            if self.answers[unit.name].up_to_date:
-                self._apply(unit, self.answers[unit.name].record, restored=kernel)
+            if self.answers[unit.name].up_to_date and not (unit.setup and kernel):
+                self._apply(unit, self.answers[unit.name].record, waiting=kernel)
         answer = self.answers[unit.name]
-        if not answer.up_to_date:
+        if not answer.up_to_date or (unit.setup and kernel):
             return None
         return CachedUnit(
             unit=unit.name,
@@ -129,6 +114,16 @@ class Ledger:
             values=answer.record["values"],
             outputs=self._outputs(answer.record, unit.cells.index(cell)),
         )
+
+    def pass_setup(self, unit: Unit) -> None:
+        """Take the parameters and the stateless set-up above the end of a unit into the state."""
+        cells = self.source.pipeline.cells[self.passed : unit.cells[-1]]
+        self.passed = max(self.passed, unit.cells[-1])
+        for cell in cells:
+            if cell.kind != "parameters" and cell.index not in self.stateless:
+                continue
+            found = given(self.source.notebook, self.source.pipeline, cell, self.parameters)
+            self.state.put(found, (), waiting=False)
 
     def because(self, cell: int) -> str:
         """Return why the unit of a cell must run."""
@@ -174,15 +169,19 @@ class Ledger:
             return False
         if self.rules.within and record.get("run") != self.rules.within:
             return False
+        if record.get("version") != VERSION:
+            return False
         return self.banned.isdisjoint(a["sha256"] for a in record["artifacts"])
 
     def _now(self, unit: Unit) -> decide.Now:
         source = self.source
         return decide.Now(
-            code=lambda names: un.code(source.notebook, source.pipeline, unit, names),
+            code=lambda names: un.code(
+                source.notebook, source.pipeline, unit, names, self.stateless
+            ),
             environment=self.environment,
             parameters=self.parameters,
-            values=self.state.values,
+            reads=self.state.digests,
             channels=self.state.channels,
             generators=self.state.generators,
             file=self.outside.file,
@@ -194,62 +193,60 @@ class Ledger:
 
     # restoring
 
-    def _apply(self, unit: Unit, record: decide.Record, *, restored: bool) -> None:
+    def _apply(self, unit: Unit, record: decide.Record, *, waiting: bool) -> None:
+        """Take what a unit left into the state; `waiting`: it is not in the kernel."""
         state = self.state
+        self._note(record, waiting=waiting)
+        if not waiting:
+            return
+        for cell in unit.cells:
+            text, names = un.imports(self.source.notebook.cells[cell].source)
+            state.imports |= dict.fromkeys(names, text)
+        for artifact in record["artifacts"]:
+            if artifact["names"][0].startswith("rng:"):
+                state.rng[artifact["names"][0]] = artifact
+
+    def _note(self, record: decide.Record, *, waiting: bool) -> None:
+        state = self.state
+        state.put(groups_of(record), record["deletes"], waiting=waiting)
         state.values |= {n: v["digest"] for n, v in record["values"].items()}
         state.channels |= dict.fromkeys(record["changed"], decide.token(record))
         state.generators |= record["drawn"]
         for name in record["deletes"]:
             state.values.pop(name, None)
-            state.pending.pop(name, None)
-        if not restored:
-            return
-        for cell in unit.cells:
-            text, names = un.definitions(self.source.notebook.cells[cell].source)
-            for name in names:
-                state.pending.pop(name, None)
-            state.defined |= dict.fromkeys(names, text)
-        for artifact in record["artifacts"]:
-            for name in artifact["names"]:
-                if name.startswith("rng:"):
-                    state.rng[name] = artifact
-                else:
-                    state.pending[name] = (record, artifact)
-                    state.defined.pop(name, None)
 
     def restore(self, cell: int | None, *, names: Sequence[str] = ()) -> Restore:
-        """Return what must be restored before a cell runs, or for some names.
+        """Return what must be restored before a cell runs, or for some names; "*" means all.
 
-        Only values that its text, or that of a set-up cell, can name are restored.
+        Before a cell, that is all that its text can reach.
         """
         state = self.state
-        wanted = {*state.pending, *state.defined} if "*" in names else set(names)
-        if cell is not None and (state.pending or state.defined):
-            facts = self.source.pipeline.cells[cell]
-            texts = [self.source.notebook.cells[cell].source]
-            texts += [
-                self.source.notebook.cells[c.index].source
-                for c in self.source.pipeline.cells
-                if c.kind == "setup"
-            ]
-            unsure = facts.assumed or "%" in texts[0].replace("%mlops", "")
-            named = {w for t in (*texts, *state.defined.values()) for w in _words(t)}
-            wanted |= {*state.pending, *state.defined} if unsure else named
-        defined = list(dict.fromkeys(t for n, t in state.defined.items() if n in wanted))
-        groups: dict[str, dict[str, Any]] = {}
-        for name in [n for n in state.pending if n in wanted]:
-            _, artifact = state.pending.pop(name)
-            entry = groups.setdefault(artifact["sha256"], {**artifact, "pick": []})
-            entry["pick"].append(name)
-        if groups:  # values may need classes that the notebook defines
-            defined = list(dict.fromkeys(state.defined.values()))
-        for name in [n for n, t in state.defined.items() if t in defined]:
-            state.defined.pop(name)
-        rng = list(state.rng.values()) if cell is not None else []
+        wanted: set[str] | None = None if "*" in names else state.reach(names)
         if cell is not None:
-            state.rng = {}
-        found = [self.entry(e) for e in groups.values()]
-        return Restore(definitions=defined, entries=found, generators=[self.entry(r) for r in rng])
+            if cell in self.stateless:
+                wanted = set()
+            else:
+                text = self.source.notebook.cells[cell].source
+                unsure = self.source.pipeline.cells[cell].assumed
+                unsure = unsure or "%" in text.replace("%mlops", "")
+                wanted = None if unsure else state.reach(texts.WORD.findall(text))
+        groups = list(state.take(wanted))
+        entries = [self.entry(g.artifact) for g in groups if g.artifact is not None]
+        lost = next((n for g in groups if g.artifact is None for n in g.names), "")
+        imports = []
+        if groups or (cell is not None and wanted != set()):
+            imports = list(dict.fromkeys(state.imports.values()))
+            state.imports = {}
+        rng: list[Mapping[str, Any]] = []
+        if cell is not None:
+            rng, state.rng = list(state.rng.values()), {}
+        return Restore(
+            definitions=imports,
+            entries=entries,
+            generators=[self.entry(r) for r in rng],
+            setup=state.given(),
+            lost=lost,
+        )
 
     def entry(self, artifact: Mapping[str, Any]) -> dict[str, Any]:
         """Return an artifact with the file that holds it, verified. Raises NotFound."""
@@ -290,20 +287,22 @@ class Ledger:
         """Add the observed reads and changes of a cell that ran."""
         unit = self.of_cell.get(cell)
         self.modules |= set(seen.get("modules", ()))
-        for name in (*seen.get("writes", ()), *seen.get("deletes", ())):
-            self.state.pending.pop(name, None)
-            self.state.defined.pop(name, None)
         if unit is not None:
             self.seen.setdefault(unit.name, []).append(seen)
         for channel in seen.get("channels_changed", ()):
             if not channel.startswith(UNTRACKED) and unit is None:
-                self.state.channels[channel] = hashlib.sha256(seen["source"].encode()).hexdigest()
+                self.state.channels[channel] = _sha256(seen["source"])
 
     def ends(self, cell: int) -> bool:
         """Return whether a unit that ran ends with this cell."""
         unit = self.of_cell.get(cell)
-        passed_over = self.rules.proof and unit is not None and unit.snapshot is None
-        return unit is not None and unit.cells[-1] == cell and not passed_over
+        if unit is None or unit.cells[-1] != cell:
+            return False
+        answer = self.answers.get(unit.name)
+        if unit.setup and answer is not None and answer.up_to_date:  # it ran, as its record says
+            self._note(answer.record, waiting=False)
+            return False
+        return not (self.rules.proof and unit.snapshot is None)
 
     def cells(self, cell: int) -> tuple[int, ...]:
         """Return the cells of a cell's unit."""
@@ -318,13 +317,20 @@ class Ledger:
             sorted({n for s in seen for n in (*s.get("writes", ()), *s.get("changes", ()))} - gone)
         )
 
-    def kept(self, cell: int) -> tuple[str, ...]:
-        """Return those that must be stored: not what imports and definitions bind again."""
+    def touched(self, cell: int) -> dict[str, Any]:
+        """Return the names that the unit ending with this cell can have changed, for the probe.
+
+        Return {"names", "groups", "setup", "known"}, as `probe.values.groups.make` takes them.
+        """
         unit = self.of_cell[cell]
-        bound: set[str] = set()
-        for index in unit.cells:
-            bound |= un.definitions(self.source.notebook.cells[index].source)[1]
-        return tuple(n for n in self.made(cell) if n not in bound)
+        roots = {
+            n
+            for s in self.seen.get(unit.name, [])
+            for key in ("reads", "writes", "changes", "deletes")
+            for n in s.get(key, ())
+        }
+        roots |= {n for i in unit.cells for n in self.source.pipeline.cells[i].reads}
+        return self.state.touched(roots, set(self.made(cell)))
 
     def record(self, cell: int, ended: Mapping[str, Any]) -> StepRecorded:
         """Return the event that records the unit ending with this cell.
@@ -335,16 +341,13 @@ class Ledger:
         seen = self.seen.get(unit.name, [])
         shown = self.folder / f"outputs-{unit.cells[0]}.json"
         shown.write_text(json.dumps(ended["outputs"], ensure_ascii=False), encoding="utf-8")
+        ended = {**ended, "groups": self.state.changed(ended["groups"], self.made(cell))}
         made, failed = stored(record_of(self._inputs(), unit, seen, ended), shown, self.store)
         if failed is not None:
             self.warn(failed)
         if self.rules.live:  # the outputs are in the notebook itself
             made["live"] = True
-        self.state.values |= {n: v["digest"] for n, v in made["values"].items()}
-        self.state.channels |= dict.fromkeys(made["changed"], decide.token(made))
-        self.state.generators |= made["drawn"]
-        for name in made["deletes"]:
-            self.state.values.pop(name, None)
+        self._note(made, waiting=False)
         return StepRecorded(step=unit.step, unit=unit.name, record=made)
 
     def _inputs(self) -> Inputs:
@@ -355,9 +358,8 @@ class Ledger:
             environment=self.environment,
             parameters=self.parameters,
             outside=self.outside,
-            values=self.state.values,
-            channels=self.state.channels,
-            generators=self.state.generators,
+            state=self.state,
+            stateless=self.stateless,
             modules=self.modules,
         )
 
@@ -373,9 +375,8 @@ class Ledger:
         )
 
 
-@lru_cache(maxsize=4096)
-def _words(text: str) -> frozenset[str]:
-    return frozenset(WORD.findall(text))
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _cannot_come_back(record: decide.Record) -> str:

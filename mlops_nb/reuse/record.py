@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb.errors import MlopsError, Unreachable
+from mlops_nb.reuse import decide, texts
 from mlops_nb.reuse import units as un
 from mlops_nb.reuse.external_inputs import UNTRACKED
 from mlops_nb.reuse.inputs import Inputs
+from mlops_nb.reuse.state import Group
 from mlops_nb.reuse.units import Unit
 from mlops_nb.storage.ports import Store
 
 Seen = Mapping[str, Any]
 # channel → a word; if the notebook does not contain it, an import changed the channel
+VERSION = 2
 CHANGED_BY_IMPORT = (("warnings", "warning"), ("env:", "env"), ("sys.path", "path"))
 
 
@@ -20,45 +23,54 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
     """Return the record of a unit that just ran.
 
     seen:  the observed reads and changes of each of its cells
-    ended: {"values", "entries", "seconds", "generators": {channel: (before, after)}}
+    ended: {"values", "groups", "entries", "seconds", "generators": {channel: (before, after)}}
     """
-    source = inputs.source
-    reads = _first_reads(seen)
+    source, state = inputs.source, inputs.state
+    reads = _first_reads(inputs, unit, seen)
     known = reads & {p.name for p in source.pipeline.parameters} & inputs.parameters.keys()
-    made_by_units = {n: d for n, d in inputs.values.items() if n in reads}
+    made_by_units = {n: d for n, d in state.values.items() if n in reads}
     known -= made_by_units.keys()
-    entries = [e for e in ended["entries"] if "error" not in e]
-    unstored = sorted(
-        {n for e in ended["entries"] if "error" in e for n in e["names"]}
-        & _read_elsewhere(inputs, unit)
-    )
     generators = _generators(inputs, seen, ended["generators"])
     record: dict[str, Any] = {
-        "version": 1,
+        "version": VERSION,
         "notebook": inputs.notebook,
         "unit": unit.name,
         "step": unit.step,
         "at": inputs.at.isoformat(),
         "names": sorted(reads),
-        "code": un.code(source.notebook, source.pipeline, unit, reads),
+        "code": un.code(source.notebook, source.pipeline, unit, reads, inputs.stateless),
         "environment": inputs.environment,
         "parameters": {n: inputs.parameters[n] for n in sorted(known)},
         "inputs": made_by_units,
+        "reads": state.digests(reads),
         "channels": _channels(inputs, seen),
         "generators": {c: was for c, (was, _) in generators.items() if _reads_first(c, seen)},
         "drawn": {c: now for c, (_, now) in generators.items()},
         **_outside(inputs, seen),
-        "changed": _changed(inputs, seen),
-        "deletes": sorted(_all(seen, "deletes")),
-        "values": ended["values"],
-        "artifacts": entries,
-        "unstored": unstored,
+        **_left(inputs, unit, seen, ended),
         "shown": "",
         "seconds": ended["seconds"],
         "snapshot": unit.snapshot,
     }
-    record["never"], record["external"] = _never(inputs, unit, seen, record)
+    record["never"], record["external"] = _never(inputs, unit, seen)
+    for group in record["groups"]:
+        if group["digest"] == "unknown":  # whoever reads it depends on all that its writer read
+            group["digest"] = f"by {decide.token(record)} {group['names'][0]}"
     return record
+
+
+def _left(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> dict[str, Any]:
+    """Return what a unit left behind: settings, values, groups, and what cannot be restored."""
+    groups = ended["groups"]
+    lost = {n for g in groups if "file" not in g for n in g["names"]}
+    return {
+        "changed": _changed(inputs, seen),
+        "deletes": sorted(_all(seen, "deletes")),
+        "values": ended["values"],
+        "groups": [{k: g[k] for k in ("names", "digest", "refers")} for g in groups],
+        "artifacts": [*ended["entries"], *(g for g in groups if "file" in g)],
+        "unstored": sorted(lost & _named_elsewhere(inputs, unit)),
+    }
 
 
 def _outside(inputs: Inputs, seen: Sequence[Seen]) -> dict[str, Any]:
@@ -78,18 +90,26 @@ def _all(seen: Iterable[Seen], key: str) -> set[str]:
     return {item for s in seen for item in s.get(key, ())}
 
 
-def _first_reads(seen: Iterable[Seen]) -> set[str]:
-    """Return the names that a unit reads before it binds them itself."""
+def _first_reads(inputs: Inputs, unit: Unit, seen: Iterable[Seen]) -> set[str]:
+    """Return the names that a unit reads before it binds them itself: observed, and by its text."""
     reads: set[str] = set()
     bound: set[str] = set()
-    for cell in seen:
-        reads |= set(cell.get("reads", ())) - bound
+    cells = [i for i in unit.cells if inputs.source.notebook.cells[i].source.strip()]
+    for index, cell in zip(cells, seen, strict=False):
+        text = inputs.source.notebook.cells[index].source
+        named = texts.builtins_in(text)
+        reads |= {
+            *cell.get("reads", ()),
+            *inputs.source.pipeline.cells[index].reads,
+            *named,
+        } - bound
         bound |= set(cell.get("writes", ()))
     return reads
 
 
-def _read_elsewhere(inputs: Inputs, unit: Unit) -> set[str]:
-    return {n for c in inputs.source.pipeline.cells if c.index not in unit.cells for n in c.reads}
+def _named_elsewhere(inputs: Inputs, unit: Unit) -> set[str]:
+    cells = inputs.source.notebook.cells
+    return {n for c in cells if c.index not in unit.cells for n in texts.WORD.findall(c.source)}
 
 
 def _generators(
@@ -97,7 +117,7 @@ def _generators(
 ) -> dict[str, tuple[str, str]]:
     """Return generator → its state before and after, for generators that the unit used."""
     changed = sorted(c for c in _all(seen, "channels_changed") if c.startswith("rng:"))
-    return {c: (inputs.generators.get(c, ""), after.get(c, "")) for c in changed}
+    return {c: (inputs.state.generators.get(c, ""), after.get(c, "")) for c in changed}
 
 
 def _reads_first(channel: str, seen: Iterable[Seen]) -> bool:
@@ -125,34 +145,32 @@ def _changed(inputs: Inputs, seen: Iterable[Seen]) -> list[str]:
 def _channels(inputs: Inputs, seen: Iterable[Seen]) -> dict[str, str]:
     own = set(_changed(inputs, seen))
     read = {c for c in _all(seen, "channels_read") if not c.startswith(UNTRACKED)} - own
-    known = inputs.channels
+    known = inputs.state.channels
     return {c: known.get(c, "") for c in sorted(read) if c in known or not c.startswith("env:")}
 
 
-def _never(
-    inputs: Inputs, unit: Unit, seen: Sequence[Seen], record: Mapping[str, Any]
-) -> tuple[str, bool]:
+def _never(inputs: Inputs, unit: Unit, seen: Sequence[Seen]) -> tuple[str, bool]:
     """Return why a unit is never reused, and whether a snapshot of it may be reused."""
     outside = [what for s in seen for what in s.get("outside", ())]
-    if why := _unsafe(inputs, unit, seen, record):
+    if why := _unsafe(inputs, unit, seen):
         return why, False
+    if drawn := next((s["entropy"] for s in seen if s.get("entropy")), ""):
+        return f"it draws what no run can repeat ({drawn})", bool(outside)
     if any(s.get("clock") for s in seen):
         return "it reads the clock", bool(outside)
     return (f"it reads from outside: {outside[0]}", True) if outside else ("", False)
 
 
-def _unsafe(inputs: Inputs, unit: Unit, seen: Sequence[Seen], record: Mapping[str, Any]) -> str:
-    unknown = sorted(
-        {n for n, v in record["values"].items() if v["digest"] == "unknown"}
-        & _read_elsewhere(inputs, unit)
-    )
+def _unsafe(inputs: Inputs, unit: Unit, seen: Sequence[Seen]) -> str:
     cells = [i for i in unit.cells if inputs.source.notebook.cells[i].source.strip()]
     found = {
         "not all of it could be observed": len(seen) != len(cells),
-        f"the content of `{(unknown or [''])[0]}` is not known": bool(unknown),
         "it reads environment variables by computed names": "env:*" in _all(seen, "channels_read"),
         "it reads what was typed, or stored, elsewhere": any(
             c.startswith(("In[", "store:")) for c in _all(seen, "channels_read")
+        ),
+        "it updates what an earlier cell shows": any(
+            c.startswith("display:") for c in _all(seen, "channels_read")
         ),
         "it logs to MLflow": "mlflow" in _all(seen, "tops"),
         "it changes a file that it reads": bool(
@@ -185,3 +203,17 @@ def stored(
         never = f"it could not be stored ({error.what})"
         return {**record, "artifacts": [], "never": never, "external": False}, error
     return {**record, "artifacts": kept, "shown": outputs}, None
+
+
+def groups_of(record: Mapping[str, Any]) -> list[Group]:
+    """Return the groups that a unit left."""
+    stored_in = {a["names"][0]: a for a in record["artifacts"]}
+    return [
+        Group(
+            names=tuple(g["names"]),
+            digest=g["digest"],
+            refers=tuple(g["refers"]),
+            artifact=stored_in.get(g["names"][0]),
+        )
+        for g in record["groups"]
+    ]

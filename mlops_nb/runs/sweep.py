@@ -282,8 +282,8 @@ class ActiveSweep:
                 python=ctx.environments.interpreter(source.notebook.kernel),
                 environment=self.free[0],
             )
-            cells = [u.cells[0] for u in ledger.units if u.cells[0] in ledger.needed]
-            return all(ledger.cached(cell) is not None for cell in cells)
+            needed = [u for u in ledger.units if u.cells[0] in ledger.needed]
+            return all(ledger.cached(u.cells[0]) is not None or u.setup for u in needed)
         except NotFound:  # outputs that are gone or damaged
             return False
         finally:

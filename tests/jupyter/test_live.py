@@ -117,3 +117,32 @@ def test_the_results_of_a_recorded_run_are_restored(notebook, kernels):
     assert {row[0] for row in restored.values()} == {"restored"}
     assert live.run("print(model.max_depth, depth, round(accuracy, 3) > 0.5)")[0] == "5 5 True\n"
     assert "there is no run 'nope'" in live.run("%mlops restore --run nope")[2]
+
+
+VERBS = ("%mlops graph", "%mlops restore", "%mlops status")
+
+
+def test_verbs_in_a_notebook_run_once_each_and_never_the_notebook(tmp_path, kernels):
+    (tmp_path / ".git").mkdir()
+    cells = [*VERBS, "# mlops: step a\nx = 1", "%mlops restore\ny = x + 1\nprint('y is', y)"]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbformat.write(book, tmp_path / "n.ipynb")
+    session = kernels(tmp_path / "n.ipynb")
+    for cell, made in zip(cells, book.cells, strict=True):
+        printed, _, error = session.run(cell, made.id)
+        assert (printed.count("y is"), error) == (int("y is" in cell), "")
+
+
+def test_verbs_say_in_a_run_that_they_do_nothing_and_are_no_part_of_it(tmp_path):
+    (tmp_path / ".git").mkdir()
+    cells = ["%load_ext mlops_nb", *VERBS, "# mlops: step a\nx = 1"]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbformat.write(book, tmp_path / "n.ipynb")
+    shown = []
+    for _ in range(2):  # the second reuses all of it
+        assert Terminal(tmp_path).type("run", "n.ipynb", "-o", "out.ipynb").status == 0
+        out = nbformat.read(tmp_path / "out.ipynb", 4)
+        shown.append([c.outputs[0].text for c in out.cells if c.source in VERBS])
+    assert shown[0] == shown[1]
+    assert all(text.count("nothing is done, as this is a run") == 1 for text in shown[0])
+    assert "magic" not in Terminal(tmp_path).type("why", "n.ipynb", "a").stdout

@@ -33,9 +33,14 @@ def test_a_mark_that_cannot_be_read_is_one_error_with_its_fix(session):
     ]
 
 
-def test_declarations_run_and_change_nothing(session):
-    for line in ("metric auc accuracy", "model clf --name wine", "evaluate --truth y --pred p"):
-        assert session.run(f"%mlops {line}") == ("", {}, "")
+def test_declarations_change_nothing_and_say_what_they_noted(session):
+    noted = {
+        "metric auc": "noted: the metrics are `auc`, and no other number is one\n",
+        "model clf --name wine": "noted: `clf` is the model; promotion registers it as 'wine'\n",
+        "evaluate --truth y --pred p": "noted: the model is evaluated by truth y, pred p\n",
+    }
+    for line, text in noted.items():
+        assert session.run(f"%mlops {line}") == (text, {}, "")
 
 
 def test_graph_draws_the_saved_notebooks_pipeline(session):
@@ -55,12 +60,23 @@ def test_mlops_alone_shows_the_steps_and_the_next_command(session):
 def test_a_verb_of_the_command_line_answers_in_the_notebook(session):
     assert "nothing would stop a promotion" in session.run("%mlops check")[0]
     assert "no jobs yet" in session.run("%mlops jobs")[0]
-    assert "no such command 'frobnicate'" in session.run("%mlops frobnicate")[0]
 
 
-def test_a_front_end_without_the_path_is_an_error_with_its_fix(session):
+def test_a_verb_that_there_is_not_gets_a_suggestion(session):
+    assert "did you mean `%mlops promote`?" in session.run("%mlops promot")[2]
+    assert "fix: type %mlops? for the verbs" in session.run("%mlops frobnicate")[2]
+
+
+def test_tab_offers_verbs_and_the_steps_of_the_notebook(session):
+    ask = "print(get_ipython().Completer.complete(line_buffer={0!r}, cursor_pos=len({0!r}))[1])"
+    assert "'promote'" in session.run(ask.format("%mlops pro"))[0]
+    assert "'train'" in session.run(ask.format("%mlops why tr"))[0]
+
+
+def test_a_front_end_without_the_path_is_told_what_is_missing(session):
     session.run("import os; path = os.environ.pop('JPY_SESSION_NAME')")
-    error = session.run("%mlops graph")[2]
-    assert "the notebook's path is not known here" in error
-    assert "fix: save the notebook" in error
+    said, _, error = session.run("%mlops graph")
+    assert "the notebook's path is not known here" in said
+    assert "fix: save the notebook" in said
+    assert error == ""
     session.run("os.environ['JPY_SESSION_NAME'] = path")

@@ -100,7 +100,7 @@ def preload() -> None:
     spec = importlib.util.spec_from_file_location("_mlops_probe", path)
     sys.modules["_mlops_probe"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for part in ("observe.observer", "inspect.values", "values.save_load", "values.random_state"):
+    for part in ("observe.observer", "inspect.values", "values.groups", "values.random_state"):
         __import__(f"_mlops_probe.{part}")
 
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import sharing
 
 ORACLE = Path(__file__).with_name("oracle.py")
@@ -74,19 +73,12 @@ def marked(cells: list[str]) -> list:
     return [LEVEL, *steps]
 
 
-KNOWN = pytest.mark.xfail(
-    strict=True, reason="reuse follows names: a change by another name, or in set-up, is missed"
-)
-
-
-@KNOWN
 def test_generated_notebooks_show_what_fresh_runs_show():
     found = compared([sharing.versions(seed) for seed in range(12)])
     assert {seed: one["wrong"] for seed, one in enumerate(found) if one["wrong"]} == {}
     assert any(one["reused"] for one in found)
 
 
-@KNOWN
 def test_cases_of_shared_state_show_what_fresh_runs_show():
     notebooks = [[(marked(cells), {}) for cells in versions] for versions in CASES.values()]
     found = dict(zip(CASES, compared(notebooks), strict=True))

@@ -7,19 +7,18 @@ from typing import Any
 
 from ..introspect import is_own, is_same, may_run, top_of
 from ..syntax.names import Use
-from . import external
+from . import entropy, external
 from .aliasing import shares
 from .change_detection import print_of
 from .closure import Reach
-from .display_options import written_by
+from .displays import written_by
 from .dynamic_names import Texts
-from .evidence import Evidence
+from .evidence import CellStart, Evidence
 from .figures import holds_artists
 from .library_state import listeners
 from .lifetimes import keeps
 from .memory import Memory
 from .side_effects import Hidden
-from .snapshot import CellStart
 
 SHOWS_ITSELF = frozenset(
     {
@@ -107,6 +106,9 @@ class Facts(Evidence):
             "typed": self.cell.typed,
             "source": self.cell.info.raw_cell,
             "clock": external.tells_time(self.attrs, self.named),
+            "entropy": entropy.words(
+                self.attrs, self.named, {*self.loads, *self.reach.builtins} - self.both.keys()
+            ),
             "assumed": self.assumed,
             "failed": result.error_in_exec is not None or result.error_before_exec is not None,
         }

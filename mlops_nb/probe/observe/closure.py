@@ -65,6 +65,7 @@ class Reach:
         self.texts: list[str] = []
         self.stores: set[tuple[str, tuple[str, ...]]] = set()  # attributes that code sets
         self.shows = False  # code writes out values
+        self.builtins: set[str] = set()
         self.seen: set[Any] = set()
         self.pending: list[Any] = []  # what code names by its globals
         self.later: list[tuple[str, Any]] = []  # methods nobody has asked for yet
@@ -76,6 +77,7 @@ class Reach:
         self.texts += other.texts
         self.stores |= other.stores
         self.shows |= other.shows
+        self.builtins |= other.builtins
 
     def take(self, value: Any, use: Use, *, kept: bool = False) -> None:
         """Walk from one value that the cell uses.
@@ -194,6 +196,7 @@ class Reach:
         self.texts += found.texts
         self.stores |= found.stores
         self.shows |= not SHOWING.isdisjoint(found.globals)
+        self.builtins |= found.globals - self.space.keys()
         for name in found.globals - self.names:
             value = self.space.get(name, self.before.get(name, ABSENT))
             if value is not ABSENT:

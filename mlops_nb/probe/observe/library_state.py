@@ -16,9 +16,8 @@ from ..introspect import inside, is_code, is_own, is_own_code, lineage, module_o
 from ..syntax.visitor import Visitor
 from .aliasing import own
 from .bytecode import code_of
-from .evidence import Evidence
+from .evidence import CellStart, Evidence, Target
 from .global_state import SEEDS
-from .snapshot import CellStart, Target
 
 # attributes of packages whose content is a channel of its own
 OWN_CHANNEL = frozenset(
@@ -157,6 +156,7 @@ class LibraryState:
             for kind, known in now.items()
             for name, magic in known.items()
             if old.get(kind, {}).get(name) is not magic and (asked or not _is_builtin(magic))
+            if name != "mlops"  # a verb is no part of the pipeline
         }
         self.new_magics |= new
         return new

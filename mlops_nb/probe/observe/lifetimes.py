@@ -15,8 +15,8 @@ from ..syntax.known_calls import KEEPERS
 from ..syntax.visitor import Visitor
 from .aliasing import CONTAINERS, SUSPENDED, items_of, own
 from .closure import Reach, has
+from .evidence import CellStart
 from .memory import Memory
-from .snapshot import CellStart
 
 FEW = 50  # attributes of an object that is looked into
 MOST_ITEMS = 100  # of a container that is looked into

@@ -13,15 +13,15 @@ import types
 from typing import Any
 
 from ..syntax.visitor import Visitor
-from . import audit_hook, global_state, local_modules, paths
+from . import audit_hook, entropy, global_state, local_modules, paths
 from .aliasing import own, pending
 from .cell import Facts
 from .change_detection import print_of
-from .display_options import shown_before
+from .displays import Displays, shown_before
+from .evidence import CellStart
 from .files import NATIVE
 from .lifetimes import look_ahead
 from .memory import Memory
-from .snapshot import CellStart
 
 SKIPPED = frozenset(
     {
@@ -76,6 +76,8 @@ class Observer:
         self.shell.events.register("pre_run_cell", self.before)
         self.shell.events.register("post_run_cell", self.after)
         self.shell.ast_transformers.append(self)
+        self.displays = Displays(self.shell)
+        entropy.install()
         for name, value in self.space().items():
             self.memory.take_print(name, value)
 
@@ -121,6 +123,8 @@ class Observer:
             memory.opened.watch(folder)
             memory.opened.take()  # what happened between cells is nobody's
             audit_hook.listen()
+            self.displays.take()
+            entropy.take()
         except BaseException as error:  # noqa: BLE001  watching must never stop a cell
             self.cell = None
             self._lost(info, error)
@@ -197,7 +201,11 @@ class Observer:
         self.cell = None
         events = audit_hook.stop()
         try:
+            drawn, (updated, shown) = entropy.take(), self.displays.take()
             seen = Facts(self.shell, self.memory, cell, result, events, self.space()).tell()
+            seen["entropy"] = drawn or seen["entropy"]
+            seen["channels_read"] = sorted({*seen["channels_read"], *updated})
+            seen["channels_changed"] = sorted({*seen["channels_changed"], *shown})
         except BaseException as error:  # noqa: BLE001  nor an interrupt be taken for the next one's
             self._lost(cell.info, error)
             return

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..introspect import top_of
 from . import external, global_state, paths
-from .display_options import options_read
+from .displays import options_read
 from .evidence import Evidence
 from .figures import holds_artists
 from .files import Files

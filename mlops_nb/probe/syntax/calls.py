@@ -146,6 +146,8 @@ class CallVisitor(Effects):
         words = [
             a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
         ]
+        if words[:1] == ["mlops"]:
+            return  # a verb is no part of the pipeline
         if method in {"system", "getoutput"}:
             self.shell += words
             self._expand(node.lineno, words)

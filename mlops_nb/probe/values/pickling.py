@@ -9,15 +9,20 @@ import contextlib
 import ctypes
 import datetime
 import decimal
+import dis
 import enum
 import functools
+import gc
 import io
 import pathlib
 import pickle
 import re
 import sys
 import types
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from .array_memory import ArrayMemory, Groups
 
 PROTOCOL = 5
 ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(...)})
@@ -41,81 +46,6 @@ LIBRARIES = frozenset({"numpy", "pandas", "pyarrow", "polars"})
 NOTEBOOK: dict[str, Any] = {}  # stands for the notebook's own globals in a pickle
 NOTEBOOK_MARK = "notebook"
 CLASS_MARK = "class:"
-
-
-class ArrayMemory:
-    """Arrays by the memory they lie in; those of copy-on-write frames never alias each other."""
-
-    def __init__(self) -> None:
-        self.arrays: dict[int, tuple[Any, bool]] = {}
-        self.places: dict[int, int] = {}  # array → its place in the order they came in
-        self.owners: dict[int, dict[int, str]] = {}  # array → names by the frame that holds it
-        self.names: dict[int, set[str]] = {}
-
-    def add(self, array: Any, name: str, frame: int) -> None:
-        """Take in an array of a value; `frame`: id of the frame that it is part of, or 0."""
-        self.places.setdefault(id(array), len(self.places))
-        kept = self.arrays.get(id(array))
-        self.arrays[id(array)] = (array, bool(frame) and (kept is None or kept[1]))
-        self.names.setdefault(id(array), set()).add(name)
-        if frame:
-            self.owners.setdefault(id(array), {})[frame] = name
-
-    def overlaps(self) -> list[tuple[int, int, list[int]]]:
-        """Return stretches of memory that several arrays lie in: start, end, ids of arrays."""
-        spans = sorted((*_bounds(a), key) for key, (a, _) in self.arrays.items() if a.size)
-        sets = Groups()
-        active: list[tuple[int, int, int]] = []
-        for low, high, key in spans:
-            active = [other for other in active if other[1] > low]
-            for _, _, other in active:
-                if not (self.arrays[key][1] and self.arrays[other][1]):
-                    sets.join(key, other)
-            active.append((low, high, key))
-        at = {key: (low, high) for low, high, key in spans}
-        found = sets.of(at)
-        return [
-            (min(at[k][0] for k in keys), max(at[k][1] for k in keys), keys)
-            for keys in found
-            if len(keys) > 1 or self._repeats(keys[0], at[keys[0]])
-        ]
-
-    def _repeats(self, key: int, bounds: tuple[int, int]) -> bool:
-        array, _ = self.arrays[key]  # a broadcast array is larger than its memory
-        return type(array).__name__ == "ndarray" and array.nbytes > bounds[1] - bounds[0]
-
-
-class Groups:
-    """Sets that grow together."""
-
-    def __init__(self) -> None:
-        self.parent: dict[Any, Any] = {}
-
-    def root(self, key: Any) -> Any:
-        """Return what stands for a key's set."""
-        while (above := self.parent.get(key, key)) != key:
-            self.parent[key] = self.parent.get(above, above)
-            key = above
-        return key
-
-    def join(self, one: Any, other: Any) -> None:
-        """Make the sets of two keys one."""
-        self.parent[self.root(one)] = self.root(other)
-
-    def of(self, keys: Any) -> list[list[Any]]:
-        """Return keys set by set, in their order."""
-        found: dict[Any, list[Any]] = {}
-        for key in keys:
-            found.setdefault(self.root(key), []).append(key)
-        return list(found.values())
-
-
-def _bounds(array: Any) -> tuple[int, int]:
-    """Return the addresses of an array's first byte and of the one behind its last."""
-    low = high = array.ctypes.data
-    for count, stride in zip(array.shape, array.strides, strict=True):
-        low, high = low + min(0, (count - 1) * stride), high + max(0, (count - 1) * stride)
-    return low, high + array.itemsize
 
 
 class _Nothing:
@@ -155,16 +85,9 @@ class _Code:
 
 
 def class_mark(obj: Any, found: "Sharing") -> str | None:
-    """Return what stands for a class of the notebook: its name, so that there is only one of it.
-
-    A class that is written itself is no such thing.
-    """
-    if not isinstance(obj, type) or obj.__module__ != "__main__":
-        return None
-    name = str(obj.__name__)
-    if found.space.get(name) is obj and id(obj) not in found.classes:
-        return CLASS_MARK + name
-    return None
+    """Return what stands for a class or function that is not written itself: its name."""
+    name = found.marks.get(id(obj))
+    return None if name is None else CLASS_MARK + name
 
 
 class _Looking(_Code):
@@ -182,12 +105,19 @@ class _Looking(_Code):
             return NOTEBOOK_MARK
         if (mark := class_mark(obj, self.found)) is not None:
             self.found.has_code = True
+            self.found.refers.setdefault(self.name, set()).add(mark.removeprefix(CLASS_MARK))
             return mark
         if _can_be_shared(obj, self.frame):
             self.found.holders.setdefault(id(obj), set()).add(self.name)
         return None
 
+    def _dynamic_function_reduce(self, func: Any) -> Any:
+        self.found.note_code(self.name, func.__code__, func.__globals__)
+        return super()._dynamic_function_reduce(func)
+
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, functools._lru_cache_wrapper):
+            raise pickle.PicklingError("the contents of a cache cannot be written")
         if isinstance(obj, FILES):  # cloudpickle would write what can still be read from it
             raise pickle.PicklingError(f"a {type(obj).__name__} has no content of its own")
         numpy: Any = sys.modules.get("numpy")
@@ -206,6 +136,31 @@ class _Looking(_Code):
         if type(obj).__module__.startswith("polars.") and type(obj).__name__ == "DataFrame":
             return list, ()
         return super().reducer_override(obj)  # type: ignore[misc]
+
+
+@functools.cache
+def names_in(code: types.CodeType) -> frozenset[str]:
+    """Return the globals that code, or code inside it, names."""
+    found = {
+        str(one.argval)
+        for one in dis.get_instructions(code)
+        if one.opname.endswith(("_GLOBAL", "_NAME")) and one.opname != "IMPORT_NAME"
+    }
+    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
+    return frozenset(found).union(*map(names_in, inner))
+
+
+def _classes_beside(values: dict[str, Any], space: dict[str, Any]) -> dict[int, str]:
+    """Return the classes of the notebook that are not among the values, by their ids."""
+    written = {id(value) for value in values.values()}
+    return {
+        id(value): name
+        for name, value in list(space.items())
+        if isinstance(value, type)
+        and value.__module__ == "__main__"
+        and value.__name__ == name
+        and id(value) not in written
+    }
 
 
 def _copies_on_write(pandas: Any) -> bool:
@@ -274,12 +229,21 @@ class Sharing:
 
     groups: names that are written together
     errors: name → why it cannot be written
+    refers: name → names that its value finds in the notebook when its code runs, or when it is read
     """
 
-    def __init__(self, values: dict[str, Any], space: dict[str, Any]) -> None:
+    def __init__(
+        self, values: dict[str, Any], space: dict[str, Any], marks: Mapping[int, str] | None = None
+    ) -> None:
+        """Look at values of the namespace `space`.
+
+        marks: id of a class or function that is written as its name → that name; None: those of
+               all classes of the notebook that are not among the values
+        """
         self.space = space
         self.has_code = False
-        self.classes = {id(value) for value in values.values() if isinstance(value, type)}
+        self.marks = _classes_beside(values, space) if marks is None else marks
+        self.refers: dict[str, set[str]] = {}
         self.memory = ArrayMemory()
         self.holders: dict[int, set[str]] = {}  # id of a mutable object → names that reach it
         self.views: dict[int, Any] = {}  # id of an array → how it is made from a stretch of bytes
@@ -291,7 +255,10 @@ class Sharing:
                 self.look(name, value)
             except Exception as error:  # noqa: BLE001  the value's own code
                 self.errors[name] = one_line(error)
-        self.groups = self._grouped([name for name in values if name not in self.errors])
+                self._look_closer(name, value)
+        self.refused: list[list[str]] = []
+        self._overlaps = self.memory.overlaps()
+        self.groups = self._grouped([*values])
 
     def look(self, name: str, value: Any, frame: Any = None) -> None:
         """Note what a value consists of; `frame`: the value, where it is copied on write."""
@@ -300,9 +267,65 @@ class Sharing:
         self._alive.append(walk)
         walk.dump(value)
 
+    def _look_closer(self, name: str, value: Any) -> None:
+        """Note what a value that cannot be pickled consists of, as garbage collection sees it."""
+        queue, seen = [value], {id(self.space), id(sys.modules)}
+        while queue:
+            one = queue.pop()
+            if type(one) in ATOMS or id(one) in seen or isinstance(one, types.ModuleType):
+                continue
+            seen.add(id(one))
+            self._alive.append(one)
+            if (mark := self.marks.get(id(one))) is not None:
+                self.refers.setdefault(name, set()).add(mark)
+                continue
+            if isinstance(one, type) and one.__module__ != "__main__":
+                continue
+            for begins in ("gi", "cr", "ag"):
+                if code := getattr(one, f"{begins}_code", None):
+                    self.note_code(name, code, self.space)
+            if isinstance(one, types.FunctionType):
+                self.note_code(name, one.__code__, one.__globals__)
+                queue += [
+                    one.__defaults__,
+                    one.__kwdefaults__,
+                    one.__dict__,
+                    *(one.__closure__ or ()),
+                ]
+            else:
+                queue += gc.get_referents(one)
+            numpy: Any = sys.modules.get("numpy")
+            if numpy is not None and isinstance(one, numpy.ndarray):
+                self.memory.add(one, name, 0)
+                queue += one.ravel().tolist() if one.dtype.hasobject else []
+            if _can_be_shared(one, None):
+                self.holders.setdefault(id(one), set()).add(name)
+
+    def note_code(self, name: str, code: types.CodeType, space: dict[str, Any]) -> None:
+        """Note the names that code of the notebook, which a value holds, looks up."""
+        if space is self.space:
+            self.refers.setdefault(name, set()).update(names_in(code))
+
+    def refers_of(self, names: list[str]) -> list[str]:
+        """Return the names that the values of a group refer to."""
+        found = {n for name in names for n in self.refers.get(name, ())}
+        return sorted(found.difference(names))
+
+    def layout_of(self, names: Iterable[str]) -> list[Any]:
+        """Return where the arrays of a group that share memory lie in it."""
+        known = set(names)
+        return [
+            [
+                [self.memory.arrays[key][0].ctypes.data - low, *self.memory.arrays[key][0].strides]
+                for key in sorted(keys, key=self.memory.places.__getitem__)
+            ]
+            for low, _, keys in self._overlaps
+            if known & {name for key in keys for name in self.memory.names[key]}
+        ]
+
     def _grouped(self, names: list[str]) -> list[list[str]]:
         together = Groups()
-        overlaps = self.memory.overlaps()
+        overlaps = self._overlaps
         shared = list(self.holders.values())
         for low, high, keys in overlaps:
             shared.append({name for key in keys for name in self.memory.names[key]})
@@ -343,6 +366,8 @@ class Sharing:
         why = next((self.errors[name] for name in group if name in self.errors), "")
         for name in group if why else ():
             self.errors[name] = why
+        if why:
+            self.refused.append(group)
         return bool(why)
 
     def forget(self) -> None:

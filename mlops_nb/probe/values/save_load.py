@@ -28,7 +28,7 @@ def write(values: dict[str, Any], folder: str) -> list[dict[str, Any]]:
     sharing = Sharing(values, namespace())
     try:
         entries = [
-            _entry({name: values[name] for name in group}, sharing, folder)
+            written({name: values[name] for name in group}, sharing, folder)
             for group in sharing.groups
         ]
     finally:
@@ -37,8 +37,8 @@ def write(values: dict[str, Any], folder: str) -> list[dict[str, Any]]:
     return entries
 
 
-def _entry(group: dict[str, Any], sharing: Sharing, folder: str) -> dict[str, Any]:
-    """Write one group of values, or one value alone."""
+def written(group: dict[str, Any], sharing: Sharing, folder: str) -> dict[str, Any]:
+    """Write one group of values, or one value alone; return its entry."""
     form = _form_of(group)
     suffix = ALONE[form].suffix if form in ALONE else "pickle"
     path = os.path.join(folder, f"value-{uuid.uuid4().hex}.{suffix}")

@@ -1,4 +1,4 @@
-"""Which earlier outputs a cell asks for, and which display options decide how its values look."""
+"""Which outputs a cell asks for or updates, and which options decide how its values look."""
 
 import re
 import sys
@@ -107,3 +107,34 @@ def written_by(value: Any) -> list[Any]:
         for (_, kind), function in known.items()
         if kind in lines or (type(kind) is tuple and ".".join(kind) in lines.values())
     ]
+
+
+class Displays:
+    """Follows what a shell publishes with a display id.
+
+    shown:   ids of outputs that the running cell made
+    updated: ids of outputs that it replaced, its own included
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.shown: set[str] = set()
+        self.updated: set[str] = set()
+        publisher: Any = getattr(shell, "display_pub", None)
+        if publisher is None:
+            return
+        publish = publisher.publish
+
+        def noted(*args: Any, **options: Any) -> Any:
+            display = (options.get("transient") or {}).get("display_id")
+            if display:
+                (self.updated if options.get("update") else self.shown).add(str(display))
+            return publish(*args, **options)
+
+        publisher.publish = noted
+
+    def take(self) -> tuple[set[str], set[str]]:
+        """Return the channels that were read and changed since the last time."""
+        changed = {f"display:{one}" for one in self.shown | self.updated}
+        read = {f"display:{one}" for one in self.updated - self.shown}
+        self.shown, self.updated = set(), set()
+        return read, changed

@@ -1,0 +1,30 @@
+"""What the text of a cell says: its meaning, its words."""
+
+import ast
+import builtins
+import re
+from functools import lru_cache
+
+from mlops_nb.notebook.markers import frozen
+
+WORD = re.compile(r"[^\W\d]\w*")
+BUILTINS = frozenset(dir(builtins))
+
+
+def builtins_in(source: str) -> frozenset[str]:
+    """Return the names of Python's builtins in a text, which a notebook may bind anew."""
+    return BUILTINS.intersection(WORD.findall(source))
+
+
+@lru_cache(maxsize=4096)
+def meaning(source: str) -> str:
+    """Return what a cell's text means: comments, layout and marks left out.
+
+    >>> meaning("x = 1  # one") == meaning("%mlops step a\\nx=1")
+    True
+    """
+    text = frozen(source)
+    try:
+        return ast.dump(ast.parse(text))
+    except (SyntaxError, ValueError, RecursionError):
+        return text.strip()
