@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import click
@@ -66,6 +67,20 @@ def cli() -> None:
     """Turn a notebook into a pipeline that retrains, judges and releases its model by itself."""
 
 
+def split_parameters(words: Sequence[str]) -> list[str]:
+    """Return typed words with `-p NAME=VALUE` as `-p NAME VALUE`.
+
+    >>> split_parameters(["run", "a.ipynb", "-p", "depth=3", "-p", "rate", "x=1"])
+    ['run', 'a.ipynb', '-p', 'depth', '3', '-p', 'rate', 'x=1']
+    """
+    found: list[str] = []
+    for word in words:
+        name, sign, value = word.partition("=")
+        together = found[-1:] == ["-p"] and bool(sign) and name.isidentifier()
+        found += [name, value] if together else [word]
+    return found
+
+
 def _stop(*_: Any) -> None:
     raise KeyboardInterrupt
 
@@ -76,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
     try:
-        status = cli.main(given, prog_name="mlops-nb", standalone_mode=False)
+        status = cli.main(split_parameters(given), prog_name="mlops-nb", standalone_mode=False)
     except MlopsError as error:
         output.print_error(error, as_json=as_json)
         status = error.exit_status

@@ -57,6 +57,7 @@ def graph(notebook: str, *, observe: bool, mermaid: bool, as_json: bool) -> int:
 @click.argument("notebook")
 @parameter_option
 @click.option("-o", "--output", "target", metavar="OUT", help="Where the executed notebook goes.")
+@click.option("-k", "--kernel", metavar="KERNEL", default="", help="Run in another KERNEL.")
 @click.option(
     "--engine",
     type=click.Choice(["warm", "kernel", "cold"]),
@@ -96,6 +97,7 @@ def run(  # noqa: PLR0913  one for each option
     *,
     given: tuple[tuple[str, str], ...],
     target: str | None,
+    kernel: str,
     engine: str | None,
     timeout: float | None,
     cell_timeout: float | None,
@@ -127,6 +129,7 @@ def run(  # noqa: PLR0913  one for each option
         limits=limits,
         rules=rules,
         resume=resume,
+        kernel=kernel,
         notify=output.Progress(),
     )
     output.print_warnings(project)

@@ -79,7 +79,7 @@ def kernelspec(kernel: str) -> Mapping[str, Any]:
     except NoSuchKernel:
         raise NotebookError(
             f"there is no kernel {kernel!r} on this machine",
-            fix="choose a kernel of `jupyter kernelspec list`, or install this one",
+            fix="run it in one of `jupyter kernelspec list`: -k KERNEL, or install this one",
         ) from None
 
 

@@ -80,7 +80,7 @@ def _readable_errors(task: Task, watch: Recorder) -> Iterator[None]:
     except NoSuchKernel as error:
         raise NotebookError(
             f"there is no kernel {error.name!r} on this machine",
-            fix="choose a kernel of `jupyter kernelspec list`, or install this one",
+            fix="run it in one of `jupyter kernelspec list`: -k KERNEL, or install this one",
         ) from None
     except OSError as error:
         raise unwritable(task.output, error) from None

@@ -1,12 +1,12 @@
 """Executes a notebook that is up to date as a whole: no kernel is started."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from mlops_nb import files
 from mlops_nb.engine.task import CachedUnit, Reuse, Task
 from mlops_nb.events import Event, Measured, StepObserved, StepReused
+from mlops_nb.notebook import document
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook.cells import is_injected
 from mlops_nb.notebook.model import Source
@@ -63,29 +63,20 @@ class Replay:
         yield Measured(run=task.run, metrics=named, slices=kept)
 
     def _write(self, task: Task) -> None:
-        document = json.loads(json.dumps(task.document))
-        document["metadata"]["papermill"] = {
-            "parameters": dict(task.parameters),
-            "input_path": task.source,
-            "output_path": str(task.output),
-            "exception": None,
-        }
-        index, ready = -1, []
-        for cell in document["cells"]:
-            if is_injected(cell):
-                continue
-            ready.append(cell)
-            if cell["cell_type"] != "code":
+        made = document.ready(task.document)
+        document.inject(made, task.parameters)
+        paths = {"input_path": task.source, "output_path": str(task.output)}
+        made["metadata"]["papermill"] |= {**paths, "exception": None}
+        index = -1
+        for cell in made["cells"]:
+            if cell["cell_type"] != "code" or is_injected(cell):
                 continue
             index += 1
-            cell["execution_count"] = None
             cached = self.found.get(index)
             cell["outputs"] = list(cached.outputs) if cached else []
             if cached:
                 cell["metadata"]["mlops_nb"] = {"reused": cached.because}
-        document["cells"] = ready
-        text = json.dumps(document, indent=1, ensure_ascii=False)
-        files.write_text(task.output, text + "\n")
+        files.write_text(task.output, document.written(made))
 
 
 def _constants(source: Source) -> dict[str, float]:

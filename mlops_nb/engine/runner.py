@@ -21,6 +21,11 @@ class CellError(Exception):
         self.traceback = traceback or self.message
         super().__init__(self.message)
 
+    @property
+    def ends_well(self) -> bool:
+        """Return whether the cell ended the notebook on purpose: `sys.exit(0)`."""
+        return self.ename == "SystemExit" and self.evalue in {"", "0", "None"}
+
 
 class Stopped(CellError):
     """The watcher stopped the run."""
@@ -133,6 +138,10 @@ class Walker:
             if watcher is not None and index is not None:
                 watcher.cell_ended(client, index, time.monotonic() - began)
         except CellError as error:
+            if error.ends_well and watcher is not None and index is not None:
+                watcher.cell_ended(client, index, time.monotonic() - began)
+                watcher.notebook_ended(client)
+                return False
             self._mark_failed(place, error)
             spent = time.monotonic() - began
             failed = -1 if index is None else index

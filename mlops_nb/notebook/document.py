@@ -1,14 +1,19 @@
 """Prepares notebook documents to run, inserts parameters, and serializes them as nbformat does."""
 
 import copy
+import itertools
 import json
 import math
+import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from mlops_nb.notebook.cells import is_injected, source_of, tags_of
 
 INJECTED = "injected-parameters"
+ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
 TRANSIENT = frozenset({"orig_nbformat", "orig_nbformat_minor", "signature"})
 SPLIT = frozenset({"application/javascript", "image/svg+xml"})  # stored by lines, like text
 
@@ -18,7 +23,7 @@ def ready(document: Mapping[str, Any]) -> dict[str, Any]:
     made = copy.deepcopy(dict(document))
     made["cells"] = [cell for cell in made["cells"] if not is_injected(cell)]
     made["nbformat_minor"] = max(5, int(made.get("nbformat_minor", 5)))
-    ids: set[str] = set()
+    ids = {INJECTED}
     metadata = made.setdefault("metadata", {})
     metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3"})
     metadata["kernelspec"].setdefault("language", "python")
@@ -26,13 +31,20 @@ def ready(document: Mapping[str, Any]) -> dict[str, Any]:
     for cell in made["cells"]:
         cell["source"] = source_of(cell)
         cell.setdefault("metadata", {})
-        wanted = str(cell.get("id") or "cell")
-        cell["id"] = wanted if wanted not in ids and "id" in cell else f"{wanted[:40]}-{len(ids)}"
+        cell["id"] = _id_beside(ids, cell.get("id"))
         ids.add(cell["id"])
         if cell["cell_type"] == "code":
             cell["outputs"] = []
             cell.setdefault("execution_count", None)
     return made
+
+
+def _id_beside(taken: AbstractSet[str], wanted: Any) -> str:
+    """Return an id of a cell that nbformat allows and no other cell has: the wanted one, if so."""
+    if isinstance(wanted, str) and ID.fullmatch(wanted) and wanted not in taken:
+        return wanted
+    base = NO_ID.sub("-", str(wanted or "cell"))[:40]
+    return next(i for n in itertools.count(len(taken) - 1) if (i := f"{base}-{n}") not in taken)
 
 
 def inject(document: dict[str, Any], parameters: Mapping[str, Any]) -> None:
@@ -44,7 +56,7 @@ def inject(document: dict[str, Any], parameters: Mapping[str, Any]) -> None:
     cell: dict[str, Any] = {
         "cell_type": "code",
         "execution_count": None,
-        "id": "injected-parameters",
+        "id": INJECTED,
         "outputs": [],
         "metadata": {"tags": [INJECTED]},
         "source": "\n".join(["# Parameters", *lines, ""]),

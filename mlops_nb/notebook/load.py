@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from mlops_nb.errors import NotebookError
 from mlops_nb.notebook import cells, pipeline, render
 from mlops_nb.notebook.model import Source
@@ -52,6 +54,17 @@ def capture(
     notebook = cells.read(document, path.name)
     return Source(
         path=path, document=document, notebook=notebook, pipeline=pipeline.pipeline(notebook, seen)
+    )
+
+
+def with_kernel(source: Source, kernel: str) -> Source:
+    """Return a notebook that names another kernel than its file does."""
+    spec = {"name": kernel, "display_name": kernel, "language": source.notebook.language}
+    metadata = {**source.document["metadata"], "kernelspec": spec}
+    return replace(
+        source,
+        document={**source.document, "metadata": metadata},
+        notebook=replace(source.notebook, kernel=kernel),
     )
 
 

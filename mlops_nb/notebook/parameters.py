@@ -3,7 +3,8 @@
 import ast
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 
 from mlops_nb.errors import ParameterError
 from mlops_nb.notebook.cells import python_of
@@ -26,11 +27,21 @@ def parameters(source: str) -> tuple[Parameter, ...]:
     for node in body:
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                if isinstance(target, ast.Name):
-                    found[target.id] = _parameter(target.id, node.value, None)
+                found |= {n: _parameter(n, value, None) for n, value in _bound(target, node.value)}
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             found[node.target.id] = _parameter(node.target.id, node.value, node.annotation)
     return tuple(found.values())
+
+
+def _bound(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the names that an assignment binds, each with its value: `lo, hi = 1, 10` binds two."""
+    if isinstance(target, ast.Name):
+        yield target.id, value
+    elif isinstance(target, ast.Tuple | ast.List):
+        several = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
+        parts = value.elts if several else [ast.Name("unknown")] * len(target.elts)  # type: ignore[attr-defined]
+        for one, part in zip(target.elts, parts, strict=True):
+            yield from _bound(one, part)
 
 
 def _parameter(name: str, value: ast.expr | None, annotation: ast.expr | None) -> Parameter:
@@ -41,12 +52,24 @@ def _parameter(name: str, value: ast.expr | None, annotation: ast.expr | None) -
         return Parameter(name=name, value=None, type="any")
     if isinstance(literal, tuple | set):
         literal = list(literal)
-    kind = type(literal).__name__
-    if isinstance(annotation, ast.Name) and annotation.id in {"int", "float", "str", "bool"}:
-        kind = annotation.id
-    elif isinstance(annotation, ast.BinOp):  # `float | None`
-        kind = "any"
+    kind = _annotated(annotation) or type(literal).__name__
     return Parameter(name=name, value=literal, type="any" if literal is None else kind)
+
+
+def _annotated(annotation: ast.expr | None) -> str:
+    """Return the type that an annotation names, "any" for one of several, "" for none known."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        try:
+            return _annotated(ast.parse(annotation.value, mode="eval").body)
+        except SyntaxError:
+            return ""
+    if isinstance(annotation, ast.BinOp):  # `float | None`
+        return "any"
+    if isinstance(annotation, ast.Subscript):
+        name = ast.unparse(annotation.value).rpartition(".")[2]
+        return "any" if name in {"Optional", "Union"} else ""
+    known = isinstance(annotation, ast.Name) and annotation.id in {"int", "float", "str", "bool"}
+    return annotation.id if known else ""  # type: ignore[union-attr]
 
 
 class Word(str):
@@ -58,9 +81,15 @@ class Word(str):
 def typed(text: str) -> Value:
     """Convert a word of the command line to the type that papermill gives it.
 
+    Lists and dicts are read as Python or as YAML.
+
     >>> typed("3"), typed("0.5"), typed("True"), typed("None"), typed("x")
     (3, 0.5, True, None, 'x')
+    >>> typed("[1, None]"), typed("[a, b]"), typed("{rate: 0.1}")
+    ([1, None], ['a', 'b'], {'rate': 0.1})
     """
+    if text[:1] in {"[", "{"}:
+        return _collection(text)
     if text in {"True", "False", "None"}:
         return {"True": True, "False": False, "None": None}[text]
     for kind in (int, float):
@@ -69,6 +98,22 @@ def typed(text: str) -> Value:
         except ValueError:
             continue
     return str(text)
+
+
+def _collection(text: str) -> Value:
+    import yaml
+
+    for read, errors in (
+        (ast.literal_eval, (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)),
+        (yaml.safe_load, (yaml.YAMLError,)),
+    ):
+        try:
+            found = read(text)
+            json.dumps(found)
+        except (*errors, TypeError):
+            continue
+        return found
+    return text
 
 
 def checked(given: Mapping[str, Value], known: Iterable[Parameter], where: str) -> dict[str, Value]:
@@ -94,11 +139,16 @@ def checked(given: Mapping[str, Value], known: Iterable[Parameter], where: str) 
             raise ParameterError(
                 f"parameter {name!r} takes {parameter.type}, as its default {parameter.value!r} "
                 f"is; {value!r} is {kind}",
-                fix=f"give it as -p {name} {parameter.value!r}, say; {_list(by_name)}",
+                fix=f"give it as -p {name} {_as_typed(parameter.value)}, say; {_list(by_name)}",
                 where=where,
             )
         fitted[name] = value
     return fitted
+
+
+def _as_typed(value: Value) -> str:
+    """Return a value as a user types it in a shell."""
+    return shlex.quote(json.dumps(value)) if isinstance(value, list | dict) else repr(value)
 
 
 def _unknown(name: str, known: Mapping[str, Parameter], where: str) -> ParameterError:

@@ -53,6 +53,7 @@ class Notebooks(OpenProject):
         limits: Limits | None = None,
         rules: Rules | None = None,
         resume: str = "",
+        kernel: str = "",
         notify: Notify = ignore,
     ) -> history.Run:
         """Run a notebook, reuse what is up to date, and return the run.
@@ -60,11 +61,14 @@ class Notebooks(OpenProject):
         limits: the engine, and how much time and memory the run may take
         rules:  what may be reused
         resume: the id of a run that did not finish, whose parameters are taken
+        kernel: the kernel that runs it instead of the one that it names
         notify: called with every event after it was written to the journal
 
         Raises NotebookError or ParameterError before anything runs.
         """
         source = self.capture(notebook)
+        if kernel:
+            source = load.with_kernel(source, kernel)
         target = run_run.checked_output(self.here, output, source.path)
         options = run_run.RunOptions(
             output=target, limits=limits or Limits(), rules=rules or Rules(), resume=resume

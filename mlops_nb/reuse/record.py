@@ -169,6 +169,7 @@ def _unsafe(inputs: Inputs, unit: Unit, seen: Sequence[Seen]) -> str:
         "it reads what was typed, or stored, elsewhere": any(
             c.startswith(("In[", "store:")) for c in _all(seen, "channels_read")
         ),
+        "it ends the notebook": any(s.get("exits") for s in seen),
         "it updates what an earlier cell shows": any(
             c.startswith("display:") for c in _all(seen, "channels_read")
         ),

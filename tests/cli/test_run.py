@@ -209,3 +209,33 @@ def test_a_kernel_that_is_not_there_is_refused_before_anything_is_written(tmp_pa
     path.write_text(path.read_text().replace('"name": "python3"', '"name": "python-of-old"'))
     assert "no kernel 'python-of-old'" in Terminal(tmp_path).refused("run", "wine.ipynb")
     assert [p.name for p in tmp_path.iterdir()] == ["wine.ipynb"]
+    assert Terminal(tmp_path).type("run", "wine.ipynb", "-k", "python3").status == 0
+
+
+@pytest.mark.parametrize("engine", ["warm", "kernel"])
+def test_exit_0_ends_a_notebook_well_however_often_it_is_run(tmp_path, engine):
+    awkward(
+        tmp_path / "ends.ipynb",
+        ("# mlops: step a\nx = sum([1])", []),
+        ("# mlops: step b\nimport sys\ny = sum([x])\nsys.exit(0)", []),
+        ("# mlops: step c\nz = sum([y])", []),
+    )
+    for first in ("finished", "reused"):
+        answer = Terminal(tmp_path).type("run", "ends.ipynb", "--engine", engine)
+        assert (answer.status, answer.json["status"]) == (0, "finished")
+        steps = {s["name"]: s["status"] for s in answer.json["steps"]}
+        assert steps == {"a": first, "b": "finished", "c": "not-run"}
+        assert answer.json["metrics"] == {"x": 1.0, "y": 1.0}
+
+
+def test_a_run_that_reuses_everything_shows_the_parameters_it_was_given(tmp_path):
+    awkward(tmp_path / "n.ipynb", ("a, b = 1, [2]", ["parameters"]), ("c = sum(b) + a", []))
+    shown = []
+    for _ in range(2):
+        words = ("run", "n.ipynb", "-p", "a=5", "-p", "b", "[1, 2]", "-o", "out.ipynb")
+        assert Terminal(tmp_path).type(*words).json["metrics"]["c"] == 8.0
+        out = nbformat.read(tmp_path / "out.ipynb", 4)
+        nbformat.validate(out)
+        shown.append([c.source.strip() for c in out.cells])
+    assert shown[0] == shown[1]
+    assert "# Parameters\na = 5\nb = [1, 2]" in shown[0]

@@ -32,6 +32,16 @@ def test_a_parameter_comes_back_as_it_was(value):
     assert repr(found) == repr(value) or (isinstance(value, float) and math.isnan(found))
 
 
+@given(st.lists(st.none() | st.text(max_size=80) | st.sampled_from(["a", "injected-parameters"])))
+def test_ids_are_what_nbformat_allows_and_each_its_own(ids):
+    plain = {"cell_type": "code", "source": "1", "metadata": {}, "outputs": []}
+    cells = [plain | ({} if wanted is None else {"id": wanted}) for wanted in ids]
+    made = document.ready({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+    document.inject(made, {"a": 1})
+    nbformat.validate(json.loads(document.written(made)))
+    assert len({cell["id"] for cell in made["cells"]}) == len(ids) + 1
+
+
 @pytest.mark.parametrize("tagged", [True, False])
 def test_the_injected_cell_is_papermills(tagged):
     tags = ([], ["parameters"] if tagged else [], [])

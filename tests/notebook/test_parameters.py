@@ -1,11 +1,12 @@
 """The parameters cell: what a run may replace, and whether a value fits."""
 
 import json
+import shlex
 
 import pytest
 
 from mlops_nb.errors import ParameterError
-from mlops_nb.notebook.parameters import checked, parameters, typed
+from mlops_nb.notebook.parameters import Word, checked, parameters, typed
 
 
 def told(source):
@@ -32,6 +33,11 @@ def told(source):
         ("a = 1\na = 'x'", "x", "str"),
         ("%mlops step a\na = 1", 1, "int"),
         ("a: float | None = 3", 3, "any"),
+        ("a: Optional[int] = 3", 3, "any"),
+        ("a: typing.Union[int, str] = 3", 3, "any"),
+        ("a: 'float' = 1", 1, "float"),
+        ("a: 'no type' = 1", 1, "int"),
+        ("a: list[int] = [1]", [1], "list"),
         ("a = b'x'", None, "any"),
         ("a = ...", None, "any"),
     ],
@@ -41,11 +47,15 @@ def test_a_parameter_has_its_default_and_its_type(source, value, kind):
     assert type(told(source)["a"][0]) is type(value)
 
 
-@pytest.mark.parametrize(
-    "source", ["", "a, b = 1, 2", "if c: a = 1", "a += 1", "import a", "x = (", "d['a'] = 1"]
-)
+@pytest.mark.parametrize("source", ["", "if c: a = 1", "a += 1", "import a", "x = (", "d['a'] = 1"])
 def test_what_is_no_plain_assignment_is_no_parameter(source):
     assert parameters(source) == ()
+
+
+@pytest.mark.parametrize("source", ["lo, hi = 1, 10", "[lo, hi] = (1, 10)"])
+def test_an_assignment_to_several_names_binds_a_parameter_each(source):
+    assert told(source) == {"lo": (1, "int"), "hi": (10, "int")}
+    assert told("lo, hi = pair()") == {"lo": (None, "any"), "hi": (None, "any")}
 
 
 def test_parameters_keep_their_order_and_can_be_written_as_json():
@@ -67,7 +77,11 @@ def test_parameters_keep_their_order_and_can_be_written_as_json():
         ("true", "true"),
         ("", ""),
         ("2013-02-01", "2013-02-01"),
-        ("[1]", "[1]"),
+        ("[1]", [1]),
+        ("[1, None]", [1, None]),
+        ("[a, b]", ["a", "b"]),
+        ("{a: [1]}", {"a": [1]}),
+        ("[", "["),
     ],
 )
 def test_a_word_of_the_command_line_is_typed_as_papermill_types_it(word, value):
@@ -115,6 +129,13 @@ def test_a_value_that_does_not_fit_is_refused_with_what_would(source, given, say
     assert says in refused.value.what
     assert "-p a" in refused.value.fix
     assert refused.value.where == "n.ipynb"
+
+
+def test_the_mend_of_a_list_can_be_typed_as_it_stands():
+    with pytest.raises(ParameterError) as refused:
+        checked({"a": 1}, parameters("a = ['x y']"), "n.ipynb")
+    word = shlex.split(refused.value.fix.partition("give it as -p a ")[2].partition(", say;")[0])
+    assert checked({"a": Word(word[0])}, parameters("a = ['x y']"), "n.ipynb") == {"a": ["x y"]}
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_known():

@@ -110,6 +110,7 @@ class Facts(Evidence):
                 self.attrs, self.named, {*self.loads, *self.reach.builtins} - self.both.keys()
             ),
             "assumed": self.assumed,
+            "exits": isinstance(result.error_in_exec, SystemExit),
             "failed": result.error_in_exec is not None or result.error_before_exec is not None,
         }
 
