@@ -2,13 +2,13 @@
 
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterator
 
 from mlops_nb.errors import NotebookError
 from mlops_nb.notebook.model import Cell, Mark
 
 LINE = re.compile(r"^(?:%%?mlops[ \t]+|#[ \t]*mlops:[ \t]*)(\w[\w-]*)[ \t]*(.*)$")
-NAME = re.compile(r"[A-Za-z_][\w-]*\Z")
 AGE = re.compile(r"\d+(\.\d+)?[smhd]")
 SWITCHES = {"--no-reuse"}
 OPTIONS = {
@@ -18,6 +18,16 @@ OPTIONS = {
     "evaluate": {"--truth", "--pred", "--score", "--by", "--min-n"},
 }
 MARKS = frozenset(OPTIONS)  # words that declare something; other words are verbs
+
+
+def is_name(text: str) -> bool:
+    """Return whether a step can be called so: letters of any script, digits, `_` and `-`.
+
+    >>> is_name("train_2"), is_name("학습"), is_name("a b"), is_name("--after")
+    (True, True, False, False)
+    """
+    allowed = all(unicodedata.category(c)[0] in "LMN" or c in "_-" for c in text)
+    return allowed and text[:1] not in {"", "-"}
 
 
 def marks(cell: Cell) -> tuple[Mark, ...]:
@@ -79,7 +89,7 @@ def _value(rest: Iterator[str], name: str, line: str, cell: Cell) -> str:
 
 def _checked(mark: Mark, cell: Cell) -> Mark:
     where = f"cell {cell.index}"
-    if mark.word == "step" and (len(mark.args) != 1 or not NAME.match(mark.args[0])):
+    if mark.word == "step" and (len(mark.args) != 1 or not is_name(mark.args[0])):
         raise NotebookError(
             f"{' '.join(mark.args)!r} is no name for a step",
             fix="name it with letters, digits, _ and -, such as `%mlops step train`",

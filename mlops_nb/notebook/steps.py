@@ -3,6 +3,7 @@
 import ast
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from mlops_nb.notebook.model import Cell, Kind, Mark, Names, Notebook
 from mlops_nb.probe.syntax.known_calls import PLOTTING, dotted, resolved
 
 SKIPPED = "skip-execution"
+MANY = 4  # cells: a step of fewer is not divided, whatever its share of the notebook
 QUIET_MAGICS = {
     "matplotlib",
     "load_ext",
@@ -31,29 +33,63 @@ class Placed:
 
 
 def slug(text: str) -> str:
-    """Convert a heading to an ASCII name, or "" if it has no ASCII letters and digits.
+    """Convert a heading to a name in its own letters, or "" if it has no letters and digits.
 
-    >>> slug("2. Train the *model*"), slug("적재")
-    ('train-the-model', '')
+    >>> slug("2. Train the *model*"), slug("데이터 적재"), slug("!")
+    ('train-the-model', '데이터-적재', '')
     """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    plain = re.sub(r"^\s*\d+([.)]\d*)*\s+", "", plain)
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+    plain = unicodedata.normalize("NFKC", text)
+    plain = re.sub(r"^\s*\d+([.)]\d*)*\s+", "", plain).lower()
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" or c == "_" else "-" for c in plain)
+    return re.sub(r"-+", "-", kept).strip("-_")
 
 
 def place(
     notebook: Notebook, names: Sequence[Names], marked: Sequence[tuple[Mark, ...]]
 ) -> list[Placed]:
-    """Return the kind and step of every code cell, in notebook order."""
+    """Return the kind and step of every code cell, in notebook order.
+
+    A mark names its own cell. The other cells that compute belong to the heading above them; where
+    there is none, to the marked step before them, else to a step named by what the cell makes.
+    """
     kinds = [_kind(c, n, m) for c, n, m in zip(notebook.cells, names, marked, strict=True)]
     first = next((i for i, kind in enumerate(kinds) if kind == "parameters"), None)
     kinds = ["setup" if k == "parameters" and i != first else k for i, k in enumerate(kinds)]
-    if any(mark.word == "step" for cell in marked for mark in cell):
-        return _by_markers(notebook, names, marked, kinds)
-    level = _heading_level(notebook, kinds)
-    if level is not None:
-        return _by_headings(notebook, names, kinds, level)
-    return _by_written_names(names, kinds)
+    own = {i: mark.args[0] for i, cell in enumerate(marked) for mark in cell if mark.word == "step"}
+    sections = _sections(notebook.cells, [k == "step" for k in kinds], own)
+    if not own and not sections:
+        return _by_written_names(names, kinds)
+    called = _names_of(sections, own)
+    placed: list[Placed] = []
+    current, titles = "", dict[str, str]()
+    for cell, kind, cell_names in zip(notebook.cells, kinds, names, strict=True):
+        if kind != "step":
+            placed.append(Placed(kind))
+        elif cell.index in own:
+            current = own[cell.index]
+            titles.setdefault(current, cell.headings[-1][1] if cell.headings else current)
+            placed.append(Placed("step", current, titles[current]))
+        elif cell.index in sections:
+            ordinal, title = sections[cell.index]
+            placed.append(Placed("step", called[ordinal], title))
+        else:
+            name = current or slug(cell_names.first) or "start"
+            placed.append(Placed("step", name, titles.get(name, name)))
+    return placed
+
+
+def _names_of(sections: Mapping[int, tuple[int, str]], own: Mapping[int, str]) -> dict[int, str]:
+    """Return the name of each heading's step: no other's, unless a cell below is marked with it.
+
+    sections: cell → the ordinal and the text of its heading
+    own:      cell → the step that its mark names
+    """
+    named: dict[int, str] = {}
+    for ordinal, title in dict.fromkeys(v for i, v in sections.items() if i not in own):
+        base = slug(title) or f"step-{len(named) + 1}"
+        inside = {own[i] for i, (other, _) in sections.items() if other == ordinal and i in own}
+        named[ordinal] = _unique(base, {*named.values(), *(set(own.values()) - inside)})
+    return named
 
 
 def _kind(cell: Cell, names: Names, cell_marks: tuple[Mark, ...]) -> Kind:
@@ -73,67 +109,46 @@ def _kind(cell: Cell, names: Names, cell_marks: tuple[Mark, ...]) -> Kind:
     return "step"
 
 
-def _by_markers(
-    notebook: Notebook,
-    names: Sequence[Names],
-    marked: Sequence[tuple[Mark, ...]],
-    kinds: Sequence[Kind],
-) -> list[Placed]:
-    placed: list[Placed] = []
-    current = ""
-    titles: dict[str, str] = {}
-    for cell, kind, cell_marks, cell_names in zip(
-        notebook.cells, kinds, marked, names, strict=True
-    ):
-        own = next((mark.args[0] for mark in cell_marks if mark.word == "step"), "")
-        if own and kind == "step":
-            current = own
-            titles.setdefault(own, cell.headings[-1][1] if cell.headings else own)
-        if kind != "step":
-            placed.append(Placed(kind))
-        elif current:
-            placed.append(Placed("step", current, titles[current]))
-        else:  # a computing cell above the first marker
-            name = slug(cell_names.first) or "start"
-            placed.append(Placed("step", name, name))
-    return placed
+def _sections(
+    cells: Sequence[Cell], computes: Sequence[bool], own: Mapping[int, str]
+) -> dict[int, tuple[int, str]]:
+    """Return the heading that each computing cell belongs to, as (ordinal, text).
+
+    own: the cells that a mark names
+
+    Headings of one level count, and those below one that holds most of the cells.
+    """
+    work = [cell for cell, one in zip(cells, computes, strict=True) if one]
+    level = _heading_level(cells, work)
+    found = {
+        cell.index: heading for cell in work for heading in cell.headings if heading[0] == level
+    }
+    counted = [i for i in found if i not in own]
+    while counted:
+        level, ordinal = Counter((found[i][0], found[i][2]) for i in counted).most_common(1)[0][0]
+        large = [c for c in work if c.index in found and found[c.index][2] == ordinal]
+        below = {c.index: h for c in large for h in [_below(c, level)] if h is not None}
+        if len(large) < MANY or 2 * len(large) <= len(work) or not below:
+            break
+        found |= below
+    ordinals = {found[i][2] for i in counted}
+    if level == 1 and len(ordinals) == 1:
+        return {}  # it is the title
+    return {index: (ordinal, text) for index, (_, text, ordinal) in found.items()}
 
 
-def _heading_level(notebook: Notebook, kinds: Sequence[Kind]) -> int | None:
-    """Return level 2, or else the deepest level with code under each of its headings."""
-    under: dict[int, set[int]] = {}
-    seen: dict[int, set[int]] = {}
-    for cell, kind in zip(notebook.cells, kinds, strict=True):
-        for level, _, ordinal in cell.headings:
-            seen.setdefault(level, set()).add(ordinal)
-            if kind == "step":
-                under.setdefault(level, set()).add(ordinal)
-    if under.get(2):
-        return 2
-    full = [level for level in under if under[level] == seen[level] and level > 1]
-    if full:
-        return max(full)
-    return 1 if len(under.get(1, ())) > 1 else None
+def _below(cell: Cell, level: int) -> tuple[int, str, int] | None:
+    """Return the highest heading above a cell that lies below a level."""
+    return min((h for h in cell.headings if h[0] > level), default=None)
 
 
-def _by_headings(
-    notebook: Notebook, names: Sequence[Names], kinds: Sequence[Kind], level: int
-) -> list[Placed]:
-    placed: list[Placed] = []
-    named: dict[int, str] = {}
-    for cell, kind, cell_names in zip(notebook.cells, kinds, names, strict=True):
-        heading = next((h for h in cell.headings if h[0] == level), None)
-        if kind != "step":
-            placed.append(Placed(kind))
-        elif heading is None:
-            name = slug(cell_names.first) or "start"
-            placed.append(Placed("step", name, name))
-        else:
-            if heading[2] not in named:
-                base = slug(heading[1]) or f"step-{len(named) + 1}"
-                named[heading[2]] = _unique(base, set(named.values()))
-            placed.append(Placed("step", named[heading[2]], heading[1]))
-    return placed
+def _heading_level(cells: Sequence[Cell], work: Sequence[Cell]) -> int:
+    """Return level 2, or else the deepest level with code under each of its headings, or else 1."""
+    seen = {(level, ordinal) for cell in cells for level, _, ordinal in cell.headings}
+    under = {(level, ordinal) for cell in work for level, _, ordinal in cell.headings}
+    empty = {level for level, _ in seen - under}
+    levels = {level for level, _ in under} - {1}
+    return 2 if 2 in levels else max(levels - empty, default=1)  # noqa: PLR2004
 
 
 def _by_written_names(names: Sequence[Names], kinds: Sequence[Kind]) -> list[Placed]:
@@ -241,8 +256,10 @@ def _is_quiet(node: ast.stmt) -> bool:
     if isinstance(node.value, ast.Constant):
         return True
     magic = magic_of(node.value)
-    words = " ".join(str(getattr(a, "value", "")) for a in getattr(node.value, "args", [])).split()
-    return magic in QUIET_MAGICS or (magic == "mlops" and words[1:2] != [] and words[1] in MARKS)
+    if magic != "mlops":
+        return magic in QUIET_MAGICS
+    line = node.value.args[1]  # type: ignore[attr-defined]
+    return str(getattr(line, "value", "")).split(" ")[0] in MARKS
 
 
 def _shows(node: ast.stmt, imports: Mapping[str, str]) -> bool:

@@ -68,7 +68,7 @@ def test_model_metric_and_evaluate_are_declared():
         ("%mlops step", "no name for a step", "%mlops step train"),
         ("%mlops step a b", "'a b' is no name", "%mlops step train"),
         ("%mlops step 'a b'", "'a b' is no name", "%mlops step train"),
-        ("%mlops step 9a", "'9a' is no name", "letters, digits"),
+        ("%mlops step a!b", "'a!b' is no name", "letters, digits"),
         ("%mlops step a --bogus 1", "no option '--bogus'", "--after, --in, --no-reuse"),
         ("%mlops step a --in", "gives --in no value", "--in VALUE"),
         ("%mlops step a --in --out x", "gives --in no value", "--in VALUE"),

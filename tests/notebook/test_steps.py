@@ -81,14 +81,52 @@ def test_headings_that_say_the_same_are_two_steps():
     ]
 
 
-def test_a_heading_without_ascii_is_numbered_and_keeps_its_text():
-    read = notebook("## 데이터 적재", "a = f()", "## Größe 2", "b = f()", "## 학습", "c = f()")
+def test_a_heading_names_its_step_in_its_own_letters():
+    read = notebook("## 데이터 적재", "a = f()", "## Größe 2", "b = f()", "## ★", "c = f()")
     seen = [names(cell.source) for cell in read.cells]
     assert [(p.step, p.title) for p in place(read, seen, read_marks(read))] == [
-        ("step-1", "데이터 적재"),
-        ("groe-2", "Größe 2"),
-        ("step-3", "학습"),
+        ("데이터-적재", "데이터 적재"),
+        ("größe-2", "Größe 2"),
+        ("step-3", "★"),
     ]
+
+
+def test_a_mark_names_its_own_cell_and_the_others_keep_their_headings():
+    found = steps(
+        "## Load",
+        "a = f()",
+        "%mlops step clean\nb = f(a)",
+        "c = f(b)",
+        "## Train",
+        "d = f(c)",
+    )
+    assert [step for _, step in found] == ["load", "clean", "load", "train"]
+
+
+def test_a_marked_step_and_its_heading_of_the_same_name_are_one():
+    found = steps("## Load", "%mlops step load\na = f()", "b = f(a)", "## Train", "c = f(b)")
+    assert [step for _, step in found] == ["load", "load", "train"]
+    apart = steps("## Load", "a = f()", "## Train", "%mlops step load\nb = f()", "c = f()")
+    assert [step for _, step in apart] == ["load-2", "load", "train"]
+
+
+def test_a_heading_that_holds_most_of_the_notebook_is_divided_by_those_below():
+    found = steps(
+        "# T",
+        "## All",
+        "z = f()",
+        *(part for n in range(3) for part in (f"### Part {n}", f"a{n} = f()", f"b{n} = f()")),
+        "## End",
+        "e = f()",
+    )
+    names = [step for _, step in found]
+    assert names == ["all", *(f"part-{n}" for n in (0, 0, 1, 1, 2, 2)), "end"]
+
+
+def test_a_title_with_headings_far_below_is_divided_too():
+    parts = [part for n in range(4) for part in (f"#### P{n}", f"a{n} = f()")]
+    found = steps("# Title", *parts, "#### Empty", "print(a0)")
+    assert [step for _, step in found][:4] == ["p0", "p1", "p2", "p3"]
 
 
 def test_without_marks_and_headings_each_cell_is_named_by_what_it_makes():
@@ -125,11 +163,13 @@ def test_a_cell_that_is_no_python_is_a_step_so_that_it_is_not_passed_over():
         ("2. Train the *model*", "train-the-model"),
         ("1.2.3 Deep", "deep"),
         ("3) Third", "third"),
-        ("적재", ""),
-        ("Évaluer", "evaluer"),
-        ("a_b", "a-b"),
+        ("적재", "적재"),
+        ("モデル学習", "モデル学習"),
+        ("हिन्दी पाठ", "हिन्दी-पाठ"),
+        ("Évaluer", "évaluer"),
+        ("a_b", "a_b"),
         ("---", ""),
     ],
 )
-def test_a_heading_becomes_an_ascii_name(text, name):
+def test_a_heading_becomes_a_name(text, name):
     assert slug(text) == name

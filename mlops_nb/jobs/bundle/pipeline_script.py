@@ -12,6 +12,7 @@ import symtable
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from mlops_nb.notebook.cells import IPYTHON_SYNTAX, python_of
 from mlops_nb.notebook.model import CellFacts, Notebook, Pipeline
@@ -133,8 +134,8 @@ def _top_level(pipeline: Pipeline) -> set[int]:
 
 
 def _identifier(step: str, taken: set[str]) -> str:
-    base = re.sub(r"\W", "_", step)
-    if keyword.iskeyword(base) or base[:1].isdigit() or not base:
+    base = "".join(c if f"a{c}".isidentifier() else "_" for c in normalize("NFKC", step))
+    if keyword.iskeyword(base) or not base.isidentifier():
         base = f"step_{base}"
     name, number = f"step_{base}" if base in taken else base, 1
     while name in taken:
