@@ -14,7 +14,7 @@ FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*(.*)$")
 # cell magics whose body is Python code that runs in the notebook's namespace
 CELL_MAGIC = re.compile(r"\A\s*%%(mlops|time|capture)\b(.*)$", re.MULTILINE)
 IPYTHON_SYNTAX = re.compile(
-    r"^\s*[%!?]|\?\s*$|=\s*[%!]|^\s*[,;/]\w|\A\s*(?:>>>|In \[\d+\]:)", re.MULTILINE
+    r"^\s*[%!?]|\?\s*$|=\s*[%!]|^\s*[,;/](?:\w|\s*$)|\A\s*(?:>>>|In \[\d+\]:)", re.MULTILINE
 )
 
 

@@ -170,6 +170,7 @@ def test_tags_that_are_no_list_are_no_tags():
         ("!ls {d}", "get_ipython().system('ls {d}')\n"),
         ("x = !ls", "x = get_ipython().getoutput('ls')\n"),
         ("%%bash\nls", "get_ipython().run_cell_magic('bash', '', 'ls\\n')\n"),
+        ("x = 1\n;\ny = 2", 'x = 1\n("")\ny = 2\n'),
         ("x = 5 % 3\n!ls", "x = 5 % 3\nget_ipython().system('ls')\n"),
     ],
 )
