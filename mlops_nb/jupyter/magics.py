@@ -81,8 +81,8 @@ def _note_mark(line: str) -> None:
     from mlops_nb.notebook.model import Cell
 
     (mark,) = marks(Cell(index=0, position=0, id="", source=f"%mlops {line}"))
-    if id(_shell()) not in _sessions or mark.word == "step":
-        return
+    if id(_shell()) not in _sessions or mark.word == "step" or not _path():
+        return  # nobody types in a kernel that no front end started
     if mark.word == "model":
         name = mark.options.get("--name", mark.args[0])
         _say(f"noted: `{mark.args[0]}` is the model; promotion registers it as {name!r}")
@@ -153,15 +153,21 @@ def _notebook() -> str:
 
     Raises Refused if the front end does not pass it on.
     """
-    import os
-
-    path = _shell().user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
-    if not path or not os.path.exists(path):
+    path = _path()
+    if not path:
         raise _Pathless(
             "the notebook's path is not known here: the front end does not pass it on",
             fix="save the notebook and open it in JupyterLab 4, or use `mlops-nb` in a terminal",
         )
-    return str(path)
+    return path
+
+
+def _path() -> str:
+    """Return the path of the notebook, "" if the front end does not pass it on."""
+    import os
+
+    path = _shell().user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+    return str(path) if path and os.path.exists(path) else ""
 
 
 class _Pathless(Refused):
