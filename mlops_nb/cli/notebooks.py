@@ -179,9 +179,17 @@ def show(run_id: str, *, as_json: bool) -> int:
 @click.command()
 @click.argument("name", metavar="NOTEBOOK|MODEL")
 @click.argument("step", required=False)
+@parameter_option
 @click.option("--at", metavar="TIME", help="Of MODEL: which version served at TIME (UTC).")
 @as_json_option
-def why(name: str, step: str | None, *, at: str | None, as_json: bool) -> int:
+def why(
+    name: str,
+    step: str | None,
+    *,
+    given: tuple[tuple[str, str], ...],
+    at: str | None,
+    as_json: bool,
+) -> int:
     """Explain whether STEP of NOTEBOOK must run, or which version of MODEL served at a time."""
     if (step is None) == (at is None):
         raise click.UsageError("give NOTEBOOK and STEP, or MODEL and --at TIME")
@@ -192,7 +200,7 @@ def why(name: str, step: str | None, *, at: str | None, as_json: bool) -> int:
         answer = open_project().why_model(name, schedule.moment(at))
         output.emit(answer, "" if as_json else explain.as_text(answer), as_json=as_json)
         return 0
-    found = project_of(name).why(name, str(step))
+    found = project_of(name).why(name, str(step), typed(given))
     output.emit(found, "" if as_json else found["because"], as_json=as_json)
     return 0
 

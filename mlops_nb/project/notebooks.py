@@ -148,9 +148,11 @@ class Notebooks(OpenProject):
 
         return Session(shell, self.context, path_of)
 
-    def why(self, notebook: str | Path, step: str) -> dict[str, Any]:
-        """Return what `why --json` prints: whether a step would run now, and why."""
-        return run_run.why(self.context, self.capture(notebook), step)
+    def why(
+        self, notebook: str | Path, step: str, parameters: Mapping[str, Value] | None = None
+    ) -> dict[str, Any]:
+        """Return what `why --json` prints: whether a step would run with parameters, and why."""
+        return run_run.why(self.context, self.capture(notebook), step, parameters or {})
 
     def diff(self, before: str, after: str) -> dict[str, Any]:
         """Return what `diff --json` prints of two runs."""

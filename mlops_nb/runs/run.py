@@ -217,14 +217,15 @@ def ledger_of(  # noqa: PLR0913  what decides about reuse
     )
 
 
-def why(ctx: Context, source: Source, step: str) -> dict[str, Any]:
-    """Return whether a step would run now, and why, as `why --json` prints it.
+def why(ctx: Context, source: Source, step: str, parameters: Mapping[str, Value]) -> dict[str, Any]:
+    """Return whether a step would run now with some parameters, and why: `why --json` prints it.
 
-    Raises NotFound if there is no such step.
+    Raises NotFound if there is no such step, ParameterError for a parameter that does not fit.
     """
     _refuse_unknown(source, step)
     python = ctx.environments.interpreter(source.notebook.kernel)
-    values = {p.name: p.value for p in source.pipeline.parameters}
+    given = params.checked(parameters, source.pipeline.parameters, source.path.name)
+    values = {p.name: p.value for p in source.pipeline.parameters} | given
     ledger = ledger_of(ctx, source, values, rules=Rules(), scratch=Path(), python=python)
     runs_before: list[str] = []
     for unit in ledger.units:
@@ -232,7 +233,7 @@ def why(ctx: Context, source: Source, step: str) -> dict[str, Any]:
         if unit.step == step:
             because = ledger.because(unit.cells[0])
             makers = {e.source for e in source.pipeline.edges if e.target == step}
-            above = [s for s in runs_before if s in makers]
+            above = [s for s in runs_before if s in makers] or runs_before[-1:]
             if cached is None and above and "its input" in because:
                 because = (
                     f"`{step}` may have to run: its input comes from `{above[0]}`, which must run"
@@ -244,7 +245,7 @@ def why(ctx: Context, source: Source, step: str) -> dict[str, Any]:
                 "stands": cached is not None,
                 "because": because,
             }
-        if cached is None:
+        if cached is None and unit.step:
             runs_before.append(unit.step)
     raise NotFound(f"step {step!r} computes nothing", fix="give one that does")
 

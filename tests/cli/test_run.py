@@ -239,3 +239,22 @@ def test_a_run_that_reuses_everything_shows_the_parameters_it_was_given(tmp_path
         shown.append([c.source.strip() for c in out.cells])
     assert shown[0] == shown[1]
     assert "# Parameters\na = 5\nb = [1, 2]" in shown[0]
+
+
+def test_why_answers_for_the_parameters_that_it_is_given_and_run_does_as_it_says(tmp_path):
+    awkward(
+        tmp_path / "n.ipynb",
+        ("depth = 2", ["parameters"]),
+        ("# mlops: step a\nx = sum([1])", []),
+        ("# mlops: step b\ny = x + depth", []),
+        ("# mlops: step c\nz = y * 2", []),
+    )
+    typed = Terminal(tmp_path)
+    typed.type("run", "n.ipynb")
+    for given in ("2", "3"):
+        words = ("n.ipynb", "-p", "depth", given)
+        answers = {s: typed.type("why", words[0], s, *words[1:]).json for s in "abc"}
+        ran = {s["name"]: s["status"] for s in typed.type("run", *words).json["steps"]}
+        assert {s: "reused" if a["stands"] else "finished" for s, a in answers.items()} == ran
+    assert "parameter `depth` 2 → 3" in answers["b"]["because"]
+    assert "its input comes from `b`, which must run" in answers["c"]["because"]
