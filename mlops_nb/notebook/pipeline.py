@@ -231,6 +231,7 @@ def _warnings(
                 kind="no-steps",
                 what="no cell of this notebook computes anything yet",
                 fix="start a cell with `%mlops step NAME`, or put code under a heading",
+                stops=True,
             )
         )
     ran = {i for i, cell in watched.items() if not cell.get("failed")}  # and found all their names

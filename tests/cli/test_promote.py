@@ -336,3 +336,11 @@ def test_a_model_that_cannot_be_told_apart_is_held_to_its_bytes(terminal):
     assert answer.status == 1
     assert "'model'" in answer.stderr
     assert not (terminal.folder / "jobs" / "deep").exists()
+
+
+def test_what_predicts_nothing_is_no_model(terminal):
+    small(terminal.folder / "number.ipynb")
+    answer = terminal.type("promote", "number.ipynb", "--name", "number", "--model", "accuracy")
+    assert answer.status == 1
+    assert "'accuracy' is no model: type float predicts nothing" in answer.stderr
+    assert not (terminal.folder / "jobs" / "number").exists()

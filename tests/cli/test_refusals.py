@@ -1,5 +1,6 @@
 """What a promotion refuses before anything runs; each refusal names its mend and writes nothing."""
 
+import nbformat
 import pytest
 from typing_in import Terminal
 from wine import IMPORTS, LOAD, TRAIN, wine
@@ -110,3 +111,11 @@ def test_check_of_a_sound_notebook_finds_nothing_that_stops(tmp_path):
     answer = Terminal(tmp_path).type("check", "wine.ipynb")
     assert answer.status == 0
     assert answer.json["findings"] == []
+
+
+def test_a_notebook_that_computes_nothing_is_no_job(tmp_path):
+    path = tmp_path / "empty.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os")]), path)
+    refused = Terminal(tmp_path).refused("promote", "empty.ipynb", "--name", "empty")
+    assert "no cell of this notebook computes anything yet" in refused
+    assert list(tmp_path.iterdir()) == [path]

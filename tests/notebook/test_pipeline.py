@@ -205,7 +205,7 @@ def test_a_cell_that_is_no_python_stops_a_promotion():
 
 
 def test_a_notebook_without_work_says_how_to_begin():
-    assert warnings(told("import os")) == [("no-steps", None, False)]
+    assert warnings(told("import os")) == [("no-steps", None, True)]
     assert told().steps == ()
 
 

@@ -229,6 +229,10 @@ def keep(request: str) -> str:
     if asked["name"] not in space:
         return json.dumps({"error": f"no {asked['name']!r} was made"})
     value = space[asked["name"]]
+    if not _predicts(value):
+        kind = type(value).__name__
+        why = f"{asked['name']!r} is no model: type {kind} predicts nothing; name what does: --model"
+        return json.dumps({"error": why})
     try:
         _write(value, asked["path"])
     except Exception as error:  # noqa: BLE001  the value's own pickling code
@@ -239,6 +243,20 @@ def keep(request: str) -> str:
             "type": f"{type(value).__module__}.{type(value).__qualname__}",
         }
     )
+
+
+def _predicts(value: Any) -> bool:
+    """Tell whether a value may be a model: not a number, a text, a table or a module.
+
+    A dict or a list is one where it holds something: it may be what a model learnt.
+    """
+    if callable(value) or hasattr(type(value), "predict"):
+        return not isinstance(value, types.ModuleType)
+    plain = (numbers.Number, str, bytes, types.ModuleType, type(None))
+    home = type(value).__module__.partition(".")[0]
+    if isinstance(value, plain) or home in {"numpy", "pandas", "polars", "pyarrow"}:
+        return False
+    return not isinstance(value, list | dict | tuple | set) or len(value) > 0
 
 
 def bind(request: str) -> str:
