@@ -28,6 +28,7 @@ from mlops_nb.notebook.preload import preload
 GRACE = 3.0  # s between the interrupt of a cell and the kill of its process
 GOODBYE = 10.0  # s between the last cell and the kill of its process
 MARK = b"\x1e"
+TOGETHER = 0.2  # s: ipykernel keeps the texts of a stream as long
 
 
 class Pipe:
@@ -86,6 +87,7 @@ class Line:
         read_err, self.write_err = os.pipe()
         self.pipes = (Pipe("stdout", read_out), Pipe("stderr", read_err))
         self.mark = b""
+        self.shown_at: float | None = None  # when the texts that wait are shown
 
     def given(self) -> tuple[int, ...]:
         """Return the file descriptors of the child."""
@@ -100,28 +102,45 @@ class Line:
     def message(self, child: Child, until: float | None) -> dict[str, Any] | None:
         """Return the next message, None if the child has ended. Raises TimeoutError."""
         while (found := self.reader.next()) is None:
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
+            now = time.monotonic()
+            if until is not None and now >= until:
                 raise TimeoutError
             if self.reader.ended:
                 return None
+            self._show_what_waited(now)
             watched: list[Any] = [self.sock, child.line.sock, *(p.fd for p in self.pipes)]
-            readable = ready(watched, left)
+            ends = [t for t in (until, self.shown_at) if t is not None]
+            readable = ready(watched, min(ends) - now if ends else None)
             if self.sock in readable:
                 self.reader.feed()
             elif child.line.sock in readable:
                 child.poll()
                 self.reader.ended = not ready([self.sock], 0.0)
             for pipe in self.pipes:
-                if (
-                    pipe.fd in readable or pipe.data
-                ):  # including text that came with the last message
-                    self._loose(pipe)
+                if pipe.fd in readable:
+                    pipe.fill()
+        self.shown_at = None
         for pipe in self.pipes:
             pipe.fill()
             if self.mark:
                 self.outputs.text(pipe.name, pipe.until(self._mark(found)))
         return found
+
+    def _show_what_waited(self, now: float) -> None:
+        """Show the texts of both streams, the first stream's first, once they waited a moment.
+
+        As in a kernel, what is written within a moment is shown stream by stream, so that the
+        order does not depend on when it happened to be read.
+        """
+        if not self.mark or not any(pipe.data for pipe in self.pipes):
+            self.shown_at = None
+        elif self.shown_at is None:
+            self.shown_at = now + TOGETHER
+        elif now >= self.shown_at:
+            self.shown_at = None
+            for pipe in self.pipes:
+                pipe.fill()
+                self.outputs.text(pipe.name, pipe.loose(MARK + self.mark))
 
     def begun(self, first: Mapping[str, Any]) -> None:
         """Store the mark of this connection, which the first message contains."""
@@ -131,11 +150,6 @@ class Line:
 
     def _mark(self, message: Mapping[str, Any]) -> bytes:
         return MARK + self.mark + b"%d" % message["n"] + MARK
-
-    def _loose(self, pipe: Pipe) -> None:
-        pipe.fill()
-        if self.mark:
-            self.outputs.text(pipe.name, pipe.loose(MARK + self.mark))
 
     def last_words(self) -> None:
         """Read the rest of the streams."""

@@ -231,7 +231,9 @@ def keep(request: str) -> str:
     value = space[asked["name"]]
     if not _predicts(value):
         kind = type(value).__name__
-        why = f"{asked['name']!r} is no model: type {kind} predicts nothing; name what does: --model"
+        why = (
+            f"{asked['name']!r} is no model: type {kind} predicts nothing; name what does: --model"
+        )
         return json.dumps({"error": why})
     try:
         _write(value, asked["path"])
