@@ -19,7 +19,7 @@ from mlops_nb.reuse.inputs import Inputs
 from mlops_nb.reuse.record import VERSION, groups_of, record_of, stored
 from mlops_nb.reuse.rules import Rules
 from mlops_nb.reuse.setup import given, plain
-from mlops_nb.reuse.state import State
+from mlops_nb.reuse.state import EVERY, State
 from mlops_nb.reuse.units import Unit
 from mlops_nb.storage.ports import Store
 
@@ -58,6 +58,7 @@ class Ledger:
         notebook, pipeline = self.source.notebook, self.source.pipeline
         self.units = un.units(notebook, pipeline)
         self.stateless = plain(notebook, pipeline)
+        self.any_name = any(texts.ANY_NAME.search(cell.source) for cell in notebook.cells)
         self.of_cell = dict(sorted((i, unit) for unit in self.units for i in unit.cells))
         self.outside = Outside(self.source.path.parent, self.variables)
         self.banned: set[str] = set()  # artifacts that turned out to be damaged
@@ -227,7 +228,7 @@ class Ledger:
                 wanted = set()
             else:
                 text = self.source.notebook.cells[cell].source
-                unsure = self.source.pipeline.cells[cell].assumed
+                unsure = self.any_name or self.source.pipeline.cells[cell].assumed
                 unsure = unsure or "%" in text.replace("%mlops", "")
                 wanted = None if unsure else state.reach(texts.WORD.findall(text))
         groups = list(state.take(wanted))
@@ -330,6 +331,7 @@ class Ledger:
             for n in s.get(key, ())
         }
         roots |= {n for i in unit.cells for n in self.source.pipeline.cells[i].reads}
+        roots |= {EVERY} if any(s.get("reads_any") for s in self.seen.get(unit.name, [])) else set()
         return self.state.touched(roots, set(self.made(cell)))
 
     def record(self, cell: int, ended: Mapping[str, Any]) -> StepRecorded:

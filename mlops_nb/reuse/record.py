@@ -9,7 +9,7 @@ from mlops_nb.reuse import decide, texts
 from mlops_nb.reuse import units as un
 from mlops_nb.reuse.external_inputs import UNTRACKED
 from mlops_nb.reuse.inputs import Inputs
-from mlops_nb.reuse.state import Group
+from mlops_nb.reuse.state import EVERY, Group
 from mlops_nb.reuse.units import Unit
 from mlops_nb.storage.ports import Store
 
@@ -90,7 +90,7 @@ def _all(seen: Iterable[Seen], key: str) -> set[str]:
     return {item for s in seen for item in s.get(key, ())}
 
 
-def _first_reads(inputs: Inputs, unit: Unit, seen: Iterable[Seen]) -> set[str]:
+def _first_reads(inputs: Inputs, unit: Unit, seen: Sequence[Seen]) -> set[str]:
     """Return the names that a unit reads before it binds them itself: observed, and by its text."""
     reads: set[str] = set()
     bound: set[str] = set()
@@ -104,7 +104,7 @@ def _first_reads(inputs: Inputs, unit: Unit, seen: Iterable[Seen]) -> set[str]:
             *named,
         } - bound
         bound |= set(cell.get("writes", ()))
-    return reads
+    return reads | ({EVERY} if any(cell.get("reads_any") for cell in seen) else set())
 
 
 def _named_elsewhere(inputs: Inputs, unit: Unit) -> set[str]:

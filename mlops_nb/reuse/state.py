@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ABSENT = ""
+EVERY = "*"  # stands for every name, where a unit may read any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class State:
             name = queue.pop()
             if name not in found:
                 found.add(name)
+                queue += self.groups if name == EVERY else ()
                 group = self.groups.get(name)
                 queue += () if group is None else (*group.names, *group.refers)
         return found

@@ -8,6 +8,11 @@ from functools import lru_cache
 from mlops_nb.notebook.markers import frozen
 
 WORD = re.compile(r"[^\W\d]\w*")
+# what may look up any name of the notebook
+ANY_NAME = re.compile(
+    r"\b(?:eval|exec|globals|user_ns|user_global_ns|f_globals|f_locals|__main__|run_cell|push|ev|ex"
+    r"|query)\b|\b(?:locals|vars|dir)\(\s*\)"
+)
 BUILTINS = frozenset(dir(builtins))
 
 

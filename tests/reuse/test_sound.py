@@ -54,6 +54,28 @@ CASES = {
         ["x = [3, 1]", "y = 1\ndef sorted(x): return 'mine'", "print(sorted(x))"],
     ),
 }
+# code that reads `a` by a text that stands nowhere
+DOORS = (
+    "print(eval(chr(97)))",
+    "exec('q = ' + chr(97))\nprint(q)",
+    "def f(text):\n    return eval(text)\nprint(f(chr(97)))",
+    "print(globals()[chr(97)])",
+    "def f(name):\n    return globals()[name]\nprint(f(chr(97)))",
+    "print(vars()[chr(97)], sorted(n for n in dir() if n == 'new'))",
+    "print('{a}'.format(**globals()))",
+    "print(get_ipython().user_ns[chr(97)])",
+    "import sys\nprint(getattr(sys.modules['__main__'], chr(97)))",
+    "import inspect\nprint(inspect.currentframe().f_globals[chr(97)])",
+    "import pandas as pd\nprint(pd.eval(chr(97) + ' + 1'))",
+)
+CASES |= {
+    f"a name in a text: {door}": (
+        ["a = 1", "b = 2", door],
+        ["a = 3", "b = 2", door],
+        ["a = 3\nnew = 1", "b = 2", door],
+    )
+    for door in DOORS
+}
 
 
 def compared(notebooks: list) -> list[dict]:

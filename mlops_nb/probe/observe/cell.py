@@ -12,7 +12,7 @@ from .aliasing import shares
 from .change_detection import print_of
 from .closure import Reach
 from .displays import written_by
-from .dynamic_names import Texts
+from .dynamic_names import Texts, may_read_any
 from .evidence import CellStart, Evidence
 from .figures import holds_artists
 from .library_state import listeners
@@ -110,6 +110,7 @@ class Facts(Evidence):
                 self.attrs, self.named, {*self.loads, *self.reach.builtins} - self.both.keys()
             ),
             "assumed": self.assumed,
+            "reads_any": may_read_any(self),
             "exits": isinstance(result.error_in_exec, SystemExit),
             "failed": result.error_in_exec is not None or result.error_before_exec is not None,
         }

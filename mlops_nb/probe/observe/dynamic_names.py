@@ -15,6 +15,7 @@ from .evidence import Evidence
 AT_NAME = re.compile(r"@([A-Za-z_]\w*)")
 ASKS_AT = frozenset({"query", "eval"})  # df.query("age > @limit")
 SQL = re.compile(r"\b(?:from|join|into|update|table)\s+([A-Za-z_]\w*)", re.IGNORECASE)
+FORMULA = re.compile(r"\w\s*~\s*[\w(]")  # smf.ols("y ~ scaled(x)", df)
 SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
 PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)|\{\{\s*([A-Za-z_]\w*)")
 NAMESPACE = frozenset({"user_ns", "user_global_ns", "ev", "ex"})
@@ -23,6 +24,35 @@ LISTS_NAMES = frozenset({"%who", "%whos", "%who_ls"})
 FINDS_MODULES = frozenset({"modules", "import_module", "__import__"})
 FRAMES = frozenset({"f_globals", "f_locals"})
 EVALUATES = frozenset({"eval", "evaluate"})  # pd.eval("a + b"), numexpr.evaluate("a + b")
+
+RUN_TEXTS = frozenset({"eval", "exec"})
+ANY_NAME = RUN_TEXTS | {"globals"}  # builtins by which a function may read any name
+OWN_NAMES = frozenset({"locals", "vars", "dir"})  # without arguments, outside of functions
+QUERIES = frozenset({"query", "eval"})
+
+
+def may_read_any(facts: Evidence) -> bool:
+    """Say whether a cell, or code that it reaches, may read any name, by a text nobody knows."""
+    if facts.reach.builtins & ANY_NAME or facts.attrs & (FRAMES | {"run_cell", "push"}):
+        return True
+    asks_shell = "get_ipython" in {*facts.used, *facts.loads} and facts.attrs & NAMESPACE
+    finds_main = "__main__" in {*facts.imports, *facts.known_texts}
+    return bool(asks_shell or finds_main) or any(
+        _is_door(node) for tree, _ in facts.cell.trees for node in ast.walk(tree)
+    )
+
+
+def _is_door(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id == "globals"
+    if not isinstance(node, ast.Call):
+        return False
+    known = bool(node.args) and isinstance(node.args[0], ast.Constant)
+    if isinstance(node.func, ast.Name):
+        name = node.func.id
+        return (name in RUN_TEXTS and not known) or (name in OWN_NAMES and not node.args)
+    queries = isinstance(node.func, ast.Attribute) and node.func.attr in QUERIES
+    return queries and bool(node.args) and not known
 
 
 class Texts:
@@ -107,6 +137,8 @@ class Texts:
         for text in facts.known_texts:
             if " " in text and SELECT.search(text):  # duckdb finds frames by their names
                 found |= {n for n in SQL.findall(text) if external.is_table(self.before.get(n))}
+            if FORMULA.search(text):
+                found |= words_in([text])
         if any(
             path[-1] in EVALUATES and type(value) is types.ModuleType
             for value, path in facts.calls("pandas", "numexpr")
