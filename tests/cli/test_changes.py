@@ -202,3 +202,19 @@ def test_the_scheduler_becomes_a_service_that_systemd_takes(cellar):
     assert "KillMode=process" in text
     assert answer.json["verified"] is (shutil.which("systemd-analyze") is not None)
     assert answer.json["commands"][0] == f"systemctl --user enable --now {unit.name}"
+
+
+def test_runs_of_a_job_reuse_steps_only_where_the_job_says_so(cellar):
+    path = cellar.folder / "jobs" / "wine" / "job.yaml"
+
+    def statuses() -> set[str]:
+        answer = cellar.type("trigger", "wine")
+        assert answer.status == 0, answer.stderr
+        return {s["status"] for s in cellar.type("show", answer.json["run"]).json["steps"]}
+
+    assert [statuses(), statuses()] == [{"finished"}, {"finished"}]
+    text = path.read_text()
+    assert "reuse: false" in text
+    path.write_text(text.replace("reuse: false", "reuse: true"))
+    assert "reuse: False → True" in "\n".join(cellar.type("apply", "wine").json["changes"])
+    assert statuses() == {"reused"}
