@@ -115,12 +115,13 @@ def run(  # noqa: PLR0913  one for each option
         raise click.UsageError("--only and --from cannot be given together")
     project = project_of(notebook)
     rules = Rules(fresh=fresh, only=only, start=start, audit=audit)
+    size = None if memory is None else int(memory * 2**30)
     limits = Limits(
         engine=engine or "",
         timeout=timeout,
         cell_timeout=cell_timeout,
         retries=retries,
-        memory=None if memory is None else int(memory * 2**30),
+        memory=size,
     )
     done = project.run(
         notebook,
