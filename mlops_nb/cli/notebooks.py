@@ -111,8 +111,7 @@ def run(  # noqa: PLR0913  one for each option
     as_json: bool,
 ) -> int:
     """Run NOTEBOOK in a clean process and record it; steps that are up to date are reused."""
-    if only and start:
-        raise click.UsageError("--only and --from cannot be given together")
+    _refuse_both(only, start)
     project = project_of(notebook)
     rules = Rules(fresh=fresh, only=only, start=start, audit=audit)
     size = None if memory is None else int(memory * 2**30)
@@ -136,6 +135,11 @@ def run(  # noqa: PLR0913  one for each option
     output.print_warnings(project)
     output.emit(history.run_json(done), _as_text(done), as_json=as_json)
     return 0 if done.status == "finished" else 1
+
+
+def _refuse_both(only: str, start: str) -> None:
+    if only and start:
+        raise click.UsageError("--only and --from cannot be given together")
 
 
 def _as_text(run_: history.Run) -> str:

@@ -8,6 +8,7 @@ library makes without a seed.
 
 import ast
 import functools
+import itertools
 import linecache
 import os
 import random
@@ -110,18 +111,22 @@ def _is_seeded(frame: types.FrameType) -> bool:
 
     numpy asks for entropy there first, and drops it.
     """
-    lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)
-    try:
-        tree = ast.parse("".join(lines))
-    except (SyntaxError, ValueError, RecursionError):
+    positions = itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
+    first, last, start, end = next(positions, (None, None, None, None))
+    if first is None or last is None:
         return False
-    return any(
-        isinstance(node, ast.Call)
-        and node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno)
-        and ast.unparse(node.func).rpartition(".")[2] == "RandomState"
-        and any(
-            not (isinstance(value, ast.Constant) and value.value is None)
-            for value in (*node.args, *(k.value for k in node.keywords))
-        )
-        for node in ast.walk(tree)
-    )
+    lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)[first - 1 : last]
+    text = "".join(lines).encode()
+    after = len(lines[-1].encode()) - (end or 0) if lines else 0
+    try:
+        call = ast.parse(text[start : len(text) - after].decode(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return False
+    if not isinstance(call, ast.Call) or _last_name(call.func) != "RandomState":
+        return False
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return any(not (isinstance(one, ast.Constant) and one.value is None) for one in given)
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
