@@ -1,6 +1,7 @@
 """Verbs for notebooks and their runs: graph, check, run, runs, show, why."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -98,35 +99,24 @@ def run(  # noqa: PLR0913  one for each option
     given: tuple[tuple[str, str], ...],
     target: str | None,
     kernel: str,
-    engine: str | None,
-    timeout: float | None,
-    cell_timeout: float | None,
-    memory: float | None,
-    retries: int,
     only: str,
     start: str,
     fresh: bool,
     resume: str,
     audit: float,
     as_json: bool,
+    **limits: Any,
 ) -> int:
     """Run NOTEBOOK in a clean process and record it; steps that are up to date are reused."""
-    _refuse_both(only, start)
+    if only and start:
+        raise click.UsageError("--only and --from cannot be given together")
     project = project_of(notebook)
     rules = Rules(fresh=fresh, only=only, start=start, audit=audit)
-    size = None if memory is None else int(memory * 2**30)
-    limits = Limits(
-        engine=engine or "",
-        timeout=timeout,
-        cell_timeout=cell_timeout,
-        retries=retries,
-        memory=size,
-    )
     done = project.run(
         notebook,
         typed(given),
         output=target,
-        limits=limits,
+        limits=_limits(**limits),
         rules=rules,
         resume=resume,
         kernel=kernel,
@@ -137,9 +127,9 @@ def run(  # noqa: PLR0913  one for each option
     return 0 if done.status == "finished" else 1
 
 
-def _refuse_both(only: str, start: str) -> None:
-    if only and start:
-        raise click.UsageError("--only and --from cannot be given together")
+def _limits(*, engine: str | None, memory: float | None, **others: Any) -> Limits:
+    size = None if memory is None else int(memory * 2**30)
+    return Limits(engine=engine or "", memory=size, **others)
 
 
 def _as_text(run_: history.Run) -> str:
