@@ -169,6 +169,9 @@ class Session:
             ran = self.ran(source, cell.index)
             for name in () if ran is None else ran.read:
                 maker = self.maker.get(name, "")
+                made = self.cells.get(maker)
+                if maker not in place and made is not None:  # an id that was not saved
+                    maker = meaning(made.source)
                 if maker and maker not in place:
                     what = f"cell {cell.index} reads `{name}`, whose cell is no longer there"
                     fix = f"put a cell that makes `{name}` above cell {cell.index}"
