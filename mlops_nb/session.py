@@ -57,6 +57,7 @@ class Session:
         self.maker: dict[str, str] = {}  # name → the cell that made it last
         self.prints: dict[str, bytes | None] = {}
         self.restored: set[str] = set()
+        self.brought: dict[str, str] = {}  # name → the cell whose result a restore just bound
         self.began = 0.0
         self.order = 0
         self.storing: threading.Thread | None = None
@@ -81,13 +82,14 @@ class Session:
         read = {n: self.versions.get(n, 0) for n in seen.get("reads", ())}
         makers = {n: self.maker[n] for n in read if n in self.maker}
         for name in (*seen.get("writes", ()), *seen.get("changes", ())):
-            self.maker[name] = key
+            self.maker[name] = self.brought.get(name, key)
             now = self.observer.memory.prints.get(name)
             if now is None or now != self.prints.get(name):  # the same value again is no change
                 self.versions[name] = self.order
             self.prints[name] = now
         for name in seen.get("deletes", ()):
             self.prints.pop(name, None)  # it may keep a list alive
+        self.brought.clear()
         left = {n: self.versions.get(n, 0) for n in read}
         files = {p: _stamp(p) for p in seen.get("files_read", ())}
         self.cells[key] = Ran(
@@ -169,9 +171,6 @@ class Session:
             ran = self.ran(source, cell.index)
             for name in () if ran is None else ran.read:
                 maker = self.maker.get(name, "")
-                made = self.cells.get(maker)
-                if maker not in place and made is not None:  # an id that was not saved
-                    maker = meaning(made.source)
                 if maker and maker not in place:
                     what = f"cell {cell.index} reads `{name}`, whose cell is no longer there"
                     fix = f"put a cell that makes `{name}` above cell {cell.index}"
@@ -315,6 +314,7 @@ class Session:
         cell = source.notebook.cells[index]
         self.shell.run_cell(frozen(cell.source), store_history=False, cell_id=cell.id)
         self.restored.add(cell.id)
+        self.brought |= dict.fromkeys(source.pipeline.cells[index].writes, cell.id)
 
     def _back(self, ledger: Ledger, source: Source, unit: Unit) -> dict[str, Any]:
         records = ledger.records.get(unit.name, ())
@@ -346,7 +346,11 @@ class Session:
         random_state.load(json.dumps({"entries": states}))
         if failed["error"] or damaged:
             return row | {"because": failed["error"] or damaged[0]["why"]}
-        self.restored |= {source.notebook.cells[i].id for i in unit.cells}
+        for cell in unit.cells:
+            self.restored.add(source.notebook.cells[cell].id)
+            facts = source.pipeline.cells[cell]
+            made = dict.fromkeys((*facts.writes, *facts.changes), source.notebook.cells[cell].id)
+            self.brought |= made
         return row | {"restored": True, "saved": record["seconds"], "because": because}
 
 

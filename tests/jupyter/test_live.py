@@ -150,13 +150,15 @@ def test_verbs_say_in_a_run_that_they_do_nothing_and_are_no_part_of_it(tmp_path)
 
 def test_check_knows_the_cells_of_a_notebook_that_was_saved_without_their_ids(tmp_path, kernels):
     (tmp_path / ".git").mkdir()
-    cells = ["# mlops: step a\nx = [1]", "# mlops: step b\ny = x + [2]"]
+    cells = ["CFG = {}", "# mlops: step a\nx = [1]", "# mlops: step b\ny = [*x, *CFG]"]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     for cell in book.cells:
         del cell["id"]
     book["nbformat_minor"] = 4
     (tmp_path / "n.ipynb").write_text(json.dumps(book))
+    run = Terminal(tmp_path).type("run", "n.ipynb").json["run"]
     session = kernels(tmp_path / "n.ipynb")
-    for number, cell in enumerate(cells):
-        session.run(cell, f"made-by-the-front-end-{number}")
+    session.run(f"%mlops restore --run {run}")
+    session.run("%mlops restore")
+    session.run(cells[2])
     assert "no longer there" not in session.run("%mlops check")[0]
