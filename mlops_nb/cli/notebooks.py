@@ -138,7 +138,7 @@ def _as_text(run_: history.Run) -> str:
     lines += [f"  {name} = {value:.6g}" for name, value in run_.metrics.items()]
     lines.append(f"  notebook: {run_.output}")
     if run_.error:
-        at_cell = run_.error.startswith("step ")
+        at_cell = run_.error.startswith(("step ", "cell "))
         fix = "correct that cell and run again" if at_cell else run_.fix
         fix = fix or f"mlops-nb show {run_.id}"
         lines.append(f"error: {run_.error}\n  fix: {fix}")

@@ -56,8 +56,11 @@ def run(
     try:
         for event in with_step_events(executor.execute(task, reuse), task, reuse):
             seen.add(type(event))
-            if isinstance(event, StepFailed) or (isinstance(event, CellFailed) and not failure):
+            if isinstance(event, StepFailed):
                 failure = event.error
+            elif isinstance(event, CellFailed) and not failure:  # a cell outside of all steps
+                name = f"cell {event.cell}" if event.cell >= 0 else "the cell of parameters"
+                failure = f"{name} failed: {event.error}"
             yield replace(event, job=info.job) if info.job else event
     except MlopsError as error:
         failure, fix = error.what, error.fix

@@ -258,3 +258,13 @@ def test_why_answers_for_the_parameters_that_it_is_given_and_run_does_as_it_says
         assert {s: "reused" if a["stands"] else "finished" for s, a in answers.items()} == ran
     assert "parameter `depth` 2 → 3" in answers["b"]["because"]
     assert "its input comes from `b`, which must run" in answers["c"]["because"]
+
+
+def test_a_failure_outside_of_all_steps_names_its_cell(tmp_path):
+    awkward(tmp_path / "n.ipynb", ("import nothing_such", []), ("# mlops: step a\nx = 1", []))
+    answer = Terminal(tmp_path).type("run", "n.ipynb")
+    assert answer.status == 1
+    why = "cell 0 failed: ModuleNotFoundError: No module named 'nothing_such'"
+    assert answer.json["error"] == why
+    words, _ = Terminal(tmp_path).start("run", "n.ipynb").communicate(timeout=60)
+    assert "fix: correct that cell and run again" in words
