@@ -150,7 +150,9 @@ def _of_bundle(answer: dict[str, Any], *, scheduler_runs: bool) -> list[str]:
         cells = ", ".join(str(c["cell"]) for c in answer["left_out"])
         lines.append(f"left out: cells {cells}{f' (why: {bundle}/REVIEW.md)' if bundle else ''}")
     if answer["schedule"]:
-        lines.append(f"next:  {answer['schedule']['next'][0]}")
+        coming = answer["schedule"]["next"]
+        paused = f"never, as it is paused: mlops-nb unpause {answer['job']}"
+        lines.append(f"next:  {coming[0] if coming else paused}")
         if not scheduler_runs:
             lines.append("no scheduler has been seen: start one with `mlops-nb scheduler`")
     if bundle and not answer["notify"]:

@@ -218,3 +218,13 @@ def test_runs_of_a_job_reuse_steps_only_where_the_job_says_so(cellar):
     path.write_text(text.replace("reuse: false", "reuse: true"))
     assert "reuse: False → True" in "\n".join(cellar.type("apply", "wine").json["changes"])
     assert statuses() == {"reused"}
+
+
+def test_a_paused_job_that_is_replaced_has_no_next_run(promoted):
+    terminal = promoted.put_back()
+    terminal.type("pause", "wine")
+    with terminal.start(
+        *("promote", "wine.ipynb", "--name", "wine", "--replace", "--model", "model")
+    ) as process:
+        words, _ = process.communicate(timeout=120)
+    assert "next:  never, as it is paused: mlops-nb unpause wine" in words

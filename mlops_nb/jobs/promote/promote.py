@@ -333,7 +333,9 @@ def _schedule_answer(ctx: Context, job: Job) -> dict[str, Any] | None:
     when = job.schedule
     if when is None:
         return None
-    ticks = islice(schedule.ticks(when, ctx.clock()), 3)
+    state = read_jobs(ctx).get(job.name)
+    count = 0 if state is not None and state.paused else 3
+    ticks = islice(schedule.ticks(when, ctx.clock()), count)
     return {
         "cron": when.cron,
         "timezone": when.timezone,
