@@ -76,8 +76,8 @@ def inferred(column: Mapping[str, Any], seen: Mapping[str, Any], rows: int) -> d
     seen: "missing" share, and of numbers "min", "max", "distinct", "whole"; of texts "categories"
 
     Limits are wide: they catch another unit of measurement, not a new maximum. A range extends the
-    observed one by its own width on each side, and a thousandth of the rows may lie outside.
-    Constants and keys have no limits.
+    observed one by its own width on each side, but not beyond 0 if no value does; a yes or no is 0
+    or 1. A thousandth of the rows may lie outside. Constants and keys have no limits.
 
     >>> seen = {"missing": 0.0, "min": -70.0, "max": 1272.0, "distinct": 500, "whole": False}
     >>> found = inferred({"kind": "number", "dtype": "float64"}, seen, 9000)
@@ -103,12 +103,18 @@ def _range(seen: Mapping[str, Any], rows: int) -> dict[str, Any]:
     key = seen["whole"] and seen["distinct"] == rows and rows > FEW
     if not math.isfinite(width) or not width or key:
         return {}
+    if seen["whole"] and (low, high) == (0.0, 1.0):  # a yes or no
+        return {"min": 0, "max": 1, "outside": OUTSIDE}
     few = seen["whole"] and seen["distinct"] <= FEW
     away = max(width, FEW_AWAY) if few else width
     digits = 1 - math.floor(math.log10(width + 2 * away))  # two of the range are enough to read
     lowest, highest = (
         math.floor((low - away) * 10.0**digits),
         math.ceil((high + away) * 10.0**digits),
+    )
+    lowest, highest = (
+        max(lowest, 0) if low >= 0 else lowest,
+        min(highest, 0) if high <= 0 else highest,
     )
     return {"min": _plain(lowest, digits), "max": _plain(highest, digits), "outside": OUTSIDE}
 

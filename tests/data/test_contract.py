@@ -1,6 +1,10 @@
 """Whether new data still looks as the bundle's data did."""
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlops_nb.data.contract import (
     carried,
@@ -97,14 +101,16 @@ def asked(kind="number", dtype="float64", rows=1000, **seen):
 
 def test_a_range_goes_as_far_beyond_what_was_seen_as_that_was_wide():
     found = asked(min=0.0, max=10.0)
-    assert (found["min"], found["max"], found["outside"]) == (-10, 20, 0.001)
+    assert (found["min"], found["max"], found["outside"]) == (0, 20, 0.001)
+    found = asked(min=-1.0, max=10.0)
+    assert (found["min"], found["max"], found["outside"]) == (-12, 21, 0.001)
 
 
 @pytest.mark.parametrize(("low", "high"), [(-70.0, 1272.0), (2e-7, 9e-7), (1e12, 1e12 + 5)])
 def test_a_range_holds_twice_and_catches_sixty_times_what_was_seen(low, high):
     found = asked(min=low, max=high)
     width = high - low
-    assert found["min"] <= low - width * 0.99
+    assert found["min"] <= max(low - width * 0.99, 0.0 if low >= 0 else -math.inf)
     assert found["max"] >= high + width * 0.99
     assert high + 30 * width > found["max"]
 
@@ -122,9 +128,20 @@ def test_what_has_no_sensible_range_is_given_none(seen):
     assert not {"min", "max"} & asked(**seen).keys()
 
 
+@given(st.floats(0, 1e9), st.floats(1e-3, 1e9))
+def test_limits_do_not_pass_0_if_no_value_does(low, width):
+    assert asked(min=low, max=low + width).get("min", 0) >= 0
+    assert asked(min=-low - width, max=-low).get("max", 0) <= 0
+
+
+def test_a_yes_or_no_is_0_or_1():
+    found = asked(dtype="int64", min=0.0, max=1.0, distinct=2, whole=True)
+    assert (found["min"], found["max"]) == (0, 1)
+
+
 def test_few_whole_numbers_leave_room_for_the_next_months_and_years():
     months = asked(dtype="int64", min=1.0, max=2.0, distinct=2, whole=True)
-    assert months["min"] < 0
+    assert months["min"] == 0
     assert 12 < months["max"] < 120
     years = asked(dtype="int64", min=2013.0, max=2014.0, distinct=2, whole=True)
     assert years["max"] > 2050
