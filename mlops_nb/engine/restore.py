@@ -96,6 +96,8 @@ class Reusing:
 
     def ran(self, index: int, seen: Mapping[str, Any], seconds: float) -> None:
         """Add the observed reads and changes of a cell that ran."""
+        if missed := self.reuse.missed(seen):
+            raise self._damaged(f"{missed[0]!r} was read in a way that its text does not show")
         self.reuse.saw(index, seen)
         self.seconds[index] = seconds
         for name in (*seen.get("writes", ()), *seen.get("changes", ()), *seen.get("deletes", ())):

@@ -157,6 +157,10 @@ class Reuse(Protocol):
         """Add the observed reads and changes of a cell that ran."""
         ...
 
+    def missed(self, seen: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names that a cell read although they were not restored before it."""
+        ...
+
     def ends(self, cell: int) -> bool:
         """Return whether a unit ends with this cell."""
         ...

@@ -230,7 +230,8 @@ class Ledger:
                 text = self.source.notebook.cells[cell].source
                 unsure = self.any_name or self.source.pipeline.cells[cell].assumed
                 unsure = unsure or "%" in text.replace("%mlops", "")
-                wanted = None if unsure else state.reach(texts.WORD.findall(text))
+                named = (*texts.WORD.findall(text), *self.source.pipeline.cells[cell].reads)
+                wanted = None if unsure else state.reach(named)
         groups = list(state.take(wanted))
         entries = [self.entry(g.artifact) for g in groups if g.artifact is not None]
         lost = next((n for g in groups if g.artifact is None for n in g.names), "")
@@ -293,6 +294,10 @@ class Ledger:
         for channel in seen.get("channels_changed", ()):
             if not channel.startswith(UNTRACKED) and unit is None:
                 self.state.channels[channel] = _sha256(seen["source"])
+
+    def missed(self, seen: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names that a cell read although they were not restored before it."""
+        return tuple(sorted(self.state.waiting.intersection(seen.get("reads", ()))))
 
     def ends(self, cell: int) -> bool:
         """Return whether a unit that ran ends with this cell."""

@@ -23,7 +23,13 @@ def know(
     ledger.pass_setup(unit)
     state, wanted = ledger.state, set(names)
     while True:
-        asked = {"names": sorted(wanted), "groups": [], "setup": ledger.state.given(), "known": []}
+        asked = {
+            "names": sorted(wanted),
+            "groups": [],
+            "setup": ledger.state.given(),
+            "known": [],
+            "without": [],
+        }
         found = groups_of(asked, "")
         more = {n for g in found for n in (*g["names"], *g["refers"])}
         if more & namespace().keys() <= wanted:

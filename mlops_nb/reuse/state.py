@@ -76,7 +76,8 @@ class State:
         refer = {n for n, g in self.groups.items() if not own.isdisjoint(g.refers)}
         groups = {g.names: g for g in self.groups.values()}
         return {
-            "names": sorted(self.reach({*names, *refer})),
+            "names": sorted(self.reach({*names, *refer}) - self.waiting),
+            "without": sorted(self.waiting),  # the kernel has older values of them, or none
             "groups": [list(names) for names in groups if len(names) > 1],
             "setup": [n for n in self.given() if n not in made],
             "known": [[list(g.names), g.digest] for g in groups.values() if g.artifact],

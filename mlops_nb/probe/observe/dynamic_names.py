@@ -36,7 +36,7 @@ def may_read_any(facts: Evidence) -> bool:
     if facts.reach.builtins & ANY_NAME or facts.attrs & (FRAMES | {"run_cell", "push"}):
         return True
     asks_shell = "get_ipython" in {*facts.used, *facts.loads} and facts.attrs & NAMESPACE
-    finds_main = "__main__" in {*facts.imports, *facts.known_texts}
+    finds_main = "__main__" in facts.imports or Texts(facts).finds_main()
     return bool(asks_shell or finds_main) or any(
         _is_door(node) for tree, _ in facts.cell.trees for node in ast.walk(tree)
     )
@@ -68,7 +68,7 @@ class Texts:
         facts = self.facts
         facts.dynamic |= facts.attrs & FRAMES
         asks_shell = "get_ipython" in facts.used and facts.attrs & NAMESPACE
-        by_name = self._finds_main()
+        by_name = self.finds_main()
         if not (facts.dynamic or asks_shell or by_name or "__main__" in facts.imports):
             return found
         words = words_in([*facts.known_texts, *self._of_main()])
@@ -104,7 +104,7 @@ class Texts:
             if root == "__main__" or own(both.get(root), "__dict__") is space
         }
 
-    def _finds_main(self) -> bool:
+    def finds_main(self) -> bool:
         """Say whether the notebook itself is looked for: `sys.modules["__main__"]`."""
         facts = self.facts
         words = {*facts.attrs, *facts.used}

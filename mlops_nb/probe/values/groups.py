@@ -20,6 +20,7 @@ def make(request: str) -> str:
     """Divide names into groups; digest each group, and write those that have changed.
 
     names:  names that were read, bound or changed
+    without: names that are not to be looked at, as the kernel has no current value of them
     groups: the groups of more than one name that there were before
     setup:  names of functions and classes that every run defines, which are written by name
     known:  [names, digest] of groups that need not be written
@@ -30,7 +31,8 @@ def make(request: str) -> str:
     asked = json.loads(request)
     space, wanted = namespace(), set(asked["names"])
     marks = {id(space[n]): n for n in asked["setup"] if isinstance(space.get(n), CODE)}
-    others = {id(v): n for n, v in _own(space).items() if id(v) not in marks}
+    without = set(asked["without"])
+    others = {i: n for i, n in _own(space).items() if i not in marks and n not in without}
     while True:
         for group in asked["groups"]:
             if not wanted.isdisjoint(group):
@@ -56,12 +58,15 @@ def make(request: str) -> str:
 CODE = (types.FunctionType, type)
 
 
-def _own(space: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the notebook's own names, without modules and what the shell binds."""
+def _own(space: Mapping[str, Any]) -> dict[int, str]:
+    """Return the notebook's own names by the ids of their values, without modules.
+
+    What the shell binds is left out, too.
+    """
     shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     hidden = {} if shell is None else shell.user_ns_hidden
     return {
-        name: value
+        id(value): name
         for name, value in list(space.items())
         if isinstance(name, str)
         and is_user(name)
