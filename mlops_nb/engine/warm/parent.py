@@ -31,7 +31,7 @@ INLINE = "module://matplotlib_inline.backend_inline"
 PROBE_PARTS = (
     "inspect.values",
     "observe.observer",
-    "values.save_load",
+    "values.groups",
     "values.random_state",
 )
 
