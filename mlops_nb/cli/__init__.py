@@ -11,39 +11,13 @@ import click
 from mlops_nb import __version__
 from mlops_nb.cli import output
 from mlops_nb.errors import MlopsError, Unreachable
+from mlops_nb.verbs import VERBS
 
 
 class Verbs(click.Group):
     """The verbs; each module is imported when one of its verbs is typed."""
 
-    modules: ClassVar[dict[str, str]] = {
-        "graph": "notebooks",
-        "check": "notebooks",
-        "run": "notebooks",
-        "sweep": "sweeps",
-        "runs": "notebooks",
-        "show": "notebooks",
-        "stop": "sweeps",
-        "why": "notebooks",
-        "promote": "promote",
-        "apply": "promote",
-        "jobs": "jobs",
-        "job": "jobs",
-        "pause": "jobs",
-        "unpause": "jobs",
-        "history": "jobs",
-        "trigger": "jobs",
-        "scheduler": "jobs",
-        "backfill": "backfill",
-        "models": "models",
-        "approve": "models",
-        "rollback": "models",
-        "ack": "alerts",
-        "diff": "lineage",
-        "lineage": "lineage",
-        "store": "store",
-        "demo": "demo",
-    }
+    modules = VERBS
     unlisted: ClassVar[dict[str, str]] = {"work": "work"}  # typed by a scheduler, never by a user
 
     def list_commands(self, _: click.Context) -> list[str]:

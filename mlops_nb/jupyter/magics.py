@@ -8,6 +8,7 @@ from typing import Any
 
 from mlops_nb.errors import MlopsError, NotFound, Refused
 from mlops_nb.notebook.markers import MARKS, marks, names_in
+from mlops_nb.verbs import VERBS
 
 VERB_AND_NAME = 2  # words
 IN_NOTEBOOKS = {"status", "restore"}
@@ -107,21 +108,14 @@ def _complete(_: Any, event: Any) -> list[str]:
             return [] if session is None else [s.name for s in session.source().pipeline.steps]
         except MlopsError:  # the notebook cannot be read
             return []
-    return sorted(MARKS | IN_NOTEBOOKS | known_verbs())
-
-
-def known_verbs() -> set[str]:
-    """Return the verbs of the command line."""
-    from mlops_nb.cli import Verbs
-
-    return set(Verbs.modules)
+    return sorted(MARKS | IN_NOTEBOOKS | VERBS.keys())
 
 
 def _verb(words: list[str]) -> Any:
     from mlops_nb.jupyter import widgets
 
     verb = words[0]
-    known = MARKS | IN_NOTEBOOKS | known_verbs()
+    known = MARKS | IN_NOTEBOOKS | VERBS.keys()
     if not verb.startswith("-") and verb not in known:
         near = get_close_matches(verb, sorted(known), n=1)
         fix = f"did you mean `%mlops {near[0]}`?" if near else "type %mlops? for the verbs"

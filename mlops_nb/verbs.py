@@ -1,0 +1,31 @@
+"""The verbs of the command line, in the order in which a new user needs them."""
+
+# verb → the module of `mlops_nb.cli` that holds it
+VERBS = {
+    "graph": "notebooks",
+    "check": "notebooks",
+    "run": "notebooks",
+    "sweep": "sweeps",
+    "runs": "notebooks",
+    "show": "notebooks",
+    "stop": "sweeps",
+    "why": "notebooks",
+    "promote": "promote",
+    "apply": "promote",
+    "jobs": "jobs",
+    "job": "jobs",
+    "pause": "jobs",
+    "unpause": "jobs",
+    "history": "jobs",
+    "trigger": "jobs",
+    "scheduler": "jobs",
+    "backfill": "backfill",
+    "models": "models",
+    "approve": "models",
+    "rollback": "models",
+    "ack": "alerts",
+    "diff": "lineage",
+    "lineage": "lineage",
+    "store": "store",
+    "demo": "demo",
+}
