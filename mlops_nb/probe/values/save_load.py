@@ -6,6 +6,7 @@ checked by its sha256 before a byte of it is unpickled.
 
 import contextlib
 import hashlib
+import json
 import os
 import uuid
 from collections.abc import Iterable
@@ -104,3 +105,22 @@ def _sha256(file: BinaryIO) -> str:
     while block := file.read(BLOCK):
         seen.update(block)
     return seen.hexdigest()
+
+
+def save(request: str) -> str:
+    """Write values of the notebook by their names; answer {"entries"}."""
+    asked = json.loads(request)
+    space = namespace()
+    there = {name: space[name] for name in asked["names"] if name in space}
+    entries = write(there, asked["folder"])
+    entries += [
+        {"names": [name], "error": f"there is no {name!r}"}
+        for name in asked["names"]
+        if name not in there
+    ]
+    return json.dumps({"entries": entries})
+
+
+def load(request: str) -> str:
+    """Bind values in the notebook; answer {"bound", "damaged"}."""
+    return json.dumps(read(json.loads(request)["entries"], namespace()))
