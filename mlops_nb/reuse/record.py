@@ -54,7 +54,7 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
     }
     record["never"], record["external"] = _never(inputs, unit, seen)
     for group in record["groups"]:
-        if group["digest"] == "unknown":  # whoever reads it depends on all that its writer read
+        if group["digest"] == "unknown":  # it is the same only if all that the unit read is
             group["digest"] = f"by {decide.token(record)} {group['names'][0]}"
     return record
 

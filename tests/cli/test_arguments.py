@@ -42,7 +42,9 @@ class Watch:
             time.sleep(EVERY)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="arguments are read from /proc")
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self"), reason="this system has no /proc, which the test reads"
+)
 def test_no_process_of_a_run_a_promotion_a_sweep_or_a_schedule_has_a_secret(tmp_path):
     terminal = project(tmp_path, "arguments")
     small(terminal.folder / "small.ipynb")

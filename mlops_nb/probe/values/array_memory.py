@@ -52,7 +52,7 @@ class Groups:
         self.parent: dict[Any, Any] = {}
 
     def root(self, key: Any) -> Any:
-        """Return what stands for a key's set."""
+        """Return the key that represents the set of a key."""
         while (above := self.parent.get(key, key)) != key:
             self.parent[key] = self.parent.get(above, above)
             key = above

@@ -85,7 +85,7 @@ class _Code:
 
 
 def class_mark(obj: Any, found: "Sharing") -> str | None:
-    """Return what stands for a class or function that is not written itself: its name."""
+    """Return the mark that replaces a class or function in a pickle, None to write its value."""
     name = found.marks.get(id(obj))
     return None if name is None else CLASS_MARK + name
 
