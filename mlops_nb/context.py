@@ -168,11 +168,14 @@ class Context:
 
     def kernel_environment(self) -> dict[str, str]:
         """Return the variables that every kernel gets in addition."""
+        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+        return {**self.tracking_environment(), **quiet}
+
+    def tracking_environment(self) -> dict[str, str]:
+        """Return the variables by which MLflow finds the project's store and experiment."""
         return {
             "MLFLOW_TRACKING_URI": self.settings.mlflow,
             "MLFLOW_EXPERIMENT_NAME": self.settings.experiment,
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "DO_NOT_TRACK": "true",
         }
 
     def record(self, events: Iterable[Event], notify: Notify = ignore) -> list[Event]:

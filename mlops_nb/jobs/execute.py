@@ -27,7 +27,7 @@ from mlops_nb.notebook import pipeline as notebook_pipeline
 from mlops_nb.notebook.model import Notebook, Pipeline, Source, Value
 from mlops_nb.reuse.ledger import Ledger
 from mlops_nb.reuse.rules import Rules
-from mlops_nb.runs import history, process
+from mlops_nb.runs import history, process, tracking
 from mlops_nb.runs.history import read_run
 from mlops_nb.runs.run import ledger_of
 
@@ -115,6 +115,7 @@ def attempt(ctx: Context, run: history.Run, notify: Notify = ignore) -> history.
     try:
         bundle = live(ctx, run.job)[1]
         values = values_of(bundle, interval_of(run), run.given)
+        tracking.prepare(ctx, bundle.notebook, ctx.root / bundle.job.folder)
         _execute(ctx, bundle, run.id, values, notify)
         if read_run(ctx.journal, run.id).status == "finished":
             release.decide(ctx, policy_of(bundle.job), run.id, notify)
@@ -227,18 +228,20 @@ def base_task(
             f"the working folder {job.folder!r} of job {job.name!r} is gone",
             fix=f"bring {job.folder}/ back, or set `folder` in job.yaml and apply",
         )
+    path = f"jobs/{job.name}/pipeline.ipynb"
+    environment = tracking.environment(ctx, bundle.notebook, folder=folder, path=path)
     return Task(
         run="",
         document=bundle.document,
         folder=folder,
         output=Path(),
-        source=f"jobs/{job.name}/pipeline.ipynb",
+        source=path,
         parameters=values,
         metrics=bundle.pipeline.metrics,
         not_metrics=frozenset(p.name for p in bundle.pipeline.parameters),
         modules=bundle.folder / "modules",
         interpreter=ctx.environments.python_for(kernel, bundle.lock, build=False),
-        environment={**ctx.kernel_environment(), **secret},
+        environment={**environment, **secret},
         secrets=tuple(secret.values()),
         limits=Limits(timeout=job.timeout, engine="cold"),  # unattended: safety before speed
     )

@@ -11,6 +11,7 @@ from mlops_nb.events import CellFailed, CellObserved
 from mlops_nb.notebook import check as check_verb
 from mlops_nb.notebook import pipeline
 from mlops_nb.notebook.model import Source, Warned
+from mlops_nb.runs.run import kernel_environment
 
 
 def observed(ctx: Context, source: Source) -> Source:
@@ -24,7 +25,7 @@ def observed(ctx: Context, source: Source) -> Source:
             folder=source.path.parent,
             output=scratch / source.path.name,
             source=str(source.path),
-            environment=ctx.kernel_environment(),
+            environment=kernel_environment(ctx, source),
         )
         found, failed = observe(source, task, ctx.executor)
     finally:

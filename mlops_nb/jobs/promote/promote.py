@@ -39,7 +39,7 @@ from mlops_nb.notebook import check
 from mlops_nb.notebook.model import Source
 from mlops_nb.reuse.ledger import Ledger
 from mlops_nb.reuse.rules import Rules
-from mlops_nb.runs import history, process
+from mlops_nb.runs import history, process, tracking
 from mlops_nb.runs import run as run_run
 from mlops_nb.runs.history import read_run
 
@@ -91,6 +91,7 @@ def promote(
     values = secret_values.fetch(job.secrets, ctx.environment)
     bench = _bench(ctx, made, values, options)
     try:
+        tracking.prepare(ctx, source.notebook, source.path.parent)
         return _promoted(ctx, made, bench, request, options, old)
     except BaseException as error:
         _mark_failed(ctx, bench.run, job.name, error)
@@ -131,7 +132,7 @@ def _bench(
         run=name,
         output=ctx.run_folder(name) / "pipeline.ipynb",
         scratch=scratch,
-        environment={**ctx.kernel_environment(), **values},
+        environment={**run_run.kernel_environment(ctx, made.source), **values},
         base_environment=ctx.environment,
         secrets=tuple(values.values()),
         note=options.note,
@@ -145,10 +146,13 @@ def _executing(
     ctx: Context, made: draft.Draft, name: str, options: PromoteOptions
 ) -> Callable[..., list[Event]]:
     """Return the function that runs one side of a proof; the bundle's run is recorded."""
+    values = {p.name: p.value for p in made.pipeline.parameters} | dict(made.parameters)
 
     def execute(task: Task, reuse: Ledger | None, *, recorded: bool) -> list[Event]:
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
-        info = engine_run.RunInfo(notebook=notebook, process=process.mine(), job=made.job.name)
+        info = engine_run.RunInfo(
+            notebook=notebook, values=values, process=process.mine(), job=made.job.name
+        )
         named = task if recorded else replace(task, run=name)
         events = engine_run.run(named, info, executor=ctx.executor, reuse=reuse)
         if recorded:
