@@ -211,7 +211,7 @@ def test_a_score_that_has_no_value_passes_nothing():
     parts = by_origin(EWR=score(0.9), LGA={**none, "n": 300})
     found = verdict("auc by origin >= 0", {}, evaluation=parts)
     assert not found.passed
-    assert found.because == "auc by origin of LGA is no number (NaN)"
+    assert found.because == "auc by origin of LGA is nan"
 
 
 def test_the_worst_slice_is_named_with_its_interval_and_its_rows():

@@ -1,6 +1,7 @@
 """Compares the values and metrics of two runs, for the proof that a bundle equals its notebook."""
 
 import json
+import math
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -165,6 +166,8 @@ def compare(
 def _near(left: float | None, right: float | None, rtol: float) -> bool:
     if left is None or right is None:
         return left is right
+    if not (math.isfinite(left) and math.isfinite(right)):
+        return left == right or (math.isnan(left) and math.isnan(right))
     return left == right or abs(left - right) <= rtol * max(abs(left), abs(right))
 
 
