@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,15 +17,17 @@ from mlops_nb.events import (
     RunFinished,
     SweepFinished,
 )
-from mlops_nb.integrations.mlflow import lineage
+from mlops_nb.integrations.mlflow import limits, lineage, models
 from mlops_nb.integrations.mlflow.sweeps import PARENT_TAG, SWEEP_TAG, Parents
 from mlops_nb.lineage.read import traced
 from mlops_nb.models import registry
 from mlops_nb.runs import history
+from mlops_nb.runs.tracking import source_tags
 from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store
 
 RUN_TAG = "mlops-nb.run"
 VERSION_TAG = "mlops-nb.version"
+LOGGED_TAG = "mlops-nb.logged-run"  # of a run that cells started in another store
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -177,8 +178,6 @@ class MlflowMirror:
         return str(made.info.run_id)
 
     def _run(self, client: Any, run_id: str) -> str:
-        from mlflow.entities import Metric, Param, RunTag
-
         run = history.runs(self.journal.read(run=run_id))[run_id]
         if run.shared:  # the shared steps of a sweep: its points log them
             return ""
@@ -194,26 +193,36 @@ class MlflowMirror:
             "notebook": run.notebook,
             "status": run.status,
             "job": run.job,
-            "error": run.error[:4900],
+            "error": run.error,
+            **source_tags(run.notebook),
         }
         if run.sweep:
             parents = Parents(client, self.experiment_id(client), self.journal)
             tags |= {PARENT_TAG: parents.of(run.sweep), SWEEP_TAG: run.sweep}
-        client.log_batch(
-            known,
-            metrics=[Metric(k, float(v), ended, 0) for k, v in numbers.items()],
-            params=[Param(k, str(v)[:6000]) for k, v in run.parameters.items()],
-            tags=[RunTag(k, str(v)) for k, v in tags.items() if v],
-        )
+        if run.logged_run and not self._adopt(client, run, known):
+            tags[LOGGED_TAG] = f"{run.logged_run}, in the store of the notebook's tracking URI"
+        limits.log(client, known, metrics=numbers, params=run.parameters, tags=tags, at=ended)
         lineage.log_run(client, known, run, traced(self.journal, run), self.root)
         folder = self.runs / run_id
         for file in (Path(run.output), folder / "graph.json", folder / "graph.mmd"):
             if file.is_file():
                 client.log_artifact(known, str(file))
-        if run.logged_run:
-            client.set_tag(run.logged_run, PARENT_TAG, known)
         client.set_terminated(known, STATUS.get(run.status, "FINISHED"), end_time=ended)
         return str(known)
+
+    def _adopt(self, client: Any, run: history.Run, parent: str) -> bool:
+        """Make the MLflow run that cells started a child; return False if it is elsewhere."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.get_run(run.logged_run)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        for name, value in {PARENT_TAG: parent, **source_tags(run.notebook)}.items():
+            client.set_tag(run.logged_run, name, value)
+        return True
 
     # versions
 
@@ -241,47 +250,29 @@ class MlflowMirror:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         run = self._find_run(client, event.run)
-        source = self._log_model(client, run, event)
-        made = client.create_model_version(event.model, source, run_id=run or None)
-        client.set_model_version_tag(event.model, made.version, VERSION_TAG, str(event.version))
-        client.set_model_version_tag(event.model, made.version, "digest", event.digest)
+        logged = self._log_model(client, run, event)
+        tags = {VERSION_TAG: str(event.version), "digest": event.digest, **logged.tags}
+        client.create_model_version(
+            event.model, logged.source, run_id=run or None, tags=tags, model_id=logged.id or None
+        )
 
-    def _log_model(self, client: Any, run: str, event: Registered) -> str:
-        """Log the model to its run, an estimator in its MLflow flavor, others as a file."""
-        file = self.store.path(event.artifact)
-        model = _loaded(file)
-        if not (hasattr(model, "predict") and hasattr(model, "get_params")):
-            client.log_artifact(run, str(file), "model")
-            return f"{client.get_run(run).info.artifact_uri}/model"
-        import mlflow
-
-        with mlflow.start_run(run_id=run):
-            logged = mlflow.sklearn.log_model(
-                model,
-                name=event.model,
-                serialization_format="cloudpickle",
-                pip_requirements=_requirements(),
-            )
+    def _log_model(self, client: Any, run: str, event: Registered) -> models.Logged:
+        """Log a model to its run, with its signature and an example of its input."""
         of = history.runs(self.journal.read(run=event.run))[event.run]
-        lineage.log_model(client, run, logged.model_id, of, traced(self.journal, of))
-        client.set_terminated(run, "FINISHED")
-        return str(logged.model_uri)
-
-
-def _loaded(file: Path) -> Any:
-    """Load a model of the project's store, None if this interpreter cannot."""
-    try:
-        with file.open("rb") as opened:
-            return pickle.load(opened)  # noqa: S301  its digest was verified
-    except Exception:  # noqa: BLE001  its classes may live in the job's environment only
-        return None
-
-
-def _requirements() -> list[str]:
-    from importlib.metadata import version
-
-    names = ("scikit-learn", "numpy", "pandas", "cloudpickle")
-    return [f"{name}=={version(name)}" for name in names]
+        kept = of.model
+        example = self.store.path(kept.example) if kept is not None and kept.example else None
+        logged = models.log(
+            client,
+            run,
+            name=event.model,
+            file=self.store.path(event.artifact),
+            example=example,
+            example_of=kept.example_of if kept is not None else "",
+        )
+        if logged.id:
+            lineage.log_model(client, run, logged.id, of, traced(self.journal, of))
+            client.set_terminated(run, "FINISHED")
+        return logged
 
 
 def _ms(at: str) -> int:
