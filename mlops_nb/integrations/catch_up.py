@@ -11,11 +11,18 @@ from urllib.parse import urlsplit
 from mlops_nb import files
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
-from mlops_nb.events import RunFinished
+from mlops_nb.events import Registered, Released, RunFinished
 from mlops_nb.storage.ports import MLFLOW_PLACE
 
 # importing MLflow takes seconds; a warm parent has imported it
-MODULES = ("mlflow", "mlflow.entities", "mlflow.store.tracking.sqlalchemy_store", "sqlalchemy")
+MODULES = (
+    "mlflow",
+    "mlflow.entities",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.sklearn",
+    "sqlalchemy",
+    "sklearn.ensemble",
+)
 START = frozenset({"PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR", "TZ"})
 FAILED = "mirror.error"
 PREPARED = "mlflow-experiment"
@@ -43,8 +50,11 @@ def is_behind(ctx: Context) -> bool:
     return any(isinstance(e, RunFinished) and not e.stood for e in ended)
 
 
-def sync(ctx: Context) -> None:
-    """Sync OpenLineage's log and MLflow now; an error becomes a warning of the context."""
+def sync(ctx: Context, *, prepared: bool = False) -> None:
+    """Sync OpenLineage's log and MLflow now; an error becomes a warning of the context.
+
+    prepared: make MLflow's experiment, even if there is nothing to sync
+    """
     from mlops_nb.integrations.openlineage.events import OpenLineageLog
 
     try:
@@ -54,6 +64,8 @@ def sync(ctx: Context) -> None:
         ctx.warnings.append(error)
     with ctx.journal.holding("mirror"):
         try:
+            if prepared:
+                prepare(ctx)
             mirror = _mirror(ctx)
             for event in itertools.chain(mirror.catch_up(), mirror.aliases()):
                 ctx.journal.append(event)
@@ -61,14 +73,21 @@ def sync(ctx: Context) -> None:
             ctx.warnings.append(error)
 
 
-def sync_and_note(ctx: Context) -> None:
+def sync_and_note(ctx: Context, *, prepared: bool = False) -> None:
     """Sync now, and store an error for the next command, which shows it."""
-    sync(ctx)
+    sync(ctx, prepared=prepared)
     note = ctx.settings.folder / FAILED
     if ctx.warnings:
         files.write_text(note, "\n".join(w.what for w in ctx.warnings))
     else:
         note.unlink(missing_ok=True)
+
+
+def agrees_on(ctx: Context, model: str) -> bool:
+    """Return whether MLflow has the versions and the champion of a model; see `agrees`."""
+    events = ctx.journal.read(kinds=(Registered, Released))
+    latest = [e.id for e in events if isinstance(e, Registered | Released) and e.model == model]
+    return agrees(ctx, max(latest, default=0))
 
 
 def agrees(ctx: Context, event: int) -> bool:
@@ -84,20 +103,30 @@ def agrees(ctx: Context, event: int) -> bool:
 
 def problems(ctx: Context) -> list[MlopsError]:
     """Return what is wrong with MLflow, checking for a second at most."""
-    uri = ctx.settings.mlflow
-    server = urlsplit(uri)
+    if error := unreachable(ctx):
+        return [_unreachable(ctx.settings.mlflow, error)]
+    note = ctx.settings.folder / FAILED
+    if note.is_file():  # the last sync failed in the background; it is tried again
+        what = note.read_text(encoding="utf-8")
+        note.unlink()
+        return [
+            _unreachable(
+                ctx.settings.mlflow, OSError(what.removeprefix("MLflow does not answer: "))
+            )
+        ]
+    return []
+
+
+def unreachable(ctx: Context) -> OSError | None:
+    """Return the error of a connection to MLflow's server, checking for a second at most."""
+    server = urlsplit(ctx.settings.mlflow)
     if server.scheme in {"http", "https"} and server.hostname:
         try:
             port = server.port or (443 if server.scheme == "https" else 80)
             socket.create_connection((server.hostname, port), timeout=1.0).close()
         except OSError as error:
-            return [_unreachable(uri, error)]
-    note = ctx.settings.folder / FAILED
-    if note.is_file():  # the last sync failed in the background; it is tried again
-        what = note.read_text(encoding="utf-8")
-        note.unlink()
-        return [_unreachable(uri, OSError(what.removeprefix("MLflow does not answer: ")))]
-    return []
+            return error
+    return None
 
 
 def hand_over(ctx: Context, module: str, function: str) -> bool:

@@ -29,6 +29,22 @@ def follow(ctx: Context) -> bool:
     return True
 
 
+def begin(ctx: Context) -> None:
+    """Start to sync MLflow in the background while a command still works, if it can be reached.
+
+    The sync after the command finds MLflow ready then, and little to do.
+    """
+    waits = ctx.environment.get("MLOPS_NB_MIRROR") == "wait"
+    if not waits and not catch_up.unreachable(ctx):
+        catch_up.hand_over(ctx, __name__, ahead.__name__)
+
+
+def ahead(root: str) -> None:
+    """Prepare MLflow for a project and sync it; the entry point of a subprocess."""
+    ctx = Context(Path(root), os.environ, real_time)
+    catch_up.sync_and_note(ctx, prepared=True)
+
+
 def in_background(root: str) -> None:
     """Sync the listeners of a project and bound its store; the entry point of a subprocess."""
     ctx = Context(Path(root), os.environ, real_time)

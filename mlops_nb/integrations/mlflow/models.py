@@ -12,6 +12,7 @@ from mlops_nb.data import personal
 EXAMPLE_TAG = "mlops-nb.input-example"
 SIGNATURE_TAG = "mlops-nb.signature"
 LOADS_TAG = "mlops-nb.loads"
+OWN_TAGS = (EXAMPLE_TAG, SIGNATURE_TAG)
 PACKAGES = ("scikit-learn", "numpy", "pandas", "cloudpickle")
 
 
@@ -37,6 +38,8 @@ def log(
     example:    the file of some pickled rows of its input, None if they are not known
     example_of: the description of these rows, or why there are none
     """
+    if known := _known(client, run, name):  # the sync before was cut off after this
+        return known
     model, rows = _loaded(file), None if example is None else _loaded(example)
     if example is not None and rows is None:
         example_of = "none: this interpreter cannot read the rows"
@@ -53,23 +56,31 @@ def log(
     signature, inferred = _signature(model, rows)
     shown, hidden = (None, "") if rows is None else personal.masked(rows)
     tags = {EXAMPLE_TAG: f"{example_of}{hidden}", SIGNATURE_TAG: inferred}
-    logged = _log(run, name, model, signature, shown, estimator=estimator)
+    parts = {"name": name, "signature": signature, "input_example": shown, "tags": tags}
+    logged = _log(run, model, parts, estimator=estimator)
     return Logged(source=str(logged.model_uri), id=str(logged.model_id), tags=tags)
 
 
-def _log(run: str, name: str, model: Any, signature: Any, example: Any, *, estimator: bool) -> Any:
+def _known(client: Any, run: str, name: str) -> Logged | None:
+    """Return the model that a run has already under a name."""
+    outputs = client.get_run(run).outputs
+    for output in outputs.model_outputs if outputs else ():
+        model = client.get_logged_model(output.model_id)
+        if model.name == name and str(model.status) == "READY":
+            tags = {tag: model.tags[tag] for tag in OWN_TAGS if tag in model.tags}
+            return Logged(source=f"models:/{model.model_id}", id=str(model.model_id), tags=tags)
+    return None
+
+
+def _log(run: str, model: Any, parts: Mapping[str, Any], *, estimator: bool) -> Any:
     import mlflow
 
-    options = {
-        "name": name,
-        "signature": signature,
-        "input_example": example,
-        "pip_requirements": _requirements(),
-    }
+    options = {**parts, "pip_requirements": _requirements()}
     with warnings.catch_warnings(), mlflow.start_run(run_id=run):
         warnings.simplefilter("ignore")  # advice about types to the author of the model
         if estimator:
-            return mlflow.sklearn.log_model(model, serialization_format="cloudpickle", **options)
+            options["serialization_format"] = "cloudpickle"
+            return mlflow.sklearn.log_model(model, **options)
         return mlflow.pyfunc.log_model(python_model=_predicting(model), **options)
 
 

@@ -204,7 +204,8 @@ def _promoted(
                 data_start=about.start.isoformat(),
                 data_end=about.end.isoformat(),
             )
-        ]
+        ],
+        options.notify,
     )
     proof.prove(made, bench, quick=request.quick, tolerance=request.tolerance)
     with ctx.deciding():
