@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from mlops_nb import files
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
-from mlops_nb.events import Registered, Released, RunFinished
+from mlops_nb.events import Judged, Registered, Released, RunFinished
 from mlops_nb.storage.ports import MLFLOW_PLACE
 
 # importing MLflow takes seconds; a warm parent has imported it
@@ -27,6 +27,7 @@ START = frozenset({"PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "T
 FAILED = "mirror.error"
 PREPARED = "mlflow-experiment"
 AGREE_WITHIN = 1.0  # s: the longest that a release waits for MLflow
+VERDICT_WITHIN = 120.0  # s: the longest wait for the verdict on a finished run
 LOOK_EVERY = 0.05  # s
 
 
@@ -83,6 +84,22 @@ def sync_and_note(ctx: Context, *, prepared: bool = False) -> None:
         note.unlink(missing_ok=True)
 
 
+def await_verdict(ctx: Context, run: str) -> bool:
+    """Load what logging a model needs, and wait for the verdict on a run; return whether it came.
+
+    What MLflow loads for its first model takes longer than to log a small one.
+    """
+    from mlops_nb.integrations.mlflow import models
+
+    until = time.monotonic() + VERDICT_WITHIN
+    models.warm_up()
+    while not any(True for _ in ctx.journal.read(run=run, kinds=(Judged,))):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(LOOK_EVERY)
+    return True
+
+
 def agrees_on(ctx: Context, model: str) -> bool:
     """Return whether MLflow has the versions and the champion of a model; see `agrees`."""
     events = ctx.journal.read(kinds=(Registered, Released))
@@ -129,7 +146,7 @@ def unreachable(ctx: Context) -> OSError | None:
     return None
 
 
-def hand_over(ctx: Context, module: str, function: str) -> bool:
+def hand_over(ctx: Context, module: str, function: str, *more: str) -> bool:
     """Call a function of the project's folder in a process that has imported MLflow already.
 
     Return False if this machine has no such process; the caller calls the function itself.
@@ -150,7 +167,7 @@ def hand_over(ctx: Context, module: str, function: str) -> bool:
         "do": "call",
         "module": module,
         "function": function,
-        "arguments": [str(ctx.root)],
+        "arguments": [str(ctx.root), *more],
         "environment": ctx.environment,
         "folder": str(ctx.root),
         "umask": files.umask(),

@@ -29,20 +29,22 @@ def follow(ctx: Context) -> bool:
     return True
 
 
-def begin(ctx: Context) -> None:
-    """Start to sync MLflow in the background while a command still works, if it can be reached.
+def begin(ctx: Context, run: str = "") -> None:
+    """Start to sync MLflow in the background while a promotion works, if it can be reached.
 
-    The sync after the command finds MLflow ready then, and little to do.
+    run: a finished run that will be judged soon; its verdict is synced at once
     """
     waits = ctx.environment.get("MLOPS_NB_MIRROR") == "wait"
     if not waits and not catch_up.unreachable(ctx):
-        catch_up.hand_over(ctx, __name__, ahead.__name__)
+        catch_up.hand_over(ctx, __name__, ahead.__name__, run)
 
 
-def ahead(root: str) -> None:
+def ahead(root: str, run: str) -> None:
     """Prepare MLflow for a project and sync it; the entry point of a subprocess."""
     ctx = Context(Path(root), os.environ, real_time)
     catch_up.sync_and_note(ctx, prepared=True)
+    if run and not ctx.warnings and catch_up.await_verdict(ctx, run):
+        catch_up.sync_and_note(ctx)
 
 
 def in_background(root: str) -> None:

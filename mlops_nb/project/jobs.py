@@ -45,8 +45,10 @@ class Jobs(OpenProject):
 
         def noting(event: Event) -> None:
             notify(event)
-            if isinstance(event, RunQueued | RunFinished):
+            if isinstance(event, RunQueued):
                 follow.begin(self.context)
+            elif isinstance(event, RunFinished):
+                follow.begin(self.context, event.run)
 
         return noting
 

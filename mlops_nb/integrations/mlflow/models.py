@@ -1,6 +1,7 @@
 """Logs a model to MLflow in a form that MLflow can load, with signature and input example."""
 
 import pickle
+import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +60,22 @@ def log(
     parts = {"name": name, "signature": signature, "input_example": shown, "tags": tags}
     logged = _log(run, model, parts, estimator=estimator)
     return Logged(source=str(logged.model_uri), id=str(logged.model_id), tags=tags)
+
+
+def warm_up() -> None:
+    """Make MLflow load what it needs to log a model, by saving a tiny one to a temporary folder."""
+    import mlflow
+    from sklearn.dummy import DummyClassifier
+
+    model = DummyClassifier().fit([[0]], [0])
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.sklearn.save_model(
+            model,
+            f"{folder}/model",
+            serialization_format="cloudpickle",
+            pip_requirements=_requirements(),
+        )
+    _signature(model, [[0]])
 
 
 def _known(client: Any, run: str, name: str) -> Logged | None:
