@@ -29,7 +29,7 @@ def ignore(_: Event) -> None:
     """Do nothing with an event."""
 
 
-def log_nothing() -> None:
+def log_nothing(_: Iterable[str]) -> None:
     """Prepare no tracking: the cells of the notebook log nowhere."""
 
 
@@ -51,9 +51,8 @@ class Context:
         self.clock = clock
         self.late = timedelta()  # how far the clock was set forward
         self.warnings: list[MlopsError] = []
-        self.prepare_tracking: Callable[[], None] = (
-            log_nothing  # before cells that log by themselves
-        )
+        # before cells that log by themselves, with the experiments that they name
+        self.prepare_tracking: Callable[[Iterable[str]], None] = log_nothing
 
     def set_time(self, at: datetime) -> None:
         """Set the clock to a time, from which it continues."""

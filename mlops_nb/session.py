@@ -24,6 +24,7 @@ from mlops_nb.reuse.rules import Rules
 from mlops_nb.reuse.texts import meaning
 from mlops_nb.reuse.units import Unit
 from mlops_nb.runs import run as run_run
+from mlops_nb.runs import tracking
 from mlops_nb.runs.history import read_run
 
 STORING = 150e6  # bytes a second: about the speed of writing and syncing
@@ -68,7 +69,11 @@ class Session:
         self.shell.events.register("pre_run_cell", self._begins)
         self.observer.install()
 
-    def _begins(self, _: Any) -> None:
+    def _begins(self, info: Any) -> None:
+        try:
+            tracking.before_cell(self.ctx, str(info.raw_cell or ""), Path.cwd(), os.environ)
+        except MlopsError as error:
+            self.problems.append(error.what)
         if self.storing is not None:
             self.storing.join()  # values may not change while they are written
             self.storing = None

@@ -4,6 +4,7 @@ import itertools
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,17 +32,20 @@ VERDICT_WITHIN = 120.0  # s: the longest wait for the verdict on a finished run
 LOOK_EVERY = 0.05  # s
 
 
-def prepare(ctx: Context) -> None:
-    """Make MLflow's experiment for cells that log by themselves, once for each address.
+def prepare(ctx: Context, experiments: Iterable[str] = ()) -> None:
+    """Make MLflow's experiments for cells that log by themselves, once for each address.
+
+    experiments: those that the cells name, besides the project's
 
     Raises Unreachable if MLflow does not answer.
     """
-    address = f"{ctx.settings.mlflow} {ctx.settings.experiment}"
+    wanted = {f"{ctx.settings.mlflow} {e}" for e in (ctx.settings.experiment, *experiments)}
     file = Path(ctx.settings.mlflow.removeprefix("sqlite:///"))
     gone = ctx.settings.mlflow.startswith("sqlite:///") and not file.exists()
-    if gone or ctx.journal.place(PREPARED) != address:
-        _mirror(ctx).prepare()
-        ctx.journal.place(PREPARED, address)
+    made = set() if gone else set(ctx.journal.place(PREPARED).splitlines())
+    if not wanted <= made:
+        _mirror(ctx).prepare(experiments)
+        ctx.journal.place(PREPARED, "\n".join(sorted(made | wanted)))
 
 
 def is_behind(ctx: Context) -> bool:

@@ -1,6 +1,8 @@
 """Writes runs, versions and champions to MLflow; the journal decides, MLflow follows."""
 
+import contextlib
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -28,6 +30,7 @@ from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store
 RUN_TAG = "mlops-nb.run"
 VERSION_TAG = "mlops-nb.version"
 LOGGED_TAG = "mlops-nb.logged-run"  # of a run that cells started in another store
+LOGGERS = ("mlflow", "alembic")
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -59,33 +62,38 @@ class MlflowMirror:
         """Return the MLflow client of this project; this imports MLflow."""
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
-        import logging
-
         import mlflow
 
-        for name in ("mlflow", "alembic"):  # after the import, which sets the levels
+        for name in LOGGERS:  # after the import, which sets the levels
             logging.getLogger(name).setLevel(logging.ERROR)
-
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
-    def experiment_id(self, client: Any) -> str:
-        """Return the id of the experiment, which is made if it does not exist."""
-        found = client.get_experiment_by_name(self.experiment)
+    def experiment_id(self, client: Any, name: str = "") -> str:
+        """Return the id of an experiment, by default the project's; make it if it is missing."""
+        name = name or self.experiment
+        found = client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         local = self.uri.startswith(("sqlite:", "file:"))
         location = self.artifacts if local else None
-        return str(client.create_experiment(self.experiment, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location))
 
-    def prepare(self) -> None:
-        """Make the experiment, for cells that log to MLflow themselves.
+    def prepare(self, experiments: Iterable[str] = ()) -> None:
+        """Make the project's experiment and others, for cells that log to MLflow themselves.
+
+        This may be the process of a live notebook, whose MLflow keeps its own settings.
 
         Raises Unreachable if MLflow does not answer.
         """
         try:
-            self.experiment_id(self.client())
+            with _quiet():
+                import mlflow
+
+                client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+                for name in (self.experiment, *experiments):
+                    self.experiment_id(client, name)
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise unreachable(self.uri, error) from None
 
@@ -256,23 +264,52 @@ class MlflowMirror:
             event.model, logged.source, run_id=run or None, tags=tags, model_id=logged.id or None
         )
 
+    def _example(self, run: history.Run) -> tuple[Path | None, str]:
+        """Return the file of some rows that a run's model takes, and their description."""
+        kept = run.model
+        if kept is None or not kept.example_of:  # a run of an earlier version
+            return None, "none: the run kept no rows"
+        try:
+            return self.store.path(kept.example) if kept.example else None, kept.example_of
+        except NotFound as error:
+            return None, f"none: {error.what}"
+
     def _log_model(self, client: Any, run: str, event: Registered) -> models.Logged:
         """Log a model to its run, with its signature and an example of its input."""
         of = history.runs(self.journal.read(run=event.run))[event.run]
-        kept = of.model
-        example = self.store.path(kept.example) if kept is not None and kept.example else None
+        example, example_of = self._example(of)
         logged = models.log(
             client,
             run,
             name=event.model,
             file=self.store.path(event.artifact),
             example=example,
-            example_of=kept.example_of if kept is not None else "",
+            example_of=example_of,
         )
         if logged.id:
             lineage.log_model(client, run, logged.id, of, traced(self.journal, of))
             client.set_terminated(run, "FINISHED")
         return logged
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Make MLflow log errors only, try servers briefly, and call home never, for some calls."""
+    import mlflow  # noqa: F401  which sets the levels
+
+    variables = {name: os.environ.get(name) for name in QUIET}
+    levels = {name: logging.getLogger(name).level for name in LOGGERS}
+    try:
+        os.environ.update({n: v for n, v in QUIET.items() if variables[n] is None})
+        for name in LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        yield
+    finally:
+        for name, before in variables.items():
+            if before is None:
+                os.environ.pop(name, None)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _ms(at: str) -> int:

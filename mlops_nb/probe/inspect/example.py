@@ -65,7 +65,7 @@ def _rows(value: Any, names: Any, count: Any) -> Any:
     """
     if names is not None:
         columns = list(names)
-        held = set(getattr(value, "columns", ()))
+        held = set(value.columns) if hasattr(value, "iloc") and hasattr(value, "columns") else set()
         return value[columns].head(ROWS) if held.issuperset(columns) and len(value) else None
     shape = getattr(value, "shape", None)
     if shape is None:
