@@ -1,5 +1,7 @@
 """How a comparison of two runs becomes a proof."""
 
+import math
+
 import pytest
 
 from mlops_nb.jobs.promote import compare_values as values
@@ -100,3 +102,20 @@ def test_frames_and_arrays_are_close_within_the_tolerance_only():
     assert values.close(frame, frame * 1, 1e-9)
     assert not values.close(frame, frame.rename(columns={"a": "c"}), 1e-9)
     assert not values.close(object(), object(), 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        (math.nan, math.nan, True),
+        (math.inf, math.inf, True),
+        (math.inf, -math.inf, False),
+        (math.nan, 0.5, False),
+        (0.5, math.inf, False),
+        (math.inf, 0.5, False),
+    ],
+)
+def test_metrics_that_are_no_finite_numbers_equal_only_themselves(left, right, equal, tmp_path):
+    sides = (Side(metrics={"loss": left}), Side(metrics={"loss": right}))
+    found = compare(*sides, python="", scratch=tmp_path, rtol=1e-9)
+    assert (found.metrics == ()) is equal
