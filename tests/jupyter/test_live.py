@@ -162,3 +162,22 @@ def test_check_knows_the_cells_of_a_notebook_that_was_saved_without_their_ids(tm
     session.run("%mlops restore")
     session.run(cells[2])
     assert "no longer there" not in session.run("%mlops check")[0]
+
+
+def test_cells_log_where_a_run_of_the_notebook_logs_and_find_it(notebook, kernels, monkeypatch):
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    log = "with mlflow.start_run():\n    mlflow.log_text('x', 'a.txt')"
+    find = "print(len(mlflow.search_runs()))"
+    wine(notebook, imports="import mlflow\n" + IMPORTS, judge=f"{JUDGE}\n{log}\n{find}")
+    live = kernels(notebook)
+    live.run("import mlflow")
+    _, _, error = live.run(f"{log}\n{find}")
+    assert error == ""
+    answer = Terminal(notebook.parent).type("run", "wine.ipynb", MLOPS_NB_MIRROR="wait")
+    assert answer.status == 0, answer.stderr
+    # the live run, the run of the cells, and the copy of the whole run
+    assert live.run(find)[0].strip() == "3"
+    files = {p.name for p in notebook.parent.iterdir()}
+    assert not {"mlflow.db", "mlruns"} & files
+    assert len(list((notebook.parent / ".mlops" / "mlartifacts").rglob("a.txt"))) == 2
