@@ -130,7 +130,8 @@ def _predicting(model: Any) -> Any:
         def __init__(self, model: Any) -> None:
             self.model = model
 
-        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
+        # without type hints, which MLflow takes for the signature
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG002
             """Return the predictions for some rows."""
             called = self.model.predict if hasattr(self.model, "predict") else self.model
             return called(model_input)
