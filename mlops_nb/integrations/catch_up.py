@@ -88,6 +88,11 @@ def sync_and_note(ctx: Context, *, prepared: bool = False) -> None:
         note.unlink(missing_ok=True)
 
 
+def has_finished(ctx: Context, run: str) -> bool:
+    """Return whether the cells of a run have ended."""
+    return any(True for _ in ctx.journal.read(run=run, kinds=(RunFinished,)))
+
+
 def await_verdict(ctx: Context, run: str) -> bool:
     """Load what logging a model needs, and wait for the verdict on a run; return whether it came.
 

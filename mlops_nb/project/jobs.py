@@ -45,9 +45,7 @@ class Jobs(OpenProject):
 
         def noting(event: Event) -> None:
             notify(event)
-            if isinstance(event, RunQueued):
-                follow.begin(self.context)
-            elif isinstance(event, RunFinished):
+            if isinstance(event, RunQueued | RunFinished):
                 follow.begin(self.context, event.run)
 
         return noting
