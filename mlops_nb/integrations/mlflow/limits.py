@@ -17,7 +17,7 @@ def shortened(text: str, longest: int) -> str:
     """Return a text with at most `longest` characters, and a note at its end if it was cut.
 
     >>> shortened("a" * 50, 40)
-    'aaaaaaaaaaaaa… [cut from 50 characters]'
+    'aaaaaaaaaaaaaa… [cut from 50 characters]'
     """
     if len(text) <= longest:
         return text
