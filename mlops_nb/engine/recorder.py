@@ -179,9 +179,11 @@ class Recorder:
         )
 
     def _example(self, client: Client, name: str, path: Path) -> tuple[str, str]:
-        """Store some rows of a model's input; return their digest and their description."""
+        """Store some rows of a model's input; return their digest and their description.
+
+        If the model's step was reused, its input may not be loaded; it is not loaded for this.
+        """
         inputs = self.task.inputs
-        self._restore_values(client, (*inputs.given, *inputs.read))
         found = client.ask(
             "inspect.example.write",
             name=name,

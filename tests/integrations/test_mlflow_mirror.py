@@ -170,7 +170,7 @@ def test_a_function_of_the_notebook_is_loaded_by_mlflow(story, mirror):
 
 
 def test_a_version_without_a_known_input_says_so(story, mirror):
-    why = "none: the data that the model takes is not known"
+    why = "none: no data that the model takes is known and loaded"
     model = LinearRegression().fit(ROWS[["size"]], [1.0, 2.0, 3.0])
     version = register(mirror, story, model, example_of=why)
     assert version.tags[EXAMPLE_TAG] == why

@@ -24,7 +24,7 @@ def write(request: str) -> str:
     try:
         name, rows = _found(space, space[asked["name"]], asked["given"], asked["read"])
         if rows is None:
-            return json.dumps({"error": "the data that the model takes is not known"})
+            return json.dumps({"error": "no data that the model takes is known and loaded"})
         write_pickle(rows, asked["path"])
     except Exception as error:  # noqa: BLE001  the values are the notebook's own
         return json.dumps({"error": f"{type(error).__name__}: {error}"})

@@ -63,7 +63,7 @@ def test_arrays_of_one_width_are_not_told_apart_by_guessing(found):
     space = {"model": fitted(array), "X": array, "weights": array * 2}
     assert found(space, read=("X", "weights")) == (
         None,
-        "the data that the model takes is not known",
+        "no data that the model takes is known and loaded",
     )
     assert found(space, given=("X",), read=("weights",))[0] is not None
 
