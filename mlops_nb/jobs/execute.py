@@ -18,6 +18,7 @@ from mlops_nb.events import RunFinished
 from mlops_nb.jobs import schedule, secret_values
 from mlops_nb.jobs.bundle import job_yaml, manifest
 from mlops_nb.jobs.bundle.task import bundle_task
+from mlops_nb.jobs.cut import measured_metrics
 from mlops_nb.jobs.model import Interval, Job
 from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.registry import JobState, read_jobs
@@ -234,7 +235,7 @@ def base_task(
         output=Path(),
         source=f"jobs/{job.name}/pipeline.ipynb",
         parameters=values,
-        metrics=bundle.pipeline.metrics,
+        metrics=measured_metrics(bundle.job, bundle.pipeline),
         not_metrics=frozenset(p.name for p in bundle.pipeline.parameters),
         modules=bundle.folder / "modules",
         interpreter=ctx.environments.python_for(kernel, bundle.lock, build=False),

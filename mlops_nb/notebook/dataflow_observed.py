@@ -35,6 +35,48 @@ def _shown(channels: frozenset[str]) -> set[str]:
     return {c for c in channels if c.startswith("Out[")}
 
 
+def united(static: Names, observed: Names) -> Names:
+    """Return the names of a cell by its text, with what a run showed in addition."""
+    changed = observed.changes - static.changes - static.writes
+    return replace(
+        static,
+        reads=(*static.reads, *(n for n in observed.reads if n not in static.reads)),
+        writes=static.writes | observed.writes,
+        changes=static.changes | observed.changes,
+        channels_read=static.channels_read | observed.channels_read,
+        channels_changed=static.channels_changed | observed.channels_changed,
+        only_shows=static.only_shows and not changed,
+        assumed=observed.assumed,
+    )
+
+
+def united_flows(
+    static: Sequence[Flow], observed: Sequence[Flow], seen: Mapping[int, Seen]
+) -> list[Flow]:
+    """Return flows with the dependencies that the text shows and those that a run showed.
+
+    A cell that may read any name, by a text or through the namespace, reads every name above it.
+    """
+    joined = []
+    last: dict[str, tuple[int, ...]] = {}
+    for index, (one, two) in enumerate(zip(static, observed, strict=True)):
+        anything = last if seen.get(index, {}).get("reads_any") else {}
+        parts = (one.sources, two.sources, anything)
+        flow = Flow(
+            reads=tuple(dict.fromkeys((*one.reads, *two.reads, *anything))),
+            binds=one.binds | two.binds,
+            changes=one.changes | two.changes,
+            sources={
+                name: tuple(sorted({cell for part in parts for cell in part.get(name, ())}))
+                for name in dict.fromkeys(name for part in parts for name in part)
+            },
+            missing=two.missing,
+        )
+        joined.append(flow)
+        last |= dict.fromkeys(flow.changes | flow.binds, (index,))
+    return joined
+
+
 def channels_read(seen: Seen) -> list[str]:
     """Return the hidden channels and files that a cell read."""
     return [*seen["channels_read"], *(f"file:{p}" for p in seen["files_read"])]

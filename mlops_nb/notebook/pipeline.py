@@ -27,22 +27,31 @@ from mlops_nb.notebook.steps import SKIPPED, Placed, place, read_marks
 
 
 def pipeline(
-    notebook: Notebook, seen: Mapping[int, dataflow_observed.Seen] | None = None
+    notebook: Notebook,
+    seen: Mapping[int, dataflow_observed.Seen] | None = None,
+    *,
+    with_text: bool = False,
 ) -> Pipeline:
     """Return the pipeline of a notebook, from its text and from what a run showed.
 
     seen: index of a cell → what the observer reported
+    with_text: keep also the dependencies that only the text of an observed cell shows, as another
+               run may take another branch
 
     Raises NotebookError for invalid markers and for steps that form a cycle.
     """
     marked = read_marks(notebook)
-    found = _cell_names(notebook, marked)
+    found = by_text = _cell_names(notebook, marked)
     static = flows = trace(found)
     if seen is not None:
         found = [
             dataflow_observed.as_seen(n, seen[i]) if i in seen else n for i, n in enumerate(found)
         ]
         flows = dataflow_observed.flows(static, found, seen)
+    if with_text:
+        pairs = zip(by_text, found, strict=True)
+        found = [dataflow_observed.united(text, run) for text, run in pairs]
+        flows = dataflow_observed.united_flows(static, flows, seen or {})
     watched = {i: cell for i, cell in (seen or {}).items() if "lost" not in cell}
     found = [_with_functions(seen, flow) for seen, flow in zip(found, flows, strict=True)]
     placed = place(notebook, found, marked)

@@ -36,10 +36,12 @@ def code_files(draft: Draft) -> dict[str, bytes]:
 
 
 def _printed_metrics(draft: Draft) -> tuple[str, ...]:
-    bundle = draft.sides.get("bundle")
-    if bundle is not None:
-        return tuple(bundle.metrics)
-    return tuple(dict.fromkeys(possible_metrics(draft.pipeline, draft.cut)))
+    """Return the metrics that `pipeline.py` prints: those of the notebook that the cells make."""
+    notebook = draft.sides.get("notebook")
+    if notebook is None:
+        return tuple(dict.fromkeys(possible_metrics(draft.pipeline, draft.cut)))
+    made = {name for cell in draft.pipeline.cells for name in cell.writes}
+    return tuple(name for name in notebook.metrics if name in made)
 
 
 def _json(value: Any) -> bytes:
