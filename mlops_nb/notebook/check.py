@@ -145,7 +145,7 @@ def _not_installed(
 ) -> list[Warned]:
     found = []
     for cell in cells:
-        for name in sorted(local_modules.roots(local_modules.imported(python_of(cell.source)))):
+        for name in sorted(local_modules.surely_imported(python_of(cell.source))):
             if name in installed or files.local_module(name, (folder, root)) is not None:
                 continue
             what = f"cell {cell.index} imports {name!r}, which the notebook's kernel does not have"

@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import asdict
-
 from mlops_nb.data import contract
 from mlops_nb.evaluation.model import Verdict
 from mlops_nb.jobs.bundle import documents, job_yaml, manifest, pipeline_script, schema_json
@@ -145,7 +143,16 @@ def proof_json(found: Proof) -> dict[str, Any]:
     return {
         "equal": found.equal,
         "because": found.because,
-        "steps": [{k: v for k, v in asdict(d).items() if k != "close"} for d in found.steps],
+        "steps": [
+            {
+                "name": step.step,
+                "equal": step.equal,
+                "differs": step.differs,
+                "varying": step.varying,
+                "uncompared": step.uncompared,
+            }
+            for step in found.steps
+        ],
     }
 
 
