@@ -10,6 +10,9 @@ from mlops_nb.jobs.model import Job, Proof
 from mlops_nb.notebook.model import Pipeline
 
 
+MOST_CATEGORIES = 20  # of a text column, in REVIEW.md
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleFacts:
     """Everything that the documents of a bundle contain.
@@ -62,7 +65,8 @@ def review(facts: BundleFacts) -> str:
         f"- **Python**: {facts.python}, {len(facts.packages)} packages in `requirements.lock`",
         f"- **Took**: {facts.seconds:.1f} s when it was proven",
         f"- **Secrets**: {_listed(job.secrets)} (names; values are never stored)",
-        f"- **Files**: {_listed(facts.touches.get('files', ()))}",
+        f"- **Files read**: {_listed(facts.touches.get('files', ()))}",
+        f"- **Files written**: {_listed(facts.touches.get('written', ()))}",
         f"- **Hosts**: {_listed(facts.touches.get('hosts', ()))}",
         f"- **Environment**: {_listed(facts.touches.get('environment', ()))}",
         "",
@@ -142,11 +146,18 @@ def _limits(spec: Mapping[str, Any]) -> str:
         parts.append(
             f"{'' if low is None else f'{low:g} '}to{'' if high is None else f' {high:g}'}"
         )
-    if spec.get("new") == "refused":
-        parts.append(f"one of {len(spec['categories'])} categories")
+    if spec.get("categories"):
+        parts.append(f"one of {_categories(spec['categories'])}")
+        parts.append(f"others are {spec.get('new', 'reported')}")
     if spec.get("missing") == "never":
         parts.append("never missing")
     return ", ".join(parts)
+
+
+def _categories(names: Sequence[str]) -> str:
+    more = len(names) - MOST_CATEGORIES
+    shown = _listed(names[:MOST_CATEGORIES])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _gates(verdicts: Sequence[Verdict]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mlops_nb.data import contract
@@ -84,7 +85,7 @@ def finish(
     lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
     look = bench.environments.look(draft.interpreter)
     asks = contract.carried(*edits, schema_of(draft))
-    facts = _facts(draft, asks, verdicts, lock, look.version)
+    facts = _facts(draft, bench, asks, verdicts, lock)
     found = code_files(draft)
     found |= {
         "job.yaml": job_yaml.write(draft.job).encode(),
@@ -101,7 +102,7 @@ def finish(
 
 
 def _facts(
-    draft: Draft, asks: Mapping[str, Any], verdicts: Sequence[Verdict], lock: str, python: str
+    draft: Draft, bench: Bench, asks: Mapping[str, Any], verdicts: Sequence[Verdict], lock: str
 ) -> documents.BundleFacts:
     bundle = draft.sides["bundle"]
     kept = bundle.values.get(draft.cut.model_step, {}).get(draft.job.model_variable or "", {})
@@ -113,10 +114,10 @@ def _facts(
         evaluation=bundle.evaluation,
         verdicts=verdicts,
         left_out=draft.cut.left_out,
-        touches=_touches(draft),
+        touches=_touches(draft, bench.root),
         schema=asks,
         model_type=str(kept.get("type", "")),
-        python=python,
+        python=bench.environments.look(draft.interpreter).version,
         packages={p.split("==")[0]: p for p in lock.splitlines() if "==" in p},
         seconds=bundle.seconds,
     )
@@ -156,11 +157,26 @@ def proof_json(found: Proof) -> dict[str, Any]:
     }
 
 
-def _touches(draft: Draft) -> dict[str, list[str]]:
+def _touches(draft: Draft, root: Path) -> dict[str, list[str]]:
+    """Return the files, hosts and variables that the cells name, or used when they were proven."""
     kinds = {"file": "files", "path": "files", "host": "hosts", "environment": "environment"}
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, dict[str, None]] = {"files": {}, "written": {}}
+    for kind, key in (("files", "files_read"), ("written", "files_written")):
+        used = (path for cell in draft.cut.kept for path in draft.seen.get(cell, {}).get(key, ()))
+        found[kind] |= dict.fromkeys(_shown_path(path, draft, root) for path in used)
     for cell in draft.notebook.cells:
         for hazard in check.hazards(cell.source):
-            if hazard.kind in kinds:
+            named = {**found["files"], **found["written"]}
+            if hazard.kind in kinds and hazard.what not in named:
                 found.setdefault(kinds[hazard.kind], {})[hazard.what] = None
     return {kind: list(names) for kind, names in found.items()}
+
+
+def _shown_path(text: str, draft: Draft, root: Path) -> str:
+    """Return a path as a cell would write it: relative to the notebook's folder, if inside."""
+    folder = draft.source.path.parent.resolve()
+    path = folder / text
+    for base in (folder, root):
+        if path.is_relative_to(base):
+            return str(path.relative_to(base))
+    return str(path)
