@@ -141,24 +141,31 @@ class Session:
             return ""
         ran = self.ran(source, index)
         if ran is None:
-            return f"never run: cell {index} has not run in this kernel"
+            return f"never run: {cell.label} has not run in this kernel"
         if meaning(ran.source) != meaning(cell.source):
-            return f"cell {index} was edited since it ran"
-        if why := self._inputs(ran, index):
+            return f"{self.label(source, index)} was edited since it ran"
+        if why := self._inputs(ran, self.label(source, index)):
             return why
         for upstream in source.pipeline.cells[index].depends_on:
             if upstream in stale:
                 step = source.pipeline.cells[upstream].step
-                return f"`{step}` is not fresh" if step else f"cell {upstream} is not fresh"
+                name = f"`{step}`" if step else self.label(source, upstream)
+                return f"{name} is not fresh"
         return ""
 
-    def _inputs(self, ran: Ran, index: int) -> str:
+    def label(self, source: Source, index: int) -> str:
+        """Return the name of a cell to the user: by its last run in this kernel, if it ran."""
+        ran = self.ran(source, index)
+        count = None if ran is None else ran.seen.get("typed")
+        return source.notebook.cells[index].label if count is None else f"In [{count}]"
+
+    def _inputs(self, ran: Ran, cell: str) -> str:
         for name, version in ran.read.items():
             if self.versions.get(name, 0) not in {version, ran.left.get(name)}:
-                return f"`{name}` was set again since cell {index} read it"
+                return f"`{name}` was set again since {cell} read it"
         for path, stamp in ran.files.items():
             if _stamp(path) != stamp:
-                return f"file {os.path.basename(path)!r} changed since cell {index} read it"
+                return f"file {os.path.basename(path)!r} changed since {cell} read it"
         return ""
 
     def hazards(self) -> list[Warned]:
@@ -168,20 +175,19 @@ class Session:
         place |= {meaning(c.source): c.index for c in source.notebook.cells}
         found = []
         for cell in source.notebook.cells:
-            ran = self.ran(source, cell.index)
+            ran, here = self.ran(source, cell.index), self.label(source, cell.index)
             for name in () if ran is None else ran.read:
                 maker = self.maker.get(name, "")
                 if maker and maker not in place:
-                    what = f"cell {cell.index} reads `{name}`, whose cell is no longer there"
-                    fix = f"put a cell that makes `{name}` above cell {cell.index}"
+                    what = f"{here} reads `{name}`, whose cell is no longer there"
+                    fix = f"put a cell that makes `{name}` above {here}"
                     found.append(
                         Warned(kind="deleted-cell", what=what, fix=fix, cell=cell.index, stops=True)
                     )
                 elif maker and place[maker] > cell.index:
-                    what = (
-                        f"cell {cell.index} read `{name}` of cell {place[maker]}, which is below it"
-                    )
-                    fix = f"move cell {place[maker]} above cell {cell.index}, and run both again"
+                    below = self.label(source, place[maker])
+                    what = f"{here} read `{name}` of {below}, which is below it"
+                    fix = f"move {below} above {here}, and run both again"
                     found.append(Warned(kind="out-of-order", what=what, fix=fix, cell=cell.index))
         return found
 

@@ -54,9 +54,9 @@ def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, lis
         if isinstance(event, CellObserved):
             seen[event.cell] = event.seen
         elif isinstance(event, CellFailed):
-            what = f"cell {event.cell} failed when it was run: {event.error}"
-            failed.append(
-                Warned(kind="failed", what=what, fix=f"correct cell {event.cell}", cell=event.cell)
-            )
+            here = source.notebook.cells[event.cell].label
+            what = f"{here} failed when it was run: {event.error}"
+            fix = f"correct {here}"
+            failed.append(Warned(kind="failed", what=what, fix=fix, cell=event.cell))
     found = pipeline.pipeline(source.notebook, seen)
     return replace(source, pipeline=found), failed

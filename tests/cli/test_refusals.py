@@ -11,7 +11,7 @@ REFUSED = {
     "an undefined name": (
         {"train": TRAIN.replace("X_train, y_train", "X_train, y_trian")},
         (),
-        "'y_trian' is read in cell 6 and no cell makes it",
+        "'y_trian' is read in cell 8 (`%mlops step train`) and no cell makes it",
     ),
     "a name that is made only later": (
         {

@@ -58,11 +58,11 @@ def test_status_follows_what_is_run_edited_and_assigned_again(notebook, kernels)
     live.run(edited, "cell-3")
     wine(notebook, parameters=edited, train=SLOW)
     status = rows(live, "%mlops status")
-    assert status["train"] == ["stale", "`depth` was set again since cell 6 read it"]
+    assert status["train"] == ["stale", "`depth` was set again since In [7] read it"]
     assert status["judge"] == ["stale", "`train` is not fresh"]
     assert status["split"][0] == "fresh"
     wine(notebook, parameters=edited, train=SLOW, judge=JUDGE + " * 1")
-    assert rows(live, "%mlops status")["judge"] == ["stale", "cell 7 was edited since it ran"]
+    assert rows(live, "%mlops status")["judge"] == ["stale", "In [8] was edited since it ran"]
 
 
 def test_check_names_cells_that_are_gone_and_cells_out_of_order(notebook, kernels):
@@ -72,8 +72,8 @@ def test_check_names_cells_that_are_gone_and_cells_out_of_order(notebook, kernel
     wine(notebook, train=SLOW, judge="%mlops step judge\naccuracy = ghost")
     live.run("%mlops step judge\naccuracy = ghost", "cell-8")
     printed = live.run("%mlops check")[0]
-    assert "cell 7 reads `ghost`, whose cell is no longer there" in printed
-    assert "fix: put a cell that makes `ghost` above cell 7" in printed
+    assert "In [9] reads `ghost`, whose cell is no longer there" in printed
+    assert "fix: put a cell that makes `ghost` above In [9]" in printed
 
 
 def test_restore_loads_results_and_says_how_much_time_it_saved(notebook, kernels):

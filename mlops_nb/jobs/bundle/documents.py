@@ -9,7 +9,6 @@ from mlops_nb.evaluation.model import Verdict
 from mlops_nb.jobs.model import Job, Proof
 from mlops_nb.notebook.model import Pipeline
 
-
 MOST_CATEGORIES = 20  # of a text column, in REVIEW.md
 
 
@@ -17,7 +16,7 @@ MOST_CATEGORIES = 20  # of a text column, in REVIEW.md
 class BundleFacts:
     """Everything that the documents of a bundle contain.
 
-    left_out: cells that are not part of the job: index and reason
+    left_out: cells that are not part of the job: name and reason
     touches: files, hosts and environment variables that the cells name: kind → names
     seconds: wall time of the proven run, s
     evaluation: scores with their intervals, as returned by `evaluation.metrics`
@@ -28,7 +27,7 @@ class BundleFacts:
     proof: Proof
     metrics: Mapping[str, float]
     verdicts: Sequence[Verdict]
-    left_out: Sequence[tuple[int, str]]
+    left_out: Sequence[tuple[str, str]]
     touches: Mapping[str, Sequence[str]]
     schema: Mapping[str, Any]
     model_type: str = ""
@@ -87,7 +86,7 @@ def review(facts: BundleFacts) -> str:
         "## Left out of the job",
         "",
     ]
-    lines += [f"- cell {index}: {why}" for index, why in facts.left_out] or ["nothing"]
+    lines += [f"- {_cell(cell)}: {why}" for cell, why in facts.left_out] or ["nothing"]
     return "\n".join(lines) + "\n"
 
 

@@ -113,7 +113,7 @@ def _facts(
         metrics=bundle.metrics,
         evaluation=bundle.evaluation,
         verdicts=verdicts,
-        left_out=draft.cut.left_out,
+        left_out=[(draft.source.notebook.cells[i].label, why) for i, why in draft.cut.left_out],
         touches=_touches(draft, bench.root),
         schema=asks,
         model_type=str(kept.get("type", "")),

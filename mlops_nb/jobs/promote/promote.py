@@ -309,7 +309,10 @@ def _answer(
         "gates": [{k: v[k] for k in views.GATE} for v in judged.verdicts],
         "model": _model_answer(ctx, job, verdict, live=written and not options.draft),
         "schedule": _schedule_answer(ctx, job),
-        "left_out": [{"cell": index, "why": why} for index, why in made.cut.left_out],
+        "left_out": [
+            {"cell": index, "label": made.source.notebook.cells[index].label, "why": why}
+            for index, why in made.cut.left_out
+        ],
         "targets": [],
         "notify": [dict(channel) for channel in job.notify],
         "metrics": dict(made.sides["bundle"].metrics),
