@@ -11,6 +11,7 @@ from typing import Any
 
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError, NotFound
+from mlops_nb.events import StepRecorded
 from mlops_nb.notebook import load
 from mlops_nb.notebook.markers import frozen
 from mlops_nb.notebook.model import Pipeline, Source, Value, Warned
@@ -62,6 +63,7 @@ class Session:
         self.order = 0
         self.storing: threading.Thread | None = None
         self.problems: list[str] = []
+        self.recorded: dict[str, StepRecorded] = {}  # unit → its latest record of this kernel
 
     def install(self) -> None:
         """Start to follow the shell."""
@@ -193,6 +195,12 @@ class Session:
 
     # storing
 
+    def records(self) -> list[StepRecorded]:
+        """Return the latest record of each unit that ran in this kernel."""
+        if self.storing is not None:
+            self.storing.join()
+        return list(self.recorded.values())
+
     def _record(self, key: str) -> None:
         """Record the unit that ends with a cell, in the background."""
         try:
@@ -253,6 +261,7 @@ class Session:
                     "seconds": round(seconds, 3),
                 },
             )
+            self.recorded[unit.name] = event
             self.ctx.record([event])
         finally:
             self.ctx.drop(scratch)

@@ -125,8 +125,8 @@ def _verb(words: list[str]) -> Any:
     if verb == "sweep" and not {"-h", "--help", "--json"} & set(words):
         return widgets.sweep(_notebook(), words[1:])
     session = _sessions.get(id(_shell()))
-    if verb == "lineage" and len(words) == VERB_AND_NAME:
-        return widgets.lineage(_notebook(), words[1])
+    if session is not None and verb == "lineage" and len(words) == VERB_AND_NAME:
+        return widgets.lineage(session, words[1])
     if session is not None and verb in IN_NOTEBOOKS | {"check"}:
         return getattr(widgets, verb)(session, *words[1:])
     return widgets.command_line(words, _notebook)

@@ -89,6 +89,11 @@ def test_promotion_refuses(case, tmp_path):
     assert said in Terminal(folder).refused(*PROMOTE, *words)
     assert path.read_bytes() == before
     assert not (folder / "jobs").exists()
+    if not words:  # what is wrong is in the notebook
+        checked = Terminal(folder).type("check", "wine.ipynb", "--model", "model")
+        stops = [f["what"] for f in checked.json["findings"] if f["severity"] == "stops"]
+        assert checked.status == 1
+        assert any(said in what for what in stops), stops
 
 
 def test_check_lists_everything_at_once(tmp_path):

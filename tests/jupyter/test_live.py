@@ -162,3 +162,14 @@ def test_check_knows_the_cells_of_a_notebook_that_was_saved_without_their_ids(tm
     session.run("%mlops restore")
     session.run(cells[2])
     assert "no longer there" not in session.run("%mlops check")[0]
+
+
+def test_lineage_shows_what_ran_in_this_kernel(notebook, kernels):
+    live = kernels(notebook)
+    run_all(live)
+    _, shown, error = live.run("%mlops lineage model")
+    assert error == ""
+    drawn = shown["text/html"]
+    assert [n for n in ("step train", "step split", "X_train", "depth = 2") if n not in drawn] == []
+    unknown = live.run("%mlops lineage modle")[2]
+    assert "made nothing with the name 'modle'" in unknown
