@@ -173,3 +173,19 @@ def test_lineage_shows_what_ran_in_this_kernel(notebook, kernels):
     assert [n for n in ("step train", "step split", "X_train", "depth = 2") if n not in drawn] == []
     unknown = live.run("%mlops lineage modle")[2]
     assert "made nothing with the name 'modle'" in unknown
+
+
+def test_a_notebook_that_was_renamed_is_found_by_its_cells(notebook, kernels):
+    live = kernels(notebook)
+    run_all(live)
+    moved = notebook.parent / "later" / "cellar.ipynb"
+    moved.parent.mkdir()
+    notebook.rename(moved)
+    wine(notebook.parent / "other.ipynb")
+    book = nbformat.read(notebook.parent / "other.ipynb", 4)
+    for cell in book.cells:
+        cell["id"] = f"other-{cell['id']}"
+    nbformat.write(book, notebook.parent / "other.ipynb")
+    assert {state for state, _ in rows(live, "%mlops status").values()} == {"fresh"}
+    moved.unlink()
+    assert f"the notebook is no longer at {str(notebook)!r}" in live.run("%mlops status")[2]
