@@ -149,8 +149,8 @@ def _of_model(model: dict[str, Any]) -> list[str]:
 def _of_bundle(answer: dict[str, Any], *, scheduler_runs: bool) -> list[str]:
     lines, bundle = [], answer["bundle"]
     if answer["left_out"]:
-        cells = ", ".join(str(c["cell"]) for c in answer["left_out"])
-        lines.append(f"left out: cells {cells}{f' (why: {bundle}/REVIEW.md)' if bundle else ''}")
+        cells = ", ".join(c["label"] for c in answer["left_out"])
+        lines.append(f"left out: {cells}{f' (why: {bundle}/REVIEW.md)' if bundle else ''}")
     if answer["schedule"]:
         coming = answer["schedule"]["next"]
         paused = f"never, as it is paused: mlops-nb unpause {answer['job']}"

@@ -145,6 +145,7 @@ class RunSkipped(Event, frozen=True, kw_only=True):
 
     scheduled_at: str
     because: str
+    trigger: str = "schedule"
 
 
 class SweepStarted(Event, frozen=True, kw_only=True):

@@ -105,7 +105,7 @@ def test_the_bundle_holds_what_a_reviewer_needs(cellar, promoted):
 
 def test_the_proof_is_bitwise_and_the_gates_are_judged(promoted):
     assert promoted["proof"]["equal"] is True
-    assert [s["step"] for s in promoted["proof"]["steps"]] == ["load", "split", "train", "judge"]
+    assert [s["name"] for s in promoted["proof"]["steps"]] == ["load", "split", "train", "judge"]
     assert [g["passed"] for g in promoted["gates"]] == [True, True]
     assert promoted["gates"][1]["because"] == "there is no champion yet"
     assert promoted["model"] == {"name": "wine", "version": 1, "alias": "champion"}

@@ -76,7 +76,8 @@ def test_a_failed_cell_marks_run_notebook_and_mlflow_as_failed(terminal):
     assert answer.status == 1
     run = answer.json
     assert run["status"] == "failed"
-    assert run["error"] == "step 'judge' failed in cell 7: ZeroDivisionError: division by zero"
+    where, why = "cell 9 (`%mlops step judge`)", "ZeroDivisionError: division by zero"
+    assert run["error"] == f"step 'judge' failed in {where}: {why}"
     assert {s["name"]: s["status"] for s in run["steps"]}["judge"] == "failed"
     assert mlflow_run(terminal, run["mlflow_run"])["status"] == "FAILED"
     last = nbformat.read(terminal.folder / "failed.ipynb", 4).cells[-1]
@@ -297,7 +298,9 @@ def test_a_failure_outside_of_all_steps_names_its_cell(tmp_path):
     awkward(tmp_path / "n.ipynb", ("import nothing_such", []), ("# mlops: step a\nx = 1", []))
     answer = Terminal(tmp_path).type("run", "n.ipynb")
     assert answer.status == 1
-    why = "cell 0 failed: ModuleNotFoundError: No module named 'nothing_such'"
+    why = (
+        "cell 1 (`import nothing_such`) failed: ModuleNotFoundError: No module named 'nothing_such'"
+    )
     assert answer.json["error"] == why
     words, _ = Terminal(tmp_path).start("run", "n.ipynb").communicate(timeout=60)
     assert "fix: correct that cell and run again" in words
