@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mlops_nb.engine.runner import Stopped
 from mlops_nb.engine.task import Executor, Limits, Reuse, Task
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import (
@@ -64,6 +65,8 @@ def run(
             yield replace(event, job=info.job) if info.job else event
     except MlopsError as error:
         failure, fix = error.what, error.fix
+    except Stopped as error:
+        failure = error.evalue
     except Exception as error:  # noqa: BLE001  any error ends the run
         failure = f"{type(error).__name__}: {error}"
     yield RunFinished(

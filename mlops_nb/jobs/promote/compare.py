@@ -21,6 +21,7 @@ from mlops_nb.jobs.model import Difference, Proof
 from mlops_nb.jobs.promote.program import Program
 
 RTOL = 1e-9
+FIX = "mend what the error says, and promote again"
 
 
 @dataclass(slots=True)
@@ -64,7 +65,9 @@ def fold(
         elif isinstance(event, RunFinished):
             side.seconds = event.seconds
             if event.status != "finished":
-                raise RunFailed(f"the run for the proof failed: {event.error}", fix=event.fix)
+                raise RunFailed(
+                    f"the run for the proof failed: {event.error}", fix=event.fix or FIX
+                )
     return side
 
 
@@ -90,9 +93,13 @@ class Comparison:
 
 
 def compare(
-    left: Side, right: Side, *, python: str, scratch: Path, rtol: float = RTOL
+    left: Side, right: Side, *, python: str, scratch: Path, rtol: float = RTOL, model: str = ""
 ) -> Comparison:
-    """Compare two sides by digest, and values with different digests within `rtol`."""
+    """Compare two sides by digest, and values with different digests within `rtol`.
+
+    model: the name whose value must be compared. Another value without a digest, such as a figure,
+           may differ in a way that nobody can see: it differs by nothing, or it is not compared.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
     unequal: dict[tuple[str, str], bool] = {}  # (step, name) → whether a digest is known
     for step, names in left.values.items():
@@ -102,7 +109,8 @@ def compare(
                 unequal[step, name] = {seen["digest"], other["digest"]} != {"unknown"}
     answers = _by_value(list(unequal), left, right, python=python, scratch=scratch, rtol=rtol)
     verdicts = {
-        key: _verdict(answers.get("--".join(key), ""), known=unequal[key]) for key in unequal
+        key: _verdict(answers.get("--".join(key), ""), known=unequal[key], model=key[1] == model)
+        for key in unequal
     }
     metrics = [
         name
@@ -130,11 +138,11 @@ def compare(
     )
 
 
-def _verdict(answer: str, *, known: bool) -> str:
+def _verdict(answer: str, *, known: bool, model: bool) -> str:
     """Return close, differs or uncompared. `known`: there is a digest, and it differs."""
     if answer == "close":
         return "close"
-    return "differs" if known or answer.startswith("differs") else "uncompared"
+    return "differs" if known or (model and answer.startswith("differs")) else "uncompared"
 
 
 def _near(left: float | None, right: float | None, rtol: float) -> bool:
@@ -196,9 +204,7 @@ def settle(
     broken = [(step, names) for step, names in left.items() if names]
     if broken:
         step, names = broken[0]
-        place = found.places.get((step, names[0]), "")
-        at = f" (at {place})" if place else ""
-        because = f"step {step!r} makes {names[0]!r} differently in the bundle{at}"
+        because = f"step {step!r} makes {_placed(names[0], found)} differently in the bundle"
         return Proof(equal=False, steps=steps, because=because)
     vary = {name for names in varying.values() for name in names} | set(self_differs.metrics)
     steady = [name for name in found.metrics if name not in vary]
@@ -207,11 +213,17 @@ def settle(
         return Proof(equal=False, steps=steps, because=because)
     decisive = sorted(vary & decides)
     if found.metrics or (decisive and tolerance is None):
-        what = ", ".join(repr(n) for n in decisive or found.metrics)
+        what = ", ".join(_placed(name, found) for name in decisive or found.metrics)
         because = f"{what} varies from run to run: its randomness is not seeded"
         return Proof(equal=False, steps=steps, because=because)
     because = f"{', '.join(sorted(vary))} vary from run to run"
     return Proof(equal=True, steps=steps, because="; ".join([because, *_not_compared(found)]))
+
+
+def _placed(name: str, found: Comparison) -> str:
+    """Return a name, and where its value differs if that is known."""
+    place = next((place for (_, n), place in found.places.items() if n == name and place), "")
+    return f"{name!r} (at {place})" if place else repr(name)
 
 
 def _noted(found: Comparison) -> str:

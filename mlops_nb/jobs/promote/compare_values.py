@@ -4,8 +4,9 @@ A program of its own: `python compare_values.py REQUEST`, where REQUEST is a JSO
 {pairs: [[name, file, file]], rtol, answer}. It runs in the job's interpreter, which has the
 packages that the values are made of, and imports nothing of this package.
 
-An object is compared by its state, the one that pickle takes. Two things in the state of an object
-differ in runs that computed the same: how long the fit took, and where something lay in memory.
+An object is compared by its state, the one that pickle takes. Three things in the state of an
+object differ in runs that computed the same: how long the fit took, where something lay in memory,
+and ids that are drawn for each run.
 """
 
 import json
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 DURATION = re.compile(r"(^|_)(times?|seconds|duration|elapsed|timestamp)(_|$)")
+RANDOM_ID = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b")
 LOWEST, HIGHEST, ALIGNED = 2**36, 2**48, 8  # of addresses on 64-bit machines
 Path = tuple[str, ...]
 
@@ -52,7 +54,7 @@ class _Comparison:
         if type(left) is not type(right) and not _are_copies(type(left), type(right)):
             return _text(path)
         if isinstance(left, bool | str | bytes | bytearray | type(None)):
-            return None if left == right else _text(path)
+            return None if left == right or _are_ids(left, right, path) else _text(path)
         if isinstance(left, int | float | complex):
             return None if self._near(left, right, path) else _text(path)
         pair = (id(left), id(right))
@@ -176,8 +178,18 @@ def _body(value: type) -> dict[str, Any]:
 
 def _is_duration(path: Path) -> bool:
     """Return whether an attribute of an object is named as a time, such as `refit_time_`."""
-    inside = any(part.startswith(".") for part in path)
-    return inside and any(DURATION.search(part.strip(".[]'")) for part in path)
+    return _is_attribute(path) and any(DURATION.search(part.strip(".[]'")) for part in path)
+
+
+def _is_attribute(path: Path) -> bool:
+    return any(part.startswith(".") for part in path)
+
+
+def _are_ids(left: Any, right: Any, path: Path) -> bool:
+    """Return whether two texts in an object are the same but for random ids in them."""
+    if not isinstance(left, str) or not _is_attribute(path):
+        return False
+    return bool(RANDOM_ID.search(left)) and RANDOM_ID.sub("", left) == RANDOM_ID.sub("", right)
 
 
 def _is_address(value: Any) -> bool:

@@ -74,7 +74,12 @@ def prove(draft: Draft, drafting: Drafting, bench: Bench, options: ProofOptions)
         other = replace(base, seed=bench.seed + 1)
         second = _source_side(draft, other, bench, looks, "again")
         return compare.compare(
-            source, second, python=draft.interpreter, scratch=bench.scratch / "varying", rtol=rtol
+            source,
+            second,
+            python=draft.interpreter,
+            scratch=bench.scratch / "varying",
+            rtol=rtol,
+            model=draft.job.model_variable or "",
         )
 
     bundle = draft.sides["bundle"]
@@ -113,6 +118,7 @@ def _compared(
             python=draft.interpreter,
             scratch=bench.scratch / "compare",
             rtol=ways.rtol,
+            model=draft.job.model_variable or "",
         )
         if ways.quick:
             return found
@@ -241,7 +247,12 @@ def _with_script(
     if _only_logged(draft):
         side.metrics = {}
     other = compare.compare(
-        left, side, python=draft.interpreter, scratch=bench.scratch / "compare-script", rtol=rtol
+        left,
+        side,
+        python=draft.interpreter,
+        scratch=bench.scratch / "compare-script",
+        rtol=rtol,
+        model=draft.job.model_variable or "",
     )
     maker = _final_makers(draft)
     return compare.Comparison(

@@ -154,6 +154,9 @@ def test_objects_are_compared_by_their_state_without_clocks_and_addresses():
     assert values.differing(left, Fitted([1.0, 2.5]), 1e-9) == "coef_[1]"
     assert values.differing(left, Fitted([1.0, 2.0], depth=3), 1e-9) == "."
     assert values.differing(left, Fitted([1.0, 2.0], text_id=7), 1e-9) == "_text_id"
+    named = [Fitted([1.0], run=f"m-{letter * 32}") for letter in "ab"]
+    assert values.close(*named, 1e-9)
+    assert values.differing(named[0], Fitted([1.0], run="m-1"), 1e-9) == "run"
 
 
 def test_durations_outside_of_an_object_are_values_like_others():
