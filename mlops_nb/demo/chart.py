@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from mlops_nb.demo.messages import verdict
 from mlops_nb.demo.results import YEAR, Results, name_of
 from mlops_nb.jupyter import svg
+from mlops_nb.markup import html
 
 WIDTH, HEIGHT = 880, 430  # px
 LEFT, RIGHT, TOP, BOTTOM = 62, 712, 30, 384  # the area of the curves
@@ -19,7 +20,7 @@ def chart(results: Results) -> str:
     words = f"{verdict(results)} All numbers are in the table below."
     parts = [
         svg.element("title", "AUC by month, with and without retraining", id="chart-title"),
-        svg.element("desc", svg.escape(words), id="chart-desc"),
+        svg.element("desc", html(words), id="chart-desc"),
         *Chart(results).parts(),
     ]
     look = {"xmlns": None, "aria_labelledby": "chart-title chart-desc"}

@@ -3,16 +3,23 @@
 from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from mlops_nb.demo.chart import chart
 from mlops_nb.demo.messages import SPOILED, clock, metric, verdict
 from mlops_nb.demo.results import YEAR, Results, name_of
+from mlops_nb.markup import html
 
 
 def render(results: Results) -> str:
     """Return the page; everything that is inserted is escaped, except for the chart."""
+
+    def escaped(value: object) -> object:
+        return value if hasattr(value, "__html__") else Markup(html(value))  # noqa: S704
+
     page = Environment(
         autoescape=True,
+        finalize=escaped,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

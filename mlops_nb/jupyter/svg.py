@@ -1,9 +1,10 @@
 """Draws SVG that is readable on light and dark pages: shapes, axes, and graphs of boxes."""
 
-import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
+
+from mlops_nb.markup import html
 
 COLORS = {  # mid tones: readable on white and on black
     "value": "#3182ce",
@@ -23,15 +24,6 @@ Look = Mapping[str, Any]
 Node = Mapping[str, Any]
 
 
-def escape(value: object) -> str:
-    """Return a value as text that is safe between tags and in attributes.
-
-    >>> escape("<b>"), escape(2.0), escape(0.123456789)
-    ('&lt;b&gt;', '2', '0.123457')
-    """
-    return html.escape(f"{value:.6g}" if isinstance(value, float) else str(value))
-
-
 def element(name: str, *inside: str, **attributes: object) -> str:
     """Return an SVG element; `_` in the name of an attribute is written as `-`.
 
@@ -42,7 +34,7 @@ def element(name: str, *inside: str, **attributes: object) -> str:
     '<line x1="1.5" stroke-width="2" class="a&amp;b"/>'
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{html(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -63,9 +55,9 @@ def drawing(parts: Iterable[str], *, width: float, height: float, **look: object
     return element("svg", *parts, **(attributes | look))
 
 
-def title(words: object) -> str:
+def title(*lines: object) -> str:
     """Return the tooltip of the element around it."""
-    return element("title", escape(words))
+    return element("title", "\n".join(html(line) for line in lines))
 
 
 def text(at: Point, words: object, *more: str, **look: object) -> str:
@@ -73,7 +65,7 @@ def text(at: Point, words: object, *more: str, **look: object) -> str:
 
     more: SVG that follows the words
     """
-    return element("text", escape(words), *more, x=at[0], y=at[1], **look)
+    return element("text", html(words), *more, x=at[0], y=at[1], **look)
 
 
 def box(at: Point, size: Point, **look: object) -> str:
@@ -216,7 +208,7 @@ def _node(node: Node, corner: Point) -> str:
     look = {"fill": color, "fill_opacity": 0.12, "stroke": color, "stroke_width": 1.5}
     return element(
         "g",
-        title("\n".join(tip)),
+        title(*tip),
         box(corner, (BOX_WIDTH, BOX_HEIGHT), rx=BOX_HEIGHT / 2 if kind == "step" else 4, **look),
         dot((x + 14, middle), 4, fill=color),
         text((x + 25, middle + 4), short, fill="currentColor"),

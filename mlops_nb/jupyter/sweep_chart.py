@@ -161,7 +161,7 @@ def _line(run: Answer, axes: Sequence[Axis], *, best: bool) -> str:
     tip += [f"{k} = {v:.6g}" for k, v in run["metrics"].items()]
     return svg.element(
         "g",
-        svg.title("\n".join(tip)),
+        svg.title(*tip),
         svg.curve(points, AXIS_GAP * 0.4),
         "" if good else svg.cross(points[-1], 5),
         fill="none",

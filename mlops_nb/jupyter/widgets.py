@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_nb.errors import NotFound
 from mlops_nb.jupyter import svg, sweep_chart
+from mlops_nb.markup import html, sentence
 from mlops_nb.project import open_project
 
 
@@ -34,12 +35,12 @@ def overview(notebook: str) -> Any:
     pipeline = open_project(path.parent).capture(path.name).pipeline
     steps = ", ".join(s.name for s in pipeline.steps) or "no steps yet"
     findings = "".join(
-        f"<li>{svg.escape(w.what)}<br><b>fix:</b> {svg.escape(w.fix)}</li>"
+        f"<li>{html(sentence(w.what))}<br><b>fix:</b> {html(sentence(w.fix))}</li>"
         for w in pipeline.warnings
     )
     command = "%mlops check" if pipeline.steps else "%mlops step NAME"
     return HTML(
-        f"<p><b>{svg.escape(path.name)}</b>: {svg.escape(steps)}</p><ul>{findings}</ul>"
+        f"<p><b>{html(path.name)}</b>: {html(steps)}</p><ul>{findings}</ul>"
         f"<p>Next: <code>{command}</code></p>"
     )
 
@@ -124,12 +125,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], foot: str = "") ->
 
 def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]], foot: str) -> str:
     style = 'style="text-align:left;padding:2px 12px 2px 0"'
-    line = "".join(f"<th {style}>{svg.escape(word)}</th>" for word in head)
+    line = "".join(f"<th {style}>{html(word)}</th>" for word in head)
     body = "".join(
-        "<tr>" + "".join(f"<td {style}>{svg.escape(word)}</td>" for word in row) + "</tr>"
-        for row in rows
+        "<tr>" + "".join(f"<td {style}>{html(word)}</td>" for word in row) + "</tr>" for row in rows
     )
-    return f"<table><tr>{line}</tr>{body}</table><p>{svg.escape(foot)}</p>"
+    return f"<table><tr>{line}</tr>{body}</table><p>{html(sentence(foot))}</p>"
 
 
 def command_line(words: list[str], notebook: Callable[[], str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops_nb.errors import NotFound
 from mlops_nb.lineage.trace import Trace, Work, imports
+from mlops_nb.markup import mermaid
 from mlops_nb.notebook.model import CellFacts
 
 OUTSIDE = "it reads from outside: "
@@ -258,10 +259,6 @@ def as_mermaid(part: Graph) -> str:
     lines = ["flowchart LR"]
     for key, node in part.nodes.items():
         opens, closes = SHAPES[node["kind"]]
-        lines.append(f"    {number[key]}{opens}{_quoted(node['label'])}{closes}")
+        lines.append(f"    {number[key]}{opens}{mermaid(node['label'])}{closes}")
     lines += [f"    {number[a]} --> {number[b]}" for a, b in part.edges]
     return "\n".join(lines)
-
-
-def _quoted(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

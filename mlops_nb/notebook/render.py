@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mlops_nb.markup import mermaid
 from mlops_nb.notebook.model import Pipeline, Step
 
 
@@ -57,17 +58,13 @@ def as_mermaid(pipeline: Pipeline) -> str:
     """
     number = {step.name: f"s{i}" for i, step in enumerate(pipeline.steps)}
     lines = ["flowchart LR"]
-    lines += [f'    {number[s.name]}["{_quoted(s.name)}"]' for s in pipeline.steps]
+    lines += [f'    {number[s.name]}["{mermaid(s.name)}"]' for s in pipeline.steps]
     for edge in pipeline.edges:
-        label = _quoted(", ".join(edge.names[:4]) + (" …" if len(edge.names) > 4 else ""))  # noqa: PLR2004
+        label = mermaid(", ".join(edge.names[:4]) + (" …" if len(edge.names) > 4 else ""))  # noqa: PLR2004
         lines.append(f'    {number[edge.source]} -->|"{label}"| {number[edge.target]}')
     for step in pipeline.steps:
         lines += [f"    {number[a]} -.-> {number[step.name]}" for a in step.after]
     return "\n".join(lines)
-
-
-def _quoted(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
 def as_text(pipeline: Pipeline) -> str:

@@ -1,5 +1,6 @@
 """Writes REVIEW.md, MODEL_CARD.md and the Dockerfile of a bundle."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,9 +8,20 @@ from typing import Any
 from mlops_nb.evaluation import metrics as evaluation_metrics
 from mlops_nb.evaluation.model import Verdict
 from mlops_nb.jobs.model import Job, Proof
+from mlops_nb.markup import code, markdown, sentence, visible
 from mlops_nb.notebook.model import Pipeline
 
 MOST_CATEGORIES = 20  # of a text column, in REVIEW.md
+LABEL = re.compile(r"(In \[\d+\]|cell \d+)(?: \(`(.*)`\))?", re.DOTALL)
+SAFE = re.compile(r"[\w./-]+")
+ESCAPED = r"\\\g<0>"
+MARKS = re.compile(r"[\\$\"]")  # of a quoted value in a Dockerfile
+
+
+class Markdown(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +56,38 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")
+    if isinstance(value, Markdown):
+        return value
+    return markdown(f"{value:.6g}" if isinstance(value, float) else str(value))
+
+
+def _prose(text: str) -> Markdown:
+    return Markdown(markdown(sentence(text)))
+
+
+def _label(cell: str) -> str:
+    """Return the label of a cell, its first line as code: `cell 8 (…)`."""
+    parts = LABEL.fullmatch(cell)
+    if parts is None:
+        return markdown(cell)
+    return parts[1] if parts[2] is None else f"{parts[1]} ({code(parts[2])})"
 
 
 def review(facts: BundleFacts) -> str:
     """Return REVIEW.md: one page for the reviewer of a job."""
     job = facts.job
-    when = job.schedule
-    lines = [f"# Review of the job `{job.name}`", ""]
+    lines = [f"# Review of the job {code(job.name)}", ""]
     lines += [
-        f"Frozen from `{job.source}`. Scheduled runs execute `pipeline.ipynb` in `{job.folder}/`; "
+        f"Frozen from {code(job.source)}. Scheduled runs execute `pipeline.ipynb` in "
+        f"{code(job.folder + '/')}; "
         "`pipeline.py` is the same pipeline for reading and for running by hand.",
         "",
-        f"- **Schedule**: {f'`{when.cron}` in {when.timezone}' if when else 'none, by hand only'}",
+        f"- **Schedule**: {_schedule(job)}",
         f"- **Parameters**: {_listed(f'{k} = {v!r}' for k, v in job.parameters.items())}",
         f"- **Model**: {_model(job)}",
         f"- **Proof**: {_proof(facts.proof)}",
-        f"- **Python**: {facts.python}, {len(facts.packages)} packages in `requirements.lock`",
+        f"- **Python**: {markdown(facts.python)}, {len(facts.packages)} packages in "
+        "`requirements.lock`",
         f"- **Took**: {facts.seconds:.1f} s when it was proven",
         f"- **Secrets**: {_listed(job.secrets)} (names; values are never stored)",
         f"- **Files read**: {_listed(facts.touches.get('files', ()))}",
@@ -76,7 +102,7 @@ def review(facts: BundleFacts) -> str:
         "## Data",
         "",
         "A run stops before training if the data violates `schema.json`; edit that file if "
-        f"it is too strict or too loose, then `mlops-nb apply {job.name}`.",
+        f"it is too strict or too loose, then {code(f'mlops-nb apply {job.name}')}.",
         "",
         *_data(facts.schema),
         "## Gates",
@@ -86,8 +112,13 @@ def review(facts: BundleFacts) -> str:
         "## Left out of the job",
         "",
     ]
-    lines += [f"- {_cell(cell)}: {why}" for cell, why in facts.left_out] or ["nothing"]
+    lines += [f"- {_label(cell)}: {_prose(why)}" for cell, why in facts.left_out] or ["nothing"]
     return "\n".join(lines) + "\n"
+
+
+def _schedule(job: Job) -> str:
+    when = job.schedule
+    return f"{code(when.cron)} in {markdown(when.timezone)}" if when else "none, by hand only"
 
 
 def _steps(pipeline: Pipeline) -> list[str]:
@@ -98,19 +129,21 @@ def _steps(pipeline: Pipeline) -> list[str]:
     return _table(("step", "uses", "makes", "parameters"), rows)
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "none"
+def _listed(names: Iterable[str]) -> Markdown:
+    return Markdown(", ".join(code(name) for name in names) or "none")
 
 
 def _model(job: Job) -> str:
-    return f"`{job.model_variable}` as `{job.model_name}`" if job.model_variable else "none"
+    if not job.model_variable:
+        return "none"
+    return f"{code(job.model_variable)} as {code(job.model_name or job.name)}"
 
 
 def _proof(proof: Proof) -> str:
     if proof.equal is None:
         return "not asked for"
-    steps = len(proof.steps)
-    return f"{'equal' if proof.equal else 'NOT equal'} in {steps} steps. {proof.because}".strip()
+    verdict = "equal" if proof.equal else "NOT equal"
+    return f"{verdict} in {len(proof.steps)} steps. {_prose(proof.because)}".strip()
 
 
 def _data(schema: Mapping[str, Any]) -> list[str]:
@@ -119,7 +152,8 @@ def _data(schema: Mapping[str, Any]) -> list[str]:
         for name, frame in frames.items():
             columns = frame["columns"]
             seen = schema.get("profile", {}).get(step, {}).get(name, {})
-            lines.append(f"`{name}` of step `{step}`: {frame['rows']} rows, {len(columns)} columns")
+            size = f"{_cell(frame['rows'])} rows, {len(columns)} columns"
+            lines.append(f"{code(name)} of step {code(step)}: {size}")
             lines.append("")
             lines += _table(
                 ("column", "kind", "missing", "must be"),
@@ -137,7 +171,7 @@ def _missing(spec: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
     return f"{share:.2%}" if isinstance(share, float | int) else "unknown"
 
 
-def _limits(spec: Mapping[str, Any]) -> str:
+def _limits(spec: Mapping[str, Any]) -> Markdown:
     """Return the limits of a column in schema.json, in words."""
     low, high = spec.get("min"), spec.get("max")
     parts = []
@@ -147,10 +181,10 @@ def _limits(spec: Mapping[str, Any]) -> str:
         )
     if spec.get("categories"):
         parts.append(f"one of {_categories(spec['categories'])}")
-        parts.append(f"others are {spec.get('new', 'reported')}")
+        parts.append(f"others are {_cell(spec.get('new', 'reported'))}")
     if spec.get("missing") == "never":
         parts.append("never missing")
-    return ", ".join(parts)
+    return Markdown(", ".join(parts))
 
 
 def _categories(names: Sequence[str]) -> str:
@@ -162,18 +196,18 @@ def _categories(names: Sequence[str]) -> str:
 def _gates(verdicts: Sequence[Verdict]) -> list[str]:
     if not verdicts:
         return ["none: every trained model is released"]
-    rows = ((v.gate, "passed" if v.passed else "NOT met", v.because) for v in verdicts)
+    rows = ((v.gate, "passed" if v.passed else "NOT met", _prose(v.because)) for v in verdicts)
     return _table(("gate", "verdict", "because"), rows)
 
 
 def card(facts: BundleFacts) -> str:
     """Return MODEL_CARD.md: the measured part, and the part that a person fills in."""
     job = facts.job
-    lines = [f"# Model card: {job.model_name or job.name}", ""]
+    lines = [f"# Model card: {markdown(job.model_name or job.name)}", ""]
     lines += ["## What it is", ""]
     lines += [
-        f"- **Type**: {facts.model_type or 'not a model'}",
-        f"- **Made by**: job `{job.name}`, from `{job.source}`",
+        f"- **Type**: {markdown(facts.model_type or 'not a model')}",
+        f"- **Made by**: job {code(job.name)}, from {code(job.source)}",
         f"- **Parameters**: {_listed(f'{k} = {v!r}' for k, v in job.parameters.items())}",
         "",
         "## How well it did when it was promoted",
@@ -215,7 +249,7 @@ def _scores(facts: BundleFacts) -> list[str]:
     head = ("value", "95 % interval", "rows")
     lines = _table(("metric", *head), rows)
     sliced = [
-        (name.replace("_by_", " by "), part, _value(score["value"]), *_interval(score))
+        (name.replace("_by_", " by "), str(part), _value(score["value"]), *_interval(score))
         for name, parts in facts.evaluation.get("by", {}).items()
         for part, score in parts.items()
     ]
@@ -236,6 +270,12 @@ def _interval(score: Mapping[str, Any]) -> tuple[str, object]:
     return f"{score['low']:.4g} to {score['high']:.4g}", score["n"]
 
 
+def _quoted(text: str) -> str:
+    """Return a value of a Dockerfile, quoted if need be; a line break ends an instruction."""
+    shown = visible(text)
+    return shown if SAFE.fullmatch(shown) else f'"{MARKS.sub(ESCAPED, shown)}"'
+
+
 def dockerfile(job: Job, python: str) -> str:
     """Return a Dockerfile that runs the job's `pipeline.py`; mount the project at /project."""
     minor = ".".join(python.split(".")[:2]) or "3.11"
@@ -248,7 +288,7 @@ def dockerfile(job: Job, python: str) -> str:
             "COPY requirements.lock ./",
             "RUN pip install --no-cache-dir --require-hashes --requirement requirements.lock",
             "COPY . ./",
-            f"ENV MLOPS_NB_FOLDER=/project/{job.folder}",
+            f"ENV MLOPS_NB_FOLDER={_quoted(f'/project/{job.folder}')}",
             "USER job",
             'ENTRYPOINT ["python", "/job/pipeline.py"]',
             "",

@@ -1,7 +1,15 @@
 """The pages of a bundle say what a reviewer asks, and are tables that hold."""
 
 import dataclasses
+from html.parser import HTMLParser
 
+import mistune
+import msgspec
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from mlops_nb import markup
 from mlops_nb.evaluation.model import Verdict
 from mlops_nb.jobs.bundle.documents import BundleFacts, card, dockerfile, review
 from mlops_nb.jobs.model import Job, Proof, Schedule
@@ -62,8 +70,7 @@ def tables(page):
 def test_the_review_tells_what_was_left_out_and_why():
     page = review(FACTS)
     assert (
-        "- In [4]: only shows something\n- cell 8 (`a\\|b`): sets up what nothing kept uses\n"
-        in page
+        "- In [4]: only shows something\n- cell 8 (a\\|b): sets up what nothing kept uses\n" in page
     )
     nothing = dataclasses.replace(FACTS, left_out=())
     assert review(nothing).endswith("## Left out of the job\n\nnothing\n")
@@ -180,3 +187,102 @@ def test_the_card_shows_intervals_where_they_are_of_the_notebook_s_own_value():
         ["auc by city", "Seoul", "none", "", "2"],
     ]
     assert "Slices of fewer than 30 rows" in card(facts)
+
+
+TEXTS = st.one_of(
+    st.sampled_from(
+        (
+            "x\r\r## Gates\r\r| gate | verdict |\r|---|---|\r| auc | passed |\r",
+            "<img src=x onerror=alert(1)>",
+            "a|b`c",
+            "\u2028# d\x85",
+            "\\",
+        )
+    ),
+    st.text(min_size=1, max_size=12),
+    st.text(alphabet="\\`*_[]()<>&|~$#+-=.:!\r\n 1a\u2028\u202e", min_size=1, max_size=12),
+)
+render_page = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"])
+
+
+class Shape(HTMLParser):
+    """The tags of a page, and the text of its headings and cells."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.texts = [], []
+        self.feed(render_page(page))
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        if tag != "code":
+            self.tags.append((tag, *attributes))
+        self.texts.append("")
+
+    def handle_data(self, data):
+        if self.texts:
+            self.texts[-1] += data
+
+
+def everywhere(text):
+    """Return facts with a text in each place that data and notebooks fill."""
+    column = {"kind": "text", "missing": "allowed", "categories": [text, text], "new": "refused"}
+    score = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
+    return BundleFacts(
+        job=msgspec.structs.replace(
+            JOB,
+            source=text,
+            folder=text,
+            parameters={text: text},
+            model_name=text,
+            model_variable=text,
+            secrets={text: {"env": text}},
+        ),
+        pipeline=Pipeline(
+            notebook=text,
+            parameters=(),
+            edges=(),
+            cells=(),
+            steps=(
+                Step(
+                    name=text,
+                    title=text,
+                    cells=(0,),
+                    uses=(text,),
+                    makes=(text,),
+                    parameters=(text,),
+                ),
+            ),
+        ),
+        proof=Proof(equal=True, steps=(), because=text),
+        metrics={text: 1.0},
+        verdicts=(Verdict(gate=text, passed=True, value=0.5, because=text),),
+        left_out=((text, text), (f"cell 8 (`{text}`)", text)),
+        touches=dict.fromkeys(("files", "written", "hosts", "environment"), (text,)),
+        schema={"frames": {text: {text: {"rows": 9, "columns": {text: column, "b": column}}}}},
+        model_type=text,
+        python=text,
+        packages={text: text},
+        evaluation={
+            "least": 30,
+            "whole": {text: score},
+            "by": {f"{text}_by_{text}": {text: score}},
+        },
+    )
+
+
+@pytest.mark.parametrize("document", [review, card])
+@given(text=TEXTS)
+def test_no_text_changes_the_structure_of_a_document(document, text):
+    assume(text.split())
+    found, plain = Shape(document(everywhere(text))), Shape(document(everywhere("word")))
+    assert found.tags == plain.tags
+    shown = " ".join(markup.visible(text).split())
+    assert shown in [" ".join(t.split()) for t in found.texts]
+
+
+@given(text=TEXTS)
+def test_no_folder_adds_an_instruction_to_the_dockerfile(text):
+    job = msgspec.structs.replace(JOB, folder=text)
+    lines, plain = (dockerfile(j, "3.12").splitlines() for j in (job, JOB))
+    assert [line.split(" ")[0] for line in lines] == [line.split(" ")[0] for line in plain]
