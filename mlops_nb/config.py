@@ -3,12 +3,16 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from mlops_nb.errors import Refused
 
 FOLDER = ".mlops"
 MARKS = (FOLDER, "mlops-nb.toml", ".git")
+SQLITE = "sqlite:///"
+UNQUOTING = (2, 1)  # the first SQLAlchemy that unquotes the path of a SQLite address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,37 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
     return Settings(
         root=root,
         journal=str(given.get("journal", f"sqlite:///{folder / 'journal.db'}")),
-        mlflow=str(given.get("mlflow", f"sqlite:///{folder / 'mlflow.db'}")),
+        mlflow=str(given.get("mlflow", sqlite_address(folder / "mlflow.db"))),
         experiment=str(given.get("experiment", "mlops-nb")),
         names_mlflow="mlflow" in given,
     )
+
+
+def sqlite_address(file: Path) -> str:
+    """Return the address of a SQLite file for SQLAlchemy.
+
+    A path with a % is quoted with its slashes, as MLflow makes the folders of an address without
+    unquoting it.
+
+    >>> sqlite_address(Path("/a/mlflow.db"))
+    'sqlite:////a/mlflow.db'
+    """
+    path = str(file)
+    return SQLITE + (quote(path, safe="") if "%" in path and _unquotes() else path)
+
+
+def sqlite_file(address: str) -> Path | None:
+    """Return the file of a SQLite address, None for another database.
+
+    >>> sqlite_file("http://localhost:5000") is None
+    True
+    """
+    if not address.startswith(SQLITE):
+        return None
+    path = address.removeprefix(SQLITE)
+    return Path(unquote(path) if "%" in path and _unquotes() else path)
+
+
+def _unquotes() -> bool:
+    major, minor = version("sqlalchemy").split(".")[:2]
+    return (int(major), int(minor)) >= UNQUOTING

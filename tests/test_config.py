@@ -110,3 +110,10 @@ def test_a_setting_that_is_no_text_is_refused(tmp_path):
     with pytest.raises(Refused) as refused:
         config.load(tmp_path, {})
     assert "'journal'" in refused.value.what
+
+
+def test_a_path_with_a_percent_sign_keeps_its_address(tmp_path):
+    for name in ("a%20b", "100%", "%(here)s", "a%%b"):
+        found = config.load(tmp_path / name, {})
+        assert config.sqlite_file(found.mlflow) == tmp_path / name / ".mlops" / "mlflow.db"
+        assert found.journal == f"sqlite:///{tmp_path / name / '.mlops' / 'journal.db'}"

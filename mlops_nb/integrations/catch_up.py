@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlops_nb import files
+from mlops_nb import config, files
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Judged, Registered, Released, RunFinished
@@ -40,8 +40,8 @@ def prepare(ctx: Context, experiments: Iterable[str] = ()) -> None:
     Raises Unreachable if MLflow does not answer.
     """
     wanted = {f"{ctx.settings.mlflow} {e}" for e in (ctx.settings.experiment, *experiments)}
-    file = Path(ctx.settings.mlflow.removeprefix("sqlite:///"))
-    gone = ctx.settings.mlflow.startswith("sqlite:///") and not file.exists()
+    file = config.sqlite_file(ctx.settings.mlflow)
+    gone = file is not None and not file.exists()
     made = set() if gone else set(ctx.journal.place(PREPARED).splitlines())
     if not wanted <= made:
         _mirror(ctx).prepare(experiments)

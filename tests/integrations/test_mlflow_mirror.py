@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 from sklearn.linear_model import LinearRegression
 
+from mlops_nb import config
 from mlops_nb import events as ev
 from mlops_nb.integrations.mlflow.limits import CUT_TAG, NOT_FINITE_TAG
 from mlops_nb.integrations.mlflow.mirror import LOGGED_TAG, MlflowMirror
@@ -207,3 +208,15 @@ def test_a_sync_that_was_cut_off_logs_no_model_twice(story, mirror):
     again = client.get_model_version_by_alias(version.name, "champion")
     assert again.tags == version.tags
     assert champion(again).metadata.signature is not None
+
+
+def test_a_project_s_path_may_have_a_percent_sign(story, mirror, tmp_path):
+    root = tmp_path / "50%20off" / "%(here)s"
+    (root / ".mlops").mkdir(parents=True)
+    settings = config.load(root, {})
+    mirror.uri, mirror.artifacts = settings.mlflow, settings.artifacts
+    story.start("r", "")
+    story.end("r")
+    assert synced(mirror, story).data.tags["mlops-nb.run"] == "r"
+    assert (root / ".mlops" / "mlflow.db").is_file()
+    assert [p.name for p in tmp_path.iterdir() if "%" in p.name] == ["50%20off"]  # no other folder
