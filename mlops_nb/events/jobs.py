@@ -21,6 +21,7 @@ class JobApplied(Event, frozen=True, kw_only=True):
     definition: the content of job.yaml
     commit:     the git commit of the project, "" if there is none
     rollback:   it was live before
+    elsewhere:  it was not proven in this project
     """
 
     digest: str
@@ -29,6 +30,7 @@ class JobApplied(Event, frozen=True, kw_only=True):
     source_digest: str = ""
     commit: str = ""
     rollback: bool = False
+    elsewhere: bool = False
 
 
 class JobPaused(Event, frozen=True, kw_only=True):

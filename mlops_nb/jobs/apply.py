@@ -12,7 +12,7 @@ from mlops_nb.context import Context
 from mlops_nb.data import contract
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Event, JobApplied, Judged
-from mlops_nb.jobs import model, poll, schedule
+from mlops_nb.jobs import model, poll, proven, schedule
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
 from mlops_nb.jobs.cut import cut_out
 from mlops_nb.jobs.model import Job
@@ -43,9 +43,14 @@ def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> str:
 
 
 def keep(ctx: Context, digest: str, contents_: Mapping[str, bytes]) -> None:
-    """Store a bundle by its digest: jobs run from there, never from the working tree."""
+    """Store a bundle by its digest: jobs run from there, never from the working tree.
+
+    A stored bundle that was damaged is written again.
+    """
     folder = ctx.bundle_folder(digest)
-    if not (folder / manifest.NAME).exists():
+    kept = files.read_folder(folder) if folder.is_dir() else {}
+    whole = manifest.digest(kept) == digest
+    if not whole or kept.get(manifest.NAME) != contents_.get(manifest.NAME):
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         files.write_folder(part, contents_)
@@ -53,11 +58,14 @@ def keep(ctx: Context, digest: str, contents_: Mapping[str, bytes]) -> None:
         part.rename(folder)
 
 
-def applied(ctx: Context, job: Job, digest: str, *, before: Job | None = None) -> Iterator[Event]:
+def applied(
+    ctx: Context, job: Job, digest: str, *, before: Job | None = None, elsewhere: bool = False
+) -> Iterator[Event]:
     """Yield the events that make a bundle the live one.
 
     before: the job as it was, if its model was not trained again: data that is new to its
             triggers stays new
+    elsewhere: the bundle was not proven in this project
     """
     source = ctx.root / job.source
     yield JobApplied(
@@ -67,6 +75,7 @@ def applied(ctx: Context, job: Job, digest: str, *, before: Job | None = None) -
         definition=job_yaml.definition(job),
         source_digest=files.sha256(source) if source.is_file() else "",
         commit=git.of(ctx.root),
+        elsewhere=elsewhere,
     )
     seen = poll.note_files(ctx, job, before)
     if seen is not None:
@@ -153,7 +162,8 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
     if not model.JOB_NAME.match(name) or not folder.is_dir():
         raise NotFound(f"there is no bundle jobs/{name}", fix="list jobs with: mlops-nb jobs")
     found = files.read_folder(folder)
-    digest = manifest.verify(found, name)
+    elsewhere = not proven.was_proven_here(ctx, name, found, note)
+    digest = manifest.digest(found)
     job = _definition(ctx, name, found)
     refuse_triggers(ctx, job)
     state = read_jobs(ctx).get(name)
@@ -177,7 +187,8 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
                 "digest": digest,
             }
         known = job_yaml.of_definition(before) if before and not verdict else None
-        ctx.journal.append_all([*verdict, *applied(ctx, job, digest, before=known)])
+        live = applied(ctx, job, digest, before=known, elsewhere=elsewhere)
+        ctx.journal.append_all([*verdict, *live])
     return {
         "version": 1,
         "job": name,

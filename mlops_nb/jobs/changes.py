@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlops_nb import files
@@ -14,6 +14,7 @@ from mlops_nb.jobs.registry import JobState
 from mlops_nb.notebook import cells, load
 
 SHOWN = 12  # changed lines of one step
+NOTEBOOK = "pipeline.ipynb"
 
 
 def differing_steps(ctx: Context, state: JobState) -> list[str] | None:
@@ -30,7 +31,7 @@ def differing_steps(ctx: Context, state: JobState) -> list[str] | None:
         now = freeze.freeze(source.document, source.pipeline, cut_out(job, source).kept)
     except MlopsError:
         return ["the notebook cannot be promoted as it is"]
-    was = json.loads((folder / "pipeline.ipynb").read_text(encoding="utf-8"))
+    was = json.loads((folder / NOTEBOOK).read_text(encoding="utf-8"))
     return [s for s, text in _code(now).items() if _code(was).get(s) != text] + [
         s for s in _code(was) if s not in _code(now)
     ]
@@ -74,7 +75,7 @@ def between(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str
 
 
 def _steps(bundle: Mapping[str, bytes]) -> dict[str, str]:
-    return _code(json.loads(bundle["pipeline.ipynb"])) if "pipeline.ipynb" in bundle else {}
+    return _code(json.loads(bundle[NOTEBOOK])) if NOTEBOOK in bundle else {}
 
 
 def _packages(bundle: Mapping[str, bytes]) -> dict[str, str]:
@@ -82,3 +83,54 @@ def _packages(bundle: Mapping[str, bytes]) -> dict[str, str]:
     lines = bundle.get("requirements.lock", b"").decode("utf-8", "replace").splitlines()
     pins = (line.split("==", 1) for line in lines if "==" in line and line[:1].isalnum())
     return {name.strip(): rest.split()[0].rstrip(";\\") for name, rest in pins}
+
+
+def edited(
+    before: Mapping[str, bytes], after: Mapping[str, bytes], names: Sequence[str]
+) -> list[str]:
+    """Return the edits of a bundle's files, one line each; those of its notebook cell by cell."""
+    found: list[str] = []
+    for name in names:
+        kind = "added" if name not in before else "removed" if name not in after else "changed"
+        found.append(f"{name}: {kind}")
+        if name == NOTEBOOK:
+            for label, old, new in _cell_edits(before, after):
+                found.append(f"  {label}")
+                lines = list(difflib.unified_diff(old, new, lineterm="", n=0))[2:]
+                found += [f"    {line}" for line in lines if not line.startswith("@@")][:SHOWN]
+    return found
+
+
+def edited_cells(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
+    """Return the cells of a bundle's notebook that were edited, by their place in it."""
+    return [label for label, _, _ in _cell_edits(before, after)]
+
+
+def _cell_edits(
+    before: Mapping[str, bytes], after: Mapping[str, bytes]
+) -> list[tuple[str, list[str], list[str]]]:
+    """Return each cell that differs, with its lines before and after."""
+    was, now = (_cells(bundle.get(NOTEBOOK, b"")) for bundle in (before, after))
+    found = []
+    matcher = difflib.SequenceMatcher(a=was, b=now, autojunk=False)
+    for kind, a1, a2, b1, b2 in matcher.get_opcodes():
+        for shift in range(max(a2 - a1, b2 - b1) if kind != "equal" else 0):
+            old = was[a1 + shift] if a1 + shift < a2 else ""
+            new = now[b1 + shift] if b1 + shift < b2 else ""
+            word = "changed" if old and new else "removed" if old else "added"
+            place = a1 + shift if old else b1 + shift
+            found.append((f"cell {place + 1} {word}", old.splitlines(), new.splitlines()))
+    return found
+
+
+def _cells(notebook: bytes) -> list[str]:
+    """Return the sources of a notebook's cells, each with a line for its kind and its tags."""
+    try:
+        document = json.loads(notebook)
+        return [
+            f"# {cell['cell_type']} {' '.join(map(str, cell['metadata'].get('tags', [])))}\n"
+            + cells.source_of(cell)
+            for cell in document["cells"]
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return []

@@ -84,7 +84,7 @@ def live(ctx: Context, name: str) -> tuple[JobState, Bundle]:
         raise JobError(f"{name!r} is a draft", fix=f"review it, then: mlops-nb apply {name}")
     folder = ctx.bundle_folder(state.digest)
     found = files.read_folder(folder) if folder.is_dir() else {}
-    if not found or manifest.verify(found, name) != state.digest:
+    if manifest.digest(found) != state.digest:
         raise JobError(
             f"the stored bundle of {name!r} differs from the one that was applied",
             fix=f"apply it again from jobs/{name}: mlops-nb apply {name}",

@@ -86,13 +86,12 @@ def finish(
     look = bench.environments.look(draft.interpreter)
     asks = contract.carried(*edits, schema_of(draft))
     facts = _facts(draft, bench, asks, verdicts, lock)
-    found = code_files(draft)
+    found = code_files(draft) | {"requirements.lock": lock.encode()}
     found |= {
         "job.yaml": job_yaml.write(draft.job).encode(),
         "job.schema.json": _json(job_yaml.SCHEMA),
-        "requirements.lock": lock.encode(),
         "schema.json": _json(asks),
-        "proof.json": _json(_proof_record(draft, bench)),
+        "proof.json": _json(_proof_record(draft, bench, manifest.code(found))),
         "REVIEW.md": documents.review(facts).encode(),
         "MODEL_CARD.md": documents.card(facts).encode(),
         "Dockerfile": documents.dockerfile(draft.job, look.version).encode(),
@@ -123,10 +122,12 @@ def _facts(
     )
 
 
-def _proof_record(draft: Draft, bench: Bench) -> dict[str, Any]:
+def _proof_record(draft: Draft, bench: Bench, proven: Mapping[str, str]) -> dict[str, Any]:
+    """Return the content of proof.json; proven: file → sha256."""
     return {
         "version": 1,
         **proof_json(draft.proof),
+        "files": dict(proven),
         "seed": bench.seed,
         "rtol": compare.RTOL,
         "parameters": dict(draft.parameters),
