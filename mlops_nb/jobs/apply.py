@@ -1,8 +1,10 @@
 """Makes a bundle the live one: stores it, and applies a draft or an edited job.yaml."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,6 +20,7 @@ from mlops_nb.jobs.cut import cut_out
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.registry import JobState, read_jobs
+from mlops_nb.jobs.triggers import data
 from mlops_nb.models import judge
 from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import cells, parameters, slicing
@@ -25,11 +28,12 @@ from mlops_nb.notebook import pipeline as notebook_pipeline
 from mlops_nb.notebook.model import Source
 from mlops_nb.runs.history import read_run
 
+NOTEBOOK = "pipeline.ipynb"
 
-def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> str:
+
+def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> None:
     """Write a bundle into jobs/NAME and store it by its digest; the old one stays stored."""
-    digest = manifest.digest(contents_)
-    keep(ctx, digest, contents_)
+    keep(ctx, manifest.digest(contents_), contents_)
     target = ctx.root / "jobs" / name
     fresh, stale = target.with_name(f".{name}.new"), target.with_name(f".{name}.old")
     for left in (fresh, stale):
@@ -39,7 +43,6 @@ def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> str:
         target.rename(stale)
     fresh.rename(target)
     shutil.rmtree(stale, ignore_errors=True)
-    return digest
 
 
 def keep(ctx: Context, digest: str, contents_: Mapping[str, bytes]) -> None:
@@ -86,12 +89,14 @@ def refuse_triggers(ctx: Context, job: Job) -> None:
     """Refuse a trigger that can never fire, or that fires for ever.
 
     Raises JobError for a trigger on an unknown job, on the job itself, or on a model that the job
-    does not make.
+    does not make, and for a glob that matches no file of the project.
     """
     known = read_jobs(ctx)
     for spec in job.triggers:
         kind = poll.kind_of(spec)
         poll.sensor(kind)
+        if kind == "data":
+            data.refuse(str(spec["data"]), job.folder)
         if kind == "job" and job.name in _behind(known, str(spec["job"])):
             raise JobError(
                 f"job {job.name!r} would follow itself, by way of {spec['job']!r}",
@@ -130,14 +135,8 @@ def _definition(ctx: Context, name: str, found: Mapping[str, bytes]) -> Job:
         raise JobError(
             f"job.yaml in jobs/{name} names the job {job.name!r}", fix=f"set name: {name}"
         )
-    folder = (ctx.root / job.folder).resolve()
-    if not folder.is_dir() or not folder.is_relative_to(ctx.root):
-        raise JobError(
-            f"the working folder {job.folder!r} is no folder of this project",
-            fix="set folder to the notebook's own",
-            where=where,
-        )
-    notebook = cells.read(json.loads(found["pipeline.ipynb"]), "pipeline.ipynb")
+    folder = _folder(ctx, job, where)
+    notebook = cells.read(json.loads(found[NOTEBOOK]), NOTEBOOK)
     pipeline = notebook_pipeline.pipeline(notebook)
     source = Source(path=folder, document={}, notebook=notebook, pipeline=pipeline)
     if job.model_variable and not slicing.model_cells(pipeline, job.model_variable):
@@ -151,6 +150,38 @@ def _definition(ctx: Context, name: str, found: Mapping[str, bytes]) -> Job:
     known = {p.name: p for p in pipeline.parameters}
     parameters.checked(schedule.filled(job.parameters, about, known), known.values(), where)
     return job
+
+
+def _folder(ctx: Context, job: Job, where: str) -> Path:
+    """Return a job's working folder. Raises JobError for paths outside the bundle or project."""
+    if job.notebook != NOTEBOOK:
+        raise JobError(
+            f"{job.notebook!r} is not the notebook of the bundle",
+            fix=f"set notebook: {NOTEBOOK}",
+            where=where,
+        )
+    folder, source = _inside(ctx, job.folder), _inside(ctx, job.source)
+    if folder is None or not folder.is_dir():
+        raise JobError(
+            f"the working folder {job.folder!r} is no folder of this project",
+            fix="set folder to the notebook's own",
+            where=where,
+        )
+    if source is None:
+        raise JobError(
+            f"the source {job.source!r} is no path in this project",
+            fix="set source to the notebook that was promoted",
+            where=where,
+        )
+    return folder
+
+
+def _inside(ctx: Context, path: str) -> Path | None:
+    """Return a path of the project, resolved; None if it leads out of it."""
+    if "\0" in path or any(len(os.fsencode(p)) > data.LONGEST_NAME for p in Path(path).parts):
+        return None
+    found = (ctx.root / path).resolve()
+    return found if found.is_relative_to(ctx.root) else None
 
 
 def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Reads, checks and writes `job.yaml`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ from mlops_nb.jobs.bundle import json_schema
 from mlops_nb.jobs.model import Job
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+MOST_LEVELS, MOST_VALUES = 40, 100_000
 SECONDS = {"type": "number", "minimum": 0, "description": "s"}
 SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 FROM = {
@@ -127,11 +129,38 @@ def read(text: str, where: str = "job.yaml") -> Job:
     """
     try:
         found = yaml.safe_load(text)
+        excessive = _is_excessive(found)
+    except RecursionError:
+        excessive = True
     except yaml.YAMLError as error:
         raise JobError(
             f"job.yaml is no YAML: {str(error).splitlines()[0]}", fix="correct it", where=where
         ) from None
+    if excessive:
+        raise JobError(
+            f"job.yaml has more than {MOST_LEVELS} levels, or more than {MOST_VALUES} values",
+            fix="correct it",
+            where=where,
+        )
     return of_definition(found, where)
+
+
+def _is_excessive(found: Any) -> bool:
+    """Return whether values nest too deeply or, by aliases, are too many to be written."""
+    level = [found]
+    for _ in range(MOST_LEVELS):
+        level = list(islice(_values(level), MOST_VALUES + 1))
+        if not level or len(level) > MOST_VALUES:
+            return bool(level)
+    return True
+
+
+def _values(containers: Iterable[Any]) -> Iterator[Any]:
+    for value in containers:
+        if isinstance(value, dict):
+            yield from value.values()
+        elif isinstance(value, list | tuple | set):
+            yield from value
 
 
 def of_definition(found: Any, where: str = "job.yaml") -> Job:

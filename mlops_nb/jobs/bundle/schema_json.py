@@ -89,7 +89,7 @@ def read(data: bytes, where: str = NAME) -> dict[str, Any]:
     """
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise JobError(f"{NAME} is no JSON: {error}", fix=f"correct {where}", where=where) from None
     problem = json_schema.objection(SCHEMA, found)
     if problem is not None:

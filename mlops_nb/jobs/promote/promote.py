@@ -269,14 +269,16 @@ def _released(
         verdicts = judge.verdicts(policy.gates, done, champion, done.champion_error)
         bundle_files.finish(made, bench, verdicts=verdicts, edits=_edited_contract(ctx, job))
         made.changes = _changes(ctx, made, old)
-        digest = apply.publish(ctx, job.name, made.files)
+        digest = manifest.digest(made.files)
+        live = [] if options.draft else list(apply.applied(ctx, job, digest))
+        apply.publish(ctx, job.name, made.files)
         lock = made.files["requirements.lock"].decode()
         ctx.environments.python_for(made.interpreter, lock, build=True)
         if options.draft:
             drafted = JobDrafted(job=job.name, run=bench.run, digest=digest, model_run=bench.run)
             ctx.record([drafted])
         else:
-            verdict = ctx.journal.append_all([*verdict, *apply.applied(ctx, job, digest)])
+            verdict = ctx.journal.append_all([*verdict, *live])
     elif not options.dry_run:
         ctx.record(verdict)
     return verdict

@@ -1,15 +1,19 @@
 """The data trigger: fires for new files that match a glob and have stopped growing."""
 
+import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from mlops_nb import files
+from mlops_nb.errors import JobError
 from mlops_nb.jobs.triggers.base import Signal, View
 
 SETTLE = 5.0  # s without a change before a file counts
 SHOWN = 3  # files that a message names
+LONGEST_NAME = 255  # bytes
+FIX = "give a glob from the notebook's folder to files of this project, such as data/*.parquet"
 
 
 class Data:
@@ -19,6 +23,7 @@ class Data:
 
     def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
         """Fire for files with new content; the notes cache digests."""
+        refuse(str(spec["data"]), view.job.folder)
         settled = look(view.folder, str(spec["data"]), view.notes)
         contents = set(view.known.values())
         new = {
@@ -31,6 +36,37 @@ class Data:
         names = ", ".join(sorted(new)[:SHOWN])
         more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
         return Signal(because=f"new data: {names}{more}", seen={"files": new})
+
+
+def refuse(pattern: str, folder: str) -> None:
+    """Refuse a glob that matches no file of the project, or that Python cannot match.
+
+    folder: the job's folder, from the project's
+
+    Raises JobError.
+    """
+    if problem := _problem(pattern, folder):
+        raise JobError(f"the trigger data:{pattern!r} {problem}", fix=FIX)
+
+
+def _problem(pattern: str, folder: str) -> str:
+    parts = [part for part in pattern.split("/") if part not in {"", "."}]
+    if not pattern.isprintable() or not "".join(parts).strip():
+        return "names no file"
+    if pattern.startswith(("/", "~")) or "://" in pattern or PureWindowsPath(pattern).drive:
+        return "is not relative to the job's folder"
+    if any("**" in part and part != "**" for part in parts):
+        return "has ** beside other letters: it stands for any folders, as in data/**/*.csv"
+    if pattern.endswith("/") or parts[-1] in {"**", ".."}:
+        return "matches folders, not files"
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in parts):
+        return "has a name that is too long for a file"
+    depth = len(PurePosixPath(folder).parts)
+    for part in parts:
+        depth += -1 if part == ".." else 0 if part == "**" else 1
+        if depth < 0:
+            return "leaves the project"
+    return ""
 
 
 def look(folder: Path, pattern: str, notes: dict[str, Any]) -> dict[str, str]:

@@ -139,3 +139,28 @@ def test_a_new_definition_is_told_by_what_it_changes():
     assert job_yaml.difference(new, new) == []
     assert job_yaml.difference({}, {"a": 1}) == ["a: None → 1"]
     assert job_yaml.difference({"a": 1}, {}) == ["a: 1 → None"]
+
+
+# each list holds the one before ten times
+MANY = "&a [x], " + ", ".join(
+    f"&{name} [{', '.join([f'*{before}'] * 10)}]"
+    for before, name in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[" * 3000 + "]" * 3000,
+        "[" * 100 + "]" * 100,
+        "&a {b: *a}",
+        "&a [*a]",
+        f"[{MANY}]",
+    ],
+    ids=["very deep", "deep", "circle", "circle of lists", "many"],
+)
+def test_values_that_nest_too_deeply_or_are_too_many_are_refused_once(value):
+    text = job_yaml.write(Job(name="a", notebook="n.ipynb", folder=".", source="a.ipynb"))
+    with pytest.raises(JobError, match="more than 40 levels") as refused:
+        job_yaml.read(text.replace("parameters: {}", f"parameters: {{x: {value}}}"))
+    assert refused.value.where == "job.yaml"

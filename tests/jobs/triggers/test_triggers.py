@@ -1,13 +1,18 @@
 """Sensors: what makes each of them say that a job is to run, and what does not."""
 
 import os
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlops_nb import plugins
+from mlops_nb.errors import JobError
 from mlops_nb.events import Evaluated
 from mlops_nb.jobs import poll
 from mlops_nb.jobs.model import Job
@@ -156,3 +161,51 @@ def test_drift_fires_by_the_share_of_columns_that_moved_and_names_the_worst():
     assert sensor.signal({"drift": 0.6}, given) is None
     signal = sensor.signal({"drift": 0.5}, given)
     assert signal.because == "the values of 2 of 4 columns moved: c (psi 0.5), a (psi 0.3)"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("/abs/*.csv", "not relative"),
+        ("//abs/*.csv", "not relative"),
+        ("~/data/*.csv", "not relative"),
+        ("s3://bucket/*.csv", "not relative"),
+        ("C:/data/*.csv", "not relative"),
+        ("**.csv", "beside other letters"),
+        ("data/**x/*.csv", "beside other letters"),
+        ("", "names no file"),
+        (" ", "names no file"),
+        (".", "names no file"),
+        ("a\0b", "names no file"),
+        ("data/", "matches folders"),
+        ("data/**", "matches folders"),
+        ("../../*.csv", "leaves the project"),
+        ("../**/../*.csv", "leaves the project"),
+        ("a/../../../*.csv", "leaves the project"),
+        ("x" * 256, "too long"),
+    ],
+)
+def test_a_glob_that_matches_no_file_of_the_project_is_refused(pattern, said):
+    with pytest.raises(JobError) as refused:
+        data.refuse(pattern, "notebooks")
+    assert said in refused.value.what
+    assert "data/*.parquet" in refused.value.fix
+    job = Job(name="j", notebook="n", folder="notebooks", source="n", triggers=({"data": pattern},))
+    with pytest.raises(JobError):
+        data.SENSOR.signal(job.triggers[0], msgspec.structs.replace(view(), job=job))
+
+
+@pytest.mark.parametrize("pattern", ["*.csv", "../data/*.csv", "./a/**/*.csv", "a b/[x-z]?.c"])
+def test_a_glob_within_the_project_is_accepted(pattern):
+    data.refuse(pattern, "notebooks")
+
+
+@given(pattern=st.one_of(st.text(max_size=12), st.text(alphabet="*?[]./\\~!-ab :\0", max_size=12)))
+def test_every_glob_that_is_accepted_can_be_matched(pattern):
+    try:
+        data.refuse(pattern, ".")
+    except JobError:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        assert data.look(Path(folder), pattern, {}) == {}
+        assert data.present(Path(folder), pattern) == {}
