@@ -2,7 +2,8 @@
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from mlops_nb import files
@@ -85,31 +86,10 @@ def _packages(bundle: Mapping[str, bytes]) -> dict[str, str]:
     return {name.strip(): rest.split()[0].rstrip(";\\") for name, rest in pins}
 
 
-def edited(
-    before: Mapping[str, bytes], after: Mapping[str, bytes], names: Sequence[str]
-) -> list[str]:
-    """Return the edits of a bundle's files, one line each; those of its notebook cell by cell."""
-    found: list[str] = []
-    for name in names:
-        kind = "added" if name not in before else "removed" if name not in after else "changed"
-        found.append(f"{name}: {kind}")
-        if name == NOTEBOOK:
-            for label, old, new in _cell_edits(before, after):
-                found.append(f"  {label}")
-                lines = list(difflib.unified_diff(old, new, lineterm="", n=0))[2:]
-                found += [f"    {line}" for line in lines if not line.startswith("@@")][:SHOWN]
-    return found
-
-
-def edited_cells(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
-    """Return the cells of a bundle's notebook that were edited, by their place in it."""
-    return [label for label, _, _ in _cell_edits(before, after)]
-
-
-def _cell_edits(
+def edited_cells(
     before: Mapping[str, bytes], after: Mapping[str, bytes]
-) -> list[tuple[str, list[str], list[str]]]:
-    """Return each cell that differs, with its lines before and after."""
+) -> list[tuple[str, list[str]]]:
+    """Return each cell of a bundle's notebook that was edited, with the lines that differ."""
     was, now = (_cells(bundle.get(NOTEBOOK, b"")) for bundle in (before, after))
     found = []
     matcher = difflib.SequenceMatcher(a=was, b=now, autojunk=False)
@@ -119,7 +99,9 @@ def _cell_edits(
             new = now[b1 + shift] if b1 + shift < b2 else ""
             word = "changed" if old and new else "removed" if old else "added"
             place = a1 + shift if old else b1 + shift
-            found.append((f"cell {place + 1} {word}", old.splitlines(), new.splitlines()))
+            lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=0)
+            changed = [line for line in islice(lines, 2, None) if not line.startswith("@@")]
+            found.append((f"cell {place + 1} {word}", changed[:SHOWN]))
     return found
 
 

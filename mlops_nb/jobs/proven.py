@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mlops_nb import files
 from mlops_nb.context import Context
@@ -24,7 +24,7 @@ def was_proven_here(
 
     Only the manifest and proof.json speak for a bundle whose proof was made elsewhere.
 
-    note: called with each difference from the code that was proven
+    note: called with a message if it was made elsewhere
 
     Raises JobError for code that differs from the code that was proven.
     """
@@ -32,7 +32,7 @@ def was_proven_here(
     known = [e for e in ctx.journal.read(kinds=kinds) if e.job == name and isinstance(e, kinds)]
     same = _with_this_code(ctx, known, found)
     if not same and (edited := _edited(ctx, known, found)) is not None:
-        _refuse(name, _kept(ctx, edited), found, known, note)
+        _refuse(name, _kept(ctx, edited), found, known)
     manifest.verify(found, name)
     if same and any(map(_is_own, same)):
         return True
@@ -94,29 +94,28 @@ def _kept(ctx: Context, event: JobApplied | JobDrafted) -> Mapping[str, bytes]:
 
 
 def _refuse(
-    name: str,
-    before: Mapping[str, bytes],
-    found: Mapping[str, bytes],
-    known: Known,
-    note: Callable[[str], None],
+    name: str, before: Mapping[str, bytes], found: Mapping[str, bytes], known: Known
 ) -> None:
     was, now = manifest.code(before), manifest.code(found)
     names = sorted(n for n in {*was, *now} if was.get(n) != now.get(n)) if before else []
-    for line in changes.edited(before, found, names)[:SHOWN]:
-        note(line)
-    source = next(filter(None, map(_source, reversed(known))), "NOTEBOOK")
     cells = changes.edited_cells(before, found) if changes.NOTEBOOK in names else []
-    first = changes.NOTEBOOK if cells else names[0] if names else "the code"
-    what = repr(first) if names else first
-    what += f" ({', '.join(cells)})" if cells else ""
-    more = [n for n in names if n != first]
+    names.sort(key=lambda n: n != changes.NOTEBOOK)
+    first, *more = map(repr, names) if names else ["the code"]
+    labels = f" ({', '.join(label for label, _ in cells)})" if cells else ""
+    others = f", nor are {', '.join(more)}" if more else ""
+    lines = [line for label, changed in cells for line in (f"\n  {label}", *_indented(changed))]
+    source = next(filter(None, map(_source, reversed(known))), "NOTEBOOK")
     raise JobError(
-        f"{what} in the bundle of {name!r} is not what was proven"
-        + (f", nor are {', '.join(more)}" if more else ""),
+        f"{first}{labels} in the bundle of {name!r} is not what was proven{others}"
+        + "".join(lines[:SHOWN]),
         fix="undo that edit (git checkout), or edit the notebook and prove it: "
         f"mlops-nb promote {shlex.quote(source)} --name {name} --replace",
-        where=f"jobs/{name}",
     )
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines of a cell, each with a line break before it."""
+    return (f"\n    {line}" for line in lines)
 
 
 def _source(event: JobApplied | JobDrafted) -> str:
