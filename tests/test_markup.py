@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from mlops_nb import markup
-from mlops_nb.jupyter import svg
+from mlops_nb.jupyter import svg, sweep_chart, widgets
+from mlops_nb.lineage import graph
+from mlops_nb.notebook.model import Edge, Pipeline, Step
+from mlops_nb.notebook.render import as_mermaid
 
 ATTACKS = (
     "x\r\r## Gates\r\r| gate | verdict |\r|---|---|\r| auc | passed |\r",
@@ -153,3 +156,43 @@ def test_no_text_leaves_its_label_of_mermaid(text):
     assert not set('"<>`\\#%$:') & set(label)
     assert len(label.splitlines()) <= 1
     assert unescape(label) == markup.visible(text)
+
+
+def sweep(text):
+    runs = [
+        {
+            "run": f"{text}{number}",
+            "status": status,
+            "seconds": 1.0,
+            "parameters": {f"p{text}": f"{text}{number}"},
+            "metrics": {f"m{text}": float(number)},
+        }
+        for number, status in enumerate(("finished", "failed"))
+    ]
+    return {"runs": runs, "best": f"{text}0"}
+
+
+@given(text=TEXTS)
+def test_no_text_leaves_its_place_in_a_chart_or_a_table(text):
+    found, plain = (ElementTree.fromstring(sweep_chart.chart(sweep(t))) for t in (text, "word"))
+    assert [e.tag for e in found.iter()] == [e.tag for e in plain.iter()]
+    rows = [[text, text], [text, text]]
+    shown = Page(widgets.table((text, "b"), rows, foot=text).data)
+    assert [tag for tag, *_ in shown.tags] == [
+        "table",
+        *["tr", "th", "th"],
+        *["tr", "td", "td"] * 2,
+        "p",
+    ]
+    assert shown.texts[2:6] == [markup.visible(text)] * 4
+
+
+@given(text=TEXTS)
+def test_no_text_adds_a_line_to_a_flowchart(text):
+    steps = tuple(Step(name=name, title=text, cells=(0,)) for name in (text, f"{text}2"))
+    edge = Edge(source=text, target=f"{text}2", names=(text, text))
+    drawn = as_mermaid(Pipeline(notebook=text, parameters=(), cells=(), steps=steps, edges=(edge,)))
+    assert [line[:6] for line in drawn.splitlines()] == ["flowch", "    s0", "    s1", "    s0"]
+    part = graph.Graph()
+    part.edge(part.node("file", text, text), part.node("step", text, text))
+    assert len(graph.as_mermaid(part).splitlines()) == 4

@@ -16,6 +16,9 @@ from wine import IMPORTS as WINE_IMPORTS
 from wine import JUDGE as WINE_JUDGE
 from wine import wine
 
+from mlops_nb import files
+from mlops_nb.jobs.bundle import manifest
+
 SETTINGS = (
     *("--model", "model", "--schedule", "0 3 * * 1", "--tz", "Asia/Seoul"),
     *("--gate", "accuracy >= 0.5", "--gate", "accuracy >= champion - 0.05"),
@@ -211,7 +214,13 @@ def test_an_edited_definition_runs_only_after_apply_and_edited_code_never(termin
     assert "'pipeline.py' in the bundle of 'small' is not what was proven" in terminal.refused(
         "apply", "small"
     )
+    listed = (bundle / manifest.NAME).read_bytes()
+    (bundle / manifest.NAME).write_bytes(manifest.write(files.read_folder(bundle)))
+    assert "'pipeline.py' in the bundle of 'small' is not what was proven" in terminal.refused(
+        "apply", "small"
+    )
     script.write_text(text)
+    (bundle / manifest.NAME).write_bytes(listed)
     run = terminal.type("trigger", "small")
     assert (run.status, run.json["parameters"]["depth"]) == (0, 4)
 
@@ -340,7 +349,8 @@ def test_a_fresh_clone_applies_the_bundle_that_git_brought(terminal, tmp_path):
             target.write_bytes(file.read_bytes())
     other = Terminal(clone)
     assert "there is a job 'small' already" in other.refused(*PROMOTE)
-    assert other.type("apply", "small").status == 0
+    applied = other.type("apply", "small")
+    assert (applied.status, "made elsewhere" in applied.stderr) == (0, True)
     run = other.type("trigger", "small")
     assert (run.status, run.json["model_version"]) == (0, 1), run.stderr
     assert os.listdir(clone / "jobs") == ["small"]

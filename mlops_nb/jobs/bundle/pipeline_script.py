@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
+from mlops_nb.markup import visible
 from mlops_nb.notebook.cells import IPYTHON_SYNTAX, python_of
 from mlops_nb.notebook.model import CellFacts, Notebook, Pipeline
 
@@ -171,7 +172,8 @@ def _bound(body: str) -> set[str]:
 
 
 def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"""', "'''").rstrip('."')
+    """Return a text for a docstring, in one line."""
+    return visible(text).replace("\\", "\\\\").replace('"""', "'''").rstrip('."')
 
 
 def _parsed(body: str) -> ast.Module:
@@ -246,7 +248,7 @@ def _head(
     lines = [
         f'"""{job}: {steps}.',
         "",
-        f"Frozen from {origin} by mlops-nb: the same cells, one function a step.",
+        f"Frozen from {_quoted(origin)} by mlops-nb: the same cells, one function a step.",
         "It runs by itself:",
         "",
         "    python pipeline.py [-p NAME VALUE]... [--json]",

@@ -30,13 +30,13 @@ def read(*parts):
     return cells.read({"cells": found, "nbformat": 4}, "a.ipynb")
 
 
-def script(*parts, metrics=()):
+def script(*parts, metrics=(), origin="notebooks/a.ipynb"):
     notebook = read(*parts)
     return render(
         notebook,
         pipeline.pipeline(notebook),
         job="demo",
-        origin="notebooks/a.ipynb",
+        origin=origin,
         folder=".",
         metrics=metrics,
     )
@@ -367,3 +367,13 @@ def test_the_script_runs_by_itself_with_the_shell_and_prints_its_metrics(tmp_pat
     )
     assert json.loads(done.stdout.splitlines()[-1]) == {"version": 1, "metrics": {"auc": 0.5}}
     assert "shown" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "text", ['a"""\nraise SystemExit(1)\n"""', 'a"', "a\\", "a\\N{x}", "a\rb\x0cc", '"""""']
+)
+def test_a_path_or_a_title_never_leaves_its_docstring(text):
+    plain = ast.parse(script("## b", "x = 1"))
+    tree = ast.parse(script(f"## {text.splitlines()[0]}", "x = 1", origin=text))
+    assert [type(node) for node in tree.body] == [type(node) for node in plain.body]
+    assert "Frozen from " in ast.get_docstring(tree)
