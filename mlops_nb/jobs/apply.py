@@ -14,7 +14,7 @@ from mlops_nb.context import Context
 from mlops_nb.data import contract
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Event, JobApplied, Judged
-from mlops_nb.jobs import model, poll, proven, schedule
+from mlops_nb.jobs import model, poll, proven, schedule, stored
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
 from mlops_nb.jobs.cut import cut_out
 from mlops_nb.jobs.model import Job
@@ -33,7 +33,7 @@ NOTEBOOK = "pipeline.ipynb"
 
 def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> None:
     """Write a bundle into jobs/NAME and store it by its digest; the old one stays stored."""
-    keep(ctx, manifest.digest(contents_), contents_)
+    stored.keep(ctx, manifest.digest(contents_), contents_)
     target = ctx.root / "jobs" / name
     fresh, stale = target.with_name(f".{name}.new"), target.with_name(f".{name}.old")
     for left in (fresh, stale):
@@ -43,22 +43,6 @@ def publish(ctx: Context, name: str, contents_: Mapping[str, bytes]) -> None:
         target.rename(stale)
     fresh.rename(target)
     shutil.rmtree(stale, ignore_errors=True)
-
-
-def keep(ctx: Context, digest: str, contents_: Mapping[str, bytes]) -> None:
-    """Store a bundle by its digest: jobs run from there, never from the working tree.
-
-    A stored bundle that was damaged is written again.
-    """
-    folder = ctx.bundle_folder(digest)
-    kept = files.read_folder(folder) if folder.is_dir() else {}
-    whole = manifest.digest(kept) == digest
-    if not whole or kept.get(manifest.NAME) != contents_.get(manifest.NAME):
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        files.write_folder(part, contents_)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
 
 
 def applied(
@@ -200,11 +184,11 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
     state = read_jobs(ctx).get(name)
     before = dict(state.definition) if state is not None else {}
     changes = job_yaml.difference(before, job_yaml.definition(job)) if before else []
-    changes += _contract_changes(ctx, state, found)
+    changes += _contract_changes(ctx, name, state, found)
     note("building the job's environment, if this one does not equal its lock")
     lock = found["requirements.lock"].decode()
     ctx.environments.python_for(ctx.interpreter_of(found), lock, build=True)
-    keep(ctx, digest, found)
+    stored.keep(ctx, digest, found)
     with ctx.deciding():
         verdict = _judged(ctx, job, state, manifest.promoted(found))
         if verdict and isinstance(verdict[0], Judged) and not verdict[0].passed:
@@ -231,16 +215,14 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
 
 
 def _contract_changes(
-    ctx: Context, state: JobState | None, found: Mapping[str, bytes]
+    ctx: Context, job: str, state: JobState | None, found: Mapping[str, bytes]
 ) -> list[str]:
     """Return how an edited schema.json differs from the one before."""
     digest = (state.digest or (state.draft.digest if state.draft else "")) if state else ""
-    before = ctx.bundle_folder(digest) / schema_json.NAME if digest else None
-    if before is None or not before.is_file():
+    before = stored.live(ctx, job, digest).get(schema_json.NAME)
+    if before is None:
         return []
-    return contract.changes(
-        schema_json.read(before.read_bytes()), schema_json.read(found[schema_json.NAME])
-    )
+    return contract.changes(schema_json.read(before), schema_json.read(found[schema_json.NAME]))
 
 
 def _judged(ctx: Context, job: Job, state: JobState | None, promoted: str) -> list[Event]:
@@ -268,9 +250,9 @@ def rollback_job(ctx: Context, name: str) -> dict[str, Any]:
         if len(state.applications) < 2:  # noqa: PLR2004
             raise JobError(f"{name!r} has no earlier bundle", fix="mlops-nb jobs")
         now, back = state.applications[-1], state.applications[-2]
-        if not ctx.bundle_folder(back.digest).is_dir():
+        if not stored.bundle(ctx, back.digest):
             raise JobError(
-                f"the earlier bundle of {name!r} is no longer stored",
+                f"the earlier bundle of {name!r} is no longer stored as it was",
                 fix=f"check it out from git, then: mlops-nb apply {name}",
             )
         ctx.journal.append(replace(back, id=0, at="", commit=git.of(ctx.root), rollback=True))

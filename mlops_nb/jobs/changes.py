@@ -9,6 +9,7 @@ from typing import Any
 from mlops_nb import files
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
+from mlops_nb.jobs import stored
 from mlops_nb.jobs.bundle import freeze, job_yaml
 from mlops_nb.jobs.cut import cut_out
 from mlops_nb.jobs.registry import JobState
@@ -22,8 +23,8 @@ def differing_steps(ctx: Context, state: JobState) -> list[str] | None:
     """Return the steps whose code differs between notebook and job, None without a notebook."""
     job = job_yaml.of_definition(dict(state.definition))
     path = ctx.root / job.source
-    folder = ctx.bundle_folder(state.digest)
-    if not path.is_file() or not folder.is_dir():
+    kept = stored.live(ctx, state.name, state.digest)
+    if not path.is_file() or not kept:
         return None
     if files.sha256(path) == state.source_digest:
         return []
@@ -32,7 +33,7 @@ def differing_steps(ctx: Context, state: JobState) -> list[str] | None:
         now = freeze.freeze(source.document, source.pipeline, cut_out(job, source).kept)
     except MlopsError:
         return ["the notebook cannot be promoted as it is"]
-    was = json.loads((folder / NOTEBOOK).read_text(encoding="utf-8"))
+    was = json.loads(kept[NOTEBOOK])
     return [s for s, text in _code(now).items() if _code(was).get(s) != text] + [
         s for s in _code(was) if s not in _code(now)
     ]

@@ -9,15 +9,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mlops_nb import files
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as engine_run
 from mlops_nb.engine.replay import Champion, Replay
 from mlops_nb.engine.task import Executor, Limits, Task
 from mlops_nb.errors import JobError, MlopsError, NotFound
 from mlops_nb.events import RunFinished
-from mlops_nb.jobs import schedule, secret_values
-from mlops_nb.jobs.bundle import job_yaml, manifest
+from mlops_nb.jobs import schedule, secret_values, stored
+from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.bundle.task import bundle_task
 from mlops_nb.jobs.cut import measured_metrics
 from mlops_nb.jobs.model import Interval, Job
@@ -83,8 +82,8 @@ def live(ctx: Context, name: str) -> tuple[JobState, Bundle]:
     if not state.digest:
         raise JobError(f"{name!r} is a draft", fix=f"review it, then: mlops-nb apply {name}")
     folder = ctx.bundle_folder(state.digest)
-    found = files.read_folder(folder) if folder.is_dir() else {}
-    if manifest.digest(found) != state.digest:
+    found = stored.bundle(ctx, state.digest)
+    if not found:
         raise JobError(
             f"the stored bundle of {name!r} differs from the one that was applied",
             fix=f"apply it again from jobs/{name}: mlops-nb apply {name}",

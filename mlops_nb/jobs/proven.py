@@ -4,11 +4,10 @@ import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from mlops_nb import files
 from mlops_nb.context import Context
 from mlops_nb.errors import JobError
 from mlops_nb.events import JobApplied, JobDrafted
-from mlops_nb.jobs import changes
+from mlops_nb.jobs import changes, stored
 from mlops_nb.jobs.bundle import manifest
 
 PROOF = "proof.json"
@@ -32,7 +31,7 @@ def was_proven_here(
     known = [e for e in ctx.journal.read(kinds=kinds) if e.job == name and isinstance(e, kinds)]
     same = _with_this_code(ctx, known, found)
     if not same and (edited := _edited(ctx, known, found)) is not None:
-        _refuse(name, _kept(ctx, edited), found, known)
+        _refuse(name, stored.bundle(ctx, edited.digest), found, known)
     manifest.verify(found, name)
     if same and any(map(_is_own, same)):
         return True
@@ -51,7 +50,9 @@ def _with_this_code(ctx: Context, known: Known, found: Mapping[str, bytes]) -> K
     if same := [e for e in known if e.digest in digests]:
         return same
     code = manifest.code(found)
-    return [e for e in known if (kept := _kept(ctx, e)) and manifest.code(kept) == code]
+    return [
+        e for e in known if (kept := stored.bundle(ctx, e.digest)) and manifest.code(kept) == code
+    ]
 
 
 def _edited(
@@ -64,7 +65,7 @@ def _edited(
     """
     named = _named(found)
     for event in reversed(known):
-        kept = _kept(ctx, event)
+        kept = stored.bundle(ctx, event.digest)
         if kept and (kept.get(PROOF) == found.get(PROOF) or (named and _named(kept) == named)):
             return event
     if named and named == _executed(found):
@@ -84,13 +85,6 @@ def _named(found: Mapping[str, bytes]) -> dict[str, str] | None:
         return dict(json.loads(found[PROOF]).get("files", {}))
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return None
-
-
-def _kept(ctx: Context, event: JobApplied | JobDrafted) -> Mapping[str, bytes]:
-    """Return the stored files of a bundle, nothing if they are gone or damaged."""
-    folder = ctx.bundle_folder(event.digest)
-    found = files.read_folder(folder) if folder.is_dir() else {}
-    return found if manifest.digest(found) == event.digest else {}
 
 
 def _refuse(

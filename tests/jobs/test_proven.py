@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mlops_nb import files
 from mlops_nb.context import Context
 from mlops_nb.errors import JobError
 from mlops_nb.events import JobApplied, JobDrafted
-from mlops_nb.jobs import apply, proven
+from mlops_nb.jobs import proven, stored
 from mlops_nb.jobs.bundle import manifest
 
 CELLS = ("k = 2", "df = [1]", "total = sum(df) * k")
@@ -55,7 +56,7 @@ def ctx(tmp_path):
 
 def know(ctx, found, *, elsewhere=False, draft=False):
     digest = manifest.digest(found)
-    apply.keep(ctx, digest, found)
+    stored.keep(ctx, digest, found)
     if draft:
         ctx.journal.append(JobDrafted(job="g", digest=digest))
         return
@@ -176,5 +177,17 @@ def test_a_damaged_stored_bundle_is_written_again(ctx, name, damage):
     else:
         file.write_bytes(damage)
     assert check(ctx, bundle()) is True
-    apply.keep(ctx, digest, bundle())
+    stored.keep(ctx, digest, bundle())
     assert file.read_bytes() == bundle()[name]
+
+
+def test_a_live_bundle_is_read_from_jobs_where_the_stored_one_is_damaged(ctx):
+    know(ctx, bundle())
+    digest = manifest.digest(bundle())
+    assert stored.live(ctx, "g", digest) == bundle()
+    (ctx.bundle_folder(digest) / "schema.json").write_bytes(b"{")
+    assert stored.live(ctx, "g", digest) == stored.bundle(ctx, digest) == {}
+    files.write_folder(ctx.root / "jobs" / "g", bundle() | {"job.yaml": b"edited"})
+    assert stored.live(ctx, "g", digest)["schema.json"] == SCHEMA
+    (ctx.root / "jobs" / "g" / "schema.json").write_bytes(EDITED_SCHEMA)
+    assert stored.live(ctx, "g", digest) == {}

@@ -10,7 +10,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mlops_nb import files
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as engine_run
 from mlops_nb.engine.task import Task
@@ -26,7 +25,7 @@ from mlops_nb.events import (
     RunQueued,
     StepRecorded,
 )
-from mlops_nb.jobs import apply, changes, schedule, secret_values, views
+from mlops_nb.jobs import apply, changes, schedule, secret_values, stored, views
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.policy import policy_of
@@ -229,8 +228,7 @@ def _changes(ctx: Context, made: draft.Draft, old: Mapping[str, Any] | None) -> 
     if old is None:
         return []
     state = read_jobs(ctx).get(made.job.name)
-    folder = ctx.bundle_folder(state.digest) if state is not None and state.digest else None
-    before = files.read_folder(folder) if folder is not None and folder.is_dir() else {}
+    before = stored.live(ctx, state.name, state.digest) if state is not None else {}
     job_changes = job_yaml.difference(old, job_yaml.definition(made.job))
     after = made.files or bundle_files.code_files(made)
     return [*job_changes, *(changes.between(before, after) if before else [])]
@@ -239,14 +237,11 @@ def _changes(ctx: Context, made: draft.Draft, old: Mapping[str, Any] | None) -> 
 def _edited_contract(ctx: Context, job: Job) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return schema.json of the bundle before, as promoted and as applied."""
     state = read_jobs(ctx).get(job.name)
-    folder = ctx.bundle_folder(state.digest) if state is not None and state.digest else None
-    if folder is None or not (folder / manifest.NAME).is_file():
+    after = stored.live(ctx, state.name, state.digest) if state is not None else {}
+    before = stored.bundle(ctx, manifest.promoted(after))
+    if not before.get(schema_json.NAME) or not after.get(schema_json.NAME):
         return {}, {}
-    before = ctx.bundle_folder(manifest.promoted(files.read_folder(folder)))
-    both = [place / schema_json.NAME for place in (before, folder)]
-    if not all(file.is_file() for file in both):
-        return {}, {}
-    promoted, applied = (schema_json.read(file.read_bytes()) for file in both)
+    promoted, applied = (schema_json.read(one[schema_json.NAME]) for one in (before, after))
     return promoted, applied
 
 
