@@ -10,7 +10,7 @@ import unicodedata
 
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # categories of characters without a shape of their own
 JOINERS = "\u200c\u200d"  # which belong to the spelling of words and to emoji
-NO_CHARACTERS = re.compile(r"[\ufdd0-\ufdef\ufffe\uffff]")  # which XML forbids
+NO_CHARACTERS = re.compile(r"[\ufdd0-\ufdef\ufffe\uffff]")  # which HTML or XML forbids
 
 MARKDOWN = re.compile(
     r"""
@@ -20,6 +20,7 @@ MARKDOWN = re.compile(
     """,
     re.VERBOSE,
 )
+# what would make a heading, an item, a quote or a line of the text that it begins
 BLOCK = re.compile(r"(?P<number>\d*)(?P<mark>(?<=\d)[.)](?!\S)|(?<!\d)(?:[=>]|[-+:](?![^\s-])))")
 
 MERMAID = str.maketrans(
@@ -53,7 +54,7 @@ def _is_hidden(character: str) -> bool:
     if character in JOINERS:
         return False
     hidden = unicodedata.category(character) in HIDDEN
-    return hidden or bool(NO_CHARACTERS.match(character)) or ord(character) & 0xFFFE == 0xFFFE  # noqa: PLR2004
+    return hidden or NO_CHARACTERS.match(character) is not None
 
 
 def _escape(character: str) -> str:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import mistune
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -103,6 +103,7 @@ def page(text, write):
 
 @pytest.mark.parametrize("render", RENDERERS.values(), ids=RENDERERS)
 @pytest.mark.parametrize("write", [markup.markdown, markup.code], ids=["text", "code"])
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_no_text_changes_the_structure_of_a_markdown_page(render, write, text):
     assume(text.split())
@@ -136,6 +137,7 @@ def test_an_empty_text_is_no_fence_of_code():
     ]
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_no_text_leaves_its_element_of_html_or_svg(text):
     html = Page(f'<p title="{markup.html(text)}">{markup.html(text)}</p>')
@@ -150,6 +152,7 @@ def test_no_text_leaves_its_element_of_html_or_svg(text):
         assert [e.tag for e in drawn.iter()] == [e.tag for e in plain.iter()]
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_no_text_leaves_its_label_of_mermaid(text):
     label = markup.mermaid(text)
@@ -172,6 +175,7 @@ def sweep(text):
     return {"runs": runs, "best": f"{text}0"}
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_no_text_leaves_its_place_in_a_chart_or_a_table(text):
     found, plain = (ElementTree.fromstring(sweep_chart.chart(sweep(t))) for t in (text, "word"))
@@ -187,6 +191,7 @@ def test_no_text_leaves_its_place_in_a_chart_or_a_table(text):
     assert shown.texts[2:6] == [markup.visible(text)] * 4
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_no_text_adds_a_line_to_a_flowchart(text):
     steps = tuple(Step(name=name, title=text, cells=(0,)) for name in (text, f"{text}2"))

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from mlops_nb.context import Context
 from mlops_nb.errors import JobError
@@ -60,15 +61,17 @@ def _edited(
 ) -> JobApplied | JobDrafted | None:
     """Return the event of the bundle that was edited, None if the bundle is not an edited one.
 
-    A bundle that was promoted again elsewhere brings a proof of other code, which names its files.
-    Where this journal has a proof of the job, all other code is an edit.
+    A bundle that was promoted again elsewhere brings another proof, which names the files that it
+    ran. Where this journal has a proof of the job, all other code is an edit.
     """
-    named = _named(found)
+    proof = _proof(found)
     for event in reversed(known):
         kept = stored.bundle(ctx, event.digest)
-        if kept and (kept.get(PROOF) == found.get(PROOF) or (named and _named(kept) == named)):
+        if kept and (
+            kept.get(PROOF) == found.get(PROOF) or (proof and proof[0] and _proof(kept) == proof)
+        ):
             return event
-    if named and named == _executed(found):
+    if proof and proof[0] == _executed(found):
         return None
     return next((e for e in reversed(known) if _is_own(e)), None)
 
@@ -79,10 +82,14 @@ def _executed(found: Mapping[str, bytes]) -> dict[str, str]:
     return {n: sha for n, sha in code.items() if n in EXECUTED or n.startswith("modules/")}
 
 
-def _named(found: Mapping[str, bytes]) -> dict[str, str] | None:
-    """Return the files that the proof of a bundle names, None if it cannot be read."""
+def _proof(found: Mapping[str, bytes]) -> tuple[dict[str, str], Any] | None:
+    """Return the files that the proof of a bundle names, and its random seed.
+
+    None if it cannot be read; the proof of an older bundle names no file.
+    """
     try:
-        return dict(json.loads(found[PROOF]).get("files", {}))
+        proof = json.loads(found[PROOF])
+        return dict(proof.get("files", {})), proof.get("seed")
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -101,7 +108,7 @@ def _refuse(
     source = next(filter(None, map(_source, reversed(known))), "NOTEBOOK")
     raise JobError(
         f"{first}{labels} in the bundle of {name!r} is not what was proven{others}"
-        + "".join(lines[:SHOWN]),
+        + "".join([*lines[:SHOWN], *(["\n  …"] if len(lines) > SHOWN else [])]),
         fix="undo that edit (git checkout), or edit the notebook and prove it: "
         f"mlops-nb promote {shlex.quote(source)} --name {name} --replace",
     )
@@ -118,15 +125,16 @@ def _source(event: JobApplied | JobDrafted) -> str:
 
 def _refuse_other_proof(name: str, found: Mapping[str, bytes]) -> None:
     """Refuse a bundle whose proof.json names other files than the bundle has."""
-    named, executed = _named(found), _executed(found)
-    if named is None:
+    proof, executed = _proof(found), _executed(found)
+    if proof is None:
         raise JobError(
             f"the bundle of {name!r} has no readable {PROOF}",
             fix=f"promote again: mlops-nb promote NOTEBOOK --name {name} --replace",
             where=f"jobs/{name}",
         )
+    named = proof[0] or executed
     other = sorted(n for n in {*named, *executed} if named.get(n) != executed.get(n))
-    if named and other:  # the proof of an older bundle names none
+    if other:
         raise JobError(
             f"{other[0]!r} in the bundle of {name!r} is not what its {PROOF} has proven",
             fix="check the bundle out from git again, or prove the notebook: "

@@ -142,8 +142,12 @@ def test_a_bundle_of_another_machine_is_applied_and_said_to_be(ctx):
 def test_a_job_that_was_promoted_again_elsewhere_may_be_applied(ctx):
     know(ctx, bundle())
     assert check(ctx, bundle(seed=2, pipeline__py=b"x = 2")) is False
-    with pytest.raises(JobError, match=r"'proof\.json'"):  # it names the files that are known
-        check(ctx, bundle(seed=2))
+    assert check(ctx, bundle(seed=2)) is False  # the same code, with a proof of its own
+    for known in (bundle(), bundle(seed=2)):
+        know(ctx, known)
+        edited = known["proof.json"].replace(b"true", b"null")
+        with pytest.raises(JobError, match=r"'proof\.json'"):
+            check(ctx, signed(known | {"proof.json": edited}))
 
 
 def test_a_bundle_of_another_machine_must_equal_its_own_proof(ctx):

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import mistune
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlops_nb import markup
@@ -272,6 +272,7 @@ def everywhere(text):
 
 
 @pytest.mark.parametrize("document", [review, card])
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_no_text_changes_the_structure_of_a_document(document, text):
     assume(text.split())
@@ -281,6 +282,7 @@ def test_no_text_changes_the_structure_of_a_document(document, text):
     assert shown in [" ".join(t.split()) for t in found.texts]
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_no_folder_adds_an_instruction_to_the_dockerfile(text):
     job = msgspec.structs.replace(JOB, folder=text)

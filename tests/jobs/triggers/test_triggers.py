@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_nb import plugins
@@ -200,6 +200,7 @@ def test_a_glob_within_the_project_is_accepted(pattern):
     data.refuse(pattern, "notebooks")
 
 
+@settings(deadline=None)
 @given(pattern=st.one_of(st.text(max_size=12), st.text(alphabet="*?[]./\\~!-ab :\0", max_size=12)))
 def test_every_glob_that_is_accepted_can_be_matched(pattern):
     try:
