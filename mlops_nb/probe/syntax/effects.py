@@ -89,10 +89,7 @@ class Effects(NameUses, ast.NodeVisitor):
     def _has_own_names(self, node: ast.Call) -> bool:
         """Say whether `eval` or `exec` is passed a dict of its own for its names."""
         names = node.args[1] if len(node.args) > 1 else None
-        known = self.values.get(names.id) if isinstance(names, ast.Name) else None
-        own = isinstance(names, ast.Name) and names.id in self.dicts
-        own |= type(known) is dict and "get_ipython" not in known
-        return isinstance(names, ast.Dict) or own
+        return isinstance(names, ast.Dict) or getattr(names, "id", "") in self.dicts
 
     def _note_arguments(self, full: str, node: ast.Call) -> None:
         place = known_calls.CHANGES_ARGUMENT.get(full)
