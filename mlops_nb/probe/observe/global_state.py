@@ -44,28 +44,28 @@ DRAWS = words(
 )
 PANDAS = "pandas._config.config"
 SETTINGS = {
-    "dirs": Setting("IPython", "get_ipython().dir_stack", words("%popd %dirs %pushd")),
     "sys.path": Setting("sys", "path", frozenset()),
     "display.interactivity": Setting(
         "IPython", "get_ipython().ast_node_interactivity", frozenset({""}), is_shown=True
     ),
-    "display.precision": Setting(
-        "IPython",
-        "get_ipython().display_formatter.formatters.text/plain.float_format",
-        frozenset({""}),
-        is_shown=True,
-    ),
     "warnings": Setting("warnings", "filters", words("warnings")),
     "matplotlib": Setting("matplotlib", "rcParams", DRAWING | DRAWS),
-    "matplotlib.inline": Setting(
-        "matplotlib_inline.config",
-        "InlineBackend._instance.figure_formats",
-        DRAWING | DRAWS | {"%config"},
-    ),
     "pandas.options": Setting(PANDAS, "_global_config", words("pandas"), is_shown=True),
-    "pandas.rows": Setting(PANDAS, "_global_config.display.max_rows", words("pandas"), True, 0, 60),
+    "pandas.rows": Setting(
+        PANDAS,
+        "_global_config.display.max_rows",
+        words("pandas"),
+        is_shown=True,
+        axis=0,
+        default=60,
+    ),
     "pandas.columns": Setting(
-        PANDAS, "_global_config.display.max_columns", words("pandas"), True, 1, 20
+        PANDAS,
+        "_global_config.display.max_columns",
+        words("pandas"),
+        is_shown=True,
+        axis=1,
+        default=20,
     ),
     "numpy.err": Setting("numpy", "geterr()", words("numpy")),
     "numpy.print": Setting("numpy", "get_printoptions()", words("numpy"), is_shown=True),
@@ -73,8 +73,8 @@ SETTINGS = {
     "decimal": Setting("decimal", "getcontext()", words("decimal")),
     "locale": Setting("locale", "localeconv()", words("locale")),
 }
+OF_SIZES = words("max_rows max_columns")  # channels of their own
 # options of matplotlib that it sets by itself, as soon as something is to be shown
-OF_SIZES = words("max_rows min_rows max_columns")  # channels of their own, or part of one
 BY_ITSELF = words("backend backend_fallback interactive toolbar")
 SETS = re.compile(r"(?:re)?set|use|rc|style|option|.*seed")  # begins names of what sets a channel
 SEEDS = words(

@@ -8,10 +8,10 @@ import ast
 import json
 import re
 import sys
-import types
 from typing import Any
 
 from ..introspect import Gone, words
+from ..syntax.known_calls import TIMED
 from ..syntax.visitor import Visitor
 from . import audit_hook, entropy, global_state, local_modules, paths
 from .aliasing import own
@@ -106,16 +106,16 @@ class Observer:
     def visit(self, tree: ast.AST) -> ast.AST:
         """Read a tree that is about to run (IPython's hook for transformers); leave it as it is."""
         cell = self.cell
-        if cell is None:
+        is_part = sys._getframe(2).f_code.co_name in TIMED  # of a cell that was read as a whole
+        if cell is None or (cell.trees and is_part):
             return tree
         try:
             local_modules.forget()
-            reads = self._begun(cell)
+            reads = Visitor(python_of=self.shell.transform_cell)
             reads.visit(tree)
             cell.trees.append((tree, reads))
             bound = {n for n in reads.stores if n.startswith("__") and n not in SKIPPED}
             self.kinds.update(dict.fromkeys(bound, True))  # `__version__`, `import __main__`
-            self._watch_named(cell, reads)
             for name in reads.loads:
                 if name in cell.space and name not in self.memory.prints:
                     self.memory.take_print(name, cell.space[name])
@@ -139,40 +139,17 @@ class Observer:
             if name in cell.space:
                 reach.take(cell.space[name], use)
             cell.early.append((use.line, reach.names - before))
+        self._watch_named(cell, reads, reach)
         reach.later.clear()
         cell.reaches.append(reach)
         for name in {*reads.deletes, *reads.stores} & cell.space.keys():
             cell.space[name] = Gone(cell.space[name])
 
-    def _begun(self, cell: CellStart) -> Visitor:
-        """Return the reads of a tree that is about to run, by what of the cell runs it."""
-        if not cell.trees:
-            return Visitor()
-        local: set[str] | None = None
-        if sys._getframe(3).f_code.co_name == "timeit":  # it asks for its set-up, then for the rest
-            local = set() if cell.timed is None else cell.timed
-            cell.timed = local if cell.timed is None else None
-        line = self._line_now()
-        bound = cell.trees[0][1].timed.get(line)
-        whole = len(getattr(cell.trees[0][0], "body", ())) == 1  # `%%time`: lines of its own
-        return Visitor(bound or (), local, at=None if bound is None or whole else line)
-
-    def _line_now(self) -> int:
-        """Return the line of the cell that is being run."""
-        frame: types.FrameType | None = sys._getframe(3)
-        line = 0
-        while frame is not None:
-            if frame.f_globals is self.shell.user_ns and frame.f_code.co_name == "<module>":
-                line = frame.f_lineno  # the outermost one is the cell
-            frame = frame.f_back
-        return line
-
-    def _watch_named(self, cell: CellStart, reads: Visitor) -> None:
-        """Watch the folders that the cell's texts, and the values that it loads, name."""
-        texts = [t for t in reads.texts if paths.looks_like_path(t)]
-        for name in reads.loads:
-            if name in cell.space:
-                texts += paths.paths_in(cell.space[name])
+    def _watch_named(self, cell: CellStart, reads: Visitor, reach: Reach) -> None:
+        """Watch the folders that texts and values name, in the cell and in the code it reaches."""
+        texts = [t for t in (*reads.texts, *reach.texts) if paths.looks_like_path(t)]
+        for name in (reads.loads.keys() | reach.names) & cell.space.keys():
+            texts += paths.paths_in(cell.space[name])
         self.memory.opened.watch_near(paths.as_path(text, cell.folder) for text in texts)
 
     def after(self, result: Any) -> None:

@@ -86,7 +86,7 @@ class Hidden:
         """Return the packages in which the cell may have set something."""
         found = [v for v, path in self.facts.calls() if any(map(global_state.SETS.match, path))]
         found += [v for n, v in self.facts.named if global_state.SETS.match(n)]
-        return {*map(top_of, found), *(self.words & {"%config"})}
+        return set(map(top_of, found))
 
     def _settings(self) -> set[str]:
         """Return the settings that the cell reads, of those that earlier cells changed."""

@@ -14,7 +14,7 @@ from .known_calls import (
     TIMED,
     WRITES,
 )
-from .names import shell_names
+from .names import TIMED_SCOPE, shell_names
 
 LONGEST_TEXT = 20_000
 LINE = 2  # words that a line magic is called with: its name, and the rest of its line
@@ -84,14 +84,13 @@ class CallVisitor(Effects):
             if node.args:
                 self._note_shell()
         elif words and words[0] in TIMED:
-            if self.static is None:
-                self._timed(node.lineno, words)
+            self._timed(node.lineno, *words)
         elif words:
             self._magic(node.lineno, *words)
         if self.static is not None and method == "run_line_magic" and len(words) == LINE:
-            self._note_line_magic(*words)
+            self._note_line_magic(words[0])
         elif self.static is not None and method == "run_cell_magic" and len(words) > 1:
-            self._note_cell_magic(*words)
+            self._note_cell_magic(words[0])
 
     def _magic(self, at: int, name: str, line: str = "", body: str = "") -> None:
         """Record the texts of a magic: the rest of its line, and the text below a cell magic."""
@@ -111,15 +110,15 @@ class CallVisitor(Effects):
             for name in shell_names(text):
                 self.mention(name, at)
 
-    def _timed(self, line: int, words: list[str]) -> None:
-        """Record the names bound before a timed statement, and those that the statement binds."""
-        self.timed[line] = frozenset(self.bound)
-        if words[0] == "time" and len(words) == LINE:
-            inner = type(self)()
-            inner._python(words[1])
-            for name, (_, maybe) in inner.stores.items():
-                if not maybe:
-                    self.store(name, line)
+    def _timed(self, line: int, name: str, *texts: str) -> None:
+        """Walk the statements that `%time` and `%timeit` run; those of `%timeit` bind nothing."""
+        outer, self.at = self.at, self.at or line
+        self.scopes += [(TIMED_SCOPE, set())] if name == "timeit" else []
+        for text in texts if name != "capture" else ():
+            self._python(self.python_of(text))
+        if name == "timeit":
+            self.scopes.pop()
+        self.at = outer
 
 
 def _last_name(node: ast.expr) -> str:

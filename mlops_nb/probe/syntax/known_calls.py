@@ -151,7 +151,7 @@ SHELLS = words(
 EXPANDED = words("sx system !")  # cell magics in which IPython expands `$name` everywhere
 SHELL_CELLS = EXPANDED | words("bash sh script writefile file")
 LITERAL = words("html javascript js latex markdown svg")  # their text is only displayed
-TIMED = words("time timeit capture")  # IPython passes what they run to the observer as a tree
+TIMED = words("time timeit capture")  # they run the statements that they are given
 PYTHON = words(
     """
     prun lprun memit mprun debug pinfo pinfo2 pdoc pdef psource pfile

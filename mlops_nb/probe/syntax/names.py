@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .functions import Function
@@ -51,20 +51,16 @@ class Use:
 class NameUses:
     """The names that one syntax tree uses, with lines, so that code after an error can be ignored.
 
-    bound:  names that the cell has bound before the tree runs
-    local:  names of the function that the tree is a part of, as with `%timeit`
-    at:     the line to record for the whole tree, if one line of the cell runs it
-    static: the settings of a static reading; None if the cell is being observed
+    static:    the settings of a static reading; None if the cell is being observed
+    python_of: turns a cell's text into Python, in an observed reading
     """
 
     def __init__(
-        self,
-        bound: Iterable[str] = (),
-        local: set[str] | None = None,
-        at: int | None = None,
-        static: Static | None = None,
+        self, static: Static | None = None, python_of: Callable[[str], str] | None = None
     ) -> None:
-        self.at, self.static = at, static
+        self.static = static
+        self.python_of = static.python_of if static is not None else python_of or str
+        self.at: int | None = None  # the line to record, for statements that a magic runs
         self.loads: dict[str, Use] = {}  # names that are loaded before the cell binds them
         self.used: dict[str, Use] = {}  # all names that are loaded
         self.maybe: set[str] = set()  # names loaded after a store on one branch, or named in a text
@@ -88,11 +84,10 @@ class NameUses:
         self.dynamic: set[str] = set()  # what it calls that may read any name
         self.star = False
         self.dicts: set[str] = set()  # names that the cell binds to new dicts
-        self.bound: set[str] = set(bound)
+        self.bound: set[str] = set()
         self.tree: ast.AST | None = None  # the whole tree
-        self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it
         # inner scopes, outermost first: (class, function or TIMED_SCOPE; its names)
-        self.scopes = [] if local is None else [(TIMED_SCOPE, local)]
+        self.scopes: list[tuple[str, set[str]]] = []
         self.caught: list[str] = []  # names of exceptions, which their handlers delete
         self.calls = 0  # calls around the current node
         self.branches = self.loops = self.tries = 0
