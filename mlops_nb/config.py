@@ -19,6 +19,7 @@ class Settings:
     journal: URL of the journal, in SQLite or PostgreSQL
     mlflow:  tracking URI; MLFLOW_TRACKING_URI wins
     experiment: name of the MLflow experiment; MLFLOW_EXPERIMENT_NAME wins
+    group:   the group that shares .mlops/, "" for the user alone
     names_mlflow: the settings or the environment name a tracking URI
     """
 
@@ -26,6 +27,7 @@ class Settings:
     journal: str
     mlflow: str
     experiment: str = "mlops-nb"
+    group: str = ""
     names_mlflow: bool = False
 
     @property
@@ -107,5 +109,6 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
         journal=str(given.get("journal", f"sqlite:///{folder / 'journal.db'}")),
         mlflow=str(given.get("mlflow", f"sqlite:///{folder / 'mlflow.db'}")),
         experiment=str(given.get("experiment", "mlops-nb")),
+        group=str(given.get("group", "")),
         names_mlflow="mlflow" in given,
     )
