@@ -18,13 +18,17 @@ class Settings:
     root:    the project's folder
     journal: URL of the journal, in SQLite or PostgreSQL
     mlflow:  tracking URI; MLFLOW_TRACKING_URI wins
-    experiment: name of the MLflow experiment
+    experiment: name of the MLflow experiment; MLFLOW_EXPERIMENT_NAME wins
+    group:   the group that shares .mlops/, "" for the user alone
+    names_mlflow: the settings or the environment name a tracking URI
     """
 
     root: Path
     journal: str
     mlflow: str
     experiment: str = "mlops-nb"
+    group: str = ""
+    names_mlflow: bool = False
 
     @property
     def folder(self) -> Path:
@@ -73,7 +77,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
     own = root / "mlops-nb.toml"
     if own.is_file():
         given |= _toml(own)
-    known = {f.name for f in fields(Settings)} - {"root"}
+    known = {f.name for f in fields(Settings)} - {"root", "names_mlflow"}
     if unknown := sorted(set(given) - known):
         raise Refused(
             f"there is no setting {unknown[0]!r}",
@@ -91,6 +95,8 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
             given[key] = value
     if tracking := environment.get("MLFLOW_TRACKING_URI"):
         given["mlflow"] = tracking
+    if experiment := environment.get("MLFLOW_EXPERIMENT_NAME"):
+        given["experiment"] = experiment
     folder = root / FOLDER
     if odd := sorted({"?", "#"} & set(str(root))):
         raise Refused(
@@ -103,4 +109,6 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
         journal=str(given.get("journal", f"sqlite:///{folder / 'journal.db'}")),
         mlflow=str(given.get("mlflow", f"sqlite:///{folder / 'mlflow.db'}")),
         experiment=str(given.get("experiment", "mlops-nb")),
+        group=str(given.get("group", "")),
+        names_mlflow="mlflow" in given,
     )

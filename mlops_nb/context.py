@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from mlops_nb import config, files
+from mlops_nb import config, files, trust
 from mlops_nb.engine.task import Executor
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Event, RunFinished
@@ -29,7 +29,7 @@ def ignore(_: Event) -> None:
     """Do nothing with an event."""
 
 
-def log_nothing() -> None:
+def log_nothing(_: Iterable[str]) -> None:
     """Prepare no tracking: the cells of the notebook log nowhere."""
 
 
@@ -47,13 +47,14 @@ class Context:
 
     def __init__(self, folder: Path, environment: Mapping[str, str], clock: Clock) -> None:
         self.environment = dict(environment)
-        self.settings = config.load(config.find_root(folder), self.environment)
+        root = config.find_root(folder)
+        trust.refuse_foreign(root, self.environment)
+        self.settings = config.load(root, self.environment)
         self.clock = clock
         self.late = timedelta()  # how far the clock was set forward
         self.warnings: list[MlopsError] = []
-        self.prepare_tracking: Callable[[], None] = (
-            log_nothing  # before cells that log by themselves
-        )
+        # before cells that log by themselves, with the experiments that they name
+        self.prepare_tracking: Callable[[Iterable[str]], None] = log_nothing
 
     def set_time(self, at: datetime) -> None:
         """Set the clock to a time, from which it continues."""
@@ -120,7 +121,7 @@ class Context:
     def prepare_folder(self) -> None:
         """Make the .mlops folder, with a .gitignore for all of it."""
         folder = self.settings.folder
-        folder.mkdir(parents=True, exist_ok=True)
+        trust.make_private(folder, self.settings.group)
         ignore = folder / ".gitignore"
         if not ignore.exists():
             files.write_text(ignore, "*\n")
@@ -168,11 +169,14 @@ class Context:
 
     def kernel_environment(self) -> dict[str, str]:
         """Return the variables that every kernel gets in addition."""
+        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+        return {**self.tracking_environment(), **quiet}
+
+    def tracking_environment(self) -> dict[str, str]:
+        """Return the variables by which MLflow finds the project's store and experiment."""
         return {
             "MLFLOW_TRACKING_URI": self.settings.mlflow,
             "MLFLOW_EXPERIMENT_NAME": self.settings.experiment,
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "DO_NOT_TRACK": "true",
         }
 
     def record(self, events: Iterable[Event], notify: Notify = ignore) -> list[Event]:

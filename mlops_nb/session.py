@@ -11,6 +11,7 @@ from typing import Any
 
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError, NotFound
+from mlops_nb.events import StepRecorded
 from mlops_nb.notebook import load
 from mlops_nb.notebook.markers import frozen
 from mlops_nb.notebook.model import Pipeline, Source, Value, Warned
@@ -24,6 +25,7 @@ from mlops_nb.reuse.rules import Rules
 from mlops_nb.reuse.texts import meaning
 from mlops_nb.reuse.units import Unit
 from mlops_nb.runs import run as run_run
+from mlops_nb.runs import tracking
 from mlops_nb.runs.history import read_run
 
 STORING = 150e6  # bytes a second: about the speed of writing and syncing
@@ -62,13 +64,18 @@ class Session:
         self.order = 0
         self.storing: threading.Thread | None = None
         self.problems: list[str] = []
+        self.recorded: dict[str, StepRecorded] = {}  # unit → its latest record of this kernel
 
     def install(self) -> None:
         """Start to follow the shell."""
         self.shell.events.register("pre_run_cell", self._begins)
         self.observer.install()
 
-    def _begins(self, _: Any) -> None:
+    def _begins(self, info: Any) -> None:
+        try:
+            tracking.before_cell(self.ctx, str(info.raw_cell or ""), Path.cwd(), os.environ)
+        except MlopsError as error:
+            self.problems.append(error.what)
         if self.storing is not None:
             self.storing.join()  # values may not change while they are written
             self.storing = None
@@ -120,16 +127,12 @@ class Session:
                 stale[cell.index] = why
         rows = []
         for step in source.pipeline.steps:
-            stale_cells = [(i, stale[i]) for i in step.cells if i in stale]
-            never = [w for _, w in stale_cells if w.startswith("never")]
+            reasons = [stale[index] for index in step.cells if index in stale]
+            never = [why for why in reasons if why.startswith("never")]
             state = (
-                "fresh"
-                if not stale_cells
-                else "never run"
-                if len(never) == len(step.cells)
-                else "stale"
+                "never run" if len(never) == len(step.cells) else "stale" if reasons else "fresh"
             )
-            because = "" if not stale_cells else stale_cells[0][1]
+            because = reasons[0] if reasons else ""
             rows.append({"step": step.name, "status": state, "because": because})
         return rows
 
@@ -141,24 +144,31 @@ class Session:
             return ""
         ran = self.ran(source, index)
         if ran is None:
-            return f"never run: cell {index} has not run in this kernel"
+            return f"never run: {cell.label} has not run in this kernel"
         if meaning(ran.source) != meaning(cell.source):
-            return f"cell {index} was edited since it ran"
-        if why := self._inputs(ran, index):
+            return f"{self.label(source, index)} was edited since it ran"
+        if why := self._inputs(ran, self.label(source, index)):
             return why
         for upstream in source.pipeline.cells[index].depends_on:
             if upstream in stale:
                 step = source.pipeline.cells[upstream].step
-                return f"`{step}` is not fresh" if step else f"cell {upstream} is not fresh"
+                name = f"`{step}`" if step else self.label(source, upstream)
+                return f"{name} is not fresh"
         return ""
 
-    def _inputs(self, ran: Ran, index: int) -> str:
+    def label(self, source: Source, index: int) -> str:
+        """Return the name of a cell to the user: by its last run in this kernel, if it ran."""
+        ran = self.ran(source, index)
+        count = None if ran is None else ran.seen.get("typed")
+        return source.notebook.cells[index].label if count is None else f"In [{count}]"
+
+    def _inputs(self, ran: Ran, cell: str) -> str:
         for name, version in ran.read.items():
             if self.versions.get(name, 0) not in {version, ran.left.get(name)}:
-                return f"`{name}` was set again since cell {index} read it"
+                return f"`{name}` was set again since {cell} read it"
         for path, stamp in ran.files.items():
             if _stamp(path) != stamp:
-                return f"file {os.path.basename(path)!r} changed since cell {index} read it"
+                return f"file {os.path.basename(path)!r} changed since {cell} read it"
         return ""
 
     def hazards(self) -> list[Warned]:
@@ -168,24 +178,29 @@ class Session:
         place |= {meaning(c.source): c.index for c in source.notebook.cells}
         found = []
         for cell in source.notebook.cells:
-            ran = self.ran(source, cell.index)
+            ran, here = self.ran(source, cell.index), self.label(source, cell.index)
             for name in () if ran is None else ran.read:
                 maker = self.maker.get(name, "")
                 if maker and maker not in place:
-                    what = f"cell {cell.index} reads `{name}`, whose cell is no longer there"
-                    fix = f"put a cell that makes `{name}` above cell {cell.index}"
+                    what = f"{here} reads `{name}`, whose cell is no longer there"
+                    fix = f"put a cell that makes `{name}` above {here}"
                     found.append(
                         Warned(kind="deleted-cell", what=what, fix=fix, cell=cell.index, stops=True)
                     )
                 elif maker and place[maker] > cell.index:
-                    what = (
-                        f"cell {cell.index} read `{name}` of cell {place[maker]}, which is below it"
-                    )
-                    fix = f"move cell {place[maker]} above cell {cell.index}, and run both again"
+                    below = self.label(source, place[maker])
+                    what = f"{here} read `{name}` of {below}, which is below it"
+                    fix = f"move {below} above {here}, and run both again"
                     found.append(Warned(kind="out-of-order", what=what, fix=fix, cell=cell.index))
         return found
 
     # storing
+
+    def records(self) -> list[StepRecorded]:
+        """Return the latest record of each unit that ran in this kernel."""
+        if self.storing is not None:
+            self.storing.join()
+        return list(self.recorded.values())
 
     def _record(self, key: str) -> None:
         """Record the unit that ends with a cell, in the background."""
@@ -247,6 +262,7 @@ class Session:
                     "seconds": round(seconds, 3),
                 },
             )
+            self.recorded[unit.name] = event
             self.ctx.record([event])
         finally:
             self.ctx.drop(scratch)

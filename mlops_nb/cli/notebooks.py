@@ -202,10 +202,11 @@ def why(
 
 @click.command()
 @click.argument("notebook")
+@click.option("--model", metavar="VAR", help="Variable with the model to promote.")
 @as_json_option
-def check(notebook: str, *, as_json: bool) -> int:
+def check(notebook: str, model: str | None, *, as_json: bool) -> int:
     """Show everything that would stop a promotion of NOTEBOOK, each with its fix."""
-    found = project_of(notebook).check(notebook)
+    found = project_of(notebook).check(notebook, model)
     answer = {
         "version": 1,
         "notebook": Path(notebook).name,

@@ -1,6 +1,7 @@
 """Prints for the command line: one JSON object or words on stdout, and errors with a fix."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -29,11 +30,24 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one
 def emit(answer: Mapping[str, Any], words: str, *, as_json: bool) -> None:
     """Print an answer: as JSON on stdout with the words on stderr, or the words alone."""
     if as_json:
-        click.echo(json.dumps(answer, ensure_ascii=False, default=str))
+        click.echo(json.dumps(_finite(answer), ensure_ascii=False, default=str))
         if words:
             click.echo(words, err=True)
     elif words:
         click.echo(words)
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with NaN and infinite numbers as texts, which JSON has no numbers for.
+
+    >>> _finite({"loss": float("nan"), "rows": [1, float("-inf")]})
+    {'loss': 'NaN', 'rows': [1, '-Infinity']}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def print_error(error: MlopsError, *, as_json: bool) -> None:

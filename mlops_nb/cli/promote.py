@@ -10,6 +10,7 @@ from mlops_nb.cli.output import as_json_option
 from mlops_nb.jobs import schedule
 from mlops_nb.project import Project, open_project
 
+BEHIND = "MLflow is behind: it does not have this champion yet; the sync goes on in the background"
 at_option = click.option("--at", metavar="TIME", help="Use TIME as the current time.")
 
 
@@ -127,6 +128,7 @@ def _as_text(answer: dict[str, Any], *, scheduler_runs: bool) -> str:
         lines += [f"change: {change}" for change in answer["changes"]]
         lines += [
             *_of_model(answer["model"] or {}),
+            *[BEHIND] * (answer["mlflow"] == "behind"),
             *_of_bundle(answer, scheduler_runs=scheduler_runs),
         ]
     else:
@@ -147,8 +149,8 @@ def _of_model(model: dict[str, Any]) -> list[str]:
 def _of_bundle(answer: dict[str, Any], *, scheduler_runs: bool) -> list[str]:
     lines, bundle = [], answer["bundle"]
     if answer["left_out"]:
-        cells = ", ".join(str(c["cell"]) for c in answer["left_out"])
-        lines.append(f"left out: cells {cells}{f' (why: {bundle}/REVIEW.md)' if bundle else ''}")
+        cells = ", ".join(c["label"] for c in answer["left_out"])
+        lines.append(f"left out: {cells}{f' (why: {bundle}/REVIEW.md)' if bundle else ''}")
     if answer["schedule"]:
         coming = answer["schedule"]["next"]
         paused = f"never, as it is paused: mlops-nb unpause {answer['job']}"

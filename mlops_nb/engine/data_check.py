@@ -22,6 +22,23 @@ Values = Mapping[str, Mapping[str, Any]]
 Columns = Mapping[str, Mapping[str, Any]]
 
 
+def passed(schema: Mapping[str, Any], values: Mapping[str, Values]) -> bool:
+    """Return whether recorded values were checked under this very schema.
+
+    values: step → name → description of its value
+    """
+    for step, frames in schema.get("frames", {}).items():
+        made = values.get(step, {})
+        if not frames.keys() <= made.keys() or contract.misfit(schema, step, made):
+            return False
+        for name, expected in frames.items():
+            profiles = schema.get("profile", {}).get(step, {}).get(name, {})
+            asks = bool(contract.checked_columns(expected) or profiles)
+            if asks and made[name].get("checked") != _mark(expected, profiles):
+                return False
+    return True
+
+
 class DataChecks:
     """Reads the frames of steps from the kernel and checks them."""
 

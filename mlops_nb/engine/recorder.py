@@ -10,7 +10,7 @@ from typing import Any
 from mlops_nb import files
 from mlops_nb.engine import scoring
 from mlops_nb.engine.data_check import DataChecks
-from mlops_nb.engine.restore import Reusing
+from mlops_nb.engine.restore import Reusing, holds
 from mlops_nb.engine.runner import Client, Stopped
 from mlops_nb.engine.task import Rescore, Reuse, Task
 from mlops_nb.errors import RunFailed
@@ -165,6 +165,7 @@ class Recorder:
         kept = client.ask("inspect.values.keep", name=name, path=str(path))
         if "error" in kept:
             raise Stopped(kept["error"])
+        example, example_of = self._example(client, name, path.with_suffix(".example"))
         self.put(
             ModelKept(
                 run=self.task.run,
@@ -172,8 +173,30 @@ class Recorder:
                 digest=kept["digest"],
                 artifact=self.store(path),
                 type=kept["type"],
+                example=example,
+                example_of=example_of,
             )
         )
+
+    def _example(self, client: Client, name: str, path: Path) -> tuple[str, str]:
+        """Store some rows of a model's input; return their digest and their description.
+
+        If the model's step was reused, its input may not be loaded; it is not loaded for this.
+        """
+        inputs = self.task.inputs
+        found = client.ask(
+            "inspect.example.write",
+            name=name,
+            given=list(inputs.given),
+            read=list(inputs.read),
+            path=str(path),
+        )
+        if "error" in found:
+            return "", f"none: {found['error']}"
+        if holds(path, [secret.encode() for secret in self.task.secrets if secret]):
+            path.unlink()
+            return "", "none: the rows hold a secret"
+        return self.store(path), str(found["of"])
 
     def cell_failed(
         self, client: Client, index: int, seconds: float, error: str, traceback: str

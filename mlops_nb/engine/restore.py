@@ -1,6 +1,5 @@
 """Reuses cached cells in a run: restores their values, and records the units that ran."""
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -147,7 +146,7 @@ class Reusing:
         secrets = [s.encode() for s in (*self.task.secrets, *self.reuse.hidden) if s]
         kept = []
         for group in groups:
-            if "file" in group and _holds(Path(group["file"]), secrets):
+            if "file" in group and holds(Path(group["file"]), secrets):
                 Path(group["file"]).unlink()
                 hidden = {n: values[n] for n in group["names"] if n in values}
                 values |= {n: {**v, "digest": "unknown"} for n, v in hidden.items()}
@@ -162,14 +161,14 @@ class Reusing:
         metrics = measured["metrics"]
         for name, value in self.numbers.items():
             wanted = name in task.metrics if task.metrics else name not in task.not_metrics
-            if wanted and not name.startswith("_") and math.isfinite(value):
+            if wanted and not name.startswith("_"):
                 metrics.setdefault(name, value)
         for name, parts in self.slices.items():
             if name.partition("_by_")[0] in metrics:
                 measured["slices"].setdefault(name, parts)
 
 
-def _holds(file: Path, secrets: list[bytes]) -> bool:
+def holds(file: Path, secrets: list[bytes]) -> bool:
     """Return whether a file contains one of some texts, block borders included."""
     if not secrets:
         return False

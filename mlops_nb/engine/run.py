@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mlops_nb.engine.runner import Stopped
 from mlops_nb.engine.task import Executor, Limits, Reuse, Task
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import (
@@ -21,6 +22,7 @@ from mlops_nb.events import (
     StepReused,
     StepStarted,
 )
+from mlops_nb.notebook import cells
 from mlops_nb.notebook.model import Pipeline, Source, Value
 
 UNLIMITED = Limits()
@@ -59,11 +61,12 @@ def run(
             if isinstance(event, StepFailed):
                 failure = event.error
             elif isinstance(event, CellFailed) and not failure:  # a cell outside of all steps
-                name = f"cell {event.cell}" if event.cell >= 0 else "the cell of parameters"
-                failure = f"{name} failed: {event.error}"
+                failure = f"{cell_name(task, event.cell)} failed: {event.error}"
             yield replace(event, job=info.job) if info.job else event
     except MlopsError as error:
         failure, fix = error.what, error.fix
+    except Stopped as error:
+        failure = error.evalue
     except Exception as error:  # noqa: BLE001  any error ends the run
         failure = f"{type(error).__name__}: {error}"
     yield RunFinished(
@@ -75,6 +78,13 @@ def run(
         fix=fix,
         stood=StepReused in seen and CellStarted not in seen,
     )
+
+
+def cell_name(task: Task, cell: int) -> str:
+    """Return how the user sees a cell of a task's notebook; -1 is the cell of parameters."""
+    if cell < 0:
+        return "the cell of parameters"
+    return cells.read(task.document, task.source).cells[cell].label
 
 
 def _started(task: Task, info: RunInfo) -> RunStarted:
@@ -119,7 +129,7 @@ def with_step_events(
                 run=task.run,
                 step=step,
                 seconds=round(spent[step], 3),
-                error=f"step {step!r} failed in cell {event.cell}: {event.error}",
+                error=f"step {step!r} failed in {cell_name(task, event.cell)}: {event.error}",
                 cell=event.cell,
             )
         else:

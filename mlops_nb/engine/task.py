@@ -27,6 +27,17 @@ class Rescore(Struct, frozen=True, kw_only=True):
     models: Mapping[int, str]
 
 
+class ModelInputs(Struct, frozen=True, kw_only=True):
+    """The names that may hold the input of the model of a run.
+
+    given: names that the cells pass to the model, the likeliest first
+    read:  other names that the step of the model reads or makes
+    """
+
+    given: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+
 class Limits(Struct, frozen=True, kw_only=True):
     """The engine of a run, and how much time and memory it may take.
 
@@ -50,6 +61,7 @@ class Task(Struct, frozen=True, kw_only=True):
     steps:      step name → indexes of its cells
     looks:      cell → (step, names): values to digest after that cell; -1: at the end
     keep:       name → (step, file): pickle the value after the step, or at the end for ""
+    inputs:     the names to take an example of the kept model's input from
     dump:       folder for a pickle of every digested value, for proofs
     seed:       seed of the global random number generators
     bind:       cell → (name, file): bind a pickled value to a name after that cell
@@ -73,6 +85,7 @@ class Task(Struct, frozen=True, kw_only=True):
     steps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     looks: Mapping[int, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     keep: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
+    inputs: ModelInputs = ModelInputs()
     list_modules: bool = False
     observe: bool = False
     go_on: bool = False

@@ -200,7 +200,7 @@ def _verdict(one: Gate, scored: Scored, champion: Scored | None, champion_error:
     found = measure(one, scored)
     value = found.value
     if value is None or math.isnan(value):
-        why = found.missing or ("was not measured" if value is None else "is no number (NaN)")
+        why = found.missing or ("was not measured" if value is None else "is nan")
         where = f" {found.where}" * bool(found.where)
         return Verdict(gate=one.text, passed=False, value=None, because=f"{name}{where} {why}")
     against = None if champion is None else measure(one, champion).value
@@ -235,4 +235,6 @@ def _no_champion(one: Gate, champion: Scored | None, against: float | None, erro
         return f"the champion could not be scored: {error}"
     if champion is None:
         return "there is no champion yet"
-    return f"{one.metric} was not measured for the champion" if against is None else ""
+    if against is None:
+        return f"{one.metric} was not measured for the champion"
+    return f"{one.metric} of the champion is nan" if math.isnan(against) else ""

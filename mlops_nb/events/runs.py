@@ -103,12 +103,18 @@ class Imported(Event, frozen=True, kw_only=True):
 
 
 class ModelKept(Event, frozen=True, kw_only=True):
-    """A run's model is stored. `digest` is of its value, `artifact` of its bytes."""
+    """A run's model is stored. `digest` is of its value, `artifact` of its bytes.
+
+    example:    the artifact of some rows of its input, "" if they are not known
+    example_of: the description of these rows, or why there are none
+    """
 
     variable: str
     digest: str
     artifact: str
     type: str = ""
+    example: str = ""
+    example_of: str = ""
 
 
 class ChampionScored(Event, frozen=True, kw_only=True):
@@ -139,6 +145,7 @@ class RunSkipped(Event, frozen=True, kw_only=True):
 
     scheduled_at: str
     because: str
+    trigger: str = "schedule"
 
 
 class SweepStarted(Event, frozen=True, kw_only=True):

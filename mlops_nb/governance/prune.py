@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops_nb.context import Context
 from mlops_nb.errors import NotFound, Refused
-from mlops_nb.events import Event, Registered
+from mlops_nb.events import Event, ModelKept, Registered
 from mlops_nb.governance import retention
 from mlops_nb.storage.ports import MLFLOW_PLACE
 
@@ -111,6 +111,9 @@ def bounded(ctx: Context) -> dict[str, int]:
 
 
 def _unmirrored(ctx: Context, events: Iterable[Event]) -> set[str]:
-    """Return the artifacts that are not synced to MLflow yet."""
+    """Return the artifacts that are not synced to MLflow yet: models, and rows of their input."""
     synced = int(ctx.journal.place(MLFLOW_PLACE) or 0)
-    return {e.artifact for e in events if isinstance(e, Registered) and e.id > synced}
+    waiting = [e for e in events if isinstance(e, Registered) and e.id > synced]
+    runs = {e.run for e in waiting}
+    examples = {e.example for e in events if isinstance(e, ModelKept) and e.run in runs}
+    return {e.artifact for e in waiting} | examples - {""}

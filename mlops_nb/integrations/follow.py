@@ -29,6 +29,27 @@ def follow(ctx: Context) -> bool:
     return True
 
 
+def begin(ctx: Context, run: str) -> None:
+    """Start to sync MLflow in the background while a promotion works, if it can be reached.
+
+    run: the run of the promotion; when it has finished, its verdict is awaited and synced at once
+    """
+    waits = ctx.environment.get("MLOPS_NB_MIRROR") == "wait"
+    if not waits and not catch_up.unreachable(ctx):
+        catch_up.hand_over(ctx, __name__, ahead.__name__, run)
+
+
+def ahead(root: str, run: str) -> None:
+    """Prepare MLflow for a project and sync it; the entry point of a subprocess."""
+    ctx = Context(Path(root), os.environ, real_time)
+    catch_up.sync_and_note(ctx, prepared=True)
+    if ctx.warnings or not catch_up.has_finished(ctx, run):
+        return
+    with ctx.journal.holding("verdict", wait=False) as alone:
+        if alone and catch_up.await_verdict(ctx, run):
+            catch_up.sync_and_note(ctx)
+
+
 def in_background(root: str) -> None:
     """Sync the listeners of a project and bound its store; the entry point of a subprocess."""
     ctx = Context(Path(root), os.environ, real_time)

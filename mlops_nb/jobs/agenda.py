@@ -61,7 +61,7 @@ class Board:
         _keep(self.open, run, is_open(run))
         _keep(self.failed, run, run.status == "failed" and not is_open(run))
         if isinstance(event, RunQueued | RunSkipped):
-            if run.trigger == "schedule" or run.status == "skipped":
+            if run.trigger == "schedule":
                 tick = datetime.fromisoformat(run.scheduled_at)
                 self.taken[run.job] = max(tick, self.taken.get(run.job, tick))
             before = [old for old in self.failed.values() if old.first == run.first]

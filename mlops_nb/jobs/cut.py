@@ -24,6 +24,19 @@ def cut_out(job: Job, source: Source) -> slicing.Slice:
     return found
 
 
+def measured_metrics(job: Job, pipeline: Pipeline) -> tuple[str, ...]:
+    """Return the names that are metrics: those of marks, else those of gates and triggers.
+
+    () if there are none: then the metrics that the cells log, or every number.
+    """
+    if pipeline.metrics or pipeline.logged:
+        return pipeline.metrics
+    scored = set(evaluation_metrics.named(pipeline.evaluation))
+    judged = [gates.gate(text).metric for text in job.gates]
+    judged += [str(trigger["metric"]) for trigger in job.triggers if "metric" in trigger]
+    return tuple(dict.fromkeys(name for name in judged if name not in scored))
+
+
 def gate_name(gate: Gate) -> str:
     """Return the name of the metric that a gate judges, with its slicing."""
     return f"{gate.metric}_by_{gate.by}" if gate.by else gate.metric

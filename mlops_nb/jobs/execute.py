@@ -12,22 +12,25 @@ from msgspec.structs import replace
 from mlops_nb import files
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as engine_run
-from mlops_nb.engine.task import Limits, Task
+from mlops_nb.engine.replay import Champion, Replay
+from mlops_nb.engine.task import Executor, Limits, Task
 from mlops_nb.errors import JobError, MlopsError, NotFound
 from mlops_nb.events import RunFinished
 from mlops_nb.jobs import schedule, secret_values
 from mlops_nb.jobs.bundle import job_yaml, manifest
 from mlops_nb.jobs.bundle.task import bundle_task
+from mlops_nb.jobs.cut import measured_metrics
 from mlops_nb.jobs.model import Interval, Job
 from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.models import release
+from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import cells, parameters
 from mlops_nb.notebook import pipeline as notebook_pipeline
 from mlops_nb.notebook.model import Notebook, Pipeline, Source, Value
 from mlops_nb.reuse.ledger import Ledger
 from mlops_nb.reuse.rules import Rules
-from mlops_nb.runs import history, process
+from mlops_nb.runs import history, process, tracking
 from mlops_nb.runs.history import read_run
 from mlops_nb.runs.run import ledger_of
 
@@ -115,6 +118,7 @@ def attempt(ctx: Context, run: history.Run, notify: Notify = ignore) -> history.
     try:
         bundle = live(ctx, run.job)[1]
         values = values_of(bundle, interval_of(run), run.given)
+        tracking.prepare(ctx, bundle.notebook, ctx.root / bundle.job.folder)
         _execute(ctx, bundle, run.id, values, notify)
         if read_run(ctx.journal, run.id).status == "finished":
             release.decide(ctx, policy_of(bundle.job), run.id, notify)
@@ -145,34 +149,61 @@ def _execute(
         info = engine_run.RunInfo(
             notebook=f"jobs/{name}/pipeline.ipynb", values=shown, process=process.mine(), job=name
         )
-        reuse = _ledger(ctx, bundle, task, shown, scratch)
-        events = engine_run.run(task, info, executor=ctx.executor, reuse=reuse)
+        source = Source(
+            path=task.folder / "pipeline.ipynb",
+            document=bundle.document,
+            notebook=bundle.notebook,
+            pipeline=bundle.pipeline,
+        )
+        reuse = _ledger(ctx, bundle, source, shown, scratch, python=task.interpreter)
+        executor = _executor(ctx, bundle.job, Replay(source, reuse, _champion(ctx, bundle)), task)
+        events = engine_run.run(task, info, executor=executor, reuse=reuse)
         ctx.record(events, notify)
     finally:
         ctx.drop(scratch)
 
 
+def _executor(ctx: Context, job: Job, replay: Replay, task: Task) -> Executor:
+    """Return what executes a run: a replay if everything is up to date, else an engine."""
+    if job.reuse:
+        try:
+            if replay.reuses() and replay.suffices(task):
+                return replay
+        except NotFound:  # outputs that are gone or damaged: they are made again
+            pass
+        replay.reuse.reset()
+    return ctx.executor
+
+
+def _champion(ctx: Context, bundle: Bundle) -> Champion | None:
+    model = read_models(ctx).get(bundle.job.model_name or "")
+    if model is None or model.champion is None:
+        return None
+    version = model.versions[model.champion]
+    return Champion(version=version.version, digest=version.digest, artifact=version.artifact)
+
+
 def _ledger(
-    ctx: Context, bundle: Bundle, task: Task, values: Mapping[str, Value], scratch: Path
+    ctx: Context,
+    bundle: Bundle,
+    source: Source,
+    values: Mapping[str, Value],
+    scratch: Path,
+    *,
+    python: str,
 ) -> Ledger:
     """Return the ledger of a job's earlier runs; external data is always read again.
 
     It reuses nothing unless the job says so.
     """
     name = bundle.job.name
-    source = Source(
-        path=task.folder / "pipeline.ipynb",
-        document=bundle.document,
-        notebook=bundle.notebook,
-        pipeline=bundle.pipeline,
-    )
     found = ledger_of(
         ctx,
         source,
         values,
         rules=Rules(snapshots=False, fresh=not bundle.job.reuse),
         scratch=scratch,
-        python=task.interpreter,
+        python=python,
         notebook=f"jobs/{name}/pipeline.ipynb",
     )
     declared = dict.fromkeys(bundle.job.secrets, "declared")  # instead of their values
@@ -227,18 +258,20 @@ def base_task(
             f"the working folder {job.folder!r} of job {job.name!r} is gone",
             fix=f"bring {job.folder}/ back, or set `folder` in job.yaml and apply",
         )
+    path = f"jobs/{job.name}/pipeline.ipynb"
+    environment = tracking.environment(ctx, bundle.notebook, folder=folder, path=path)
     return Task(
         run="",
         document=bundle.document,
         folder=folder,
         output=Path(),
-        source=f"jobs/{job.name}/pipeline.ipynb",
+        source=path,
         parameters=values,
-        metrics=bundle.pipeline.metrics,
+        metrics=measured_metrics(bundle.job, bundle.pipeline),
         not_metrics=frozenset(p.name for p in bundle.pipeline.parameters),
         modules=bundle.folder / "modules",
         interpreter=ctx.environments.python_for(kernel, bundle.lock, build=False),
-        environment={**ctx.kernel_environment(), **secret},
+        environment={**environment, **secret},
         secrets=tuple(secret.values()),
         limits=Limits(timeout=job.timeout, engine="cold"),  # unattended: safety before speed
     )

@@ -17,6 +17,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     differs: tuple[str, ...] = ()
     varying: tuple[str, ...] = ()
     close: tuple[str, ...] = ()
+    uncompared: tuple[str, ...] = ()
 
 
 class Proof(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from inspect import getdoc
 from typing import Any
 
 from mlops_nb.errors import MlopsError, NotFound, Refused
+from mlops_nb.jupyter import notebook_path
 from mlops_nb.notebook.markers import MARKS, marks, names_in
 from mlops_nb.verbs import VERBS
 
@@ -125,8 +126,8 @@ def _verb(words: list[str]) -> Any:
     if verb == "sweep" and not {"-h", "--help", "--json"} & set(words):
         return widgets.sweep(_notebook(), words[1:])
     session = _sessions.get(id(_shell()))
-    if verb == "lineage" and len(words) == VERB_AND_NAME:
-        return widgets.lineage(_notebook(), words[1])
+    if session is not None and verb == "lineage" and len(words) == VERB_AND_NAME:
+        return widgets.lineage(session, words[1])
     if session is not None and verb in IN_NOTEBOOKS | {"check"}:
         return getattr(widgets, verb)(session, *words[1:])
     return widgets.command_line(words, _notebook)
@@ -148,6 +149,11 @@ def _notebook() -> str:
     Raises Refused if the front end does not pass it on.
     """
     path = _path()
+    if not path and (before := notebook_path.given(_shell().user_ns)):
+        raise NotFound(
+            f"the notebook is no longer at {before!r}",
+            fix="save it under its new name, and restart the kernel: it then knows where it is",
+        )
     if not path:
         raise _Pathless(
             "the notebook's path is not known here: the front end does not pass it on",
@@ -158,10 +164,9 @@ def _notebook() -> str:
 
 def _path() -> str:
     """Return the path of the notebook, "" if the front end does not pass it on."""
-    import os
-
-    path = _shell().user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
-    return str(path) if path and os.path.exists(path) else ""
+    session = _sessions.get(id(_shell()))
+    cells = session.cells.keys() if session is not None else ()
+    return notebook_path.find(notebook_path.given(_shell().user_ns), cells)
 
 
 class _Pathless(Refused):

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mlops_nb.errors import NotFound
 from mlops_nb.jupyter import svg, sweep_chart
 from mlops_nb.project import open_project
 
@@ -43,12 +44,19 @@ def overview(notebook: str) -> Any:
     )
 
 
-def lineage(notebook: str, name: str) -> Any:
-    """Return a drawing of the lineage of a value."""
+def lineage(session: Any, name: str) -> Any:
+    """Return a drawing of the lineage of a value, of this kernel or else of the latest run."""
     from IPython.display import HTML
 
-    path = Path(notebook)
-    _, _, part = open_project(path.parent).lineage(name, notebook=path.name)
+    source = session.source()
+    project = open_project(source.path.parent)
+    try:
+        part = project.live_lineage(source, session.records(), name)
+    except NotFound as unknown:
+        try:
+            _, _, part = project.lineage(name, notebook=source.path.name)
+        except NotFound:
+            raise unknown from None
     return HTML(svg.graph(**part.json()))
 
 
@@ -99,12 +107,12 @@ def restore(session: Any, *words: str) -> Any:
     return table(("step", "", "because"), shown, foot=f"{saved:.1f} s saved")
 
 
-def check(session: Any) -> None:
+def check(session: Any, *words: str) -> None:
     """Print the hazards of the order in which cells ran, and the findings of `mlops-nb check`."""
     for hazard in session.hazards():
         word = "error" if hazard.stops else "warning"
         print(f"{word}: {hazard.what}\n  fix: {hazard.fix}")  # noqa: T201  the output of a cell
-    command_line(["check"], session.path_of)
+    command_line(["check", *words], session.path_of)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], foot: str = "") -> Any:

@@ -125,9 +125,10 @@ def code(a: RunSide, b: RunSide) -> list[Change]:
         assert cell is not None  # a pair has at least one cell
         text = _unified(was, now)
         if not text and was and now and was.index in moved:
-            text = f"moved from cell {was.index} to cell {now.index}"
+            text = f"moved from {was.label} to {now.label}"
         if text:
-            rows.append({"step": side.steps.get(cell.index, ""), "cell": cell.index, "diff": text})
+            place = {"step": side.steps.get(cell.index, ""), "cell": cell.index}
+            rows.append({**place, "label": cell.label, "diff": text})
     return rows
 
 
@@ -136,8 +137,8 @@ def _unified(was: Cell | None, now: Cell | None) -> str:
         unified_diff(
             was.source.splitlines() if was else [],
             now.source.splitlines() if now else [],
-            f"cell {was.index}" if was else "",
-            f"cell {now.index}" if now else "",
+            was.label if was else "",
+            now.label if now else "",
             lineterm="",
         )
     )
@@ -261,7 +262,7 @@ def as_text(difference: Mapping[str, Any]) -> str:
     if difference["same"]:
         lines.append("nothing changed")
     for row in difference["code"]:
-        lines.append(f"code, cell {row['cell']}{' of ' + row['step'] if row['step'] else ''}")
+        lines.append(f"code, {row['label']}{' of ' + row['step'] if row['step'] else ''}")
         lines += [f"  {line}" for line in row["diff"].splitlines()]
     for title in ("parameters", "metrics"):
         lines += _section(title, [_arrow(row) for row in difference[title]])

@@ -50,6 +50,7 @@ def graph(trace: Trace) -> Graph:
             work.unit,
             f"{'step ' if work.step else ''}{work.unit}",
             cells=list(work.cells),
+            places=_places(trace, work.cells),
             reused=work.reused or None,
             because=work.because,
             seconds=work.record.get("seconds"),
@@ -120,13 +121,21 @@ def _from_text(
             key = made.node(
                 "step",
                 f"cell {setup.index}",
-                f"cell {setup.index} (set-up)",
+                f"{trace.notebook.cells[setup.index].label} (set-up)",
                 cells=[setup.index],
+                places=_places(trace, [setup.index]),
                 defines=used,
             )
             made.edge(key, step)
             _packages(made, work, key, _roots(_reads_of(setup), imported))
     _packages(made, work, step, _roots(reads, imported))
+
+
+def _places(trace: Trace, indexes: Iterable[int]) -> list[int] | None:
+    """Return where cells are among all cells of their notebook, from 1."""
+    if trace.notebook is None:
+        return None
+    return [trace.notebook.cells[index].position + 1 for index in indexes]
 
 
 def _reads_of(cell: CellFacts) -> set[str]:
@@ -215,9 +224,9 @@ def _line(node: Mapping[str, Any]) -> str:
         words = [node["kind"], node["label"]]
     elif node["kind"] == "file":
         words = ["file", node["label"]]
-    elif node.get("cells") and node["kind"] == "step":
-        cells = ", ".join(map(str, node["cells"]))
-        words += [f"cell{'s' if len(node['cells']) > 1 else ''} {cells}"]
+    elif node.get("places") and node["kind"] == "step":
+        places = ", ".join(map(str, node["places"]))
+        words += [f"cell{'s' if len(node['places']) > 1 else ''} {places}"]
     words += ["(reused)"] if node.get("reused") else []
     if node.get("digest"):
         words.append(str(node["digest"])[:12])

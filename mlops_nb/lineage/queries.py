@@ -1,17 +1,32 @@
 """Queries for lineage, differences of runs, and serving versions."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from mlops_nb.context import Context
 from mlops_nb.errors import NotFound
-from mlops_nb.events import JobApplied, Registered, Released
+from mlops_nb.events import (
+    Event,
+    JobApplied,
+    Registered,
+    Released,
+    RunStarted,
+    StepRecorded,
+    StepStarted,
+)
 from mlops_nb.lineage import diff as differences
 from mlops_nb.lineage import explain, graph
 from mlops_nb.lineage.diff import RunSide
 from mlops_nb.lineage.read import traced
+from mlops_nb.lineage.trace import trace
+from mlops_nb.notebook.model import Source
 from mlops_nb.runs import history, packages
 from mlops_nb.runs.history import Run, read_run
+
+LIVE = "this session"
 
 
 def diff(ctx: Context, before: str, after: str) -> dict[str, Any]:
@@ -32,6 +47,28 @@ def behind(
     found = run_of(ctx, run) if run else latest(ctx, notebook)
     root, part = graph.behind(graph.graph(traced(ctx.journal, found)), name, found.id)
     return found.id, root, part
+
+
+def in_session(
+    ctx: Context, source: Source, recorded: Iterable[StepRecorded], name: str
+) -> graph.Graph:
+    """Return the graph of the ancestors of a value of a live notebook.
+
+    recorded: the records of the cells that ran in its kernel
+
+    Raises NotFound if no step that ran made a value of that name.
+    """
+    kept = [replace(event, run=LIVE) for event in recorded]
+    started = RunStarted(
+        run=LIVE,
+        notebook=ctx.relative(source.path),
+        steps=tuple(step.name for step in source.pipeline.steps),
+        parameters={n: v for event in kept for n, v in event.record["parameters"].items()},
+    )
+    ran = [StepStarted(run=LIVE, step=event.step) for event in kept]
+    events: list[Event] = [started, *ran, *kept]
+    found = trace(LIVE, events, notebook=source.notebook, pipeline=source.pipeline)
+    return graph.behind(graph.graph(found), name, LIVE)[1]
 
 
 def run_of(ctx: Context, run: str) -> history.Run:

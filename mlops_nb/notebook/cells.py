@@ -164,9 +164,15 @@ def read(document: Mapping[str, Any], name: str) -> Notebook:
                     source=source_of(raw),
                     tags=tags_of(raw),
                     headings=tuple(headings),
+                    count=_count(raw),
                 )
             )
     return Notebook(name=name, cells=tuple(cells), kernel=kernel, language="python")
+
+
+def _count(cell: Mapping[str, Any]) -> int | None:
+    count = cell.get("execution_count")
+    return count if isinstance(count, int) else None
 
 
 def _python_kernel(document: Mapping[str, Any], name: str) -> str:

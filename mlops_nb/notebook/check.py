@@ -82,8 +82,9 @@ def _out_of_order(source: Source) -> list[Warned]:
     for cell in source.pipeline.cells:
         late = [d for d in cell.depends_on if ran.get(d, 0) > ran.get(cell.index, 10**9)]
         if late:
-            what = f"cell {cell.index} ran before cell {late[0]}, which it reads, was run again"
-            fix = f"run cell {cell.index} again, or all cells from the top, and save"
+            here, maker = (source.notebook.cells[i].label for i in (cell.index, late[0]))
+            what = f"{here} ran before {maker}, which it reads, was run again"
+            fix = f"run {here} again, or all cells from the top, and save"
             found.append(Warned(kind="out-of-order", what=what, fix=fix, cell=cell.index))
     return found
 
@@ -100,7 +101,7 @@ def _hazard_warnings(
     cell: Cell, folder: Path, root: Path, declared: Collection[str]
 ) -> list[Warned]:
     found = []
-    at = f"in cell {cell.index}"
+    at = f"in {cell.label}"
     for hazard in hazards(cell.source):
         if hazard.kind == "secret":
             what = f"{hazard.what!r} {at} looks like a secret written into the notebook"
@@ -145,10 +146,10 @@ def _not_installed(
 ) -> list[Warned]:
     found = []
     for cell in cells:
-        for name in sorted(local_modules.roots(local_modules.imported(python_of(cell.source)))):
+        for name in sorted(local_modules.surely_imported(python_of(cell.source))):
             if name in installed or files.local_module(name, (folder, root)) is not None:
                 continue
-            what = f"cell {cell.index} imports {name!r}, which the notebook's kernel does not have"
+            what = f"{cell.label} imports {name!r}, which the notebook's kernel does not have"
             found.append(_stop("missing-module", what, f"install it: pip install {name}", cell))
     return found
 
@@ -190,7 +191,7 @@ def _no_extension(source: Source) -> list[Warned]:
             return [
                 Warned(
                     kind="no-extension",
-                    what=f"cell {cell.index} uses %mlops and no cell above loads the extension",
+                    what=f"{cell.label} uses %mlops and no cell above loads the extension",
                     fix="put `%load_ext mlops_nb` into the first cell",
                     cell=cell.index,
                 )

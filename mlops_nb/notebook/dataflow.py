@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_nb.notebook.model import Names, Warned
+from mlops_nb.notebook.model import Cell, Names, Notebook, Warned
 from mlops_nb.notebook.static_names import BUILTINS, is_given
 from mlops_nb.probe.syntax.functions import Function
 
@@ -175,22 +175,22 @@ def trace(cells: Sequence[Names]) -> list[Flow]:
 
 
 def missing_names(
-    flows: Sequence[Flow], cells: Sequence[Names], indexes: Iterable[int]
+    notebook: Notebook, asked: Iterable[Cell], flows: Sequence[Flow], cells: Sequence[Names]
 ) -> list[Warned]:
-    """Return a warning for each name that a cell reads and no cell above it binds."""
+    """Return a warning for each name that a cell of `asked` reads and no cell above it binds."""
     found = []
-    for index in indexes:
+    for cell in asked:
+        index, here = cell.index, cell.label
         for name in flows[index].missing:
             if name in LONE_MAGICS and set(cells[index].reads) == {name}:
                 continue  # IPython runs it as a magic
             later = [i for i, n in enumerate(cells) if name in n.writes and i > index]
             if later:
-                what = (
-                    f"{name!r} is read in cell {index} and made only below it, in cell {later[0]}"
-                )
-                fix = f"move cell {later[0]} above cell {index}"
+                maker = notebook.cells[later[0]].label
+                what = f"{name!r} is read in {here} and made only below it, in {maker}"
+                fix = f"move {maker} above {here}"
             else:
-                what = f"{name!r} is read in cell {index} and no cell makes it"
+                what = f"{name!r} is read in {here} and no cell makes it"
                 fix = f"add a cell above that makes {name!r}, or correct its spelling"
             found.append(Warned(kind="undefined-name", what=what, fix=fix, cell=index, stops=True))
     return found

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from mlops_nb.notebook.dataflow import Flow
-from mlops_nb.notebook.model import Names, Warned
+from mlops_nb.notebook.model import Names, Notebook, Warned
 
 Seen = Mapping[str, Any]
 # channels that nearly every cell uses; a difference in them is of no interest to the user
@@ -33,6 +33,63 @@ def as_seen(names: Names, seen: Seen) -> Names:
 
 def _shown(channels: frozenset[str]) -> set[str]:
     return {c for c in channels if c.startswith("Out[")}
+
+
+def observed(
+    by_text: Sequence[Names], static: Sequence[Flow], seen: Mapping[int, Seen], *, with_text: bool
+) -> tuple[list[Names], list[Flow]]:
+    """Return the names and the flow of every cell, as a run showed them.
+
+    with_text: add what the text of the cell shows, too
+    """
+    found = [as_seen(names, seen[i]) if i in seen else names for i, names in enumerate(by_text)]
+    joined = flows(static, found, seen)
+    if with_text:
+        found = [united(text, run) for text, run in zip(by_text, found, strict=True)]
+        joined = united_flows(static, joined, seen)
+    return found, joined
+
+
+def united(static: Names, observed: Names) -> Names:
+    """Return the names of a cell by its text, with what a run showed in addition."""
+    changed = observed.changes - static.changes - static.writes
+    return replace(
+        static,
+        reads=(*static.reads, *(n for n in observed.reads if n not in static.reads)),
+        writes=static.writes | observed.writes,
+        changes=static.changes | observed.changes,
+        channels_read=static.channels_read | observed.channels_read,
+        channels_changed=static.channels_changed | observed.channels_changed,
+        only_shows=static.only_shows and not changed,
+        assumed=observed.assumed,
+    )
+
+
+def united_flows(
+    static: Sequence[Flow], observed: Sequence[Flow], seen: Mapping[int, Seen]
+) -> list[Flow]:
+    """Return flows with the dependencies that the text shows and those that a run showed.
+
+    A cell that may read any name, by a text or through the namespace, reads every name above it.
+    """
+    joined = []
+    last: dict[str, tuple[int, ...]] = {}
+    for index, (one, two) in enumerate(zip(static, observed, strict=True)):
+        anything = last if seen.get(index, {}).get("reads_any") else {}
+        parts = (one.sources, two.sources, anything)
+        flow = Flow(
+            reads=tuple(dict.fromkeys((*one.reads, *two.reads, *anything))),
+            binds=one.binds | two.binds,
+            changes=one.changes | two.changes,
+            sources={
+                name: tuple(sorted({cell for part in parts for cell in part.get(name, ())}))
+                for name in dict.fromkeys(name for part in parts for name in part)
+            },
+            missing=two.missing,
+        )
+        joined.append(flow)
+        last |= dict.fromkeys(flow.changes | flow.binds, (index,))
+    return joined
 
 
 def channels_read(seen: Seen) -> list[str]:
@@ -108,6 +165,7 @@ def _seen_flow(
 
 
 def differences(
+    notebook: Notebook,
     static: Sequence[Flow],
     joined: Sequence[Flow],
     seen: Mapping[int, Seen],
@@ -119,20 +177,23 @@ def differences(
     """
     found = []
     for index in sorted(seen):
-        extra = _describe_extra(joined[index], static[index], imports)
+        here = notebook.cells[index].label
+        extra = _describe_extra(notebook, joined[index], static[index], imports)
         if extra:
-            what = f"cell {index} depends on {extra}, which only a run shows"
+            what = f"{here} depends on {extra}, which only a run shows"
             found.append(_differs("only-observed", what, index))
         if seen[index].get("failed"):
             continue
-        extra = _describe_extra(static[index], joined[index], imports)
+        extra = _describe_extra(notebook, static[index], joined[index], imports)
         if extra:
-            what = f"cell {index} depends on {extra} by its text, and did not in this run"
+            what = f"{here} depends on {extra} by its text, and did not in this run"
             found.append(_differs("only-in-text", what, index))
     return found
 
 
-def _describe_extra(one: Flow, other: Flow, imports: Sequence[Collection[str]]) -> str:
+def _describe_extra(
+    notebook: Notebook, one: Flow, other: Flow, imports: Sequence[Collection[str]]
+) -> str:
     """Describe the cells, with names, that one flow depends on and another does not."""
     parts = []
     for writer in sorted(set(one.depends_on) - set(other.depends_on)):
@@ -143,7 +204,7 @@ def _describe_extra(one: Flow, other: Flow, imports: Sequence[Collection[str]]) 
             if writer in writers and name not in known and name.partition(":")[0] not in AMBIENT
         ]
         if names:
-            parts.append(f"cell {writer} ({', '.join(names)})")
+            parts.append(f"{', '.join(names)} of {notebook.cells[writer].label}")
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 

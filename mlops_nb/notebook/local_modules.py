@@ -26,6 +26,22 @@ def imported(source: str) -> set[str]:
     return found
 
 
+def surely_imported(source: str) -> set[str]:
+    """Return the top-level modules without which a cell of Python source text fails.
+
+    An import in a function or a branch may not run, and one in a `try` may be allowed to fail.
+
+    >>> surely_imported("import a\ntry:\n    import b\nexcept ImportError:\n    b = None")
+    {'a'}
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set()
+    plain = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return roots(imported("\n".join(ast.unparse(node) for node in plain)))
+
+
 def roots(names: Iterable[str]) -> set[str]:
     """Return the top-level modules of dotted names.
 

@@ -47,7 +47,7 @@ def marks(cell: Cell) -> tuple[Mark, ...]:
         raise NotebookError(
             "a cell carries two step marks",
             fix="keep one of them, or split the cell",
-            where=f"cell {cell.index}",
+            where=cell.label,
         )
     return tuple(found)
 
@@ -62,7 +62,7 @@ def _mark(line: str, cell: Cell) -> Mark | None:
         raise NotebookError(
             f"the mark {line!r} cannot be read: {error}",
             fix="close the quotes",
-            where=f"cell {cell.index}",
+            where=cell.label,
         ) from None
     args: list[str] = []
     options: dict[str, str] = {}
@@ -82,13 +82,13 @@ def _value(rest: Iterator[str], name: str, line: str, cell: Cell) -> str:
         raise NotebookError(
             f"the mark {line!r} gives {name} no value",
             fix=f"write it as {name} VALUE",
-            where=f"cell {cell.index}",
+            where=cell.label,
         )
     return value
 
 
 def _checked(mark: Mark, cell: Cell) -> Mark:
-    where = f"cell {cell.index}"
+    where = cell.label
     if mark.word == "step" and (len(mark.args) != 1 or not is_name(mark.args[0])):
         raise NotebookError(
             f"{' '.join(mark.args)!r} is no name for a step",

@@ -14,6 +14,9 @@ Value: TypeAlias = (
 Kind: TypeAlias = Literal["step", "setup", "scratch", "parameters", "empty"]
 
 
+LABEL_WIDTH = 32  # characters of a cell's first line in its name
+
+
 class Mark(Struct, frozen=True, kw_only=True):
     """One `%mlops WORD …` line or `# mlops: WORD …` comment of a cell.
 
@@ -33,6 +36,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     index:    counts code cells from 0
     position: counts all cells of the source notebook from 0 (injected cells are not counted)
     headings: the Markdown headings above it, outermost first: (level, text, ordinal)
+    count:    its execution count, as JupyterLab shows it; None if it has none
     """
 
     index: int
@@ -41,6 +45,16 @@ class Cell(Struct, frozen=True, kw_only=True):
     source: str
     tags: frozenset[str] = frozenset()
     headings: tuple[tuple[int, str, int], ...] = ()
+    count: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The name of the cell to people: `In [7]`, or its place among all cells and its text."""
+        if self.count is not None:
+            return f"In [{self.count}]"
+        line = next((t.strip() for t in self.source.splitlines() if t.strip()), "")
+        line = line if len(line) <= LABEL_WIDTH else f"{line[: LABEL_WIDTH - 1]}…"
+        return f"cell {self.position + 1} (`{line}`)" if line else f"cell {self.position + 1}"
 
 
 class Notebook(Struct, frozen=True, kw_only=True):

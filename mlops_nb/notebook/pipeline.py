@@ -27,22 +27,25 @@ from mlops_nb.notebook.steps import SKIPPED, Placed, place, read_marks
 
 
 def pipeline(
-    notebook: Notebook, seen: Mapping[int, dataflow_observed.Seen] | None = None
+    notebook: Notebook,
+    seen: Mapping[int, dataflow_observed.Seen] | None = None,
+    *,
+    with_text: bool = False,
 ) -> Pipeline:
     """Return the pipeline of a notebook, from its text and from what a run showed.
 
     seen: index of a cell → what the observer reported
+    with_text: keep also the dependencies that only the text of an observed cell shows, as another
+               run may take another branch
 
     Raises NotebookError for invalid markers and for steps that form a cycle.
     """
     marked = read_marks(notebook)
-    found = _cell_names(notebook, marked)
-    static = flows = trace(found)
+    by_text = _cell_names(notebook, marked)
+    static = trace(by_text)
+    found, flows = by_text, static
     if seen is not None:
-        found = [
-            dataflow_observed.as_seen(n, seen[i]) if i in seen else n for i, n in enumerate(found)
-        ]
-        flows = dataflow_observed.flows(static, found, seen)
+        found, flows = dataflow_observed.observed(by_text, static, seen, with_text=with_text)
     watched = {i: cell for i, cell in (seen or {}).items() if "lost" not in cell}
     found = [_with_functions(seen, flow) for seen, flow in zip(found, flows, strict=True)]
     placed = place(notebook, found, marked)
@@ -50,7 +53,7 @@ def pipeline(
     known = () if index is None else params.parameters(notebook.cells[index].source)
     edges = _edges(found, flows, placed)
     steps = _steps(notebook, found, flows, placed, marked, edges, {p.name for p in known})
-    _refuse_cycles(steps, edges)
+    _refuse_cycles(notebook, steps, edges)
     facts = _facts(notebook, found, flows, placed)
     return Pipeline(
         notebook=notebook.name,
@@ -60,7 +63,9 @@ def pipeline(
         cells=facts,
         warnings=(
             *_warnings(notebook, found, static, placed, watched),
-            *dataflow_observed.differences(static, flows, seen or {}, [n.imports for n in found]),
+            *dataflow_observed.differences(
+                notebook, static, flows, seen or {}, [n.imports for n in found]
+            ),
         ),
         **_marked_goals(marked),
         logged=tuple(sorted({name for n in found for name in n.logged})),
@@ -175,7 +180,7 @@ def _options(members: Sequence[int], marked: Sequence[tuple[Mark, ...]]) -> dict
     return options
 
 
-def _refuse_cycles(steps: Sequence[Step], edges: Sequence[Edge]) -> None:
+def _refuse_cycles(notebook: Notebook, steps: Sequence[Step], edges: Sequence[Edge]) -> None:
     needs: dict[str, set[str]] = {step.name: set(step.after) for step in steps}
     for edge in edges:
         needs[edge.target].add(edge.source)
@@ -183,8 +188,8 @@ def _refuse_cycles(steps: Sequence[Step], edges: Sequence[Edge]) -> None:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
-        cells = {s.name: s.cells for s in steps}
-        where = "; ".join(f"{n}: cells {', '.join(map(str, cells[n]))}" for n in error.args[1][1:])
+        cells = {s.name: [notebook.cells[i].label for i in s.cells] for s in steps}
+        where = "; ".join(f"{n}: {', '.join(cells[n])}" for n in error.args[1][1:])
         raise NotebookError(
             f"the steps form a circle: {circle}",
             fix="give the separate groups of cells of one step different step names",
@@ -235,7 +240,8 @@ def _warnings(
             )
         )
     ran = {i for i, cell in watched.items() if not cell.get("failed")}  # and found all their names
-    return warned + missing_names(flows, found, [i for i in range(len(found)) if i not in ran])
+    unsure = [cell for cell in notebook.cells if cell.index not in ran]
+    return warned + missing_names(notebook, unsure, flows, found)
 
 
 def _cell_warnings(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
@@ -245,8 +251,8 @@ def _cell_warnings(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
         warned.append(
             Warned(
                 kind="syntax",
-                what=f"cell {cell.index} is no Python: {seen.error}",
-                fix=f"correct cell {cell.index}",
+                what=f"{cell.label} is no Python: {seen.error}",
+                fix=f"correct {cell.label}",
                 cell=cell.index,
                 stops=True,
             )
@@ -255,7 +261,7 @@ def _cell_warnings(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
         warned.append(
             Warned(
                 kind="needs-a-run",
-                what=f"what cell {cell.index} reads and binds shows only when it runs",
+                what=f"what {cell.label} reads and binds shows only when it runs",
                 fix=f"look at it: mlops-nb graph {notebook} --observe",
                 cell=cell.index,
             )
@@ -264,7 +270,7 @@ def _cell_warnings(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
         warned.append(
             Warned(
                 kind="star-import",
-                what=f"cell {cell.index} brings in names that its text does not show",
+                what=f"{cell.label} brings in names that its text does not show",
                 fix="import the names that are used, one by one",
                 cell=cell.index,
             )

@@ -83,7 +83,7 @@ def as_text(pipeline: Pipeline) -> str:
         taken += [f"-p {name}" for name in step.parameters]
         lines.append(f"{step.name:<{width}}  {'; '.join(taken) or '·'}".rstrip())
     for kind in ("setup", "scratch"):
-        cells = [str(c.index) for c in pipeline.cells if c.kind == kind]
+        cells = [str(c.position + 1) for c in pipeline.cells if c.kind == kind]
         if cells:
             lines.append(f"{'(' + kind + ')':<{width}}  cells {', '.join(cells)}")
     return "\n".join(lines)

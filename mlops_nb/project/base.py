@@ -1,7 +1,7 @@
 """An open project: its context, its clock, and what follows a command."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -25,10 +25,10 @@ class OpenProject:
         self.context = Context(self.here, given, clock)
         self.context.prepare_tracking = self._prepare_tracking
 
-    def _prepare_tracking(self) -> None:
+    def _prepare_tracking(self, experiments: Iterable[str]) -> None:
         from mlops_nb.integrations import catch_up
 
-        catch_up.prepare(self.context)
+        catch_up.prepare(self.context, experiments)
 
     def _is_behind(self) -> bool:
         from mlops_nb.integrations import catch_up

@@ -1,12 +1,13 @@
 """Verbs on jobs: promote, apply, trigger, schedule."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_nb.context import Notify, ignore
-from mlops_nb.events import JobPaused, JobUnpaused
+from mlops_nb.events import Event, JobPaused, JobUnpaused, RunFinished, RunQueued
 from mlops_nb.notebook import load
 from mlops_nb.notebook.model import Value
 from mlops_nb.project.base import OpenProject
@@ -32,9 +33,30 @@ class Jobs(OpenProject):
         from mlops_nb.jobs.promote.promote import PromoteOptions
 
         source = load.capture(self.here / notebook)
-        answer = promote_promote.promote(self.context, source, request, options or PromoteOptions())
+        options = options or PromoteOptions()
+        options = replace(options, notify=self._syncing(options.notify))
+        answer = promote_promote.promote(self.context, source, request, options)
         self._follow()
-        return answer
+        return {**answer, "mlflow": self._mlflow_answer(answer["model"])}
+
+    def _syncing(self, notify: Notify) -> Notify:
+        """Return a `notify` that also starts to sync MLflow while a promotion works."""
+        from mlops_nb.integrations import follow
+
+        def noting(event: Event) -> None:
+            notify(event)
+            if isinstance(event, RunQueued | RunFinished):
+                follow.begin(self.context, event.run)
+
+        return noting
+
+    def _mlflow_answer(self, model: Mapping[str, Any] | None) -> str | None:
+        """Return whether MLflow has a released model; None if nothing was released."""
+        from mlops_nb.integrations import catch_up
+
+        if model is None or model["alias"] is None:
+            return None
+        return "agrees" if catch_up.agrees_on(self.context, model["name"]) else "behind"
 
     def apply(self, job: str, note: Note = lambda _: None) -> dict[str, Any]:
         """Make a draft, or an edited job.yaml, the live one."""

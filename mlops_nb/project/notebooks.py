@@ -1,6 +1,6 @@
 """Verbs on notebooks and their runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from mlops_nb.runs import run as run_run
 from mlops_nb.runs.history import read_run
 
 if TYPE_CHECKING:
+    from mlops_nb.events import StepRecorded
     from mlops_nb.lineage.graph import Graph
     from mlops_nb.runs.sweep_history import Sweep
     from mlops_nb.session import Session
@@ -121,11 +122,14 @@ class Notebooks(OpenProject):
 
         return run_stop.stop(self.context, name)
 
-    def check(self, notebook: str | Path) -> list[Warned]:
-        """Return everything that would stop a promotion of a notebook, each with its fix."""
+    def check(self, notebook: str | Path, model: str | None = None) -> list[Warned]:
+        """Return everything that would stop a promotion of a notebook, each with its fix.
+
+        model: the variable to promote; None for the one that the notebook marks
+        """
         from mlops_nb.runs import observe
 
-        return observe.check(self.context, self.capture(notebook))
+        return observe.check(self.context, self.capture(notebook), model)
 
     def runs(self) -> list[history.Run]:
         """Return every run, oldest first."""
@@ -166,3 +170,11 @@ class Notebooks(OpenProject):
 
         of = self.context.relative(self.here / notebook) if notebook else ""
         return queries.behind(self.context, name, notebook=of, run=run)
+
+    def live_lineage(
+        self, source: Source, recorded: "Iterable[StepRecorded]", name: str
+    ) -> "Graph":
+        """Return the graph of the ancestors of a value of a live notebook."""
+        from mlops_nb.lineage import queries
+
+        return queries.in_session(self.context, source, recorded, name)

@@ -180,7 +180,7 @@ def _fold_course(run: Run, event: RunQueued | RunClaimed | RunLost | RunDone | R
         case RunDone():
             run.exit_status = event.exit_status
         case RunSkipped():
-            run.status, run.because = "skipped", event.because
+            run.status, run.because, run.trigger = "skipped", event.because, event.trigger
             run.scheduled_at, run.finished = event.scheduled_at, event.at
 
 

@@ -9,8 +9,9 @@ from mlops_nb.context import Context
 from mlops_nb.engine.task import Executor, Task
 from mlops_nb.events import CellFailed, CellObserved
 from mlops_nb.notebook import check as check_verb
-from mlops_nb.notebook import pipeline
+from mlops_nb.notebook import pipeline, slicing
 from mlops_nb.notebook.model import Source, Warned
+from mlops_nb.runs.run import kernel_environment
 
 
 def observed(ctx: Context, source: Source) -> Source:
@@ -24,7 +25,7 @@ def observed(ctx: Context, source: Source) -> Source:
             folder=source.path.parent,
             output=scratch / source.path.name,
             source=str(source.path),
-            environment=ctx.kernel_environment(),
+            environment=kernel_environment(ctx, source),
         )
         found, failed = observe(source, task, ctx.executor)
     finally:
@@ -33,13 +34,27 @@ def observed(ctx: Context, source: Source) -> Source:
     return replace(found, pipeline=replace(found.pipeline, warnings=warned))
 
 
-def check(ctx: Context, source: Source) -> list[Warned]:
-    """Return everything that would stop a promotion of a notebook, each with its fix."""
+def check(ctx: Context, source: Source, model: str | None = None) -> list[Warned]:
+    """Return everything that would stop a promotion of a notebook, each with its fix.
+
+    model: the variable to promote; None for the one that the notebook marks. Cells that its job
+           would leave out are not checked
+    """
     python = ctx.environments.interpreter(source.notebook.kernel)
     look = ctx.environments.look(python)
-    variable = next(iter(source.pipeline.model), None)
+    found = source.pipeline
+    variable = model or next(iter(found.model), None)
+    kept = None
+    if variable is not None and slicing.model_cells(found, variable):
+        evaluated = (n for names in found.evaluation.values() for n in names.split(","))
+        wanted = (*found.metrics, *evaluated)
+        kept = set(slicing.cut(found, variable=variable, wanted=wanted).kept)
     return check_verb.check(
-        source, root=ctx.root, variable=variable, installed={*look.modules, *look.stdlib}
+        source,
+        root=ctx.root,
+        kept=kept,
+        variable=variable,
+        installed={*look.modules, *look.stdlib},
     )
 
 
@@ -54,9 +69,9 @@ def observe(source: Source, task: Task, executor: Executor) -> tuple[Source, lis
         if isinstance(event, CellObserved):
             seen[event.cell] = event.seen
         elif isinstance(event, CellFailed):
-            what = f"cell {event.cell} failed when it was run: {event.error}"
-            failed.append(
-                Warned(kind="failed", what=what, fix=f"correct cell {event.cell}", cell=event.cell)
-            )
+            here = source.notebook.cells[event.cell].label
+            what = f"{here} failed when it was run: {event.error}"
+            fix = f"correct {here}"
+            failed.append(Warned(kind="failed", what=what, fix=fix, cell=event.cell))
     found = pipeline.pipeline(source.notebook, seen)
     return replace(source, pipeline=found), failed

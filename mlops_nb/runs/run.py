@@ -3,7 +3,6 @@
 import hashlib
 import json
 import random
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from mlops_nb.notebook import render
 from mlops_nb.notebook.model import Source, Value
 from mlops_nb.reuse.ledger import MOST_RECORDS, Ledger
 from mlops_nb.reuse.rules import Rules
-from mlops_nb.runs import history, packages, process
+from mlops_nb.runs import history, packages, process, tracking
 from mlops_nb.runs.history import read_run
 
 
@@ -42,7 +41,6 @@ class Part:
 ALONE = Part()
 UNLIMITED = Limits()
 REUSE = Rules()
-ONLY_IMPORTS = re.compile(r"\s*import (?!.*mlflow as )[\w, ]+")  # no `import mlflow as m`
 LONGEST_PAUSE = 60.0  # s between two tries
 
 
@@ -105,8 +103,8 @@ def _run_once(
         task = _prepare_task(ctx, source, given, options, scratch)
         packages.note(ctx, task.run, python)
         executor = _choose_executor(ctx, source, ledger)
-        if executor is ctx.executor and not options.part.sweep and logs_to_mlflow(source):
-            ctx.prepare_tracking()
+        if executor is ctx.executor and not options.part.sweep:
+            tracking.prepare(ctx, source.notebook, source.path.parent)
         info = engine_run.RunInfo(
             notebook=ctx.relative(source.path),
             values=ledger.parameters,
@@ -149,16 +147,16 @@ def _prepare_task(
         folder=source.path.parent,
         output=options.output or ctx.run_folder(name) / source.path.name,
         parameters=given,
-        environment={**ctx.kernel_environment(), **options.part.environment},
+        environment={**kernel_environment(ctx, source), **options.part.environment},
         limits=options.limits,
         scratch=scratch,
     )
 
 
-def logs_to_mlflow(source: Source) -> bool:
-    """Return whether a notebook's own cells may log to MLflow."""
-    lines = (line for cell in source.notebook.cells for line in cell.source.splitlines())
-    return any("mlflow" in line and not ONLY_IMPORTS.fullmatch(line) for line in lines)
+def kernel_environment(ctx: Context, source: Source) -> dict[str, str]:
+    """Return the variables that the kernel of a notebook gets in addition."""
+    path = source.path
+    return tracking.environment(ctx, source.notebook, folder=path.parent, path=ctx.relative(path))
 
 
 def _refuse_unknown(source: Source, step: str) -> None:
@@ -208,7 +206,7 @@ def ledger_of(  # noqa: PLR0913  what decides about reuse
         store=ctx.store,
         folder=scratch,
         environment=ctx.environments.digest(python),
-        variables={**ctx.environment, **ctx.kernel_environment(), **environment},
+        variables={**ctx.environment, **kernel_environment(ctx, source), **environment},
         parameters=values,
         at=ctx.now(),
         rules=rules,

@@ -14,7 +14,7 @@ from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook.model import Source, Value
 from mlops_nb.reuse.rules import Rules
 from mlops_nb.runs import grid as grids
-from mlops_nb.runs import process, reap, resources, stop
+from mlops_nb.runs import process, reap, resources, stop, tracking
 from mlops_nb.runs import run as run_run
 from mlops_nb.runs import sweep_history as record
 from mlops_nb.runs.history import Run
@@ -66,8 +66,7 @@ def sweep(
     started, before = _started(ctx, source, grid, parameters, options)
     ctx.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
     ctx.prepare_folder()
-    if run_run.logs_to_mlflow(source):
-        ctx.prepare_tracking()
+    tracking.prepare(ctx, source.notebook, source.path.parent)
     active = ActiveSweep(ctx, source, started, before, watch)
     with make_pool(started.workers) as pool:
         status = active.run(pool)

@@ -1,7 +1,9 @@
 """Changes after promotion, and releases by hand: what differs is said, and it can be taken back."""
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import time
 
 import nbformat
@@ -212,12 +214,24 @@ def test_runs_of_a_job_reuse_steps_only_where_the_job_says_so(cellar):
         assert answer.status == 0, answer.stderr
         return {s["status"] for s in cellar.type("show", answer.json["run"]).json["steps"]}
 
+    def judged() -> tuple[object, ...]:
+        run = cellar.type("history", "wine").json["runs"][-1]
+        return run["status"], run["gates"], run["because"], run["model_version"]
+
+    def engines() -> int:
+        with contextlib.closing(sqlite3.connect(cellar.folder / ".mlops/journal.db")) as journal:
+            return len(journal.execute("select 1 from events where kind='EngineChosen'").fetchall())
+
     assert [statuses(), statuses()] == [{"finished"}, {"finished"}]
+    executed = judged()
     text = path.read_text()
     assert "reuse: false" in text
     path.write_text(text.replace("reuse: false", "reuse: true"))
     assert "reuse: False → True" in "\n".join(cellar.type("apply", "wine").json["changes"])
+    started = engines()
     assert statuses() == {"reused"}
+    assert judged() == executed
+    assert engines() == started, "a kernel was started for a run of which all is reused"
 
 
 def test_a_paused_job_that_is_replaced_has_no_next_run(promoted):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from asking_mlflow import ask_mlflow
 from saved import Saved, project
-from small import IMPORTS, LOAD, TRAIN, small
+from small import IMPORTS, JUDGE, LOAD, TRAIN, small
 from typing_in import Terminal
 from wine import IMPORTS as WINE_IMPORTS
 from wine import JUDGE as WINE_JUDGE
@@ -105,7 +105,7 @@ def test_the_bundle_holds_what_a_reviewer_needs(cellar, promoted):
 
 def test_the_proof_is_bitwise_and_the_gates_are_judged(promoted):
     assert promoted["proof"]["equal"] is True
-    assert [s["step"] for s in promoted["proof"]["steps"]] == ["load", "split", "train", "judge"]
+    assert [s["name"] for s in promoted["proof"]["steps"]] == ["load", "split", "train", "judge"]
     assert [g["passed"] for g in promoted["gates"]] == [True, True]
     assert promoted["gates"][1]["because"] == "there is no champion yet"
     assert promoted["model"] == {"name": "wine", "version": 1, "alias": "champion"}
@@ -115,6 +115,56 @@ def test_the_proof_is_bitwise_and_the_gates_are_judged(promoted):
 def test_mlflow_has_the_version_under_the_alias_and_can_load_it(cellar, promoted):
     loaded = "type(mlflow.sklearn.load_model('models:/wine@champion')).__name__"
     assert ask_mlflow(cellar, loaded) == "DecisionTreeClassifier"
+
+
+def test_the_champion_in_mlflow_has_a_signature_and_an_example(cellar, promoted):
+    found = ask_mlflow(
+        cellar,
+        "[{'inputs': m.metadata.signature.inputs.input_names(), 'rows': len(m.input_example),"
+        " 'predicts': len(m.predict(m.input_example))}"
+        " for m in [mlflow.pyfunc.load_model('models:/wine@champion')]][0]",
+    )
+    assert found["inputs"][0] == "alcohol"
+    assert (found["rows"], found["predicts"]) == (5, 5)
+    tags = ask_mlflow(cellar, "c.get_model_version_by_alias('wine', 'champion').tags")
+    assert tags["mlops-nb.input-example"] == "the first 5 rows of X_train"
+
+
+def test_a_promotion_logs_every_parameter_and_its_notebook(cellar, promoted):
+    run = "[c.get_run(c.get_model_version_by_alias('wine', 'champion').run_id).data][0]"
+    assert ask_mlflow(cellar, f"{run}.params") == {"depth": "2", "share": "0.3", "seed": "7"}
+    tags = ask_mlflow(cellar, f"{run}.tags")
+    assert tags["mlflow.source.name"] == "jobs/wine/pipeline.ipynb"
+    assert tags["mlflow.source.type"] == "NOTEBOOK"
+
+
+def test_promote_says_whether_mlflow_has_the_champion_that_it_names(cellar, promoted):
+    again = ("promote", "wine.ipynb", "--name", "wine", "--replace")
+    answer = cellar.type(*again, "-p", "depth", "1", "--gate", "accuracy > 0")
+    assert answer.json["model"]["alias"] == "champion"
+    version = "c.get_model_version_by_alias('wine', 'champion').tags['mlops-nb.version']"
+    behind = "MLflow is behind" in answer.stderr
+    assert answer.json["mlflow"] == ("behind" if behind else "agrees")
+    if not behind:
+        assert ask_mlflow(cellar, version) == str(answer.json["model"]["version"])
+    down = cellar.type(*again, "-p", "depth", "4", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert (down.json["model"]["alias"], down.json["mlflow"]) == ("champion", "behind")
+    assert "MLflow is behind" in down.stderr
+
+
+def test_a_gate_on_a_metric_that_is_nan_says_so(tmp_path):
+    terminal = project(tmp_path, "nan")
+    judge = JUDGE + "\nloss, worst = float('nan'), float('inf')"
+    small(terminal.folder / "small.ipynb", judge=judge)
+    run = terminal.type("run", "small.ipynb")
+    assert (run.json["metrics"]["loss"], run.json["metrics"]["worst"]) == ("NaN", "Infinity")
+    assert "loss = nan" in run.stderr
+    assert terminal.type("show", run.json["run"]).json["metrics"] == run.json["metrics"]
+    words = ("promote", "small.ipynb", "--name", "small", "--gate", "loss < 1", "--dry-run")
+    answer = terminal.type(*words)
+    assert answer.status == 1
+    assert answer.json["proof"]["equal"] is True
+    assert [g["because"] for g in answer.json["gates"]] == ["loss is nan"]
 
 
 def test_pipeline_py_runs_by_itself_from_anywhere_with_the_same_metrics(cellar, promoted, tmp_path):

@@ -11,7 +11,7 @@ REFUSED = {
     "an undefined name": (
         {"train": TRAIN.replace("X_train, y_train", "X_train, y_trian")},
         (),
-        "'y_trian' is read in cell 6 and no cell makes it",
+        "'y_trian' is read in cell 8 (`%mlops step train`) and no cell makes it",
     ),
     "a name that is made only later": (
         {
@@ -89,6 +89,11 @@ def test_promotion_refuses(case, tmp_path):
     assert said in Terminal(folder).refused(*PROMOTE, *words)
     assert path.read_bytes() == before
     assert not (folder / "jobs").exists()
+    if not words:  # what is wrong is in the notebook
+        checked = Terminal(folder).type("check", "wine.ipynb", "--model", "model")
+        stops = [f["what"] for f in checked.json["findings"] if f["severity"] == "stops"]
+        assert checked.status == 1
+        assert any(said in what for what in stops), stops
 
 
 def test_check_lists_everything_at_once(tmp_path):

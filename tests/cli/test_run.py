@@ -76,7 +76,8 @@ def test_a_failed_cell_marks_run_notebook_and_mlflow_as_failed(terminal):
     assert answer.status == 1
     run = answer.json
     assert run["status"] == "failed"
-    assert run["error"] == "step 'judge' failed in cell 7: ZeroDivisionError: division by zero"
+    where, why = "cell 9 (`%mlops step judge`)", "ZeroDivisionError: division by zero"
+    assert run["error"] == f"step 'judge' failed in {where}: {why}"
     assert {s["name"]: s["status"] for s in run["steps"]}["judge"] == "failed"
     assert mlflow_run(terminal, run["mlflow_run"])["status"] == "FAILED"
     last = nbformat.read(terminal.folder / "failed.ipynb", 4).cells[-1]
@@ -137,6 +138,39 @@ def test_metrics_that_cells_log_to_mlflow_are_the_runs_and_their_run_is_adopted(
         " for r in c.search_runs([e.experiment_id for e in c.search_experiments()])]",
     )
     assert answer.json["mlflow_run"] in parents
+    assert not (terminal.folder / "mlruns").exists()
+
+
+def test_a_notebook_that_names_or_has_a_store_finds_its_runs_there(terminal):
+    log = "\nwith mlflow.start_run():\n    mlflow.log_metric('logged', accuracy)"
+    found = "\nprint('found', list(mlflow.search_runs()['metrics.logged']) == [accuracy] * {})"
+    address = "import mlflow\nmlflow.set_tracking_uri('sqlite:///mlflow.db')\n"
+    cells = {"own": (address, 1), "default": ("import mlflow\n", 2)}
+    for name, (imports, runs) in cells.items():  # the first makes the store of the second
+        judge = JUDGE + log + found.format(runs)
+        wine(terminal.folder / f"{name}.ipynb", imports=imports + IMPORTS, judge=judge)
+        answer = terminal.type("run", f"{name}.ipynb", "-o", "out.ipynb", **WAIT)
+        assert (answer.status, answer.json["metrics"].keys()) == (0, {"logged"}), answer.stderr
+        assert "warning" not in answer.stderr
+        assert "found True" in (terminal.folder / "out.ipynb").read_text()
+        mirrored = mlflow_run(terminal, answer.json["mlflow_run"])
+        assert "tracking URI" in mirrored["tags"]["mlops-nb.logged-run"]
+    store = f"sqlite:///{terminal.folder / 'mlflow.db'}"
+    outside = (
+        "[mlflow.set_tracking_uri(v[0]) or {e.name: [r.data.tags['mlflow.source.name'] for r in"
+        " mlflow.MlflowClient().search_runs([e.experiment_id])]"
+        " for e in mlflow.MlflowClient().search_experiments()}][0]"
+    )
+    found_outside = ask_mlflow(terminal, outside, store)
+    assert found_outside == {"Default": ["default.ipynb", "own.ipynb"]}
+
+
+def test_what_cells_log_to_an_experiment_of_theirs_is_kept_in_the_project(terminal):
+    log = "\nwith mlflow.start_run():\n    mlflow.log_text('x', 'a.txt')"
+    imports = "import mlflow\nmlflow.set_experiment('mine')\n" + IMPORTS
+    wine(terminal.folder / "logging.ipynb", imports=imports, judge=JUDGE + log)
+    assert terminal.type("run", "logging.ipynb", **WAIT).status == 0
+    assert list((terminal.folder / ".mlops" / "mlartifacts").rglob("a.txt"))
     assert not (terminal.folder / "mlruns").exists()
 
 
@@ -264,7 +298,9 @@ def test_a_failure_outside_of_all_steps_names_its_cell(tmp_path):
     awkward(tmp_path / "n.ipynb", ("import nothing_such", []), ("# mlops: step a\nx = 1", []))
     answer = Terminal(tmp_path).type("run", "n.ipynb")
     assert answer.status == 1
-    why = "cell 0 failed: ModuleNotFoundError: No module named 'nothing_such'"
+    why = (
+        "cell 1 (`import nothing_such`) failed: ModuleNotFoundError: No module named 'nothing_such'"
+    )
     assert answer.json["error"] == why
     words, _ = Terminal(tmp_path).start("run", "n.ipynb").communicate(timeout=60)
     assert "fix: correct that cell and run again" in words

@@ -90,7 +90,10 @@ def test_a_cell_that_raises_fails_its_step_and_the_run_and_nothing_after_it_runs
     end = found[-1]
     assert isinstance(end, RunFinished)
     assert end.status == "failed"
-    assert end.error == "step 'b' failed in cell 1: ZeroDivisionError: division by zero"
+    assert (
+        end.error
+        == "step 'b' failed in cell 2 (`# mlops: step b`): ZeroDivisionError: division by zero"
+    )
     assert not any(isinstance(e, Measured) for e in found)
 
 

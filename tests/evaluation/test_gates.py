@@ -171,6 +171,14 @@ def test_what_was_not_measured_or_is_no_number_passes_nothing(op, metrics):
         assert "auc" in found.because
 
 
+def test_a_gate_says_nan_and_not_that_nothing_was_measured():
+    assert verdict("loss < 1", {"loss": math.nan}).because == "loss is nan"
+    assert verdict("loss < 1", {"loss": math.inf}).because == "loss inf is not < 1"
+    assert verdict("loss < 1", {}).because == "loss was not measured"
+    of_champion = verdict("loss <= champion", {"loss": 0.5}, champion={"loss": math.nan})
+    assert of_champion.because == "loss of the champion is nan"
+
+
 def test_slices_that_were_not_measured_pass_nothing():
     assert not verdict("f1 by origin >= 0.1", {"f1": 1.0}, slices=SLICES).passed
 
@@ -211,7 +219,7 @@ def test_a_score_that_has_no_value_passes_nothing():
     parts = by_origin(EWR=score(0.9), LGA={**none, "n": 300})
     found = verdict("auc by origin >= 0", {}, evaluation=parts)
     assert not found.passed
-    assert found.because == "auc by origin of LGA is no number (NaN)"
+    assert found.because == "auc by origin of LGA is nan"
 
 
 def test_the_worst_slice_is_named_with_its_interval_and_its_rows():

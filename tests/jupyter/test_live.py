@@ -58,11 +58,11 @@ def test_status_follows_what_is_run_edited_and_assigned_again(notebook, kernels)
     live.run(edited, "cell-3")
     wine(notebook, parameters=edited, train=SLOW)
     status = rows(live, "%mlops status")
-    assert status["train"] == ["stale", "`depth` was set again since cell 6 read it"]
+    assert status["train"] == ["stale", "`depth` was set again since In [7] read it"]
     assert status["judge"] == ["stale", "`train` is not fresh"]
     assert status["split"][0] == "fresh"
     wine(notebook, parameters=edited, train=SLOW, judge=JUDGE + " * 1")
-    assert rows(live, "%mlops status")["judge"] == ["stale", "cell 7 was edited since it ran"]
+    assert rows(live, "%mlops status")["judge"] == ["stale", "In [8] was edited since it ran"]
 
 
 def test_check_names_cells_that_are_gone_and_cells_out_of_order(notebook, kernels):
@@ -72,8 +72,8 @@ def test_check_names_cells_that_are_gone_and_cells_out_of_order(notebook, kernel
     wine(notebook, train=SLOW, judge="%mlops step judge\naccuracy = ghost")
     live.run("%mlops step judge\naccuracy = ghost", "cell-8")
     printed = live.run("%mlops check")[0]
-    assert "cell 7 reads `ghost`, whose cell is no longer there" in printed
-    assert "fix: put a cell that makes `ghost` above cell 7" in printed
+    assert "In [9] reads `ghost`, whose cell is no longer there" in printed
+    assert "fix: put a cell that makes `ghost` above In [9]" in printed
 
 
 def test_restore_loads_results_and_says_how_much_time_it_saved(notebook, kernels):
@@ -162,3 +162,49 @@ def test_check_knows_the_cells_of_a_notebook_that_was_saved_without_their_ids(tm
     session.run("%mlops restore")
     session.run(cells[2])
     assert "no longer there" not in session.run("%mlops check")[0]
+
+
+def test_cells_log_where_a_run_of_the_notebook_logs_and_find_it(notebook, kernels, monkeypatch):
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    log = "with mlflow.start_run():\n    mlflow.log_text('x', 'a.txt')"
+    find = "print(len(mlflow.search_runs()))"
+    wine(notebook, imports="import mlflow\n" + IMPORTS, judge=f"{JUDGE}\n{log}\n{find}")
+    live = kernels(notebook)
+    live.run("import mlflow")
+    _, _, error = live.run(f"{log}\n{find}")
+    assert error == ""
+    answer = Terminal(notebook.parent).type("run", "wine.ipynb", MLOPS_NB_MIRROR="wait")
+    assert answer.status == 0, answer.stderr
+    # the live run, the run of the cells, and the copy of the whole run
+    assert live.run(find)[0].strip() == "3"
+    files = {p.name for p in notebook.parent.iterdir()}
+    assert not {"mlflow.db", "mlruns"} & files
+    assert len(list((notebook.parent / ".mlops" / "mlartifacts").rglob("a.txt"))) == 2
+
+
+def test_lineage_shows_what_ran_in_this_kernel(notebook, kernels):
+    live = kernels(notebook)
+    run_all(live)
+    _, shown, error = live.run("%mlops lineage model")
+    assert error == ""
+    drawn = shown["text/html"]
+    assert [n for n in ("step train", "step split", "X_train", "depth = 2") if n not in drawn] == []
+    unknown = live.run("%mlops lineage modle")[2]
+    assert "made nothing with the name 'modle'" in unknown
+
+
+def test_a_notebook_that_was_renamed_is_found_by_its_cells(notebook, kernels):
+    live = kernels(notebook)
+    run_all(live)
+    moved = notebook.parent / "later" / "cellar.ipynb"
+    moved.parent.mkdir()
+    notebook.rename(moved)
+    wine(notebook.parent / "other.ipynb")
+    book = nbformat.read(notebook.parent / "other.ipynb", 4)
+    for cell in book.cells:
+        cell["id"] = f"other-{cell['id']}"
+    nbformat.write(book, notebook.parent / "other.ipynb")
+    assert {state for state, _ in rows(live, "%mlops status").values()} == {"fresh"}
+    moved.unlink()
+    assert f"the notebook is no longer at {str(notebook)!r}" in live.run("%mlops status")[2]

@@ -28,7 +28,7 @@ def test_a_mark_that_cannot_be_read_is_one_error_with_its_fix(session):
     printed, _, error = session.run("%mlops step two words")
     assert printed == ""
     assert error.splitlines() == [
-        "error: 'two words' is no name for a step (cell 0)",
+        "error: 'two words' is no name for a step (cell 1 (`%mlops step two words`))",
         "  fix: name it with letters, digits, _ and -, such as `%mlops step train`",
     ]
 

@@ -63,7 +63,9 @@ def test_code_is_told_by_line_the_marks_included():
     (row,) = diff(side(), other)["code"]
     assert (row["step"], row["cell"]) == ("read", 0)
     assert "-%mlops step load\n+%mlops step read" in row["diff"]
-    assert row["diff"].startswith("--- cell 0\n+++ cell 0")
+    assert row["diff"].startswith(
+        "--- cell 1 (`%mlops step load`)\n+++ cell 1 (`%mlops step read`)"
+    )
 
 
 def test_a_cell_that_was_added_or_removed_is_told_whole():
@@ -79,7 +81,7 @@ def test_cells_whose_ids_are_new_are_paired_by_text_and_by_step():
     new = side("b", code=(TRAIN, LOAD.replace("1", "2")), ids=["x", "y"])
     told = {r["step"]: r["diff"] for r in diff(side(), new)["code"]}
     assert "-df = 1\n+df = 2" in told["load"]
-    assert len(told) == 1 or "moved from cell 1 to cell 0" in told["train"]
+    assert len(told) == 1 or "moved from cell 2 (`%mlops step train`) to cell 1" in told["train"]
 
 
 def test_a_moved_cell_is_a_change():

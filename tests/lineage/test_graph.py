@@ -211,10 +211,10 @@ def test_a_file_that_is_read_and_written_makes_no_endless_tree():
 def test_the_tree_shows_each_node_once():
     root, part = lineage_of("model", "r", numbered(*whole("r")), **notebook())
     text = lineage_graph.as_text(part, root)
-    assert text.splitlines()[:2] == ["model  B  3", "└─ step train  cell 5"]
+    assert text.splitlines()[:2] == ["model  B  3", "└─ step train  cell 6"]
     assert "file  a.csv  9" in text
     assert "parameter  rate = 2" in text
-    assert "cell 2 (set-up)" in text
+    assert "cell 3 (`def halved(x):`) (set-up)" in text
 
 
 def test_mermaid_and_json_contain_every_node_and_edge():

@@ -2,7 +2,7 @@
 
 from mlops_nb.notebook import dataflow_observed
 from mlops_nb.notebook.dataflow import Flow, trace
-from mlops_nb.notebook.model import Names
+from mlops_nb.notebook.model import Cell, Names, Notebook
 from mlops_nb.notebook.static_names import names
 
 EMPTY = {
@@ -17,6 +17,11 @@ EMPTY = {
     "assumed": [],
     "failed": False,
 }
+
+
+BOOK = Notebook(
+    name="a", cells=tuple(Cell(index=i, position=i, id="", source="", count=i) for i in range(3))
+)
 
 
 def seen(**told):
@@ -89,28 +94,44 @@ def test_differences_between_a_run_and_the_text_are_told_both_ways():
     static = [Flow(), Flow(sources={"x": (0,)}), Flow()]
     now = [Flow(), Flow(), Flow(sources={"file:/a": (1,)})]
     told = {i: seen() for i in range(3)}
-    found = [(w.kind, w.cell) for w in dataflow_observed.differences(static, now, told)]
+    found = [(w.kind, w.cell) for w in dataflow_observed.differences(BOOK, static, now, told)]
     assert found == [("only-in-text", 1), ("only-observed", 2)]
     told[1] = seen(failed=True)
-    assert [w.cell for w in dataflow_observed.differences(static, now, told)] == [2]
+    assert [w.cell for w in dataflow_observed.differences(BOOK, static, now, told)] == [2]
 
 
 def test_a_difference_is_said_once_a_cell_with_its_names():
     static = [Flow(), Flow(), Flow(sources={"a": (0,)})]
     now = [Flow(), Flow(), Flow(sources={"a": (0,), "b": (1,), "file:/c": (1,)})]
-    (warned,) = dataflow_observed.differences(static, now, {i: seen() for i in range(3)})
-    assert warned.what == "cell 2 depends on cell 1 (b, file:/c), which only a run shows"
+    (warned,) = dataflow_observed.differences(BOOK, static, now, {i: seen() for i in range(3)})
+    assert warned.what == "In [2] depends on b, file:/c of In [1], which only a run shows"
     now = [Flow(), Flow(), Flow(sources={"a": (0,), "b": (1,)})]
-    (warned,) = dataflow_observed.differences(now, [Flow()] * 3, {2: seen()})
-    assert warned.what.startswith("cell 2 depends on cell 0 (a) and cell 1 (b) by its text")
+    (warned,) = dataflow_observed.differences(BOOK, now, [Flow()] * 3, {2: seen()})
+    assert warned.what.startswith("In [2] depends on a of In [0] and b of In [1] by its text")
 
 
 def test_imports_and_what_is_around_every_cell_are_no_difference():
     nothing, told = [Flow(), Flow()], {0: seen(), 1: seen()}
     imported = [Flow(), Flow(sources={"np": (0,)})]
     around = [Flow(), Flow(sources={"warnings": (0,), "matplotlib": (0,), "module:pandas": (0,)})]
-    assert dataflow_observed.differences(imported, nothing, told, [{"np"}, set()]) == []
-    assert dataflow_observed.differences(nothing, around, told) == []
-    assert [w.kind for w in dataflow_observed.differences(imported, nothing, told)] == [
+    assert dataflow_observed.differences(BOOK, imported, nothing, told, [{"np"}, set()]) == []
+    assert dataflow_observed.differences(BOOK, nothing, around, told) == []
+    assert [w.kind for w in dataflow_observed.differences(BOOK, imported, nothing, told)] == [
         "only-in-text"
     ]
+
+
+def test_a_bundle_follows_what_the_text_shows_and_what_a_run_showed():
+    texts = ("a = 1", "b = 2", "for x in [a]:\n    x", "c = a if a else b")
+    found = [names(text, {}) for text in texts]
+    told = {2: seen(changes=["a"], reads=["a"]), 3: seen(reads=["a"], writes=["c"])}
+    _, flows = dataflow_observed.observed(found, trace(found), told, with_text=True)
+    assert [flow.depends_on for flow in flows] == [(), (), (0,), (0, 1, 2)]
+    assert flows[2].changes == {"a"}
+
+
+def test_a_cell_that_may_read_any_name_depends_on_all_that_was_bound():
+    found = [names(text, {}) for text in ("a = 1", "b = 2", "b = 3", "f()")]
+    told = {3: seen(reads=["f"], reads_any=True)}
+    _, flows = dataflow_observed.observed(found, trace(found), told, with_text=True)
+    assert flows[3].depends_on == (0, 2)

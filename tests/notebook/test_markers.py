@@ -92,7 +92,7 @@ def test_a_mark_that_cannot_be_meant_is_refused(source, what, fix):
         marks(cell(source))
     assert what in refused.value.what
     assert fix in refused.value.fix
-    assert refused.value.where == "cell 3"
+    assert refused.value.where.startswith("cell ")
 
 
 @pytest.mark.parametrize(

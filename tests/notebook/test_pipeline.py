@@ -139,8 +139,8 @@ def test_steps_that_form_a_circle_are_refused_with_their_cells():
     with pytest.raises(NotebookError) as refused:
         told("%mlops step a\nx = f()", "%mlops step b\ny = x", "%mlops step a\nz = y")
     assert "circle" in refused.value.what
-    assert "a: cells 0, 2" in refused.value.where
-    assert "b: cells 1" in refused.value.where
+    assert "a: cell 1 (`%mlops step a`), cell 3 (`%mlops step a`)" in refused.value.where
+    assert "b: cell 2 (`%mlops step b`)" in refused.value.where
 
 
 def test_an_after_that_closes_a_circle_is_refused_too():
@@ -158,14 +158,14 @@ def undefined(found):
 
 def test_a_name_that_nobody_makes_is_told_and_stops():
     found = told("x = 1", "y = x + z")
-    assert undefined(found) == [(1, "'z' is read in cell 1 and no cell makes it")]
+    assert undefined(found) == [(1, "'z' is read in cell 2 (`y = x + z`) and no cell makes it")]
     assert [w.stops for w in found.warnings] == [True]
 
 
 def test_a_name_that_is_made_only_below_is_told_with_the_cell_to_move():
     found = told("y = z + 1", "z = 1")
-    assert "made only below it, in cell 1" in undefined(found)[0][1]
-    assert found.warnings[0].fix == "move cell 1 above cell 0"
+    assert "made only below it, in cell 2 (`z = 1`)" in undefined(found)[0][1]
+    assert found.warnings[0].fix == "move cell 2 (`z = 1`) above cell 1 (`y = z + 1`)"
 
 
 def test_a_name_that_was_deleted_is_missed():

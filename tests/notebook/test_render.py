@@ -86,7 +86,7 @@ def test_text_shows_what_each_step_takes():
     assert as_text(found).splitlines() == [
         "load  -p n",
         "fit   x ← load",
-        "(setup)  cells 4",
-        "(scratch)  cells 3",
+        "(setup)  cells 5",
+        "(scratch)  cells 4",
     ]
     assert as_text(told("import os")) == "no steps"

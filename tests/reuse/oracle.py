@@ -175,18 +175,30 @@ def _shown(cell: Any) -> list[Any]:
     return found
 
 
-def compare(versions: Iterable[tuple[list[Any], Mapping[str, Any]]]) -> dict:
+def place_files(folder: Path, found: Mapping[str, str | None]) -> None:
+    """Write the files beside a notebook, and remove those whose text is None."""
+    for name, text in found.items():
+        if text is None:
+            (folder / name).unlink(missing_ok=True)
+        elif not (folder / name).exists() or (folder / name).read_text() != text:
+            (folder / name).write_text(text)
+
+
+def compare(versions: Iterable[tuple[Any, ...]]) -> dict:
     """Run every version with reuse in one project, and fresh in a new one; return what differs.
+
+    versions: (cells, parameters), or (cells, parameters, files beside the notebook)
 
     Return {"wrong": [(version, reused run, fresh run)], "reused", "steps"} of later versions.
     """
     found: dict = {"wrong": [], "reused": 0, "steps": 0}
     with tempfile.TemporaryDirectory() as place:
-        for number, (cells, parameters) in enumerate(versions):
+        for number, (cells, parameters, *beside) in enumerate(versions):
             runs = []
             for name, fresh in (("kept", False), (f"new{number}", True)):
                 folder = Path(place) / name
                 (folder / ".git").mkdir(parents=True, exist_ok=True)
+                place_files(folder, beside[0] if beside else {})
                 runs.append(run(folder, cells, parameters, fresh=fresh))
             one, two = runs
             if (one["status"], one["shown"]) != (two["status"], two["shown"]):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import outside
 import sharing
 
 ORACLE = Path(__file__).with_name("oracle.py")
@@ -113,6 +114,12 @@ def test_generated_notebooks_show_what_fresh_runs_show():
     found = compared([sharing.versions(seed) for seed in seeds])
     wrong = {seed: one["wrong"] for seed, one in zip(seeds, found, strict=True) if one["wrong"]}
     assert wrong == {}
+    assert any(one["reused"] for one in found)
+
+
+def test_notebooks_with_files_modules_and_displays_show_what_fresh_runs_show():
+    found = compared([outside.versions(seed) for seed in range(8)])
+    assert {n: one["wrong"] for n, one in enumerate(found) if one["wrong"]} == {}
     assert any(one["reused"] for one in found)
 
 

@@ -63,6 +63,7 @@ SAMPLES = (
     ),
     ev.Imported(run="r", modules=("numpy",), files=("a.py",)),
     ev.ModelKept(run="r", variable="m", digest="d", artifact="a", type="Tree"),
+    ev.ModelKept(run="r", variable="m", digest="d", artifact="a", example="b", example_of="X"),
     ev.ChampionScored(
         run="r",
         version=3,

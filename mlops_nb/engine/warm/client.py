@@ -45,6 +45,7 @@ VOLATILE = frozenset(
         "PYTEST_CURRENT_TEST",
         "CUDA_VISIBLE_DEVICES",
         "MLOPS_NB_WARM_IDLE",
+        "MLFLOW_RUN_CONTEXT",
     }
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlops_nb.integrations.mlflow.limits import CUT_TAG
 from mlops_nb.lineage import graph
 from mlops_nb.lineage.trace import Trace, Work
 from mlops_nb.runs.history import Run
@@ -95,16 +96,19 @@ def _log_inputs(client: Any, mlflow_run: str, wanted: Iterable[Input]) -> None:
     there = {(i.dataset.name, i.dataset.digest) for i in (known.dataset_inputs if known else ())}
     fresh = []
     for one in wanted:
-        schema = json.dumps(one["schema"]) if "schema" in one else None
+        schema = json.dumps(one["schema"]) if "schema" in one else ""
+        long = {"name": len(one["name"]), "schema": len(schema)}
+        cut = ", ".join(part for part, most in LONGEST.items() if long[part] > most)
         dataset = Dataset(
             name=one["name"][-LONGEST["name"] :],
             digest=one["digest"][:SHORT],
             source_type=one["source_type"],
             source=json.dumps({**one["source"], DIGEST_TAG: one["digest"]}),
-            schema=schema if schema and len(schema) <= LONGEST["schema"] else None,
+            schema=schema if schema and "schema" not in cut else None,
             profile=json.dumps(one["profile"]),
         )
         tags = [InputTag(CONTEXT, one["context"]), InputTag(DIGEST_TAG, one["digest"])]
+        tags += [InputTag(CUT_TAG, cut)] if cut else []
         if (dataset.name, dataset.digest) not in there:
             fresh.append(DatasetInput(dataset, tags))
     for start in range(0, len(fresh), MOST):

@@ -1,8 +1,9 @@
 """Writes runs, versions and champions to MLflow; the journal decides, MLflow follows."""
 
+import contextlib
 import json
+import logging
 import os
-import pickle
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,15 +19,18 @@ from mlops_nb.events import (
     RunFinished,
     SweepFinished,
 )
-from mlops_nb.integrations.mlflow import lineage
+from mlops_nb.integrations.mlflow import limits, lineage, models
 from mlops_nb.integrations.mlflow.sweeps import PARENT_TAG, SWEEP_TAG, Parents
 from mlops_nb.lineage.read import traced
 from mlops_nb.models import registry
 from mlops_nb.runs import history
+from mlops_nb.runs.tracking import source_tags
 from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store
 
 RUN_TAG = "mlops-nb.run"
 VERSION_TAG = "mlops-nb.version"
+LOGGED_TAG = "mlops-nb.logged-run"  # of a run that cells started in another store
+LOGGERS = ("mlflow", "alembic")
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -58,33 +62,38 @@ class MlflowMirror:
         """Return the MLflow client of this project; this imports MLflow."""
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
-        import logging
-
         import mlflow
 
-        for name in ("mlflow", "alembic"):  # after the import, which sets the levels
+        for name in LOGGERS:  # after the import, which sets the levels
             logging.getLogger(name).setLevel(logging.ERROR)
-
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
-    def experiment_id(self, client: Any) -> str:
-        """Return the id of the experiment, which is made if it does not exist."""
-        found = client.get_experiment_by_name(self.experiment)
+    def experiment_id(self, client: Any, name: str = "") -> str:
+        """Return the id of an experiment, by default the project's; make it if it is missing."""
+        name = name or self.experiment
+        found = client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         local = self.uri.startswith(("sqlite:", "file:"))
         location = self.artifacts if local else None
-        return str(client.create_experiment(self.experiment, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location))
 
-    def prepare(self) -> None:
-        """Make the experiment, for cells that log to MLflow themselves.
+    def prepare(self, experiments: Iterable[str] = ()) -> None:
+        """Make the project's experiment and others, for cells that log to MLflow themselves.
+
+        This may be the process of a live notebook, whose MLflow keeps its own settings.
 
         Raises Unreachable if MLflow does not answer.
         """
         try:
-            self.experiment_id(self.client())
+            with _quiet():
+                import mlflow
+
+                client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+                for name in (self.experiment, *experiments):
+                    self.experiment_id(client, name)
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise unreachable(self.uri, error) from None
 
@@ -177,8 +186,6 @@ class MlflowMirror:
         return str(made.info.run_id)
 
     def _run(self, client: Any, run_id: str) -> str:
-        from mlflow.entities import Metric, Param, RunTag
-
         run = history.runs(self.journal.read(run=run_id))[run_id]
         if run.shared:  # the shared steps of a sweep: its points log them
             return ""
@@ -194,26 +201,36 @@ class MlflowMirror:
             "notebook": run.notebook,
             "status": run.status,
             "job": run.job,
-            "error": run.error[:4900],
+            "error": run.error,
+            **source_tags(run.notebook),
         }
         if run.sweep:
             parents = Parents(client, self.experiment_id(client), self.journal)
             tags |= {PARENT_TAG: parents.of(run.sweep), SWEEP_TAG: run.sweep}
-        client.log_batch(
-            known,
-            metrics=[Metric(k, float(v), ended, 0) for k, v in numbers.items()],
-            params=[Param(k, str(v)[:6000]) for k, v in run.parameters.items()],
-            tags=[RunTag(k, str(v)) for k, v in tags.items() if v],
-        )
+        if run.logged_run and not self._adopt(client, run, known):
+            tags[LOGGED_TAG] = f"{run.logged_run}, in the store of the notebook's tracking URI"
+        limits.log(client, known, metrics=numbers, params=run.parameters, tags=tags, at=ended)
         lineage.log_run(client, known, run, traced(self.journal, run), self.root)
         folder = self.runs / run_id
         for file in (Path(run.output), folder / "graph.json", folder / "graph.mmd"):
             if file.is_file():
                 client.log_artifact(known, str(file))
-        if run.logged_run:
-            client.set_tag(run.logged_run, PARENT_TAG, known)
         client.set_terminated(known, STATUS.get(run.status, "FINISHED"), end_time=ended)
         return str(known)
+
+    def _adopt(self, client: Any, run: history.Run, parent: str) -> bool:
+        """Make the MLflow run that cells started a child; return False if it is elsewhere."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.get_run(run.logged_run)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        for name, value in {PARENT_TAG: parent, **source_tags(run.notebook)}.items():
+            client.set_tag(run.logged_run, name, value)
+        return True
 
     # versions
 
@@ -241,47 +258,58 @@ class MlflowMirror:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         run = self._find_run(client, event.run)
-        source = self._log_model(client, run, event)
-        made = client.create_model_version(event.model, source, run_id=run or None)
-        client.set_model_version_tag(event.model, made.version, VERSION_TAG, str(event.version))
-        client.set_model_version_tag(event.model, made.version, "digest", event.digest)
+        logged = self._log_model(client, run, event)
+        tags = {VERSION_TAG: str(event.version), "digest": event.digest, **logged.tags}
+        client.create_model_version(
+            event.model, logged.source, run_id=run or None, tags=tags, model_id=logged.id or None
+        )
 
-    def _log_model(self, client: Any, run: str, event: Registered) -> str:
-        """Log the model to its run, an estimator in its MLflow flavor, others as a file."""
-        file = self.store.path(event.artifact)
-        model = _loaded(file)
-        if not (hasattr(model, "predict") and hasattr(model, "get_params")):
-            client.log_artifact(run, str(file), "model")
-            return f"{client.get_run(run).info.artifact_uri}/model"
-        import mlflow
+    def _example(self, run: history.Run) -> tuple[Path | None, str]:
+        """Return the file of some rows that a run's model takes, and their description."""
+        kept = run.model
+        if kept is None or not kept.example_of:  # a run of an earlier version
+            return None, "none: the run kept no rows"
+        try:
+            return self.store.path(kept.example) if kept.example else None, kept.example_of
+        except NotFound as error:
+            return None, f"none: {error.what}"
 
-        with mlflow.start_run(run_id=run):
-            logged = mlflow.sklearn.log_model(
-                model,
-                name=event.model,
-                serialization_format="cloudpickle",
-                pip_requirements=_requirements(),
-            )
+    def _log_model(self, client: Any, run: str, event: Registered) -> models.Logged:
+        """Log a model to its run, with its signature and an example of its input."""
         of = history.runs(self.journal.read(run=event.run))[event.run]
-        lineage.log_model(client, run, logged.model_id, of, traced(self.journal, of))
-        client.set_terminated(run, "FINISHED")
-        return str(logged.model_uri)
+        example, example_of = self._example(of)
+        logged = models.log(
+            client,
+            run,
+            name=event.model,
+            file=self.store.path(event.artifact),
+            example=example,
+            example_of=example_of,
+        )
+        if logged.id:
+            lineage.log_model(client, run, logged.id, of, traced(self.journal, of))
+            client.set_terminated(run, "FINISHED")
+        return logged
 
 
-def _loaded(file: Path) -> Any:
-    """Load a model of the project's store, None if this interpreter cannot."""
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Make MLflow log errors only, try servers briefly, and call home never, for some calls."""
+    import mlflow  # noqa: F401  which sets the levels
+
+    variables = {name: os.environ.get(name) for name in QUIET}
+    levels = {name: logging.getLogger(name).level for name in LOGGERS}
     try:
-        with file.open("rb") as opened:
-            return pickle.load(opened)  # noqa: S301  its digest was verified
-    except Exception:  # noqa: BLE001  its classes may live in the job's environment only
-        return None
-
-
-def _requirements() -> list[str]:
-    from importlib.metadata import version
-
-    names = ("scikit-learn", "numpy", "pandas", "cloudpickle")
-    return [f"{name}=={version(name)}" for name in names]
+        os.environ.update({n: v for n, v in QUIET.items() if variables[n] is None})
+        for name in LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        yield
+    finally:
+        for name, before in variables.items():
+            if before is None:
+                os.environ.pop(name, None)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _ms(at: str) -> int:

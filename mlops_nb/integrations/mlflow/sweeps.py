@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb.events import SweepFinished, SweepStarted
+from mlops_nb.integrations.mlflow import limits
 from mlops_nb.runs import sweep_history
 from mlops_nb.runs.sweep_history import Sweep
+from mlops_nb.runs.tracking import source_tags
 from mlops_nb.storage.ports import Journal
 
 PARENT_TAG = "mlflow.parentRunId"
@@ -33,33 +35,26 @@ class Parents:
         return self._made(known)
 
     def _made(self, sweep: Sweep) -> str:
-        from mlflow.entities import Param
-
         made = self.client.create_run(
             self.experiment,
             start_time=_ms(sweep.started),
             run_name=f"sweep {Path(sweep.notebook).stem} {sweep.id}",
-            tags={PARENT_OF: sweep.id, SWEEP_TAG: sweep.id, "notebook": sweep.notebook},
+            tags={PARENT_OF: sweep.id},
         ).info.run_id
         given = {**sweep.parameters, **{n: ",".join(map(str, v)) for n, v in sweep.grid.items()}}
-        self.client.log_batch(made, params=[Param(n, str(v)[:6000]) for n, v in given.items()])
+        tags = {SWEEP_TAG: sweep.id, "notebook": sweep.notebook, **source_tags(sweep.notebook)}
+        limits.log(self.client, made, params=given, tags=tags)
         return str(made)
 
     def end(self, event: SweepFinished) -> None:
         """Log the end of a sweep, and the metrics of its best point."""
-        from mlflow.entities import Metric, RunTag
-
         known = self.of(event.sweep)
         sweep = sweep_history.Fold(self.journal.read(), only=event.sweep).sweeps[event.sweep]
         chosen = next((r for r in sweep.runs if r.id == event.best), None)
         at = _ms(event.at)
         metrics = {f"best/{n}": v for n, v in chosen.metrics.items()} if chosen else {}
-        tags = {"status": event.status, "best": event.best, "error": event.error[:4900]}
-        self.client.log_batch(
-            known,
-            metrics=[Metric(name, float(value), at, 0) for name, value in metrics.items()],
-            tags=[RunTag(name, value) for name, value in tags.items() if value],
-        )
+        tags = {"status": event.status, "best": event.best, "error": event.error}
+        limits.log(self.client, known, metrics=metrics, tags=tags, at=at)
         self.client.set_terminated(known, STATUS.get(event.status, "FINISHED"), end_time=at)
 
 

@@ -136,11 +136,17 @@ def tests(gates: Iterable[Mapping[str, Any]]) -> Facet:
     )
 
 
+def _name(trace: Trace, cell: int) -> str:
+    return trace.notebook.cells[cell].label if trace.notebook else f"cell {cell}"
+
+
 def step(work: Work, trace: Trace) -> Facet:
     """Return the facet of this package: cells, digests, warnings and reuse of a step."""
     facts = [trace.pipeline.cells[i] for i in work.cells] if trace.pipeline else []
     uncertain = [
-        f"cell {c.index}: some of what it reads or changes is assumed" for c in facts if c.assumed
+        f"{_name(trace, c.index)}: some of what it reads or changes is assumed"
+        for c in facts
+        if c.assumed
     ]
     uncertain += [str(work.record["never"])] if work.record.get("never") else []
     uncertain += [

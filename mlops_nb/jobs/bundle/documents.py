@@ -9,12 +9,14 @@ from mlops_nb.evaluation.model import Verdict
 from mlops_nb.jobs.model import Job, Proof
 from mlops_nb.notebook.model import Pipeline
 
+MOST_CATEGORIES = 20  # of a text column, in REVIEW.md
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleFacts:
     """Everything that the documents of a bundle contain.
 
-    left_out: cells that are not part of the job: index and reason
+    left_out: cells that are not part of the job: name and reason
     touches: files, hosts and environment variables that the cells name: kind → names
     seconds: wall time of the proven run, s
     evaluation: scores with their intervals, as returned by `evaluation.metrics`
@@ -25,7 +27,7 @@ class BundleFacts:
     proof: Proof
     metrics: Mapping[str, float]
     verdicts: Sequence[Verdict]
-    left_out: Sequence[tuple[int, str]]
+    left_out: Sequence[tuple[str, str]]
     touches: Mapping[str, Sequence[str]]
     schema: Mapping[str, Any]
     model_type: str = ""
@@ -62,7 +64,8 @@ def review(facts: BundleFacts) -> str:
         f"- **Python**: {facts.python}, {len(facts.packages)} packages in `requirements.lock`",
         f"- **Took**: {facts.seconds:.1f} s when it was proven",
         f"- **Secrets**: {_listed(job.secrets)} (names; values are never stored)",
-        f"- **Files**: {_listed(facts.touches.get('files', ()))}",
+        f"- **Files read**: {_listed(facts.touches.get('files', ()))}",
+        f"- **Files written**: {_listed(facts.touches.get('written', ()))}",
         f"- **Hosts**: {_listed(facts.touches.get('hosts', ()))}",
         f"- **Environment**: {_listed(facts.touches.get('environment', ()))}",
         "",
@@ -83,7 +86,7 @@ def review(facts: BundleFacts) -> str:
         "## Left out of the job",
         "",
     ]
-    lines += [f"- cell {index}: {why}" for index, why in facts.left_out] or ["nothing"]
+    lines += [f"- {_cell(cell)}: {why}" for cell, why in facts.left_out] or ["nothing"]
     return "\n".join(lines) + "\n"
 
 
@@ -142,11 +145,18 @@ def _limits(spec: Mapping[str, Any]) -> str:
         parts.append(
             f"{'' if low is None else f'{low:g} '}to{'' if high is None else f' {high:g}'}"
         )
-    if spec.get("new") == "refused":
-        parts.append(f"one of {len(spec['categories'])} categories")
+    if spec.get("categories"):
+        parts.append(f"one of {_categories(spec['categories'])}")
+        parts.append(f"others are {spec.get('new', 'reported')}")
     if spec.get("missing") == "never":
         parts.append("never missing")
     return ", ".join(parts)
+
+
+def _categories(names: Sequence[str]) -> str:
+    more = len(names) - MOST_CATEGORIES
+    shown = _listed(names[:MOST_CATEGORIES])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _gates(verdicts: Sequence[Verdict]) -> list[str]:

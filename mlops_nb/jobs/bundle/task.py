@@ -6,10 +6,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mlops_nb.engine.task import Rescore, Task
+from mlops_nb.engine.task import ModelInputs, Rescore, Task
 from mlops_nb.jobs.model import Job
 from mlops_nb.notebook import slicing
+from mlops_nb.notebook.cells import source_of
 from mlops_nb.notebook.model import Pipeline
+from mlops_nb.notebook.model_inputs import model_inputs
 
 
 def bundle_task(
@@ -39,6 +41,22 @@ def bundle_task(
         document=document,
         steps={s.name: s.cells for s in pipeline.steps},
         keep={variable: (cut.model_step, model_file)} if variable else {},
+        inputs=_inputs(pipeline, document, cut, variable),
         rescore=rescore,
         evaluation=pipeline.evaluation,
+    )
+
+
+def _inputs(
+    pipeline: Pipeline, document: Mapping[str, Any], cut: slicing.Slice, variable: str | None
+) -> ModelInputs:
+    """Return the names that may hold the input of the model when its step has ended."""
+    if not variable or not cut.model_step:
+        return ModelInputs()
+    step = pipeline.step(cut.model_step)
+    cells = [source_of(c) for c in document["cells"] if c["cell_type"] == "code"]
+    given = model_inputs(cells, variable)
+    others = (*step.uses, *step.makes)
+    return ModelInputs(
+        given=tuple(given), read=tuple(n for n in others if n not in given and n != variable)
     )

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
-
-from msgspec.structs import asdict
 
 from mlops_nb.data import contract
 from mlops_nb.evaluation.model import Verdict
@@ -36,10 +35,12 @@ def code_files(draft: Draft) -> dict[str, bytes]:
 
 
 def _printed_metrics(draft: Draft) -> tuple[str, ...]:
-    bundle = draft.sides.get("bundle")
-    if bundle is not None:
-        return tuple(bundle.metrics)
-    return tuple(dict.fromkeys(possible_metrics(draft.pipeline, draft.cut)))
+    """Return the metrics that `pipeline.py` prints: those of the notebook that the cells make."""
+    notebook = draft.sides.get("notebook")
+    if notebook is None:
+        return tuple(dict.fromkeys(possible_metrics(draft.pipeline, draft.cut)))
+    made = {name for cell in draft.pipeline.cells for name in cell.writes}
+    return tuple(name for name in notebook.metrics if name in made)
 
 
 def _json(value: Any) -> bytes:
@@ -84,7 +85,7 @@ def finish(
     lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
     look = bench.environments.look(draft.interpreter)
     asks = contract.carried(*edits, schema_of(draft))
-    facts = _facts(draft, asks, verdicts, lock, look.version)
+    facts = _facts(draft, bench, asks, verdicts, lock)
     found = code_files(draft)
     found |= {
         "job.yaml": job_yaml.write(draft.job).encode(),
@@ -101,7 +102,7 @@ def finish(
 
 
 def _facts(
-    draft: Draft, asks: Mapping[str, Any], verdicts: Sequence[Verdict], lock: str, python: str
+    draft: Draft, bench: Bench, asks: Mapping[str, Any], verdicts: Sequence[Verdict], lock: str
 ) -> documents.BundleFacts:
     bundle = draft.sides["bundle"]
     kept = bundle.values.get(draft.cut.model_step, {}).get(draft.job.model_variable or "", {})
@@ -112,11 +113,11 @@ def _facts(
         metrics=bundle.metrics,
         evaluation=bundle.evaluation,
         verdicts=verdicts,
-        left_out=draft.cut.left_out,
-        touches=_touches(draft),
+        left_out=[(draft.source.notebook.cells[i].label, why) for i, why in draft.cut.left_out],
+        touches=_touches(draft, bench.root),
         schema=asks,
         model_type=str(kept.get("type", "")),
-        python=python,
+        python=bench.environments.look(draft.interpreter).version,
         packages={p.split("==")[0]: p for p in lock.splitlines() if "==" in p},
         seconds=bundle.seconds,
     )
@@ -143,15 +144,39 @@ def proof_json(found: Proof) -> dict[str, Any]:
     return {
         "equal": found.equal,
         "because": found.because,
-        "steps": [{k: v for k, v in asdict(d).items() if k != "close"} for d in found.steps],
+        "steps": [
+            {
+                "name": step.step,
+                "equal": step.equal,
+                "differs": step.differs,
+                "varying": step.varying,
+                "uncompared": step.uncompared,
+            }
+            for step in found.steps
+        ],
     }
 
 
-def _touches(draft: Draft) -> dict[str, list[str]]:
+def _touches(draft: Draft, root: Path) -> dict[str, list[str]]:
+    """Return the files, hosts and variables that the cells name, or used when they were proven."""
     kinds = {"file": "files", "path": "files", "host": "hosts", "environment": "environment"}
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, dict[str, None]] = {"files": {}, "written": {}}
+    for kind, key in (("files", "files_read"), ("written", "files_written")):
+        used = (path for cell in draft.cut.kept for path in draft.seen.get(cell, {}).get(key, ()))
+        found[kind] |= dict.fromkeys(_shown_path(path, draft, root) for path in used)
     for cell in draft.notebook.cells:
         for hazard in check.hazards(cell.source):
-            if hazard.kind in kinds:
+            named = {**found["files"], **found["written"]}
+            if hazard.kind in kinds and hazard.what not in named:
                 found.setdefault(kinds[hazard.kind], {})[hazard.what] = None
     return {kind: list(names) for kind, names in found.items()}
+
+
+def _shown_path(text: str, draft: Draft, root: Path) -> str:
+    """Return a path as a cell would write it: relative to the notebook's folder, if inside."""
+    folder = draft.source.path.parent.resolve()
+    path = folder / text
+    for base in (folder, root):
+        if path.is_relative_to(base):
+            return str(path.relative_to(base))
+    return str(path)

@@ -1,20 +1,27 @@
 """Compares the values and metrics of two runs, for the proof that a bundle equals its notebook."""
 
-import json
-import subprocess
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mlops_nb.errors import RunFailed
-from mlops_nb.events import Event, Imported, Measured, RunFinished, StepObserved, StepReused
+from mlops_nb.events import (
+    CellFailed,
+    CellObserved,
+    Event,
+    Imported,
+    Measured,
+    RunFinished,
+    StepObserved,
+    StepReused,
+)
 from mlops_nb.jobs.model import Difference, Proof
+from mlops_nb.jobs.promote.program import Program
 
 RTOL = 1e-9
-PROGRAMS = Path(__file__).parent
-PROBE = PROGRAMS.parents[1] / "probe" / "__init__.py"
-Values = Mapping[str, Mapping[str, Mapping[str, Any]]]
+FIX = "mend what the error says, and promote again"
 
 
 @dataclass(slots=True)
@@ -29,12 +36,24 @@ class Side:
     seconds: float = 0.0
     snapshots: list[str] = field(default_factory=list)  # data that was not loaded again, and why
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    seen: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # cell → what it read and made
 
 
-def fold(events: Iterable[Event], dump: Path | None) -> Side:
-    """Fold the events of a run into a side. Raises RunFailed if the run failed."""
+def fold(
+    events: Iterable[Event], dump: Path | None, failed: Callable[[CellFailed], RunFailed]
+) -> Side:
+    """Fold the events of a run into a side.
+
+    failed: returns the error for a cell that failed
+
+    Raises that error, or RunFailed if the run failed outside of the cells.
+    """
     side = Side(dump=dump)
     for event in events:
+        if isinstance(event, CellFailed):
+            raise failed(event)
+        if isinstance(event, CellObserved):
+            side.seen[event.cell] = event.seen
         if isinstance(event, StepObserved):
             side.values[event.step] = event.values
         elif isinstance(event, StepReused):
@@ -47,86 +66,25 @@ def fold(events: Iterable[Event], dump: Path | None) -> Side:
             side.seconds = event.seconds
             if event.status != "finished":
                 raise RunFailed(
-                    f"the run for the proof failed: {event.error}",
-                    fix="run the notebook until it finishes: mlops-nb run NOTEBOOK",
+                    f"the run for the proof failed: {event.error}", fix=event.fix or FIX
                 )
     return side
 
 
-def script_side(  # noqa: PLR0913  the arguments of a program
-    script: Path,
-    *,
-    python: str,
-    parameters: Mapping[str, Any],
-    steps: Mapping[str, tuple[str, ...]],
-    metrics: Iterable[str],
-    excluded: Iterable[str],
-    seed: int,
-    dump: Path,
-    environment: Mapping[str, str],
-    snapshots: Mapping[str, list[dict[str, Any]]],
-) -> Side:
-    """Run `pipeline.py` in an interpreter and return its values and metrics.
-
-    snapshots: function → stored values to bind instead of running it
-
-    Raises RunFailed if the script fails.
-    """
-    dump.mkdir(parents=True, exist_ok=True)
-    answer = dump / "answer.json"
-    words = [w for name, value in parameters.items() for w in ("-p", name, str(value))]
-    request = {
-        "script": str(script),
-        "arguments": words,
-        "seed": seed,
-        "dump": str(dump),
-        "probe": str(PROBE),
-        "steps": {step: list(names) for step, names in steps.items()},
-        "snapshots": dict(snapshots),
-        "metrics": list(metrics),
-        "not": sorted(excluded),
-        "answer": str(answer),
-    }
-    found = _program("run_script.py", request, python, dump, environment)
-    if "error" in found:
-        raise RunFailed(
-            f"pipeline.py does not run by itself: {found['error']}",
-            fix="prove without it: --proof quick, or simplify the cell that it names",
-            where=str(script.name),
-        )
-    return Side(values=found["values"], metrics=found["metrics"], dump=dump)
-
-
-def _program(
-    name: str,
-    request: Mapping[str, Any],
-    python: str,
-    folder: Path,
-    environment: Mapping[str, str],
-) -> dict[str, Any]:
-    file = folder / "request.json"
-    file.write_text(json.dumps(request), encoding="utf-8")
-    done = subprocess.run(
-        [python, str(PROGRAMS / name), str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=dict(environment),
-    )
-    answer = Path(str(request["answer"]))
-    if not answer.exists():
-        return {"error": done.stderr.strip()[-800:] or f"exit status {done.returncode}"}
-    found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-    return found
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The differences of two sides, by step: different names, and names within the tolerance."""
+    """The differences of two sides.
+
+    differs, close: step → names whose values differ, or are equal within the tolerance
+    uncompared:     step → names whose values nothing can compare: a figure, a connection
+    places:         (step, name) → where its values differ, such as "coef_[0]"
+    """
 
     differs: Mapping[str, tuple[str, ...]]
     close: Mapping[str, tuple[str, ...]]
     metrics: tuple[str, ...]
+    uncompared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
@@ -135,36 +93,63 @@ class Comparison:
 
 
 def compare(
-    left: Side, right: Side, *, python: str, scratch: Path, rtol: float = RTOL
+    left: Side, right: Side, *, python: str, scratch: Path, rtol: float = RTOL, model: str = ""
 ) -> Comparison:
-    """Compare two sides by digest, and values with different digests within `rtol`."""
+    """Compare two sides by digest, and values with different digests within `rtol`.
+
+    model: the name whose value must be compared. Another value without a digest, such as a figure,
+           may differ in a way that nobody can see: it differs by nothing, or it is not compared.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
-    unequal: list[tuple[str, str]] = []
+    unequal: dict[tuple[str, str], bool] = {}  # (step, name) → whether a digest is known
     for step, names in left.values.items():
         for name, seen in names.items():
             other = right.values.get(step, {}).get(name, {"digest": "absent"})
             if seen["digest"] != other["digest"] or seen["digest"] == "unknown":
-                unequal.append((step, name))  # values without a digest are compared by their bytes
-    verdict = _by_value(unequal, left, right, python=python, scratch=scratch, rtol=rtol)
-    differs: dict[str, list[str]] = {step: [] for step in left.values}
-    close: dict[str, list[str]] = {step: [] for step in left.values}
-    for step, name in unequal:
-        (close if verdict.get(f"{step}--{name}") == "close" else differs)[step].append(name)
+                unequal[step, name] = {seen["digest"], other["digest"]} != {"unknown"}
+    answers = _by_value(list(unequal), left, right, python=python, scratch=scratch, rtol=rtol)
+    verdicts = {
+        key: _verdict(answers.get("--".join(key), ""), known=unequal[key], model=key[1] == model)
+        for key in unequal
+    }
     metrics = [
         name
         for name in dict.fromkeys([*left.metrics, *right.metrics])
         if not _near(left.metrics.get(name), right.metrics.get(name), rtol)
     ]
+
+    def those(verdict: str) -> dict[str, tuple[str, ...]]:
+        found = {key for key, given in verdicts.items() if given == verdict}
+        return {
+            step: tuple(n for s, n in unequal if (s, n) in found and s == step)
+            for step in left.values
+        }
+
     return Comparison(
-        differs={s: tuple(n) for s, n in differs.items()},
-        close={s: tuple(n) for s, n in close.items()},
+        differs=those("differs"),
+        close=those("close"),
+        uncompared=those("uncompared"),
         metrics=tuple(metrics),
+        places={
+            key: answers["--".join(key)].removeprefix("differs ").strip(".")
+            for key in unequal
+            if answers.get("--".join(key), "").startswith("differs ")
+        },
     )
+
+
+def _verdict(answer: str, *, known: bool, model: bool) -> str:
+    """Return close, differs or uncompared. `known`: there is a digest, and it differs."""
+    if answer == "close":
+        return "close"
+    return "differs" if known or (model and answer.startswith("differs")) else "uncompared"
 
 
 def _near(left: float | None, right: float | None, rtol: float) -> bool:
     if left is None or right is None:
         return left is right
+    if not (math.isfinite(left) and math.isfinite(right)):
+        return left == right or (math.isnan(left) and math.isnan(right))
     return left == right or abs(left - right) <= rtol * max(abs(left), abs(right))
 
 
@@ -185,7 +170,8 @@ def _by_value(
     if not pairs:
         return {}
     request = {"pairs": pairs, "rtol": rtol, "answer": str(scratch / "compared.json")}
-    return _program("compare_values.py", request, python, scratch, {})
+    with Program("compare_values.py", request, python=python, folder=scratch) as program:
+        return program.answer()
 
 
 def settle(
@@ -201,6 +187,11 @@ def settle(
     matters: the model's name and the metrics, which must not vary
     tolerance: relative; smaller differences of metrics are accepted
     """
+    decides = set(matters)
+    lost = sorted(decides & {n for names in found.uncompared.values() for n in names})
+    if lost:
+        because = f"{lost[0]!r} cannot be compared: it has no digest and cannot be pickled"
+        return Proof(equal=False, steps=_differences(found, {}), because=because)
     if found.equal:
         return Proof(equal=True, steps=_differences(found, {}), because=_noted(found))
     self_differs = again()
@@ -213,24 +204,41 @@ def settle(
     broken = [(step, names) for step, names in left.items() if names]
     if broken:
         step, names = broken[0]
-        because = f"step {step!r} makes {names[0]!r} differently in the bundle"
+        because = f"step {step!r} makes {_placed(names[0], found)} differently in the bundle"
         return Proof(equal=False, steps=steps, because=because)
     vary = {name for names in varying.values() for name in names} | set(self_differs.metrics)
-    decisive = sorted(vary & set(matters))
-    if (decisive or found.metrics) and tolerance is None:
-        what = ", ".join(repr(n) for n in decisive or found.metrics)
+    steady = [name for name in found.metrics if name not in vary]
+    if steady:
+        because = f"the bundle measures {steady[0]!r} differently"
+        return Proof(equal=False, steps=steps, because=because)
+    decisive = sorted(vary & decides)
+    if found.metrics or (decisive and tolerance is None):
+        what = ", ".join(_placed(name, found) for name in decisive or found.metrics)
         because = f"{what} varies from run to run: its randomness is not seeded"
         return Proof(equal=False, steps=steps, because=because)
-    return Proof(
-        equal=True,
-        steps=steps,
-        because=f"{', '.join(sorted(vary))} vary from run to run, or cannot be compared",
-    )
+    because = f"{', '.join(sorted(vary))} vary from run to run"
+    return Proof(equal=True, steps=steps, because="; ".join([because, *_not_compared(found)]))
+
+
+def _placed(name: str, found: Comparison) -> str:
+    """Return a name, and where its value differs if that is known."""
+    place = next((place for (_, n), place in found.places.items() if n == name and place), "")
+    return f"{name!r} (at {place})" if place else repr(name)
 
 
 def _noted(found: Comparison) -> str:
     close = sorted({name for names in found.close.values() for name in names})
-    return f"{', '.join(close)} equal within {RTOL:g}" if close else "bitwise equal"
+    uncompared = _not_compared(found)
+    equal = f"{', '.join(close)} equal within {RTOL:g}" if close else "bitwise equal"
+    return "; ".join([f"the others are {equal}" if uncompared else equal, *uncompared][::-1])
+
+
+def _not_compared(found: Comparison) -> list[str]:
+    names = sorted({name for names in found.uncompared.values() for name in names})
+    if not names:
+        return []
+    noun = "value" if len(names) == 1 else "values"
+    return [f"{len(names)} {noun} could not be compared ({', '.join(names)})"]
 
 
 def _differences(found: Comparison, varying: Mapping[str, set[str]]) -> tuple[Difference, ...]:
@@ -241,6 +249,7 @@ def _differences(found: Comparison, varying: Mapping[str, set[str]]) -> tuple[Di
             differs=names,
             varying=tuple(sorted(varying.get(step, ()))),
             close=found.close.get(step, ()),
+            uncompared=found.uncompared.get(step, ()),
         )
         for step, names in found.differs.items()
     )

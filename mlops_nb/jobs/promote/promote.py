@@ -1,8 +1,9 @@
 """Promotes a notebook: refuse, prove, judge, write the bundle, release, schedule."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from mlops_nb.events import (
 )
 from mlops_nb.jobs import apply, changes, schedule, secret_values, views
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
-from mlops_nb.jobs.cut import cut_out
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.promote import bundle_files, draft, proof
@@ -39,7 +39,7 @@ from mlops_nb.notebook import check
 from mlops_nb.notebook.model import Source
 from mlops_nb.reuse.ledger import Ledger
 from mlops_nb.reuse.rules import Rules
-from mlops_nb.runs import history, process
+from mlops_nb.runs import history, process, tracking
 from mlops_nb.runs import run as run_run
 from mlops_nb.runs.history import read_run
 
@@ -66,37 +66,44 @@ def promote(
     old = _existing(ctx, request.name, replace_=options.replace)
     job = promote_request.define(request, source=source, root=ctx.root, old=old)
     apply.refuse_triggers(ctx, job)
-    cut = cut_out(job, source)
     interpreter = ctx.environments.interpreter(source.notebook.kernel)
     look = ctx.environments.look(interpreter)
-    findings = check.check(
-        source,
-        root=ctx.root,
-        kept=set(cut.kept),
-        variable=job.model_variable,
-        champion_gate=any(gates.gate(g).champion for g in job.gates),
-        declared=set(job.secrets),
-        installed={*look.modules, *look.stdlib},
+    drafting = draft.Drafting(
+        job=job, root=ctx.root, interpreter=interpreter, stdlib=look.stdlib, at=ctx.clock()
     )
-    check.refuse(findings, source.path.name)
-    made = draft.prepare(
-        job,
-        source,
-        cut,
-        root=ctx.root,
-        interpreter=interpreter,
-        stdlib=look.stdlib,
-        at=ctx.clock(),
-    )
+    made = drafting.draft(source)
+    installed = {*look.modules, *look.stdlib}
+    refuse = partial(_refuse, root=ctx.root, installed=installed)
+    refuse(made)
     values = secret_values.fetch(job.secrets, ctx.environment)
     bench = _bench(ctx, made, values, options)
     try:
-        return _promoted(ctx, made, bench, request, options, old)
+        tracking.prepare(ctx, source.notebook, source.path.parent)
+        proof_options = proof.ProofOptions(
+            quick=request.quick, tolerance=request.tolerance, check=refuse
+        )
+        _start(ctx, job, bench.run, options.notify)
+        proof.prove(made, drafting, bench, proof_options)
+        return _judged(ctx, made, bench, options, old)
     except BaseException as error:
         _mark_failed(ctx, bench.run, job.name, error)
         raise
     finally:
         ctx.drop(bench.scratch)
+
+
+def _refuse(made: draft.Draft, *, root: Path, installed: Collection[str]) -> None:
+    """Refuse a draft with a cell that no job can carry."""
+    findings = check.check(
+        made.source,
+        root=root,
+        kept=set(made.cut.kept),
+        variable=made.job.model_variable,
+        champion_gate=any(gates.gate(g).champion for g in made.job.gates),
+        declared=set(made.job.secrets),
+        installed=installed,
+    )
+    check.refuse(findings, made.source.path.name)
 
 
 def _existing(ctx: Context, name: str, *, replace_: bool) -> Mapping[str, Any] | None:
@@ -131,7 +138,7 @@ def _bench(
         run=name,
         output=ctx.run_folder(name) / "pipeline.ipynb",
         scratch=scratch,
-        environment={**ctx.kernel_environment(), **values},
+        environment={**run_run.kernel_environment(ctx, made.source), **values},
         base_environment=ctx.environment,
         secrets=tuple(values.values()),
         note=options.note,
@@ -145,10 +152,13 @@ def _executing(
     ctx: Context, made: draft.Draft, name: str, options: PromoteOptions
 ) -> Callable[..., list[Event]]:
     """Return the function that runs one side of a proof; the bundle's run is recorded."""
+    values = {p.name: p.value for p in made.pipeline.parameters} | dict(made.parameters)
 
     def execute(task: Task, reuse: Ledger | None, *, recorded: bool) -> list[Event]:
         notebook = f"jobs/{made.job.name}/pipeline.ipynb" if recorded else made.job.source
-        info = engine_run.RunInfo(notebook=notebook, process=process.mine(), job=made.job.name)
+        info = engine_run.RunInfo(
+            notebook=notebook, values=values, process=process.mine(), job=made.job.name
+        )
         named = task if recorded else replace(task, run=name)
         events = engine_run.run(named, info, executor=ctx.executor, reuse=reuse)
         if recorded:
@@ -180,31 +190,34 @@ def _snapshots(ctx: Context, made: draft.Draft, folder: Path) -> Callable[[Sourc
     return snapshots
 
 
-def _promoted(
-    ctx: Context,
-    made: draft.Draft,
-    bench: draft.Bench,
-    request: promote_request.Request,
-    options: PromoteOptions,
-    old: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    job = made.job
+def _start(ctx: Context, job: Job, run: str, notify: Notify) -> None:
+    """Record the run of a promotion, before it starts."""
     about = schedule.interval(job.schedule, ctx.clock())
     ctx.record(
         [
             RunQueued(
-                run=bench.run,
+                run=run,
                 job=job.name,
                 trigger="promote",
                 scheduled_at=about.scheduled_at.isoformat(),
                 data_start=about.start.isoformat(),
                 data_end=about.end.isoformat(),
             )
-        ]
+        ],
+        notify,
     )
-    proof.prove(made, bench, quick=request.quick, tolerance=request.tolerance)
+
+
+def _judged(
+    ctx: Context,
+    made: draft.Draft,
+    bench: draft.Bench,
+    options: PromoteOptions,
+    old: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Judge a proven draft, release it if it passes, and return the answer."""
     with ctx.deciding():
-        _existing(ctx, job.name, replace_=options.replace)  # it may have been made meanwhile
+        _existing(ctx, made.job.name, replace_=options.replace)  # it may have been made meanwhile
         made.changes = _changes(ctx, made, old)
         verdict = _released(ctx, made, bench, options, old)
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
@@ -301,7 +314,10 @@ def _answer(
         "gates": [{k: v[k] for k in views.GATE} for v in judged.verdicts],
         "model": _model_answer(ctx, job, verdict, live=written and not options.draft),
         "schedule": _schedule_answer(ctx, job),
-        "left_out": [{"cell": index, "why": why} for index, why in made.cut.left_out],
+        "left_out": [
+            {"cell": index, "label": made.source.notebook.cells[index].label, "why": why}
+            for index, why in made.cut.left_out
+        ],
         "targets": [],
         "notify": [dict(channel) for channel in job.notify],
         "metrics": dict(made.sides["bundle"].metrics),

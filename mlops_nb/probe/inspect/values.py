@@ -7,7 +7,6 @@ import contextlib
 import copy
 import io
 import json
-import math
 import numbers
 import os
 import pickle
@@ -62,7 +61,7 @@ def look(request: str) -> str:
         if asked.get("dump"):
             path = os.path.join(asked["dump"], f"{asked['step']}--{name}.pickle")
             with contextlib.suppress(Exception):  # what cannot be written is compared by digest
-                _write(value, path)
+                write_pickle(value, path)
     return json.dumps(_seen)
 
 
@@ -159,7 +158,7 @@ def _measured(space: dict[str, Any], named: Iterable[str], excluded: set[str]) -
         if name in excluded or name not in space:
             continue
         number = _number(space[name])
-        if number is not None and math.isfinite(number):
+        if number is not None:
             metrics[name] = number
     for name in [n for n in space if not n.startswith("_") and "_by_" in n]:
         parts = _slices(space[name])
@@ -216,7 +215,8 @@ def _pickler() -> Any:
     return cloudpickle
 
 
-def _write(value: Any, path: str) -> None:
+def write_pickle(value: Any, path: str) -> None:
+    """Write a value with cloudpickle where the kernel has it, under a temporary name first."""
     with open(path + ".part", "wb") as file:
         _pickler().dump(value, file, protocol=5)
     os.replace(path + ".part", path)
@@ -236,7 +236,7 @@ def keep(request: str) -> str:
         )
         return json.dumps({"error": why})
     try:
-        _write(value, asked["path"])
+        write_pickle(value, asked["path"])
     except Exception as error:  # noqa: BLE001  the value's own pickling code
         return json.dumps({"error": f"{asked['name']!r} cannot be pickled: {error}"})
     return json.dumps(

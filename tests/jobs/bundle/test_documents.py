@@ -30,7 +30,10 @@ FACTS = BundleFacts(
     proof=Proof(equal=True, steps=(), because="Bitwise."),
     metrics={"auc": 0.123456789, "a|b": 1.0},
     verdicts=(Verdict(gate="auc >= 0.6", passed=False, value=0.5, because="auc 0.5\nis | not"),),
-    left_out=((4, "only shows something"), (7, "sets up what nothing kept uses")),
+    left_out=(
+        ("In [4]", "only shows something"),
+        ("cell 8 (`a|b`)", "sets up what nothing kept uses"),
+    ),
     touches={"files": ("data/a.csv",), "hosts": ("example.org",)},
     schema={
         "frames": {"load": {"raw": {"rows": 9, "columns": {"a|b": {"kind": "n", "missing": 0.5}}}}}
@@ -58,7 +61,10 @@ def tables(page):
 
 def test_the_review_tells_what_was_left_out_and_why():
     page = review(FACTS)
-    assert "- cell 4: only shows something\n- cell 7: sets up what nothing kept uses\n" in page
+    assert (
+        "- In [4]: only shows something\n- cell 8 (`a\\|b`): sets up what nothing kept uses\n"
+        in page
+    )
     nothing = dataclasses.replace(FACTS, left_out=())
     assert review(nothing).endswith("## Left out of the job\n\nnothing\n")
 
@@ -145,7 +151,7 @@ def test_what_schema_json_asks_of_a_column_is_said_in_words():
     assert tables(review(dataclasses.replace(FACTS, schema=schema)))[1][1:] == [
         ["delay", "number", "2.13%", "-1500 to 2700.5"],
         ["year", "number", "unknown", "never missing"],
-        ["city", "text", "0.00%", "one of 1 categories"],
+        ["city", "text", "0.00%", "one of `a`, others are refused"],
         ["level", "number", "unknown", "to 3"],
     ]
 
