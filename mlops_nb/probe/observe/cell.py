@@ -6,7 +6,7 @@ from typing import Any
 
 from ..introspect import is_own, is_same, words
 from ..syntax.names import Use
-from . import entropy, external
+from . import entropy, external, package_state
 from .closure import Reach
 from .dynamic_names import may_read_any, names_in_texts
 from .evidence import CellStart, Evidence
@@ -93,9 +93,15 @@ class Facts(Evidence):
             ),
             "assumed": self.assumed,
             "reads_any": may_read_any(self),
+            "sets_package": self._sets_package(),
             "exits": isinstance(result.error_in_exec, SystemExit),
             "failed": result.error_in_exec is not None or result.error_before_exec is not None,
         }
+
+    def _sets_package(self) -> bool:
+        setters = self.memory.setters
+        setters |= package_state.setters_in(self)
+        return package_state.is_set(self, setters)
 
     # names
 

@@ -33,6 +33,7 @@ class Memory:
         self.state: dict[str, Any] | None = None  # of the channels, after the last cell
         self.values: dict[str, set[str]] = {}  # channel → what it has been
         self.files: dict[str, None] = {}
+        self.setters: dict[str, bool] = {}  # functions → whether they set a package's state
 
     def take_print(self, name: str, value: Any, parts: frozenset[int] | None = None) -> None:
         """Record the content of a name's value.
