@@ -156,4 +156,4 @@ def test_every_estimator_that_fits_a_table_is_proven_equal(promoted):
     proof = answer["proof"]
     assert proof["equal"] is True
     assert [s for s in proof["steps"] if s["differs"] or s["varying"] or s["uncompared"]] == []
-    assert {f"made-{name}".lower() for name in fits} <= {s["name"].lower() for s in proof["steps"]}
+    assert {f"made_{name}".lower() for name in fits} <= {s["name"].lower() for s in proof["steps"]}
