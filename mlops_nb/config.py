@@ -23,6 +23,7 @@ class Settings:
     journal: URL of the journal, in SQLite or PostgreSQL
     mlflow:  tracking URI; MLFLOW_TRACKING_URI wins
     experiment: name of the MLflow experiment; MLFLOW_EXPERIMENT_NAME wins
+    group:   the group that shares .mlops/, "" for the user alone
     names_mlflow: the settings or the environment name a tracking URI
     """
 
@@ -30,6 +31,7 @@ class Settings:
     journal: str
     mlflow: str
     experiment: str = "mlops-nb"
+    group: str = ""
     names_mlflow: bool = False
 
     @property
@@ -111,6 +113,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
         journal=str(given.get("journal", f"sqlite:///{folder / 'journal.db'}")),
         mlflow=str(given.get("mlflow", sqlite_address(folder / "mlflow.db"))),
         experiment=str(given.get("experiment", "mlops-nb")),
+        group=str(given.get("group", "")),
         names_mlflow="mlflow" in given,
     )
 

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from mlops_nb import config, files
+from mlops_nb import config, files, trust
 from mlops_nb.engine.task import Executor
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Event, RunFinished
@@ -47,7 +47,9 @@ class Context:
 
     def __init__(self, folder: Path, environment: Mapping[str, str], clock: Clock) -> None:
         self.environment = dict(environment)
-        self.settings = config.load(config.find_root(folder), self.environment)
+        root = config.find_root(folder)
+        trust.refuse_foreign(root, self.environment)
+        self.settings = config.load(root, self.environment)
         self.clock = clock
         self.late = timedelta()  # how far the clock was set forward
         self.warnings: list[MlopsError] = []
@@ -119,7 +121,7 @@ class Context:
     def prepare_folder(self) -> None:
         """Make the .mlops folder, with a .gitignore for all of it."""
         folder = self.settings.folder
-        folder.mkdir(parents=True, exist_ok=True)
+        trust.make_private(folder, self.settings.group)
         ignore = folder / ".gitignore"
         if not ignore.exists():
             files.write_text(ignore, "*\n")

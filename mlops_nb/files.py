@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+PRIVATE = ".mlops"
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file under a temporary name, sync it, and put it in place."""
@@ -21,11 +23,19 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(part, 0o666 & ~umask())
+        os.chmod(part, mode_of(path))
         os.replace(part, path)
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+def mode_of(path: Path) -> int:
+    """Return the mode of a new file: in .mlops/ that of the folder, elsewhere by the umask."""
+    for folder in path.parents:
+        if folder.name == PRIVATE and folder.is_dir():
+            return folder.stat().st_mode & 0o660
+    return 0o666 & ~umask()
 
 
 def umask() -> int:

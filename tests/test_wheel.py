@@ -52,7 +52,8 @@ def test_the_panel_is_in_the_wheel_once(wheel):
     names = wheel.namelist()
     assert len([n for n in names if "remoteEntry" in n]) == 1
     assert [n for n in names if n.endswith("labextensions/mlops-nb/package.json")]
-    assert not [n for n in names if n.startswith("mlops_nb/labextension")]
+    assert [n for n in names if n.endswith("labextensions/mlops-nb/schemas/mlops-nb/plugin.json")]
+    assert not [n for n in names if n.startswith("mlops_nb/labextension") or n.endswith(".orig")]
 
 
 def test_the_server_extension_is_switched_on(wheel):

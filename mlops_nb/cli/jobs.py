@@ -36,6 +36,7 @@ def jobs(*, as_json: bool) -> int:
         words = "no jobs yet: mlops-nb promote NOTEBOOK --name JOB"
     elif not project.scheduler_runs:
         words += "\nno scheduler has been seen: start one with `mlops-nb scheduler`"
+    output.print_warnings(project)
     output.emit(answer, "" if as_json else words, as_json=as_json)
     return 0
 

@@ -1,5 +1,6 @@
 """Decides which runs of jobs are due, which are tried again, and which may start now."""
 
+from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from mlops_nb.events import DataSeen, Evaluated, Event, RunQueued, RunSkipped
-from mlops_nb.jobs import schedule
+from mlops_nb.jobs import clock, schedule
 from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run, at_work, is_open, takes_turns
@@ -35,25 +36,30 @@ class Board:
     runs:   every run
     open:   those that are queued or running
     failed: those that failed and were not tried again yet
-    taken:  job → the time up to which its ticks are handled
+    taken:  job → the ticks that are handled, ascending
     known:  job → the files that its data triggers have handled: path → sha256
     fired:  (job, kind of trigger) → when that queued a run
     evaluated: job → evaluations of its champion since the last run was queued
-    looked: job → when its champion was evaluated last
+    looked: job → when its champion was evaluated, ascending
+    last:   the latest time of an event
     """
 
     runs: dict[str, Run] = field(default_factory=dict)
     open: dict[str, Run] = field(default_factory=dict)
     failed: dict[str, Run] = field(default_factory=dict)
-    taken: dict[str, datetime] = field(default_factory=dict)
+    taken: dict[str, list[datetime]] = field(default_factory=dict)
     known: dict[str, dict[str, str]] = field(default_factory=dict)
     fired: dict[tuple[str, str], list[datetime]] = field(default_factory=dict)
     evaluated: dict[str, list[Evaluated]] = field(default_factory=dict)
-    looked: dict[str, datetime] = field(default_factory=dict)
+    looked: dict[str, list[datetime]] = field(default_factory=dict)
+    last: datetime | None = None
 
     def take(self, event: Event) -> None:
         """Fold one more event."""
         history.take(self.runs, event)
+        if event.at:
+            at = datetime.fromisoformat(event.at)
+            self.last = at if self.last is None else max(at, self.last)
         self._take_signal(event)
         run = self.runs.get(event.run)
         if run is None or not run.job:
@@ -63,7 +69,7 @@ class Board:
         if isinstance(event, RunQueued | RunSkipped):
             if run.trigger == "schedule":
                 tick = datetime.fromisoformat(run.scheduled_at)
-                self.taken[run.job] = max(tick, self.taken.get(run.job, tick))
+                insort(self.taken.setdefault(run.job, []), tick)
             before = [old for old in self.failed.values() if old.first == run.first]
             for old in before:
                 if old.attempt < run.attempt:
@@ -74,13 +80,13 @@ class Board:
             self.known.setdefault(event.job, {}).update(event.files)
         elif isinstance(event, Evaluated):
             self.evaluated.setdefault(event.job, []).append(event)
-            self.looked[event.job] = datetime.fromisoformat(event.at)
+            insort(self.looked.setdefault(event.job, []), datetime.fromisoformat(event.at))
         elif isinstance(event, RunQueued):
             self.known.setdefault(event.job, {}).update(event.signal.get("files", {}))
             self.evaluated.pop(event.job, None)  # the run trains on the data of these evaluations
             if event.attempt == 1:
                 at = datetime.fromisoformat(event.scheduled_at)
-                self.fired.setdefault((event.job, event.trigger), []).append(at)
+                insort(self.fired.setdefault((event.job, event.trigger), []), at)
 
     def busy(self, job: str) -> Run | None:
         """Return the run of a job that its other runs wait for, None if there is none."""
@@ -108,7 +114,8 @@ def due(
     if job.schedule is None:
         return
     busy = board.busy(job.name)
-    since = max(applied, board.taken.get(job.name, applied))
+    applied = clock.since(applied, now)
+    since = max(applied, clock.latest(board.taken.get(job.name, ()), now) or applied)
     taken, dropped = schedule.due(job.schedule, since, now)
     missed = [tick for tick in dropped if rested is None or tick > rested]
     if missed:
@@ -205,7 +212,8 @@ def ready(board: Board, now: datetime) -> list[Run]:
     )
     found: list[Run] = []
     for run in waiting:
-        early = run.not_before and datetime.fromisoformat(run.not_before) > now
+        wait = datetime.fromisoformat(run.not_before) - now if run.not_before else timedelta()
+        early = timedelta() < wait <= timedelta(seconds=LONGEST_PAUSE) + clock.AHEAD
         if run.job not in busy and not early:
             busy.add(run.job)
             found.append(run)

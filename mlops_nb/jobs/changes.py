@@ -14,6 +14,8 @@ from mlops_nb.jobs.bundle import freeze, job_yaml
 from mlops_nb.jobs.cut import cut_out
 from mlops_nb.jobs.registry import JobState
 from mlops_nb.notebook import cells, load
+from mlops_nb.notebook.markers import frozen
+from mlops_nb.notebook.model import Notebook
 
 SHOWN = 12  # changed lines of one step
 NOTEBOOK = "pipeline.ipynb"
@@ -23,20 +25,28 @@ def differing_steps(ctx: Context, state: JobState) -> list[str] | None:
     """Return the steps whose code differs between notebook and job, None without a notebook."""
     job = job_yaml.of_definition(dict(state.definition))
     path = ctx.root / job.source
-    kept = stored.live(ctx, state.name, state.digest)
-    if not path.is_file() or not kept:
+    bundle = stored.live(ctx, state.name, state.digest)
+    if not path.is_file() or not bundle:
         return None
     if files.sha256(path) == state.source_digest:
         return []
+    was = json.loads(bundle[NOTEBOOK])
     try:
         source = load.capture(path)
-        now = freeze.freeze(source.document, source.pipeline, cut_out(job, source).kept)
+        kept = {*cut_out(job, source).kept, *_kept_before(source.notebook, was)}
+        now = freeze.freeze(source.document, source.pipeline, tuple(sorted(kept)))
     except MlopsError:
         return ["the notebook cannot be promoted as it is"]
-    was = json.loads(kept[NOTEBOOK])
     return [s for s, text in _code(now).items() if _code(was).get(s) != text] + [
         s for s in _code(was) if s not in _code(now)
     ]
+
+
+def _kept_before(notebook: Notebook, bundle: Mapping[str, Any]) -> list[int]:
+    """Return the cells of a notebook that its job has, some of them as only a run showed."""
+    code = [cell for cell in bundle["cells"] if cell["cell_type"] == "code"]
+    known = {cell.get("id") for cell in code} | {cells.source_of(cell) for cell in code}
+    return [c.index for c in notebook.cells if {c.id, frozen(c.source)} & known]
 
 
 def _code(document: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from mlops_nb import plugins
 from mlops_nb.context import Context
 from mlops_nb.errors import JobError, MlopsError, Unreachable
 from mlops_nb.events import DataSeen, RunQueued
-from mlops_nb.jobs import agenda
+from mlops_nb.jobs import agenda, clock
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.jobs.triggers import data
@@ -87,7 +87,8 @@ def _first(
 
 def _rests(spec: Mapping[str, Any], fired: Sequence[datetime], now: datetime) -> bool:
     pause = timedelta(seconds=float(spec.get("cooldown", sensor(kind_of(spec)).cooldown)))
-    return bool(fired) and now - max(fired) < pause
+    last = clock.latest(fired, now)
+    return last is not None and now - last < pause
 
 
 def _ask(
@@ -161,9 +162,10 @@ def to_evaluate(
             continue
         if board.busy(name) is not None:
             continue
-        applied = datetime.fromisoformat(states[name].applied)
-        last = max(applied, board.looked.get(name, applied))
-        if ctx.now() - last >= timedelta(seconds=min(every)):
+        now = ctx.now()
+        applied = clock.since(datetime.fromisoformat(states[name].applied), now)
+        last = max(applied, clock.latest(board.looked.get(name, ()), now) or applied)
+        if now - last >= timedelta(seconds=min(every)):
             yield name
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_nb.context import Context, real_time
-from mlops_nb.jobs import changes, execute, schedule
+from mlops_nb.jobs import changes, clock, execute, schedule
 from mlops_nb.jobs.bundle import job_yaml, trigger_text
 from mlops_nb.jobs.model import Job, Schedule
 from mlops_nb.jobs.registry import JobState, read_jobs
@@ -57,6 +57,9 @@ def all_jobs(ctx: Context) -> dict[str, Any]:
     """Return what `jobs --json` prints."""
     events = list(ctx.journal.read()) if ctx.knows_anything else []
     runs = history.runs(events)
+    last_event = max((datetime.fromisoformat(e.at) for e in events), default=None)
+    if (ahead := clock.ahead(last_event, ctx.now())) is not None:
+        ctx.warnings.append(ahead)
     rows = []
     for state in read_jobs(ctx).values():
         when = schedule_of(state)

@@ -31,7 +31,7 @@ def surely_imported(source: str) -> set[str]:
 
     An import in a function or a branch may not run, and one in a `try` may be allowed to fail.
 
-    >>> surely_imported("import a\ntry:\n    import b\nexcept ImportError:\n    b = None")
+    >>> surely_imported("import a\\ntry:\\n    import b\\nexcept ImportError:\\n    b = None")
     {'a'}
     """
     try:

@@ -8,6 +8,16 @@ from typing import Any
 # packages whose values are mostly memory
 LARGE = frozenset({"numpy", "pandas", "polars", "pyarrow", "scipy", "tensorflow", "torch"})
 
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text.
+
+    >>> sorted(words("a b"))
+    ['a', 'b']
+    """
+    return frozenset(text.split())
+
+
 lineage: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 inside: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
@@ -43,11 +53,6 @@ def is_own_code(value: Any) -> bool:
     if type(value) is types.FunctionType:
         return bool(value.__module__ == "__main__")
     return issubclass(type(value), type) and module_of(value) == "__main__"
-
-
-def may_run(value: Any) -> bool:
-    """Say whether a value is a function, a class, or an object of a class of the notebook."""
-    return is_own(value) or issubclass(type(value), types.FunctionType | type)
 
 
 def is_own(value: Any) -> bool:

@@ -19,7 +19,7 @@ from mlops_nb.reuse.inputs import Inputs
 from mlops_nb.reuse.record import VERSION, groups_of, record_of, stored
 from mlops_nb.reuse.rules import Rules
 from mlops_nb.reuse.setup import given, plain
-from mlops_nb.reuse.state import EVERY, State
+from mlops_nb.reuse.state import EVERY, PACKAGE_STATE, State
 from mlops_nb.reuse.units import Unit
 from mlops_nb.storage.ports import Store
 
@@ -211,7 +211,7 @@ class Ledger:
         state = self.state
         state.put(groups_of(record), record["deletes"], waiting=waiting)
         state.values |= {n: v["digest"] for n, v in record["values"].items()}
-        state.channels |= dict.fromkeys(record["changed"], decide.token(record))
+        self.state.set_channels(record["changed"], decide.token(record))
         state.generators |= record["drawn"]
         for name in record["deletes"]:
             state.values.pop(name, None)
@@ -291,9 +291,10 @@ class Ledger:
         self.modules |= set(seen.get("modules", ()))
         if unit is not None:
             self.seen.setdefault(unit.name, []).append(seen)
-        for channel in seen.get("channels_changed", ()):
-            if not channel.startswith(UNTRACKED) and unit is None:
-                self.state.channels[channel] = _sha256(seen["source"])
+        if unit is None:
+            changed = [c for c in seen.get("channels_changed", ()) if not c.startswith(UNTRACKED)]
+            changed += [PACKAGE_STATE] * bool(seen.get("sets_package"))
+            self.state.set_channels(changed, _sha256(seen["source"]))
 
     def missed(self, seen: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the names that a cell read although they were not restored before it."""

@@ -9,7 +9,7 @@ from mlops_nb.reuse import decide, texts
 from mlops_nb.reuse import units as un
 from mlops_nb.reuse.external_inputs import UNTRACKED
 from mlops_nb.reuse.inputs import Inputs
-from mlops_nb.reuse.state import EVERY, Group
+from mlops_nb.reuse.state import EVERY, PACKAGE_STATE, Group
 from mlops_nb.reuse.units import Unit
 from mlops_nb.storage.ports import Store
 
@@ -132,6 +132,7 @@ def _changed(inputs: Inputs, seen: Iterable[Seen]) -> list[str]:
     """Return the settings that the unit changed, without those that imports change."""
     text = " ".join(cell.source for cell in inputs.source.notebook.cells).lower()
     found = {c for c in _all(seen, "channels_changed") if not c.startswith(UNTRACKED)}
+    sets = {PACKAGE_STATE} if any(s.get("sets_package") for s in seen) else set()
     by_import = {
         c
         for c in found
@@ -139,12 +140,13 @@ def _changed(inputs: Inputs, seen: Iterable[Seen]) -> list[str]:
         if c.startswith(channel)
         if word not in text
     }
-    return sorted(found - by_import)
+    return sorted(found - by_import | sets)
 
 
 def _channels(inputs: Inputs, seen: Iterable[Seen]) -> dict[str, str]:
     own = set(_changed(inputs, seen))
     read = {c for c in _all(seen, "channels_read") if not c.startswith(UNTRACKED)} - own
+    read.add(PACKAGE_STATE)
     known = inputs.state.channels
     return {c: known.get(c, "") for c in sorted(read) if c in known or not c.startswith("env:")}
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ABSENT = ""
+# a channel: a unit depends on each earlier cell that may have set something in a package
+PACKAGE_STATE = "package state"
 EVERY = "*"  # stands for every name, where a unit may read any
 
 
@@ -61,6 +63,12 @@ class State:
             name: group.digest if (group := self.groups.get(name)) else ABSENT
             for name in sorted(self.reach(names))
         }
+
+    def set_channels(self, channels: Iterable[str], token: str) -> None:
+        """Note who set channels last; what packages keep depends on every cell that set any."""
+        for channel in channels:
+            before = self.channels.get(channel, "") if channel == PACKAGE_STATE else ""
+            self.channels[channel] = f"{before} {token}".strip()
 
     def given(self) -> list[str]:
         """Return the names that every run binds, and no unit has changed."""

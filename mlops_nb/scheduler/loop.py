@@ -13,7 +13,7 @@ from mlops_nb.context import Context, Notify, ignore, real_time
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Event, RunLost, RunQueued
 from mlops_nb.integrations.follow import follow
-from mlops_nb.jobs import agenda, poll, registry, trigger, worker
+from mlops_nb.jobs import agenda, clock, poll, registry, trigger, worker
 from mlops_nb.jobs import execute as wired
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import JobState, read_jobs
@@ -79,6 +79,8 @@ class Leader:
         if time.monotonic() - self.mirrored > MIRROR_EVERY:
             self.mirrored = time.monotonic()
             follow(ctx)
+        if (ahead := clock.ahead(self.board.last, ctx.now())) is not None:
+            ctx.warnings.append(ahead)
         self._complain()
 
     def _complain(self) -> None:
@@ -140,10 +142,16 @@ class Leader:
         for run in list(self.board.failed.values()):
             job = self.jobs.get(run.job)
             over = run.lost or run.exit_status is not None
-            if job is None or run.finished < self.states[run.job].applied:
+            if job is None or self._is_of_older_definition(run):
                 continue  # it failed under an older definition of the job
             if over and trigger.queue_next(self.ctx, job, run):
                 self.note(f"{run.job}: run {run.id} {run.error or run.status}; tried again")
+
+    def _is_of_older_definition(self, run: Run) -> bool:
+        finished, applied = map(
+            datetime.fromisoformat, (run.finished, self.states[run.job].applied)
+        )
+        return finished < applied and not clock.is_ahead(applied, self.ctx.now())
 
     def _queue_signals(self) -> None:
         for event, once in poll.signals(self.ctx, self.jobs, self.states, self.board):

@@ -63,6 +63,7 @@ class LocalStore:
         try:
             if not (move and _linked(file, part)):
                 shutil.copyfile(file, part)
+            part.chmod(files.mode_of(place))
             os.utime(part)
             if durable:
                 _sync(part)

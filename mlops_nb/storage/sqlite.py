@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from mlops_nb import files
 from mlops_nb.errors import Refused
 
 TIMEOUT = 30.0  # s, that a writer waits for another one
@@ -61,6 +62,9 @@ class Sqlite:
     def connect(self) -> SqliteConnection:
         """Open a connection; make the file and its folder if there is none."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
+        if not self.file.exists():
+            self.file.touch()
+            self.file.chmod(files.mode_of(self.file))  # sqlite gives its other files this mode
         made = sqlite3.connect(
             self.file,
             timeout=self.timeout,

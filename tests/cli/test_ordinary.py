@@ -53,7 +53,7 @@ def promoted(tmp_path):
         notebook(terminal, *cells)
         answer = terminal.type("promote", "n.ipynb", "--name", "job", *words)
         assert answer.status == 0, answer.stderr
-        return answer.json
+        return answer.json | {"terminal": terminal}
 
     return promote
 
@@ -64,6 +64,10 @@ def test_the_bundle_keeps_cells_that_only_a_run_shows(promoted, cells):
     assert answer["proof"]["because"] == "bitwise equal"
     assert answer["left_out"] == []
     assert list(answer["metrics"]) == ["error"]
+    path = answer["terminal"].folder / "n.ipynb"
+    path.write_text(path.read_text() + "\n")  # saved again, without a change of code
+    (job,) = answer["terminal"].type("jobs").json["jobs"]
+    assert job["differs_from_notebook"] == []
 
 
 def test_an_import_behind_a_guard_does_not_stop_a_promotion(promoted):
@@ -156,4 +160,4 @@ def test_every_estimator_that_fits_a_table_is_proven_equal(promoted):
     proof = answer["proof"]
     assert proof["equal"] is True
     assert [s for s in proof["steps"] if s["differs"] or s["varying"] or s["uncompared"]] == []
-    assert {f"made-{name}".lower() for name in fits} <= {s["name"].lower() for s in proof["steps"]}
+    assert {f"made_{name}".lower() for name in fits} <= {s["name"].lower() for s in proof["steps"]}

@@ -251,3 +251,52 @@ def test_how_far_apart_data_comes_is_known_after_a_few_times():
     last, usual = agenda.arrivals(of, world.board)
     assert (last.day, usual) == (25, timedelta(days=7))
     assert agenda.arrivals(job(), world.board) is None
+
+
+@pytest.mark.parametrize("missed", ["last", "none"])
+def test_a_clock_that_was_wrong_once_does_not_stop_a_schedule(missed):
+    right, wrong = (
+        World(job(missed=missed), "2026-01-01T00:00:00+00:00"),
+        datetime(2030, 1, 1, tzinfo=UTC),
+    )
+    other = World(job(missed=missed), "2026-01-01T00:00:00+00:00")
+    for event in other.look(wrong):
+        other.end(event.run)
+    hours = [datetime(2026, 1, 5, tzinfo=UTC) + timedelta(hours=n) for n in range(200)]
+    for world in (right, other):
+        world.due = []
+        for now in hours:
+            for event in world.look(now):
+                world.due.append(event.scheduled_at)
+                world.end(event.run)
+    assert other.due == right.due
+    assert len(right.due) >= 8
+
+
+def test_a_definition_that_a_wrong_clock_applied_is_due_at_its_next_tick():
+    world = World(job(), "2030-01-01T00:00:00+00:00")
+    due = []
+    for hours in range(100):
+        now = datetime(2026, 1, 5, tzinfo=UTC) + timedelta(hours=hours)
+        for event in world.look(now):
+            due.append(event.scheduled_at[:10])
+            world.end(event.run)
+    assert due == [f"2026-01-0{day}" for day in range(4, 10)]
+
+
+def test_a_try_that_a_wrong_clock_put_off_is_not_put_off():
+    world = World(job(retries=1), "2026-01-01T00:00:00+00:00")
+    world.take(
+        RunQueued(
+            run="r",
+            job="j",
+            trigger="schedule",
+            scheduled_at="2026-01-01T00:00:00+00:00",
+            data_start="",
+            data_end="",
+            attempt=2,
+            not_before="2030-01-01T00:00:00+00:00",
+        )
+    )
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+    assert [run.id for run in agenda.ready(world.board, now)] == ["r"]

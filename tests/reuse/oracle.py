@@ -189,9 +189,10 @@ def compare(versions: Iterable[tuple[Any, ...]]) -> dict:
 
     versions: (cells, parameters), or (cells, parameters, files beside the notebook)
 
-    Return {"wrong": [(version, reused run, fresh run)], "reused", "steps"} of later versions.
+    Return {"wrong": [(version, reused run, fresh run)], "failed": fresh runs that failed, "reused",
+    "steps"}, the last two of later versions.
     """
-    found: dict = {"wrong": [], "reused": 0, "steps": 0}
+    found: dict = {"wrong": [], "failed": 0, "reused": 0, "steps": 0}
     with tempfile.TemporaryDirectory() as place:
         for number, (cells, parameters, *beside) in enumerate(versions):
             runs = []
@@ -201,6 +202,7 @@ def compare(versions: Iterable[tuple[Any, ...]]) -> dict:
                 place_files(folder, beside[0] if beside else {})
                 runs.append(run(folder, cells, parameters, fresh=fresh))
             one, two = runs
+            found["failed"] += two["status"] == "failed"
             if (one["status"], one["shown"]) != (two["status"], two["shown"]):
                 found["wrong"].append((number, one, two))
             if number:

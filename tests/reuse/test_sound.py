@@ -91,6 +91,49 @@ CASES |= {
     for door in DOORS
 }
 
+# what sets the state of a package, and what shows it
+PACKAGES = (
+    ("import math\nsetattr(math, 'q', {v})", "import math\nprint(getattr(math, 'q', None))"),
+    ("import math\nmath.r = {v}", "import math\nprint(getattr(math, 'r', None))"),
+    ("import string\nvars(string)['q'] = {v}", "import string\nprint(string.q)"),
+    ("import numpy as np\nnp.mean = lambda x: {v}", "print(np.mean([1, 2]))"),
+    ("import pandas as pd\npd.DataFrame.q = lambda s: {v}", "print(pd.DataFrame().q())"),
+    (
+        "@pd.api.extensions.register_series_accessor('geo')\nclass Geo:\n"
+        "    def __init__(self, d):\n        self.q = {v}",
+        "print(pd.Series([1]).geo.q)",
+    ),
+    ("import logging\nlogging.getLogger('a').setLevel({v})", "print(logging.getLogger('a').level)"),
+    ("log = logging.getLogger('b')\nlog.setLevel({v})", "print(logging.getLogger('b').level)"),
+    ("def quiet():\n    logging.getLogger('c').setLevel({v})", "print(1)"),
+    ("quiet()", "print(logging.getLogger('c').level)"),
+    ("import builtins\nbuiltins.answer = {v}", "print(answer)"),
+    ("import sys\nsys.setrecursionlimit(3000 + {v})", "print(sys.getrecursionlimit())"),
+    ("import decimal\ndecimal.getcontext().prec = {v}", "print(decimal.Decimal(1) / 3)"),
+    (
+        "import copyreg\ncopyreg.pickle(slice, lambda s: (slice, ({v},)))",
+        "print(copyreg.dispatch_table[slice](slice(1)))",
+    ),
+    (
+        "import codecs\ncodecs.register_error('q', lambda e: ('{v}', e.end))",
+        "print('\xe9'.encode('ascii', 'q'))",
+    ),
+    ("import mimetypes\nmimetypes.add_type('a/b{v}', '.q')", "print(mimetypes.guess_type('a.q'))"),
+    ("import keyword\nkeyword.kwlist.append('q{v}')", "print(keyword.kwlist[-1])"),
+    (
+        "from IPython.core.magic import register_line_magic\n@register_line_magic\n"
+        "def q(line):\n    print('magic {v}')",
+        "%q",
+    ),
+    (
+        "from IPython.core.interactiveshell import InteractiveShell as Shell\n"
+        "Shell.ast_node_interactivity = 'all' if {v} == 3 else 'last_expr'",
+        "1\n2",
+    ),
+    ("%precision {v}", "0.123456789"),
+    ("frame = pd.DataFrame({{'a': [1]}})\nframe._q = {v}", "print(frame._q)"),
+)
+
 
 def compared(notebooks: list) -> list[dict]:
     """Return what differs between reused and fresh runs of each notebook's versions."""
@@ -121,6 +164,19 @@ def test_notebooks_with_files_modules_and_displays_show_what_fresh_runs_show():
     found = compared([outside.versions(seed) for seed in range(8)])
     assert {n: one["wrong"] for n, one in enumerate(found) if one["wrong"]} == {}
     assert any(one["reused"] for one in found)
+
+
+def test_what_cells_set_in_packages_is_there_for_later_steps():
+    """Edit what shows the state, so that it runs again, then what sets it."""
+
+    def cells(value: int, mark: str) -> list:
+        sets = [text.format(v=value) for text, _ in PACKAGES]
+        shows = [f"{mark}\n{text}" if mark and text[0] != "%" else text for _, text in PACKAGES]
+        return marked([SETUP, *sets, *shows])
+
+    versions = [(cells(3, ""), {}), (cells(3, "mark = 1"), {}), (cells(4, "mark = 1"), {})]
+    (found,) = compared([versions])
+    assert (found["wrong"], found["failed"]) == ([], 0)
 
 
 def test_cases_of_shared_state_show_what_fresh_runs_show():

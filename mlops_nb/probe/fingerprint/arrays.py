@@ -12,7 +12,7 @@ from .walk import Rule, Unknown, Walk
 BLOCK = 1 << 19  # bytes: what a cache holds while it is first checked for NaN and then hashed
 SMALL = 4096  # bytes that are copied sooner than looked at
 HALF = 2  # bytes of a float16
-LONGEST = 8  # bytes of a float whose bytes are all content: longer ones are padded
+LONG = "gG"  # characters of long doubles and pairs of them
 
 
 def rule(kind: type) -> Rule | None:
@@ -85,7 +85,9 @@ def fill(walk: Walk, array: Any) -> None:
     """Take in an array's data in C order; its number of items was written before."""
     numpy: Any = sys.modules["numpy"]
     dtype = array.dtype
-    if dtype.kind in "biuf" and array.nbytes <= BLOCK:  # most arrays: no more is asked than needed
+    if (
+        dtype.kind in "biuf" and dtype.char not in LONG and array.nbytes <= BLOCK
+    ):  # most arrays: no more is asked than needed
         flat = array.reshape(-1) if array.flags.c_contiguous else array.ravel()
         made = _settled(flat) if dtype.kind == "f" and flat.size else flat
         if made.nbytes < SMALL:
@@ -99,6 +101,9 @@ def fill(walk: Walk, array: Any) -> None:
         return
     if dtype.hasobject or dtype.kind == "T":
         walk.items(array.ravel().tolist())
+        return
+    if dtype.char in LONG:  # their bytes are padded
+        walk.items([repr(one) for one in array.ravel()])
         return
     packed = numpy.dtype([(n, dtype[n]) for n in dtype.names]) if dtype.fields else None
     for block in blocks(array, whole=packed is None and dtype.kind not in "fc"):
@@ -138,8 +143,6 @@ def _settled(block: Any) -> Any:
         return _settled(block.view(f"{block.dtype.str[0]}f{size // 2}"))
     if kind != "f":
         return block
-    if size > LONGEST:
-        return _long(block)
     if size == HALF:
         found = (block.view(f"{block.dtype.str[0]}u2") & 0x7FFF).max() > 0x7C00  # noqa: PLR2004
     else:
@@ -151,26 +154,11 @@ def _settled(block: Any) -> Any:
     return block
 
 
-def _long(block: Any) -> Any:
-    """Return long doubles as parts without padding: two halves of the fraction, the exponent."""
-    numpy: Any = sys.modules["numpy"]
-    known = numpy.isfinite(block)
-    fraction, exponent = numpy.frexp(numpy.where(known, block, 0))
-    fraction = numpy.where(known, fraction, block)
-    high = fraction.astype(float)
-    low = numpy.where(known, fraction - numpy.where(known, high, 0), 0).astype(float)
-    parts = [_settled(high), low, numpy.where(known, exponent, 0)]
-    return numpy.stack(parts, axis=1).reshape(-1)
-
-
 def _is_simple(dtype: Any) -> bool:
     """Tell whether a record's fields are plain numbers, texts or dates."""
     inner = [dtype[name] for name in dtype.names]
     return all(
-        one.kind in "?biufSUmM"
-        and not one.subdtype
-        and not (one.kind == "f" and one.itemsize > LONGEST)
-        for one in inner
+        one.kind in "?biufSUmM" and not one.subdtype and one.char not in LONG for one in inner
     )
 
 

@@ -119,26 +119,11 @@ def _texts(walk: Walk, chunks: list[Any], kind: Any) -> None:
             walk.data(memoryview(data)[start:stop], stop - start)
 
 
-def _lists(walk: Walk, chunks: list[Any], kind: Any) -> None:
-    for chunk in chunks:
-        lengths = chunk.value_lengths()
-        arrays.fill(walk, lengths.fill_null(0).to_numpy(zero_copy_only=False).astype("int64"))
-    column(walk, [chunk.flatten() for chunk in chunks], kind.value_type)
-
-
-def _records(walk: Walk, chunks: list[Any], kind: Any) -> None:
-    parts = [chunk.flatten() for chunk in chunks]
-    for place in range(kind.num_fields):
-        column(walk, [part[place] for part in parts], kind.field(place).type)
-
-
 Writer = Callable[[Walk, list[Any], Any], None]
 _writers: dict[int, Writer] = {}  # by the number that Arrow gives a kind
 KINDS: tuple[tuple[tuple[str, ...], Writer], ...] = (
     (("string", "large_string", "binary", "large_binary"), _texts),
     (("integer", "floating", "boolean", "date", "time", "timestamp", "duration"), _numbers),
-    (("list", "large_list"), _lists),
-    (("struct",), _records),
 )
 
 

@@ -16,7 +16,7 @@ from .walk import Hash, Rule, Unknown, Walk
 
 __all__ = ["VERSION", "Unknown", "digest", "digest_or_unknown", "quick"]
 
-VERSION = b"mlops-nb/2"
+VERSION = b"mlops-nb/3"
 SHORT = 16  # bytes of a quick fingerprint
 
 # by the exact type; kinds that are found by name again are added as they are met

@@ -10,6 +10,9 @@ from typing import Any
 from . import arrays, arrow
 from .walk import Rule, Walk
 
+# what pandas keeps in an object; what else there is, a cell has set
+INNER = {"_mgr", "_item_cache", "_attrs", "_flags", "_name", "_cacher", "_is_copy", "_references"}
+
 
 def rule(kind: type) -> Rule | None:
     """Return the rule for a kind of pandas."""
@@ -38,6 +41,9 @@ def _own(walk: Walk, value: Any, base: type) -> None:
         walk.value(type(value))
         for name in getattr(value, "_metadata", ()):
             walk.value((name, getattr(value, name, None)))
+    kind = type(value)
+    own = [n for n in vars(value) if n not in INNER and not hasattr(kind, n)]
+    walk.value([(name, vars(value)[name]) for name in sorted(own)])  # pickle drops them
 
 
 def write_frame(walk: Walk, frame: Any) -> None:

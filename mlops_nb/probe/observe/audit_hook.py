@@ -1,30 +1,19 @@
 """What the interpreter tells of the outside world: files opened, folders listed, hosts reached."""
 
-import contextlib
 import os
 import sys
 import types
 from collections.abc import Iterable
 from typing import Any
 
+from ..introspect import words
 from .paths import NO_DATA, as_path, exists, is_data
 
 # programs that libraries ask about the machine; they say nothing of the data
-ASKED_BY_LIBRARIES = {
-    "lscpu",
-    "fc-list",
-    "fc-match",
-    "ldconfig",
-    "uname",
-    "sysctl",
-    "gcc",
-    "cc",
-    "which",
-    "nvidia-smi",
-    "git",
-    "sh",
-    "lsb_release",
-}
+ASKED_BY_LIBRARIES = words(
+    "lscpu fc-list fc-match ldconfig uname sysctl gcc cc which nvidia-smi git sh lsb_release"
+)
+CHANGES = words("os.rename os.mkdir os.remove os.rmdir os.link")
 _events: list[tuple[str, Any, Any]] = []
 _on = [False]
 _installed = [False]
@@ -49,51 +38,13 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         _events.append(("process", (args[0], args[1]), _asked_by_notebook()))
     elif event in {"os.system", "os.exec", "os.posix_spawn", "os.spawn"}:
         _events.append(("process", (args[0], args[0]), True))
-    elif event in {"os.rename", "os.remove", "shutil.copyfile", "os.truncate", "os.link"}:
-        folders = args[2:] if event == "os.rename" else args[1:2] if event == "os.remove" else ()
-        places = [*map(_folder_of, folders), "", ""]
-        paths = args[:1] if event == "os.remove" else args[:2]
-        if None not in places:  # else it is some other folder's
-            _events.append(("moved", [_placed(*one) for one in zip(paths, places)], event))  # noqa: B905  of two
-    elif event in FOLDERS:
-        _marked(event, args)
+    elif event == "os.chdir":
+        _events.append(("chdir", args[0], None))
+    elif event in CHANGES and args[-1] == -1:  # else it is relative to an open folder
+        if event != "os.mkdir" or not exists(args[0]):
+            _events.append((event[3:], args[:2], None))
     elif event == "urllib.Request":
         _events.append(("socket", args[0], None))
-
-
-# what makes, removes or marks files and folders → where its path and its folder's descriptor stand
-FOLDERS = {
-    "os.mkdir": ("made", 0, 2),
-    "os.symlink": ("made", 1, 2),
-    "os.rmdir": ("marked", 0, 1),
-    "os.utime": ("marked", 0, 3),
-    "os.chmod": ("marked", 0, 2),
-    "os.chdir": ("entered", 0, 1),
-}
-
-
-def _marked(event: str, args: tuple[Any, ...]) -> None:
-    """Note it; what is there already is not made, and what lies in an open folder is not told."""
-    kind, path, folder = FOLDERS[event]
-    if args[folder : folder + 1] in ((), (-1,), (None,)) and type(args[path]) is not int:
-        _events.append((kind, args[path], kind != "made" or not exists(args[path])))
-
-
-def _folder_of(descriptor: Any) -> str | None:
-    """Return the folder that an open descriptor stands for, None where the system does not tell."""
-    if type(descriptor) is not int or descriptor < 0:
-        return ""
-    for place in (f"/proc/self/fd/{descriptor}", f"/dev/fd/{descriptor}"):
-        with contextlib.suppress(OSError):
-            return os.readlink(place)
-    return None
-
-
-def _placed(path: Any, folder: str | None) -> Any:
-    """Return a path as it is seen from a folder that it is relative to."""
-    if not folder or not isinstance(path, str | bytes | os.PathLike):
-        return path
-    return os.path.join(folder, os.fsdecode(path))
 
 
 def _asked_by_notebook() -> bool:
@@ -133,7 +84,6 @@ class Touched:
         self.read: dict[str, None] = {}
         self.written: dict[str, None] = {}
         self.listed: dict[str, None] = {}
-        self.found: dict[str, None] = {}  # read where an earlier cell made it
         self.reached: dict[str, None] = {}
         self.code: dict[str, None] = {}  # source files of Python that were loaded
         self.programs: list[str] = []  # command lines of programs that were started
@@ -149,35 +99,26 @@ class Touched:
                 path = as_path(what, folder)
                 if path and ":memory:" not in path and is_data(path):
                     self.read[path] = None
-            elif kind in {"made", "marked", "entered"}:
-                path = as_path(what, folder)
-                self._mark(kind, path, done=bool(more))
-                folder = path if kind == "entered" and path else folder
-            elif kind == "moved":
-                self._move([as_path(one, folder) for one in what], more)
+            elif kind == "chdir":
+                folder = as_path(what, folder) or folder
+                self._use(folder)
+            elif f"os.{kind}" in CHANGES:
+                first, second = (as_path(one, folder) for one in what)
+                if kind == "mkdir":
+                    second = first
+                else:
+                    self._use(first, removes=kind != "link")
+                self.written |= dict.fromkeys([second] if second and is_data(second) else [])
             else:
                 self._reach(kind, what, asked=more is None or bool(more))
 
-    def _mark(self, kind: str, path: str, *, done: bool) -> None:
-        """Note a file or folder that was made, or that already was there and got other marks."""
-        if not path or not is_data(path):
-            return
-        if kind != "made" and path not in self.written:
-            self.found[path] = None
-        if done and kind != "entered":
-            self.written[path] = None
-
-    def _move(self, paths: list[str], event: str) -> None:
-        """Note files that were renamed, removed or copied."""
-        kept = [path for path in paths if path and is_data(path)]
-        if event in {"shutil.copyfile", "os.link"}:
-            self.read |= dict.fromkeys(kept[:1]) if event == "os.link" else {}
-            self.written |= dict.fromkeys(kept[1:])
-            return
-        for path in kept[:1]:
+    def _use(self, path: str, *, removes: bool = False) -> None:
+        """Note a file or folder that is entered, linked, renamed or removed."""
+        if path and is_data(path):
             if path not in self.written:
                 self.read[path] = None
-        self.written |= dict.fromkeys(kept)
+            if removes:
+                self.written[path] = None
 
     def _open(self, what: Any, more: Any, folder: str) -> None:
         path = as_path(what, folder)

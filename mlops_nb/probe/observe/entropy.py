@@ -17,18 +17,18 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-DOORS = frozenset({"random", "secrets", "uuid", "tempfile", "os"})  # modules that pass it on
+from ..introspect import words
+
+DOORS = words("random secrets uuid tempfile os")  # modules that pass it on
 PACKAGES = ("site-packages", "dist-packages", os.path.dirname(os.__file__) + os.sep)
 # what hands out what no run can repeat, by the module that is used for it
 WORDS = {
-    "uuid": frozenset({"uuid1", "getnode"}),
-    "os": frozenset({"getpid", "getppid", "getrandom", "times"}),
-    "threading": frozenset({"get_ident", "get_native_id"}),
-    "tempfile": frozenset(
-        {"mkdtemp", "mkstemp", "mktemp", "NamedTemporaryFile", "TemporaryDirectory"}
-    ),
+    "uuid": words("uuid1 getnode"),
+    "os": words("getpid getppid getrandom times"),
+    "threading": words("get_ident get_native_id"),
+    "tempfile": words("mkdtemp mkstemp mktemp NamedTemporaryFile TemporaryDirectory"),
 }
-BUILTINS = frozenset({"id", "hash"})
+BUILTINS = words("id hash")
 
 _asked: list[str] = []
 
@@ -63,7 +63,9 @@ def take() -> str:
     return found
 
 
-def words(attrs: Iterable[str], named: Iterable[tuple[str, Any]], builtins: Iterable[str]) -> str:
+def words_of(
+    attrs: Iterable[str], named: Iterable[tuple[str, Any]], builtins: Iterable[str]
+) -> str:
     """Return what of a cell's code hands out something that no run can repeat."""
     asked, values = set(attrs), [value for _, value in named]
     for module, names in WORDS.items():

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..introspect import top_of
 from ..syntax.names import Use
 from ..syntax.visitor import Visitor
-from . import audit_hook, paths
+from . import audit_hook
 from .closure import Reach
-
-Target: TypeAlias = tuple[str, tuple[str, ...]]  # a global name and the attributes looked up on it
 
 
 @dataclass(slots=True)
@@ -18,8 +16,6 @@ class CellStart:
     """The state before a cell, and what is recorded while it runs.
 
     typed:   the number of its input, as in `In[1]`
-    tasks:   asyncio tasks that continue whenever the cell awaits something
-    writing: files that may still be open → time of the last write, and size
     """
 
     info: Any
@@ -28,20 +24,13 @@ class CellStart:
     folder: str
     space: dict[str, Any]
     state: dict[str, Any]
-    stats: paths.Stats | None
     modules: int
-    writing: dict[str, Any]
-    start: int
-    tasks: list[Any]
     shown: list[int]
     trees: list[tuple[Any, Visitor]] = field(default_factory=list)
     lost: str = ""
-    timed: set[str] | None = None  # names bound by the set-up of the running `%timeit`
-    existing: set[Target] = field(default_factory=set)  # attributes it sets that existed before
     early: list[tuple[int, set[str]]] = field(default_factory=list)  # (line, names that it reads)
     reaches: list[Reach] = field(default_factory=list)  # that found these names
     outs: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # earlier outputs that it reads
-    contents: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)  # of modules
 
 
 class Evidence:
@@ -66,7 +55,7 @@ class Evidence:
         self.both = {**self.before, **self.now}
         self.touched = audit_hook.Touched(events, cell.folder)
         self.failing = self._failing()
-        self.last_line = self.failing[0][1] if 0 in self.failing else None
+        self.last_line = None if self.failing is None else self.failing[1]
         self.loads: dict[str, Use] = {}
         self.used: dict[str, Use] = {}
         self.stores: dict[str, tuple[int, bool]] = {}
@@ -81,7 +70,7 @@ class Evidence:
         self.reached: set[str] = set()
         self.assumed: list[str] = []
         for place, (_, reads) in enumerate(cell.trees):
-            self._merge(reads, self.failing.get(0 if reads.at else place))
+            self._merge(reads, None if place else self.failing)
 
     def _merge(self, reads: Visitor, failing: tuple[int, int] | None) -> None:
         first, last = failing or (None, None)
@@ -101,20 +90,16 @@ class Evidence:
         self.imports |= reads.modules
         self.shows |= reads.shows
 
-    def _failing(self) -> dict[int, tuple[int, int]]:
-        """Return the first and last line of the statement that raised, by its tree's place."""
+    def _failing(self) -> tuple[int, int] | None:
+        """Return the first and last line of the statement of the cell that raised."""
         error, trees = self.result.error_in_exec, self.cell.trees
-        if error is None or not trees:
-            return {}
-        trace, lines = error.__traceback__, []
+        trace = None if error is None or not trees else error.__traceback__
         while trace is not None:
             frame = trace.tb_frame
             if frame.f_globals is self.shell.user_ns and frame.f_code.co_name == "<module>":
-                lines.append(trace.tb_lineno)
+                return _statement(trees[0][0], trace.tb_lineno)
             trace = trace.tb_next
-        places = [0] if len(trees) == 1 else [0, len(trees) - 1]  # `%%time` runs a tree, too
-        found = {p: _statement(trees[p][0], n) for p, n in zip(places, lines, strict=False)}
-        return {place: span for place, span in found.items() if span is not None}
+        return None
 
     @cached_property
     def named(self) -> list[tuple[str, Any]]:

@@ -6,70 +6,18 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from ..introspect import home_of, name_of, top_of
+from ..introspect import home_of, name_of, top_of, words
 
-DRIVERS = frozenset(
-    {
-        "MySQLdb",
-        "adbc_driver_manager",
-        "adlfs",
-        "aiobotocore",
-        "aiohttp",
-        "aioboto3",
-        "asyncpg",
-        "boto3",
-        "botocore",
-        "cassandra",
-        "clickhouse_connect",
-        "clickhouse_driver",
-        "connectorx",
-        "couchdb",
-        "cx_Oracle",
-        "databricks",
-        "elasticsearch",
-        "ftplib",
-        "gcsfs",
-        "grpc",
-        "gspread",
-        "httpx",
-        "hdfs",
-        "ibm_db",
-        "influxdb",
-        "influxdb_client",
-        "kafka",
-        "minio",
-        "motor",
-        "mysql",
-        "neo4j",
-        "openai",
-        "opensearchpy",
-        "oracledb",
-        "pandas_gbq",
-        "paramiko",
-        "peewee",
-        "pika",
-        "psycopg",
-        "psycopg2",
-        "psycopg_pool",
-        "pymongo",
-        "pymssql",
-        "pymysql",
-        "pyodbc",
-        "pyspark",
-        "redis",
-        "requests",
-        "s3fs",
-        "snowflake",
-        "sqlalchemy",
-        "sqlmodel",
-        "trino",
-        "turbodbc",
-        "urllib3",
-        "webdav3",
-        "websocket",
-        "websockets",
-        "yfinance",
-    }
+DRIVERS = words(
+    """
+    MySQLdb adbc_driver_manager adlfs aiobotocore aiohttp aioboto3 asyncpg boto3 botocore
+    cassandra clickhouse_connect clickhouse_driver connectorx couchdb cx_Oracle databricks
+    elasticsearch ftplib gcsfs grpc gspread httpx hdfs ibm_db influxdb influxdb_client kafka
+    minio motor mysql neo4j openai opensearchpy oracledb pandas_gbq paramiko peewee pika
+    psycopg psycopg2 psycopg_pool pymongo pymssql pymysql pyodbc pyspark redis requests s3fs
+    snowflake sqlalchemy sqlmodel trino turbodbc urllib3 webdav3 websocket websockets
+    yfinance
+    """
 )
 DRIVER_PARTS = ("google.cloud", "azure.storage", "azure.data", "urllib.request", "http.client")
 REMOTE = re.compile(
@@ -83,33 +31,14 @@ SQL_WRITES = re.compile(
     r"merge\s+into|truncate\s+|copy\s+)",
     re.IGNORECASE,
 )
-DATABASE_WRITES = frozenset(
-    {
-        "create_function",
-        "create_aggregate",
-        "create_collation",
-        "to_sql",
-        "commit",
-        "create_all",
-        "drop_all",
-        "add_all",
-        "bulk_save_objects",
-        "insert_many",
-        "insert_one",
-        "update_one",
-        "delete_many",
-    }
+DATABASE_WRITES = words(
+    """
+    create_function create_aggregate create_collation to_sql commit create_all drop_all
+    add_all bulk_save_objects insert_many insert_one update_one delete_many
+    """
 )
-# what no method changes: it looks at a frame, or is a plan that is made anew by every call
-FIXED = (
-    "polars.lazyframe",
-    "polars.expr",
-    "pyarrow.lib",
-    "pyarrow.compute",
-)
-LOOKS = ("pandas.api.typing", "pandas.core.groupby", "pandas.core.window", "pandas.core.resample")
-CLOCKS = frozenset({"now", "today", "utcnow", "gmtime", "localtime", "time_ns", "ctime"})
-CLOCK_OWNERS = frozenset({"time", "datetime", "pandas", "arrow", "pendulum", "numpy"})
+CLOCKS = words("now today utcnow gmtime localtime time_ns ctime")
+CLOCK_OWNERS = words("time datetime pandas arrow pendulum numpy")
 HANDLES = ("Connection", "Engine", "Client", "Session", "Cursor", "Pool", "Channel")
 
 
@@ -121,10 +50,7 @@ def is_remote(value: Any) -> bool:
     return module.partition(".")[0] in DRIVERS or module.startswith(DRIVER_PARTS)
 
 
-MOVES_CURSORS = frozenset(
-    {"fetchone", "fetchmany", "fetchall", "execute", "executemany", "executescript"}
-)
-TABLES = frozenset({"pandas", "polars", "pyarrow", "duckdb", "numpy", "modin", "dask"})
+TABLES = words("pandas polars pyarrow duckdb numpy modin dask")
 
 
 def is_handle(value: Any) -> bool:
@@ -180,25 +106,6 @@ def draws_from_channel(value: Any) -> bool:
 def is_table(value: Any) -> bool:
     """Say whether a query may find a value by its name: a frame, or a table of some kind."""
     return top_of(value) in TABLES and not issubclass(type(value), types.ModuleType | type)
-
-
-def is_cursor(value: Any) -> bool:
-    """Say whether a value is a cursor of sqlite3."""
-    sqlite = sys.modules.get("sqlite3")
-    return sqlite is not None and issubclass(type(value), getattr(sqlite, "Cursor", ()))
-
-
-def database_mark(value: Any) -> Any:
-    """Return what changes where a connection of sqlite3 changes its database, None for others."""
-    sqlite = sys.modules.get("sqlite3")
-    if sqlite is not None and issubclass(type(value), sqlite.Connection):
-        try:
-            settings = (id(value.row_factory), id(value.text_factory), value.isolation_level)
-            changes = (value.total_changes, value.in_transaction)
-        except sqlite.Error:  # it is closed
-            return "closed"
-        return (*changes, *settings)
-    return None
 
 
 def writes_database(texts: Iterable[str], attrs: Iterable[str]) -> bool:

@@ -8,40 +8,20 @@ import ast
 import json
 import re
 import sys
-import time
-import types
 from typing import Any
 
+from ..introspect import Gone, words
+from ..syntax.known_calls import TIMED
 from ..syntax.visitor import Visitor
 from . import audit_hook, entropy, global_state, local_modules, paths
-from .aliasing import own, pending
+from .aliasing import own
 from .cell import Facts
-from .change_detection import print_of
+from .closure import Reach
 from .displays import Displays, shown_before
 from .evidence import CellStart
-from .files import NATIVE
-from .lifetimes import look_ahead
-from .memory import Memory
+from .memory import Memory, print_of
 
-SKIPPED = frozenset(
-    {
-        "In",
-        "Out",
-        "get_ipython",
-        "exit",
-        "quit",
-        "open",
-        "_",
-        "__",
-        "___",
-        "_i",
-        "_ii",
-        "_iii",
-        "_ih",
-        "_oh",
-        "_dh",
-    }
-)
+SKIPPED = words("In Out get_ipython exit quit open _ __ ___ _i _ii _iii _ih _oh _dh")
 FROM_IPYTHON = ("In", "Out", "exit", "quit", "open")  # by IPython: the notebook may bind them anew
 SHOWN_LAST = ("_", "__", "___")  # by IPython, too: it leaves alone what the notebook binds
 HISTORY = re.compile(r"_i?\d+$")
@@ -64,7 +44,7 @@ class Observer:
         self.shell = shell
         self.facts: list[dict[str, Any]] = []
         self.from_ipython = {n: shell.user_ns[n] for n in FROM_IPYTHON if n in shell.user_ns}
-        self.memory = Memory(shell)
+        self.memory = Memory()
         self.kinds: dict[str, bool] = {}  # name → whether it is the notebook's own
         self.cell: CellStart | None = None
         self.on_cell: Any = None  # called with each cell's facts
@@ -104,20 +84,14 @@ class Observer:
             return
         try:
             folder, space, memory = paths.folder_now(), self.space(), self.memory
-            may_write = self._may_write(info.raw_cell)
-            state = memory.state
             self.cell = CellStart(
                 info=info,
                 count=self.shell.execution_count,
                 typed=len(self.shell.history_manager.input_hist_parsed),
                 folder=folder,
                 space=space,
-                state=global_state.state() if state is None else global_state.again(state),
-                stats=paths.stats(folder, memory.files) if may_write else None,
+                state=global_state.state(memory.state),
                 modules=len(sys.modules),
-                writing={path: paths.told(path) for path in memory.writing},
-                start=time.time_ns(),
-                tasks=pending(space.values()) if "await" in info.raw_cell else [],
                 shown=list(self.shell.user_ns.get("_oh", ())),
             )
             memory.opened.watch(folder)
@@ -129,32 +103,23 @@ class Observer:
             self.cell = None
             self._lost(info, error)
 
-    def _may_write(self, text: str) -> bool:
-        """Say whether files may be touched without the interpreter noticing."""
-        return (
-            any(word in text for word in ("import", "!", "%", "sql", "process", "system", "log"))
-            or any(name in text for name in self.memory.open)
-            or any(name in sys.modules for name in NATIVE)
-        )
-
     def visit(self, tree: ast.AST) -> ast.AST:
         """Read a tree that is about to run (IPython's hook for transformers); leave it as it is."""
         cell = self.cell
-        if cell is None:
+        is_part = sys._getframe(2).f_code.co_name in TIMED  # of a cell that was read as a whole
+        if cell is None or (cell.trees and is_part):
             return tree
         try:
             local_modules.forget()
-            reads = self._begun(cell)
+            reads = Visitor(python_of=self.shell.transform_cell)
             reads.visit(tree)
             cell.trees.append((tree, reads))
             bound = {n for n in reads.stores if n.startswith("__") and n not in SKIPPED}
             self.kinds.update(dict.fromkeys(bound, True))  # `__version__`, `import __main__`
-            self._watch_named(cell, reads)
-            self.memory.settings.before(cell, reads)
             for name in reads.loads:
                 if name in cell.space and name not in self.memory.prints:
                     self.memory.take_print(name, cell.space[name])
-            look_ahead(self.memory, cell, reads, self.shell.user_ns)
+            self._look_ahead(cell, reads)
             asked = reads.loads.keys() - reads.stores.keys() - cell.space.keys()
             for count, value in shown_before(cell.info.raw_cell, self.shell.user_ns, asked):
                 cell.outs.setdefault(count, (value, print_of(value)))
@@ -162,35 +127,29 @@ class Observer:
             cell.lost = f"{type(error).__name__}: {error}"
         return tree
 
-    def _begun(self, cell: CellStart) -> Visitor:
-        """Return the reads of a tree that is about to run, by what of the cell runs it."""
-        if not cell.trees:
-            return Visitor(values=cell.space)
-        local: set[str] | None = None
-        if sys._getframe(3).f_code.co_name == "timeit":  # it asks for its set-up, then for the rest
-            local = set() if cell.timed is None else cell.timed
-            cell.timed = local if cell.timed is None else None
-        line = self._line_now()
-        bound = cell.trees[0][1].timed.get(line)
-        whole = len(getattr(cell.trees[0][0], "body", ())) == 1  # `%%time`: lines of its own
-        return Visitor(bound or (), local, at=None if bound is None or whole else line)
+    def _look_ahead(self, cell: CellStart, reads: Visitor) -> None:
+        """Note what the values before a tree may run, and hold no value that the tree drops.
 
-    def _line_now(self) -> int:
-        """Return the line of the cell that is being run."""
-        frame: types.FrameType | None = sys._getframe(3)
-        line = 0
-        while frame is not None:
-            if frame.f_globals is self.shell.user_ns and frame.f_code.co_name == "<module>":
-                line = frame.f_lineno  # the outermost one is the cell
-            frame = frame.f_back
-        return line
-
-    def _watch_named(self, cell: CellStart, reads: Visitor) -> None:
-        """Watch the folders that the cell's texts, and the values that it loads, name."""
-        texts = [t for t in reads.texts if paths.looks_like_path(t)]
-        for name in reads.loads:
+        A file that is dropped is written, an object's `__del__` prints, the memory of a frame is
+        free: all that happens at once if nothing else holds them.
+        """
+        reach = Reach(self.shell.user_ns, reads.attrs)
+        for name, use in sorted(reads.loads.items(), key=lambda item: item[1].line):
+            before = set(reach.names)
             if name in cell.space:
-                texts += paths.paths_in(cell.space[name])
+                reach.take(cell.space[name], use)
+            cell.early.append((use.line, reach.names - before))
+        self._watch_named(cell, reads, reach)
+        reach.later.clear()
+        cell.reaches.append(reach)
+        for name in {*reads.deletes, *reads.stores} & cell.space.keys():
+            cell.space[name] = Gone(cell.space[name])
+
+    def _watch_named(self, cell: CellStart, reads: Visitor, reach: Reach) -> None:
+        """Watch the folders that texts and values name, in the cell and in the code it reaches."""
+        texts = [t for t in (*reads.texts, *reach.texts) if paths.looks_like_path(t)]
+        for name in (reads.loads.keys() | reach.names) & cell.space.keys():
+            texts += paths.paths_in(cell.space[name])
         self.memory.opened.watch_near(paths.as_path(text, cell.folder) for text in texts)
 
     def after(self, result: Any) -> None:

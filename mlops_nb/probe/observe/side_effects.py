@@ -1,40 +1,31 @@
-"""Works out what a cell did that no name tells: channels, files, modules, the world outside."""
+"""Works out what a cell did beside names: channels, files, modules, the outside."""
 
-import ast
 import itertools
 import os
 import re
 import sys
-import types
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from ..introspect import top_of
+from ..introspect import top_of, words
 from . import external, global_state, paths
-from .displays import options_read
 from .evidence import Evidence
 from .figures import holds_artists
 from .files import Files
+from .library_state import libraries_set, libraries_used
 from .memory import Memory
 
-ENVIRONMENT = frozenset({"environ", "getenv", "environb"})
-# what asks for a variable of the environment by itself, of which package, and for which one
-ASKS_ENVIRONMENT = (
-    ("home", "pathlib", "HOME"),
-    ("expanduser", "", "HOME"),
-    ("gettempdir", "tempfile", "TMPDIR"),
-    ("mkdtemp", "tempfile", "TMPDIR"),
-    ("NamedTemporaryFile", "tempfile", "TMPDIR"),
-    ("which", "shutil", "PATH"),
-    ("getuser", "getpass", "USER"),
-)
+ENVIRONMENT = words("environ getenv environb")
+WORKING_FOLDER = words("%pwd getcwd getcwdb curdir cwd abspath resolve realpath")
 EXPANDED = re.compile(r"\$\{?(\w+)")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 TYPED = re.compile(r"\b(?:In|_ih)\[(\d+)\]|(?<![\w.])_i(\d+)\b")
-TYPED_BEFORE = frozenset({"In", "_ih", "_i", "_ii", "_iii"})
-TYPED_AGAIN = frozenset({"%macro", "%rerun", "%recall", "%rep", "%history", "%hist", "%save"})
-RANGE = re.compile(r"(?<![\w.~/])(\d+)(?:-(\d+))?(?![\w.])")
+TYPED_BEFORE = words("In _ih _i _ii _iii")
 PACKAGES = {"rng:numpy": "numpy", "rng:random": "random", "rng:torch": "torch"}
+# attributes that do not ask for a figure, and those that do not change one
+NEUTRAL = words("close ioff ion isinteractive rcParams rc style get_cmap cm colormaps")
+BEGINS = words("figure subplots subplot_mosaic")  # a figure of its own
+HARMLESS = NEUTRAL | words("show savefig get_fignums fignum_exists")
 
 
 class Hidden:
@@ -44,12 +35,13 @@ class Hidden:
         self.facts, self.cell, self.touched = facts, facts.cell, facts.touched
         self.memory = memory
         self.words = {*facts.attrs, *facts.used}
+        self.state = memory.state = global_state.state()
 
     def tell(self) -> dict[str, set[str]]:
         """Return it, each kind by its key in the facts of the cell."""
         modules = self._local_modules()
-        read, changed = self._channels(modules)
         written = Files(self.facts, self.memory).written(modules)
+        read, changed = self._channels(modules)
         return {
             "channels_read": read,
             "channels_changed": changed,
@@ -64,50 +56,54 @@ class Hidden:
     # channels
 
     def _channels(self, modules: set[str]) -> tuple[set[str], set[str]]:
-        facts = self.facts
-        draws = self._draws()
-        if global_state.SEEDS & self.words:
-            global_state.forget()
-        state = self.memory.state = global_state.state()
-        changed = global_state.changed(self.cell.state, state, self.words)
-        changed |= {"figures"} if state.get("figures") and self.may_redraw() else set()
-        drawn = {c for c in changed if c.startswith("rng:")}
+        facts, ever_set = self.facts, self.memory.ever_set
+        changed = global_state.changed(self.cell.state, self.state, self._set_in())
+        changed |= {"figures"} if self.state.get("figures") and self.draws() else set()
         seeds = self._seeds()
-        read = {c for c in drawn if not seeds.get(c, False)} | self._asked_for_states()
+        read = {c for c in changed if c.startswith("rng:") and not seeds.get(c, False)}
+        read |= self._asked_for_states() | self._environment() | self._typed()
         changed |= seeds.keys()
-        read |= {c for c, asked in global_state.ASKS.items() if asked & self.words}
-        programs = self.touched.programs
-        if self.touched.relative or facts.shell_texts or self.touched.listed or programs:
+        if "warnings" in changed and "warning" not in self.cell.info.raw_cell.lower():
+            changed.discard("warnings")  # filters that packages set, wherever imported
+        touched = self.touched
+        relative = touched.relative or touched.listed or touched.programs or facts.shell_texts
+        if relative or WORKING_FOLDER & self.words:
             read.add("cwd")
-        if modules or self._asks_for_path():
+        paths_asked = (n for n, use in facts.used.items() if "path" in use.attrs)
+        if modules or any(facts.both.get(n) is sys for n in paths_asked):
             read.add("sys.path")
-        if "sklearn" in facts.tops:
-            read.add("sklearn.config")
-        read |= self._environment() | self._modes()
-        if draws:
-            read |= {"matplotlib"} | ({"figures"} if self._draws_on() else set())
-        read |= {f"Out[{count}]" for count in self.cell.outs} | self._typed()
-        read |= options_read(facts, self.memory.ever_set, self.memory.limits)
-        if "warnings" in changed and not modules and self._only_imports():
-            changed.discard("warnings")  # filters that packages bring along, wherever imported
-        read |= {f"cache:{n}" for n in {*facts.used, *facts.reached} & self.memory.caches}
-        settings = self.memory.settings
-        read |= settings.read(facts)
+        if self.cell.state.get("figures") and not BEGINS & facts.attrs:
+            read |= {"figures"} if self.draws(harmless=NEUTRAL) else set()
+        read |= self._settings() | (libraries_used(facts) & ever_set)
+        read |= {f"Out[{count}]" for count in self.cell.outs}
+        read |= {f"cache:{n}" for n in {*facts.used, *facts.reached} & self.memory.misses.keys()}
         stored, restored = self._stored()
-        changed |= stored | self._just_shown() | settings.changed(facts)
-        changed |= {"display.formatters"} if global_state.FORMATTERS & facts.attrs else set()
-        self.memory.ever_set |= changed
+        changed |= stored | self._just_shown() | libraries_set(facts)
+        ever_set |= changed
         return read | restored, changed
 
-    def _modes(self) -> set[str]:
-        """Return the modes that the cell goes by without a word of them, where one was set."""
-        facts = self.facts
-        holds = {
-            "numpy.err": lambda: "numpy" in facts.tops and global_state.computes(facts.attrs),
-            "decimal": lambda: any(global_state.has_decimals(value) for _, value in facts.named),
-            "display.interactivity": self._shows_all,
-        }
-        return {mode for mode, ask in holds.items() if mode in self.memory.ever_set and ask()}
+    def _set_in(self) -> set[str]:
+        """Return the packages in which the cell may have set something."""
+        found = [v for v, path in self.facts.calls() if any(map(global_state.SETS.match, path))]
+        found += [v for n, v in self.facts.named if global_state.SETS.match(n)]
+        return set(map(top_of, found))
+
+    def _settings(self) -> set[str]:
+        """Return the settings that the cell reads, of those that earlier cells changed."""
+        facts, result = self.facts, self.facts.result.result
+        used = {"", *facts.tops, top_of(result), *facts.attrs}
+        shown = [result] if result is not None else []
+        shown += [v for _, v in facts.named] if facts.shows else []
+        asks = any("option" in word for word in self.words)
+        found = set()
+        for channel in self.memory.ever_set & global_state.SETTINGS.keys():
+            setting = global_state.SETTINGS[channel]
+            ever = self.memory.values.setdefault(channel, set())
+            ever |= {str(state.get(channel)) for state in (self.cell.state, self.state)}
+            is_shown = any(global_state.exceeds(v, setting, ever) for v in shown)
+            if asks or is_shown or not setting.is_shown:
+                found |= {channel} if not setting.packages.isdisjoint(used) else set()
+        return found
 
     def _seeds(self) -> dict[str, bool]:
         """Return the generators that the cell set to a state, and whether it did so at first."""
@@ -115,122 +111,53 @@ class Hidden:
             return {}
         found = {}
         for channel, top in PACKAGES.items():
-            calls = [
-                path
+            direct = [
+                path[-1] in global_state.SEEDS
                 for value, path in self.facts.calls(top)
                 if "random" in path[:-1] or getattr(value, "__name__", "") != "numpy"
             ]
-            direct = [path[-1] in global_state.SEEDS for path in calls]
-            asked = [v for n, v in self.facts.named if n in global_state.SEEDS]
-            reached = [v for n, v in self.facts.named if n in self.facts.reached]
+            asked = {n for n, v in self.facts.named if top_of(v) == top}
             if any(direct):
                 found[channel] = direct[0]
-            elif top in {top_of(v) for v in (*asked, *reached)}:
+            elif asked & (global_state.SEEDS | self.facts.reached):
                 found[channel] = True
-        state = self.memory.state or {}
-        return {channel: first for channel, first in found.items() if channel in state}
+        return {channel: first for channel, first in found.items() if channel in self.state}
 
     def _asked_for_states(self) -> set[str]:
         """Return the generators whose state the cell asked for."""
-        if not global_state.STATES & self.words:
-            return set()
-        asked = [v for n, v in self.facts.named if n in global_state.STATES]
-        asked += [
-            v
-            for top in PACKAGES.values()
-            for v, path in self.facts.calls(top)
-            if path[-1] in global_state.STATES
-        ]
-        tops = {top_of(v) for v in asked}
-        return {c for c, top in PACKAGES.items() if top in tops and c in (self.cell.state or {})}
-
-    def _asks_for_path(self) -> bool:
-        both = self.facts.both
-        return any(both.get(n) is sys and "path" in use.attrs for n, use in self.facts.used.items())
+        is_asked = global_state.STATES & self.words
+        return {c for c, top in PACKAGES.items() if is_asked and top in self.facts.tops}
 
     def _environment(self) -> set[str]:
-        texts = [*self.facts.shell_texts]
-        if "expandvars" in self.words:
-            texts += self.facts.known_texts
-        found = {f"env:{n}" for text in texts for n in EXPANDED.findall(text)}
-        if self.touched.programs:  # which have the whole environment, and ask for what they name
-            told = [*self.touched.programs, *self.facts.texts]
-            words = {w for text in told for w in re.findall(r"\w+", text)}
-            found |= {f"env:{n}" for n in words if n in os.environ}
+        """Return the variables of the environment that the cell, or a program of it, names."""
+        facts, touched = self.facts, self.touched
+        texts = [*facts.shell_texts, *(facts.known_texts if "expandvars" in self.words else ())]
+        found = {n for text in texts for n in EXPANDED.findall(text)}
+        if touched.programs:  # which have the whole environment, and ask for what they name
+            told = [*touched.programs, *facts.texts]
+            found |= {w for text in told for w in re.findall(r"\w+", text)} & {*os.environ}
         if "%env" in self.words:  # without a value it tells one variable, or all
-            asked = {text.strip() or "*" for text in self.facts.magic_texts}
-            found |= {f"env:{n}" for n in asked if n == "*" or n in os.environ}
-        tops = {*self.facts.tops, ""}
-        found |= {
-            f"env:{variable}"
-            for word, top, variable in ASKS_ENVIRONMENT
-            if word in self.words and top in tops
-        }
+            asked = {text.strip() or "*" for text in facts.magic_texts}
+            found |= asked & {"*", *os.environ}
         if self.words & ENVIRONMENT:
             known = set(os.environ)
-            named = {t for t in self.facts.known_texts if t in known or VARIABLE.match(t)}
-            found |= {f"env:{n}" for n in named} or {"env:*"}
-        return found
+            named = {t for t in facts.known_texts if t in known or VARIABLE.match(t)}
+            found |= named or {"*"}
+        return {f"env:{name}" for name in found}
 
-    def _draws(self) -> bool:
-        """Say whether the cell may draw: it has to do with what draws, and not just closes it."""
-        return "matplotlib" in sys.modules and (
-            bool(global_state.DRAWS & self.facts.attrs)
-            or any(holds_artists(value) for _, value in self.facts.named)
-            or self._uses_beyond(global_state.NEUTRAL)
-        )
-
-    def may_redraw(self) -> bool:
-        """Say whether the cell may change a figure: it does more than show or save it."""
-        return "matplotlib" in sys.modules and (
-            bool(global_state.DRAWS & self.facts.attrs) or self._uses_beyond(global_state.LOOKS)
-        )
-
-    def _uses_beyond(self, harmless: AbstractSet[str]) -> bool:
-        """Say whether more than some attributes of an artist, or of what draws, is used."""
+    def draws(self, *, harmless: AbstractSet[str] = HARMLESS) -> bool:
+        """Say whether the cell may draw: it does more with figures than what is harmless."""
         facts = self.facts
-        return any(
-            n in facts.reached
-            or use is None
-            or use.escapes
-            or not use.attrs <= harmless
-            or not use.attrs
-            for n, value in facts.named
-            if top_of(value) in global_state.DRAWING or holds_artists(value)
-            for use in [facts.used.get(n)]
-        )
-
-    def _draws_on(self) -> bool:
-        """Say whether the cell has to do with a figure that was begun before."""
-        if not self.cell.state.get("figures"):
-            return False
-        for value, path in self.facts.calls(*global_state.DRAWING):
-            if type(value) is types.ModuleType and path[0] not in global_state.PARAMETERS:
-                return path[-1] not in global_state.BEGINS or self._turns_back(path[-1])
-        asked = self.facts.attrs
-        return not global_state.BEGINS & asked and not (asked and asked <= global_state.PARAMETERS)
-
-    def _turns_back(self, call: str) -> bool:
-        """Say whether `plt.figure("A")` turned to a figure that was there before."""
-        before = {figure[1] for figure in self.cell.state["figures"]}
-        now = (self.memory.state or {}).get("figures") or ()
-        return call == "figure" and all(figure[1] in before for figure in now)
-
-    def _shows_all(self) -> bool:
-        """Say whether more than the last expression of the cell would be shown, if one asks."""
-        return any(
-            isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
-            for tree, _ in self.cell.trees[:1]
-            for node in getattr(tree, "body", ())[:-1]
-        )
-
-    def _only_imports(self) -> bool:
-        """Say whether nothing but imports ran: no other code set what they brought along."""
-        nodes = [n for tree, _ in self.cell.trees[:1] for n in getattr(tree, "body", ())]
-        return bool(nodes) and all(
-            isinstance(node, ast.Import | ast.ImportFrom)
-            or ast.unparse(node).startswith("get_ipython().run_line_magic('matplotlib',")
-            for node in nodes
+        return "matplotlib" in sys.modules and (
+            bool(global_state.DRAWS & facts.attrs)
+            or any(
+                n in facts.reached
+                or (use := facts.used.get(n)) is None
+                or use.escapes
+                or not use.attrs <= harmless
+                for n, value in facts.named
+                if top_of(value) in global_state.DRAWING or holds_artists(value)
+            )
         )
 
     def _stored(self) -> tuple[set[str], set[str]]:
@@ -246,12 +173,6 @@ class Hidden:
         found: set[int] = set()
         if asked & TYPED_BEFORE or any(TYPED.match(name) for name in asked):
             found |= {int(a or b) for a, b in TYPED.findall(self.cell.info.raw_cell)}
-        if TYPED_AGAIN & self.words:
-            texts = self.facts.magic_texts
-            spans = [span for text in texts for span in RANGE.findall(text)]
-            for first, last in spans:
-                end = min(int(last or first), self.cell.typed)
-                found |= set(range(int(first), end + 1))
         found |= {self.cell.typed - n.count("i") for n in asked & {"_i", "_ii", "_iii"}}
         return {f"In[{count}]" for count in found}
 

@@ -1,13 +1,10 @@
 """Walks the branches, loops and exception handlers of a cell; each of them may run or not."""
 
 import ast
-from collections import Counter
-from functools import cached_property
 from typing import Any
 
-from .calls import CallVisitor, calls
+from .calls import CallVisitor
 
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
@@ -15,20 +12,10 @@ class BranchVisitor(CallVisitor):
     """Walks statements that may not all run."""
 
     def visit(self, node: ast.AST) -> Any:
-        """Walk a node; keep the first one as the tree, whose later bindings matter earlier."""
+        """Walk a node; keep the first one as the tree."""
         if self.tree is None:
             self.tree = node
         return super().visit(node)
-
-    @cached_property
-    def bindings(self) -> Counter[str]:
-        """How often the tree binds or removes each name, anywhere in it."""
-        nodes = [] if self.tree is None else list(ast.walk(self.tree))
-        found = [n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
-        found += [n.name for n in nodes if isinstance(n, SCOPES)]
-        return Counter(
-            found + [name for n in nodes if isinstance(n, ast.Global) for name in n.names]
-        )
 
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
@@ -36,19 +23,6 @@ class BranchVisitor(CallVisitor):
             self._block(node.body if node.test.value else node.orelse)
         else:
             self._branches([node.body, node.orelse])
-
-    def visit_Compare(self, node: ast.Compare) -> None:
-        name, names = getattr(node.left, "value", None), node.comparators[0]
-        is_lookup = isinstance(node.ops[0], ast.In | ast.NotIn) and len(node.ops) == 1
-        if is_lookup and type(name) is str and self._lists_names(names):
-            self.load(name, node.lineno)  # `"name" in globals()`
-        else:
-            self.generic_visit(node)
-
-    def _lists_names(self, node: ast.expr) -> bool:
-        """Say whether an expression returns the names of the notebook."""
-        is_dir = calls(node, "dir") and not self.scopes and self.static is None
-        return is_dir or self._is_namespace(node)
 
     def _branches(self, bodies: list[list[ast.stmt]]) -> None:
         """Walk branches of which one runs; a name that all of them bind is bound afterwards."""

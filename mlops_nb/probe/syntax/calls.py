@@ -2,13 +2,11 @@
 
 import ast
 import re
-from typing import Any
 
 from .effects import Effects
 from .known_calls import (
     EXPANDED,
     IPYTHON,
-    LAZY,
     LITERAL,
     PYTHON,
     SHELLS,
@@ -16,7 +14,7 @@ from .known_calls import (
     TIMED,
     WRITES,
 )
-from .names import shell_names
+from .names import TIMED_SCOPE, shell_names
 
 LONGEST_TEXT = 20_000
 LINE = 2  # words that a line magic is called with: its name, and the rest of its line
@@ -29,20 +27,16 @@ class CallVisitor(Effects):
     def visit_Call(self, node: ast.Call) -> None:
         if isinstance(node.func, ast.Name):
             self._load_callee(node, node.func)
-        elif self._binds_by_text(node) or self._reads_by_text(node):
-            return
         else:
-            self.callees.append("")
+            self.calls += 1
             self.visit(node.func)
-            self.callees.pop()
+            self.calls -= 1
         name = _last_name(node.func)
         self.shows |= name in SHOWING or (name in WRITES and isinstance(node.func, ast.Attribute))
-        if name in LAZY and isinstance(node.func, ast.Name):
-            name = "partial" if hasattr(node, "bound") and not self.callees else ""
-        self.callees.append("" if getattr(node, "again", False) else name)
+        self.calls += 1
         for argument in (*node.args, *(k.value for k in node.keywords)):
             self.visit(argument)
-        self.callees.pop()
+        self.calls -= 1
         if self.static is not None:
             self._note_call(node)
         if isinstance(node.func, ast.Attribute) and node.func.attr in IPYTHON:
@@ -56,11 +50,8 @@ class CallVisitor(Effects):
         use = self.load(func.id, node.lineno)
         if use is not None:
             use.called = True
-            use.passed |= not getattr(node, "bound", False)
         if inspects:
             self.dynamic = known
-        if func.id in {"setattr", "delattr"}:
-            self._set_by_text(node)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
         self.shows = True
@@ -78,67 +69,6 @@ class CallVisitor(Effects):
         parts = [str(v.value) if isinstance(v, ast.Constant) else "*" for v in node.values]
         self.texts.append("".join(parts))  # as a pattern: `f"part{i}.csv"` → part*.csv
 
-    # names in texts
-
-    def _is_namespace(self, node: ast.expr) -> bool:
-        """Say whether an expression returns the notebook's namespace; in a static reading, no.
-
-        Outside of functions, that is so for `globals()` and `get_ipython().user_ns`.
-        """
-        if self.static is not None or self.scopes:
-            return False
-        if isinstance(node, ast.Attribute):
-            return node.attr == "user_ns" and calls(node.value, "get_ipython")
-        return any(calls(node, name) for name in ("globals", "locals", "vars"))
-
-    def _binds_by_text(self, node: ast.Call) -> bool:
-        """Record the names that `globals().update({"a": 1}, b=2)` binds; return whether it does."""
-        func = node.func
-        if not isinstance(func, ast.Attribute) or self.scopes or self.static is not None:
-            return False
-        pushes = func.attr == "push" and calls(func.value, "get_ipython")
-        if not pushes and not (func.attr == "update" and self._is_namespace(func.value)):
-            return False
-        names: list[Any] = [k.arg for k in node.keywords if not pushes]
-        for argument in node.args[:1]:
-            keys = argument.keys if isinstance(argument, ast.Dict) else [None]
-            names += [getattr(key, "value", None) for key in keys]
-        if not all(type(name) is str for name in names):
-            return False
-        for part in (*node.args, *node.keywords):
-            self.visit(part)
-        for name in names:
-            self.store(name, node.lineno)
-        return True
-
-    def _reads_by_text(self, node: ast.Call) -> bool:
-        """Record the name that `globals().get("name")` reads; return whether it does."""
-        func, first = node.func, node.args[0] if node.args else None
-        name = getattr(first, "value", None)
-        if not isinstance(func, ast.Attribute) or type(name) is not str:
-            return False
-        if func.attr not in {"get", "pop"} or not self._is_namespace(func.value):
-            return False
-        if func.attr == "pop":
-            self.delete(name, node.lineno)
-        else:
-            self.load(name, node.lineno)
-        for part in node.args[1:]:
-            self.visit(part)
-        return True
-
-    def _set_by_text(self, node: ast.Call) -> None:
-        """Record the attribute that `setattr(a, "b", 1)` sets."""
-        path: list[str] = []
-        root = node.args[0] if len(node.args) > 1 else None
-        while isinstance(root, ast.Attribute):
-            path.insert(0, root.attr)
-            root = root.value
-        if isinstance(root, ast.Name):
-            name = getattr(node.args[1], "value", None)
-            path.append(name if type(name) is str else "*")
-            self.attr_stores.append((node.lineno, root.id, tuple(path)))
-
     # IPython
 
     def _ipython(self, node: ast.Call, method: str) -> None:
@@ -154,14 +84,13 @@ class CallVisitor(Effects):
             if node.args:
                 self._note_shell()
         elif words and words[0] in TIMED:
-            if self.static is None:
-                self._timed(node.lineno, words)
+            self._timed(node.lineno, *words)
         elif words:
             self._magic(node.lineno, *words)
         if self.static is not None and method == "run_line_magic" and len(words) == LINE:
-            self._note_line_magic(*words)
+            self._note_line_magic(words[0])
         elif self.static is not None and method == "run_cell_magic" and len(words) > 1:
-            self._note_cell_magic(*words)
+            self._note_cell_magic(words[0])
 
     def _magic(self, at: int, name: str, line: str = "", body: str = "") -> None:
         """Record the texts of a magic: the rest of its line, and the text below a cell magic."""
@@ -181,21 +110,15 @@ class CallVisitor(Effects):
             for name in shell_names(text):
                 self.mention(name, at)
 
-    def _timed(self, line: int, words: list[str]) -> None:
-        """Record the names bound before a timed statement, and those that the statement binds."""
-        self.timed[line] = frozenset(self.bound)
-        if words[0] == "time" and len(words) == LINE:
-            inner = type(self)()
-            inner._python(words[1])
-            for name, (_, maybe) in inner.stores.items():
-                if not maybe:
-                    self.store(name, line)
-
-
-def calls(node: ast.expr, name: str) -> bool:
-    """Say whether an expression calls a function by its name, without arguments."""
-    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
-    return named and not (node.args or node.keywords)  # type: ignore[attr-defined]
+    def _timed(self, line: int, name: str, *texts: str) -> None:
+        """Walk the statements that `%time` and `%timeit` run; those of `%timeit` bind nothing."""
+        outer, self.at = self.at, self.at or line
+        self.scopes += [(TIMED_SCOPE, set())] if name == "timeit" else []
+        for text in texts if name != "capture" else ():
+            self._python(self.python_of(text))
+        if name == "timeit":
+            self.scopes.pop()
+        self.at = outer
 
 
 def _last_name(node: ast.expr) -> str:

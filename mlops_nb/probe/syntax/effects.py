@@ -10,7 +10,7 @@ from typing import Any
 
 from . import known_calls
 from .known_calls import dotted, resolved
-from .names import TIMED_SCOPE, NameUses
+from .names import NameUses
 
 
 class Effects(NameUses, ast.NodeVisitor):
@@ -89,10 +89,7 @@ class Effects(NameUses, ast.NodeVisitor):
     def _has_own_names(self, node: ast.Call) -> bool:
         """Say whether `eval` or `exec` is passed a dict of its own for its names."""
         names = node.args[1] if len(node.args) > 1 else None
-        known = self.values.get(names.id) if isinstance(names, ast.Name) else None
-        own = isinstance(names, ast.Name) and names.id in self.dicts
-        own |= type(known) is dict and "get_ipython" not in known
-        return isinstance(names, ast.Dict) or own
+        return isinstance(names, ast.Dict) or getattr(names, "id", "") in self.dicts
 
     def _note_arguments(self, full: str, node: ast.Call) -> None:
         place = known_calls.CHANGES_ARGUMENT.get(full)
@@ -131,38 +128,24 @@ class Effects(NameUses, ast.NodeVisitor):
         elif access == "read" and literal:
             self.channels_read.add(f"file:{literal}")
 
-    def _note_line_magic(self, name: str, line: str) -> None:
+    def _note_line_magic(self, name: str) -> None:
         """Record the effects of a line magic."""
-        if name == "timeit":
-            self._walk_timed(line)
-        elif name == "time":
-            self._python(line)
-        elif name in {"run", "pylab", "store", "load"}:
+        if name in {"run", "pylab", "store", "load"}:
             self.star = True
             self.dynamic.add(f"%{name}")
         elif name in known_calls.CHANNELS_OF_MAGICS:
             self.channels_changed.add(known_calls.CHANNELS_OF_MAGICS[name])
 
-    def _note_cell_magic(self, name: str, *texts: str) -> None:
+    def _note_cell_magic(self, name: str) -> None:
         """Record the effects of a cell magic."""
         if name in known_calls.SHELL_CELLS:
             self._note_shell()
-        elif name == "timeit":
-            self._walk_timed(*texts)
-        else:
+        elif name not in known_calls.TIMED - {"capture"}:
             self.dynamic.add(f"%%{name}")
 
     def _note_shell(self) -> None:
         self.channels_read.add("shell")
         self.channels_changed.add("shell")
-
-    def _walk_timed(self, *texts: str) -> None:
-        """Walk the statements that `%timeit` runs inside a function, where they bind nothing."""
-        assert self.static is not None
-        self.scopes.append((TIMED_SCOPE, set()))
-        for text in texts:
-            self._python(self.static.python_of(text))
-        self.scopes.pop()
 
     def _python(self, text: str) -> None:
         """Walk the statement that a magic runs, without the options before it: `%prun -q f(x)`."""

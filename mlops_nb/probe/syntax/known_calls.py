@@ -3,10 +3,7 @@
 import ast
 from collections.abc import Mapping
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
+from ..introspect import words
 
 USUAL_ALIASES = {
     "np": "numpy",
@@ -17,7 +14,7 @@ USUAL_ALIASES = {
 }
 
 # methods that change their object, for objects of any class
-MUTATORS = _words(
+MUTATORS = words(
     """
     append appendleft extend extendleft insert pop popleft popitem remove discard clear sort
     reverse update setdefault add subtract put push fit fit_transform fit_resample partial_fit
@@ -29,7 +26,7 @@ MUTATORS = _words(
 MUTATOR_PREFIXES = ("set_", "add_", "remove_", "update_", "register_", "insert_", "load_")
 
 # methods that only display something, even if their result is not used
-SHOWS = _words(
+SHOWS = words(
     """
     plot hist show describe head tail info boxplot scatter bar barh pie line box kde density
     hexbin area value_counts display summary sample memory_usage print imshow legend set_title
@@ -106,7 +103,7 @@ CHANNELS_OF_MAGICS = {"env": "env", "set_env": "env", "cd": "cwd", "pushd": "cwd
 
 # methods and functions that read or write a file → position of the argument that names it
 READS_FILE = dict.fromkeys(
-    _words(
+    words(
         """
         read_csv read_parquet read_json read_excel read_feather read_pickle read_table read_hdf
         read_orc read_stata loadtxt genfromtxt imread scan_parquet scan_csv
@@ -115,14 +112,14 @@ READS_FILE = dict.fromkeys(
     0,
 )
 WRITES_FILE = dict.fromkeys(
-    _words(
+    words(
         """
         to_csv to_parquet to_json to_excel to_feather to_pickle to_hdf savefig savetxt write_csv
         write_parquet write_html imsave
         """
     ),
     0,
-) | dict.fromkeys(_words("write_text write_bytes"), -1)
+) | dict.fromkeys(words("write_text write_bytes"), -1)
 FILES_OF_MODULES = {
     "numpy.load": ("read", 0),
     "numpy.save": ("write", 0),
@@ -132,40 +129,30 @@ FILES_OF_MODULES = {
 }
 
 # functions that print or display their arguments, and methods that print or display their object
-SHOWING = _words(
+SHOWING = words(
     """
     print display repr str format pprint display_html display_latex display_markdown
-    display_pretty
+    display_pretty array2string array_repr array_str
     """
 )
-WRITES = _words("to_string to_html to_latex _repr_html_ info __repr__ __str__")
+WRITES = words("to_string to_html to_latex _repr_html_ info __repr__ __str__")
 
 # functions that may read any name
-DYNAMIC = _words("exec eval globals locals vars dir")
-
-# functions and classes that store the functions passed to them, for a later call
-KEEPERS = _words(
-    """
-    dict list tuple set defaultdict partial property staticmethod classmethod make_scorer
-    cmp_to_key isinstance issubclass callable id getsource signature getdoc vectorize observe
-    on_click mpl_connect FunctionTransformer loadTestsFromTestCase
-    """
-)
-LAZY = _words("map filter")  # they call their function when the next item is asked for
+DYNAMIC = words("exec eval globals locals vars dir")
 
 # IPython: methods that run a magic or a command, and the names of magics
-IPYTHON = _words("system getoutput run_line_magic run_cell_magic")
-SHELLS = _words(
+IPYTHON = words("system getoutput run_line_magic run_cell_magic")
+SHELLS = words(
     """
     bash sh script system sx sc run cd writefile pushd cat cp file less ll ls mkdir more mv rm
     rmdir perl ruby python python2 python3 pypy cmd
     """
 )
-EXPANDED = _words("sx system !")  # cell magics in which IPython expands `$name` everywhere
-SHELL_CELLS = EXPANDED | _words("bash sh script writefile file")
-LITERAL = _words("html javascript js latex markdown svg")  # their text is only displayed
-TIMED = _words("time timeit capture")  # IPython passes what they run to the observer as a tree
-PYTHON = _words(
+EXPANDED = words("sx system !")  # cell magics in which IPython expands `$name` everywhere
+SHELL_CELLS = EXPANDED | words("bash sh script writefile file")
+LITERAL = words("html javascript js latex markdown svg")  # their text is only displayed
+TIMED = words("time timeit capture")  # they run the statements that they are given
+PYTHON = words(
     """
     prun lprun memit mprun debug pinfo pinfo2 pdoc pdef psource pfile
     """

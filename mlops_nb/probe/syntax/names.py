@@ -2,15 +2,12 @@
 
 import ast
 import re
-import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .functions import Function
-from .known_calls import DYNAMIC, SHOWING
+from .known_calls import DYNAMIC
 
-ARITHMETIC = "+-*/"  # recorded as an attribute for each operator between two values
 TIMED_SCOPE = "timed"  # a scope as of a function; no name bound in it is visible outside
 SHELL_NAME = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)|(?<!\{)\{([^{}]+)\}(?!\})")
 
@@ -39,51 +36,31 @@ class Use:
     attrs:    attributes looked up on it
     called:   it is called itself
     escapes:  it is passed to a call, which may do anything with it
-    given:    names of the functions and classes that it is passed to, "" for any other callee
-    around:   names of the calls around that call
     line:     line of its first load
     maybe:    every load follows a store on only one branch
-    passed:   the result of a call of it was used at once, not bound to a name
     """
 
-    __slots__ = ("around", "attrs", "called", "escapes", "given", "line", "maybe", "passed")
+    __slots__ = ("attrs", "called", "escapes", "line", "maybe")
 
     def __init__(self, line: int, *, maybe: bool) -> None:
         self.attrs: set[str] = set()
-        self.given: set[str] = set()
-        self.around: set[str] = set()
-        self.called = self.escapes = self.passed = False
+        self.called = self.escapes = False
         self.line, self.maybe = line, maybe
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether it is passed to functions that print or display it, and to nothing else."""
-        return bool(self.given) and SHOWING.issuperset(self.given | self.around)
-
-    def is_kept(self, keeps: Callable[[str], bool]) -> bool:
-        """Say whether every callee that it is passed to stores it without calling it."""
-        return all(keeps(callee) for callee in self.given | self.around)
 
 
 class NameUses:
     """The names that one syntax tree uses, with lines, so that code after an error can be ignored.
 
-    bound:  names that the cell has bound before the tree runs
-    local:  names of the function that the tree is a part of, as with `%timeit`
-    at:     the line to record for the whole tree, if one line of the cell runs it
-    values: names and values that exist before the tree runs
-    static: the settings of a static reading; None if the cell is being observed
+    static:    the settings of a static reading; None if the cell is being observed
+    python_of: turns a cell's text into Python, in an observed reading
     """
 
     def __init__(
-        self,
-        bound: Iterable[str] = (),
-        local: set[str] | None = None,
-        at: int | None = None,
-        values: Mapping[str, Any] = types.MappingProxyType({}),
-        static: Static | None = None,
+        self, static: Static | None = None, python_of: Callable[[str], str] | None = None
     ) -> None:
-        self.at, self.values, self.static = at, values, static
+        self.static = static
+        self.python_of = static.python_of if static is not None else python_of or str
+        self.at: int | None = None  # the line to record, for statements that a magic runs
         self.loads: dict[str, Use] = {}  # names that are loaded before the cell binds them
         self.used: dict[str, Use] = {}  # all names that are loaded
         self.maybe: set[str] = set()  # names loaded after a store on one branch, or named in a text
@@ -107,13 +84,12 @@ class NameUses:
         self.dynamic: set[str] = set()  # what it calls that may read any name
         self.star = False
         self.dicts: set[str] = set()  # names that the cell binds to new dicts
-        self.bound: set[str] = set(bound)
+        self.bound: set[str] = set()
         self.tree: ast.AST | None = None  # the whole tree
-        self.timed: dict[int, frozenset[str]] = {}  # line of a `%time` → names bound before it
         # inner scopes, outermost first: (class, function or TIMED_SCOPE; its names)
-        self.scopes = [] if local is None else [(TIMED_SCOPE, local)]
+        self.scopes: list[tuple[str, set[str]]] = []
         self.caught: list[str] = []  # names of exceptions, which their handlers delete
-        self.callees: list[str] = []  # the calls around the current node, innermost last
+        self.calls = 0  # calls around the current node
         self.branches = self.loops = self.tries = 0
 
     def _hidden(self, name: str) -> bool:

@@ -11,8 +11,7 @@ from typing import Any
 
 from .branches import BranchVisitor
 from .functions import FunctionNode, function_of
-from .known_calls import KEEPERS
-from .names import ARITHMETIC, TIMED_SCOPE
+from .names import TIMED_SCOPE
 
 OPEN_SCOPES = {"class", TIMED_SCOPE}  # scopes in which `:=` binds its name
 
@@ -23,10 +22,8 @@ class Visitor(BranchVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             use = self.load(node.id, node.lineno)
-            if use is not None and self.callees:
+            if use is not None and self.calls:
                 use.escapes = True  # attribute lookups and calls are recorded elsewhere
-                use.given.add(self.callees[-1])
-                use.around.update(self.callees[:-1])
         elif isinstance(node.ctx, ast.Store):
             self.store(node.id, node.lineno)
         elif not self.scopes:
@@ -59,11 +56,6 @@ class Visitor(BranchVisitor):
                 self.attr_stores.append((node.lineno, root.id, tuple(reversed(path))))
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        named = self._named_by_text(node)
-        if named:
-            ctx = type(node.ctx)()
-            self.visit(ast.copy_location(ast.Name(named, ctx), node))
-            return
         if isinstance(node.value, ast.Name):
             use = self.load(node.value.id, node.lineno)
             if use is not None:
@@ -86,23 +78,15 @@ class Visitor(BranchVisitor):
         if line == node.lineno and path[-1:] == (node.attr,) and not self._hidden(root):
             self.attr_stores.append((line, root, (*path, "[]")))
 
-    def _named_by_text(self, node: ast.expr) -> str:
-        """Return the name that `globals()["name"]` refers to, or "" for other expressions."""
-        if not isinstance(node, ast.Subscript) or not self._is_namespace(node.value):
-            return ""
-        found = getattr(node.slice, "value", "")
-        return found if type(found) is str else ""
-
     # statements
 
     def visit_Assign(self, node: ast.Assign) -> None:
         value, names = node.value, [t.id for t in node.targets if isinstance(t, ast.Name)]
         if isinstance(value, ast.Dict) or _callee(value) == "dict":
             self.dicts.update(names)
-        if isinstance(value, ast.Call | ast.GeneratorExp | ast.Lambda):
-            self._assigned(value, node.targets)
-        else:
-            self.visit(value)
+        if all(isinstance(target, ast.Name | ast.Attribute) for target in node.targets):
+            self._keep(value)
+        self.visit(value)
         for target in node.targets:
             self.visit(target)
         for name in names if not self.scopes else ():
@@ -113,64 +97,30 @@ class Visitor(BranchVisitor):
             elif _callee(value):
                 self.instances[name] = _callee(value)
 
-    def _assigned(self, value: ast.expr, targets: list[ast.expr]) -> None:
-        """Walk an assigned value whose code may run later.
+    def _keep(self, node: ast.expr | None) -> None:
+        """Mark code that runs when its value is used, not when it is bound or returned.
 
-        A static reading leaves out the body of a lambda, which it analyzes as a function. An
-        observed one leaves out all such code unless the name is bound again, because the value is
-        then gone when the cell ends.
+        A static reading analyzes the body of a lambda as a function.
         """
         if self.static is not None:
-            is_defined = isinstance(value, ast.Lambda) and not self.static.in_function
-            value.kept = is_defined  # type: ignore[attr-defined]
-            self.visit(value)
-            return
-        kept = all(_takes_as_is(target) for target in targets)
-        again = any(self.bindings[t.id] > 1 for t in targets if isinstance(t, ast.Name))
-        if isinstance(value, ast.Call) and kept and not again:
-            value.bound = True  # type: ignore[attr-defined]
-        elif isinstance(value, ast.Call):
-            value.again = again  # type: ignore[attr-defined]
-        elif isinstance(value, ast.GeneratorExp) and kept and not again:
-            self._keep(value)
-        elif isinstance(value, ast.Lambda) and again:
-            self.callees.append("")
-            self.visit(value)
-            self.callees.pop()
-            return
-        self.visit(value)
-
-    def _keep(self, *nodes: ast.expr | None) -> None:
-        """Mark generator expressions that are stored without being iterated over."""
-        for node in nodes if not self.callees and self.static is None else ():
-            if isinstance(node, ast.GeneratorExp):
-                node.kept = True  # type: ignore[attr-defined]
-
-    def visit_List(self, node: ast.List | ast.Tuple | ast.Set) -> None:
-        self._keep(*node.elts)
-        self.generic_visit(node)
-
-    visit_Tuple = visit_List
-    visit_Set = visit_List
-
-    def visit_Dict(self, node: ast.Dict) -> None:
-        self._keep(*node.values)
-        self.generic_visit(node)
+            kept = isinstance(node, ast.Lambda) and not self.static.in_function
+        else:
+            kept = isinstance(node, ast.GeneratorExp) and not self.calls
+        if kept:
+            node.kept = True  # type: ignore[union-attr]
 
     def visit_Return(self, node: ast.Return) -> None:
         self._keep(node.value)
         self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
-        self.attrs.add(ARITHMETIC)
         if isinstance(node.op, ast.Mod) and isinstance(getattr(node.left, "value", None), str):
             self.shows = True  # `"%s" % frame`
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self.attrs.add(ARITHMETIC)
         self.visit(node.value)
-        name = getattr(node.target, "id", "") or self._named_by_text(node.target)
+        name = getattr(node.target, "id", "")
         if name:
             self.load(name, node.lineno)
             self.change(node.target)
@@ -232,10 +182,10 @@ class Visitor(BranchVisitor):
 
     def _decorators(self, nodes: list[ast.expr]) -> None:
         """Walk expressions that are called with a function or a class when it is defined."""
-        self.callees.append("")
+        self.calls += 1
         for node in nodes:
             self.visit(node)
-        self.callees.pop()
+        self.calls -= 1
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._decorators(node.decorator_list)
@@ -274,10 +224,7 @@ class Visitor(BranchVisitor):
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._defaults(node)
-        if self.static is not None:
-            runs_later = getattr(node, "kept", False)
-        else:
-            runs_later = KEEPERS.issuperset(self.callees)
+        runs_later = getattr(node, "kept", False) if self.static is not None else not self.calls
         if not runs_later:
             self._inner(node)
 
@@ -317,10 +264,3 @@ def _callee(node: ast.expr) -> str:
     """Return the name that an expression calls, or "" for other expressions."""
     is_named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     return node.func.id if is_named else ""  # type: ignore[attr-defined]
-
-
-def _takes_as_is(target: ast.expr) -> bool:
-    """Say whether a target binds the value itself, without iterating over it as `a, b = x` does."""
-    if isinstance(target, ast.Subscript):
-        return not isinstance(target.slice, ast.Slice)
-    return isinstance(target, ast.Name | ast.Attribute)

@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import datetime
 import decimal
-import dis
 import enum
 import functools
 import gc
@@ -22,6 +21,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..observe.bytecode import code_of
 from .array_memory import ArrayMemory, Groups
 
 PROTOCOL = 5
@@ -136,18 +136,6 @@ class _Looking(_Code):
         if type(obj).__module__.startswith("polars.") and type(obj).__name__ == "DataFrame":
             return list, ()
         return super().reducer_override(obj)  # type: ignore[misc]
-
-
-@functools.cache
-def names_in(code: types.CodeType) -> frozenset[str]:
-    """Return the globals that code, or code inside it, names."""
-    found = {
-        str(one.argval)
-        for one in dis.get_instructions(code)
-        if one.opname.endswith(("_GLOBAL", "_NAME")) and one.opname != "IMPORT_NAME"
-    }
-    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
-    return frozenset(found).union(*map(names_in, inner))
 
 
 def _classes_beside(values: dict[str, Any], space: dict[str, Any]) -> dict[int, str]:
@@ -304,7 +292,7 @@ class Sharing:
     def note_code(self, name: str, code: types.CodeType, space: dict[str, Any]) -> None:
         """Note the names that code of the notebook, which a value holds, looks up."""
         if space is self.space:
-            self.refers.setdefault(name, set()).update(names_in(code))
+            self.refers.setdefault(name, set()).update(code_of(code).globals)
 
     def refers_of(self, names: list[str]) -> list[str]:
         """Return the names that the values of a group refer to."""

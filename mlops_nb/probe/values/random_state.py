@@ -1,86 +1,47 @@
 """The states of the global random generators: told, kept in files, and set again."""
 
+import importlib
 import json
-import os
-import pickle
 import sys
-import uuid
 from typing import Any
 
 from ..fingerprint.digest import digest_or_unknown
-from ..observe import global_state
+from . import save_load
 
-CHANNELS = ("rng:random", "rng:numpy", "rng:torch")
-
-
-def _module(channel: str) -> Any:
-    name = {"rng:random": "random", "rng:numpy": "numpy.random", "rng:torch": "torch"}[channel]
-    return sys.modules.get(name)
+MODULES = {"rng:random": "random", "rng:numpy": "numpy.random", "rng:torch": "torch"}
+SETTERS = {"rng:random": "setstate", "rng:numpy": "set_state", "rng:torch": "set_rng_state"}
 
 
 def _state(channel: str) -> Any:
-    module = _module(channel)
+    module = sys.modules.get(MODULES[channel])
     if module is None:
         return None
-    if channel == "rng:random":
-        return module.getstate()
-    return module.get_state(legacy=False) if channel == "rng:numpy" else module.get_rng_state()
+    if channel == "rng:numpy":
+        return module.get_state(legacy=False)
+    return module.getstate() if channel == "rng:random" else module.get_rng_state()
 
 
 def states(_: str = "") -> str:
     """Tell a digest of each generator's state, "" for those that are not loaded."""
-    found = {c: _state(c) for c in CHANNELS}
+    found = {c: _state(c) for c in MODULES}
     return json.dumps({c: "" if s is None else digest_or_unknown(s) for c, s in found.items()})
 
 
 def save(request: str) -> str:
-    """Write the states of some generators; answer {"entries"} as `values.save` does."""
-    import hashlib
-
+    """Write the states of some generators; answer {"entries"} as `save_load.write` returns them."""
     asked = json.loads(request)
-    entries = []
-    for channel in asked["channels"]:
-        data = pickle.dumps(_state(channel), protocol=5)
-        path = os.path.join(asked["folder"], f"generator-{uuid.uuid4().hex}.pickle")
-        with open(path, "wb") as file:
-            file.write(data)
-        entries.append(
-            {
-                "names": [channel],
-                "format": "state",
-                "file": path,
-                "bytes": len(data),
-                "sha256": hashlib.sha256(data).hexdigest(),
-            }
-        )
-    return json.dumps({"entries": entries})
+    states = {channel: _state(channel) for channel in asked["channels"]}
+    return json.dumps({"entries": save_load.write(states, asked["folder"])})
 
 
 def load(request: str) -> str:
     """Set generators to states that were kept; answer {"damaged"}."""
-    import hashlib
-    import importlib
-
-    damaged = []
-    for entry in json.loads(request)["entries"]:
-        channel = entry["names"][0]
-        with open(entry["file"], "rb") as file:
-            data = file.read()
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            damaged.append({"names": entry["names"], "why": "its bytes are not what was written"})
-            continue
-        state = pickle.loads(data)
-        if _module(channel) is None:
-            importlib.import_module("numpy.random" if channel == "rng:numpy" else channel[4:])
-        module = _module(channel)
-        if channel == "rng:random":
-            module.setstate(state)
-        elif channel == "rng:numpy":
-            module.set_state(state)
-        else:
-            module.set_rng_state(state)
-    global_state.forget()
-    return json.dumps({"damaged": damaged})
+    states: dict[str, Any] = {}
+    answer = save_load.read(json.loads(request)["entries"], states)
+    for channel, state in states.items():
+        module = importlib.import_module(MODULES[channel])
+        getattr(module, SETTERS[channel])(state)
+    return json.dumps({"damaged": answer["damaged"]})
 
 
 def define(request: str) -> str:

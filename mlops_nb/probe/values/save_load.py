@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from ..introspect import namespace
-from .formats import ALONE, Sink, read_pickle, write_pickle
+from .formats import Sink, is_array, read_array, read_pickle, write_array, write_pickle
 from .pickling import Sharing, one_line
 
 BLOCK = 1 << 20
@@ -39,13 +39,13 @@ def write(values: dict[str, Any], folder: str) -> list[dict[str, Any]]:
 
 def written(group: dict[str, Any], sharing: Sharing, folder: str) -> dict[str, Any]:
     """Write one group of values, or one value alone; return its entry."""
-    form = _form_of(group)
-    suffix = ALONE[form].suffix if form in ALONE else "pickle"
-    path = os.path.join(folder, f"value-{uuid.uuid4().hex}.{suffix}")
+    values = [*group.values()]
+    form = "npy" if len(values) == 1 and is_array(values[0]) else "pickle"
+    path = os.path.join(folder, f"value-{uuid.uuid4().hex}.{form}")
     try:
         with Sink(path) as sink:
-            if form in ALONE:
-                ALONE[form].write(next(iter(group.values())), sink)
+            if form == "npy":
+                write_array(values[0], sink)
             else:
                 form = write_pickle(group, sharing, sink)
     except BaseException as error:
@@ -61,13 +61,6 @@ def written(group: dict[str, Any], sharing: Sharing, folder: str) -> dict[str, A
         "bytes": sink.size,
         "sha256": sink.hash.hexdigest(),
     }
-
-
-def _form_of(group: dict[str, Any]) -> str:
-    if len(group) > 1:
-        return "pickle"
-    (value,) = group.values()
-    return next((form for form, known in ALONE.items() if known.fits(value)), "pickle")
 
 
 def read(entries: Iterable[dict[str, Any]], space: dict[str, Any]) -> dict[str, Any]:
@@ -95,8 +88,8 @@ def _contents(entry: dict[str, Any], space: dict[str, Any]) -> dict[str, Any]:
             raise ValueError("its bytes are not what was written")
         file.seek(0)
         form = entry["format"]
-        if form in ALONE:
-            return {entry["names"][0]: ALONE[form].read(file)}
+        if form == "npy":
+            return {entry["names"][0]: read_array(file)}
         return read_pickle(file, form, space)
 
 

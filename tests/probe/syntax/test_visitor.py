@@ -71,13 +71,6 @@ def test_only_a_static_reading_loads_names_of_later_code(source, name):
     assert name not in read(source).loads
 
 
-@pytest.mark.parametrize("source", ["y = globals()['x']", "y = globals().get('x')"])
-def test_only_an_observed_reading_trusts_a_namespace(source):
-    assert "x" in read(source).loads
-    assert "x" not in static(source).loads
-    assert static(source).dynamic == {"globals"}
-
-
 @pytest.mark.parametrize(
     ("source", "changes"),
     [
