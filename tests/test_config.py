@@ -87,7 +87,7 @@ def test_an_unknown_key_is_refused_with_the_known_ones(tmp_path, key):
     with pytest.raises(Refused) as refused:
         config.load(tmp_path, {})
     assert repr(key) in refused.value.what
-    assert "experiment, journal, mlflow" in refused.value.fix
+    assert "experiment, group, journal, mlflow" in refused.value.fix
 
 
 @pytest.mark.parametrize("file", ["mlops-nb.toml", "pyproject.toml"])

@@ -294,7 +294,7 @@ class Ledger:
         if unit is None:
             changed = [c for c in seen.get("channels_changed", ()) if not c.startswith(UNTRACKED)]
             changed += [PACKAGE_STATE] * bool(seen.get("sets_package"))
-            self.state.set_channels(changed, _sha256(seen["source"]))
+            self.state.set_channels(changed, _sha256(str(seen.get("source", ""))))
 
     def missed(self, seen: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the names that a cell read although they were not restored before it."""

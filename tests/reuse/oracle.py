@@ -88,6 +88,7 @@ class Executor(Background):
 
 def preload() -> None:
     """Import what the runs need, before they are forked."""
+    import faulthandler
     import importlib.util
 
     import numpy  # noqa: F401
@@ -96,6 +97,7 @@ def preload() -> None:
     from mlops_nb.engine.warm import shell  # noqa: F401
     from mlops_nb.runs import run  # noqa: F401
 
+    faulthandler.enable()
     path = Path(files.__file__).parent / "probe" / "__init__.py"
     spec = importlib.util.spec_from_file_location("_mlops_probe", path)
     sys.modules["_mlops_probe"] = module = importlib.util.module_from_spec(spec)
@@ -135,8 +137,8 @@ def run(folder: Path, cells: Iterable[Any], parameters: Mapping[str, Any], *, fr
     os.close(writing)
     with os.fdopen(reading) as pipe:
         text = pipe.read()
-    os.waitpid(pid, 0)
-    assert text, "the run's process ended without a word"
+    _, status = os.waitpid(pid, 0)
+    assert text, f"the run's process ended without a word: wait status {status}"
     found: dict = json.loads(text)
     return found
 
