@@ -7,7 +7,8 @@ import nbformat
 import pytest
 
 from mlops_nb import events as ev
-from mlops_nb.storage.memory import MemoryJournal
+from mlops_nb.integrations.mlflow.mirror import MlflowMirror
+from mlops_nb.storage.memory import MemoryJournal, MemoryStore
 
 CELLS = (
     "import pandas as pd",
@@ -169,3 +170,22 @@ class Story:
 @pytest.fixture
 def story(tmp_path: Path) -> Story:
     return Story(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the address of a database for all tests: MLflow's migrations take seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def mirror(story: Story, database: str) -> MlflowMirror:
+    """Return a mirror with a new experiment."""
+    return MlflowMirror(
+        uri=database,
+        experiment=story.root.name,
+        artifacts=(story.root / "artifacts").as_uri(),
+        runs=story.root / ".mlops" / "runs",
+        journal=story.journal,
+        store=MemoryStore(),
+    )

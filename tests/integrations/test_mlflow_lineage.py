@@ -6,43 +6,16 @@ from pathlib import Path
 
 import pytest
 from sklearn.tree import DecisionTreeClassifier
+from syncing import synced
 
 from mlops_nb import events as ev
 from mlops_nb.integrations.mlflow import lineage
-from mlops_nb.integrations.mlflow.mirror import MlflowMirror
 from mlops_nb.lineage.read import traced
 from mlops_nb.lineage.trace import Trace
 from mlops_nb.runs import history
-from mlops_nb.storage.memory import MemoryStore
 from mlops_nb.storage.ports import MLFLOW_PLACE
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow are not ours
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the address of a database for all tests: MLflow's migrations take seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
-def mirror(story, database: str) -> MlflowMirror:
-    """Return a mirror with a new experiment."""
-    return MlflowMirror(
-        uri=database,
-        experiment=story.root.name,
-        artifacts=(story.root / "artifacts").as_uri(),
-        runs=story.root / ".mlops" / "runs",
-        journal=story.journal,
-        store=MemoryStore(),
-    )
-
-
-def synced(made: MlflowMirror, story) -> object:
-    """Sync, and return MLflow's latest run."""
-    for event in list(made.catch_up()):
-        story.journal.append(event)
-    client = made.client()
-    return client.search_runs([made.experiment_id(client)], max_results=1)[0]
 
 
 def run_and_trace(story, run: str) -> tuple[history.Run, Trace]:
@@ -51,9 +24,9 @@ def run_and_trace(story, run: str) -> tuple[history.Run, Trace]:
     return found, traced(story.journal, found)
 
 
-def test_a_run_lists_its_input_files_and_frames_by_our_digests(story, database):
+def test_a_run_lists_its_input_files_and_frames_by_our_digests(story, mirror):
     story.whole("r")
-    run = synced(mirror(story, database), story)
+    run = synced(mirror, story)
     found = {i.dataset.name: i for i in run.inputs.dataset_inputs}
     assert set(found) == {"data.csv", "wine.df"}
     csv, df = found["data.csv"], found["wine.df"]
@@ -72,11 +45,10 @@ def test_a_run_lists_its_input_files_and_frames_by_our_digests(story, database):
     assert {t.key: t.value for t in csv.tags}["mlflow.data.context"] == "input"
 
 
-def test_lineage_json_is_an_artifact_with_full_digests(story, database):
+def test_lineage_json_is_an_artifact_with_full_digests(story, mirror):
     story.whole("r")
-    made = mirror(story, database)
-    run = synced(made, story)
-    path = made.client().download_artifacts(run.info.run_id, "lineage.json", str(story.root))
+    run = synced(mirror, story)
+    path = mirror.client().download_artifacts(run.info.run_id, "lineage.json", str(story.root))
     document = json.loads(Path(path).read_text())
     digests = {n["label"]: n.get("digest") for n in document["nodes"]}
     assert digests["df"] == "d" * 64
@@ -84,22 +56,20 @@ def test_lineage_json_is_an_artifact_with_full_digests(story, database):
     assert ["file:data.csv", "step:load"] in document["edges"]
 
 
-def test_a_second_sync_changes_nothing(story, database):
+def test_a_second_sync_changes_nothing(story, mirror):
     story.whole("r")
-    made = mirror(story, database)
-    once = synced(made, story)
+    once = synced(mirror, story)
     story.journal.place(MLFLOW_PLACE, "0")
-    again = synced(made, story)
+    again = synced(mirror, story)
     assert again.info.run_id == once.info.run_id
     assert len(again.inputs.dataset_inputs) == 2
-    assert len(made.client().get_metric_history(once.info.run_id, "accuracy")) == 1
+    assert len(mirror.client().get_metric_history(once.info.run_id, "accuracy")) == 1
 
 
-def test_a_registered_model_is_an_output_and_has_the_metrics(story, database):
-    made = mirror(story, database)
+def test_a_registered_model_is_an_output_and_has_the_metrics(story, mirror):
     file = story.root / "model.pickle"
     file.write_bytes(pickle.dumps(DecisionTreeClassifier().fit([[0], [1]], [0, 1])))
-    artifact = made.store.put(file)
+    artifact = mirror.store.put(file)
     story.start("r", "j")
     for step in ("load", "train", "judge"):
         story.step("r", step, "j")
@@ -116,9 +86,9 @@ def test_a_registered_model_is_an_output_and_has_the_metrics(story, database):
             metrics={"accuracy": 2.0},
         )
     )
-    run = synced(made, story)
+    run = synced(mirror, story)
     assert len(run.outputs.model_outputs) == 1
-    client = made.client()
+    client = mirror.client()
     model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
     datasets = {(m.dataset_name, m.dataset_digest) for m in model.metrics if m.key == "accuracy"}
     assert datasets == {(None, None), ("j.df", "d" * 36)}

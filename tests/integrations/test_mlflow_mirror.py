@@ -1,6 +1,8 @@
 """What users of MLflow find in it after a sync: a real MLflow on SQLite."""
 
+import logging
 import math
+import os
 import pickle
 from pathlib import Path
 
@@ -11,44 +13,17 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 from sklearn.linear_model import LinearRegression
+from syncing import synced
 
 from mlops_nb import config
 from mlops_nb import events as ev
 from mlops_nb.integrations.mlflow.limits import CUT_TAG, NOT_FINITE_TAG
 from mlops_nb.integrations.mlflow.mirror import LOGGED_TAG, MlflowMirror
 from mlops_nb.integrations.mlflow.models import EXAMPLE_TAG, LOADS_TAG, SIGNATURE_TAG
-from mlops_nb.storage.memory import MemoryStore
 from mlops_nb.storage.ports import MLFLOW_PLACE
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow are not ours
 ROWS = pd.DataFrame({"size": [1.0, 2.0, 3.0], "email": ["a@b.org", "c@d.org", None]})
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the address of a database for all tests: MLflow's migrations take seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
-@pytest.fixture
-def mirror(story, database: str) -> MlflowMirror:
-    """Return a mirror with a new experiment."""
-    return MlflowMirror(
-        uri=database,
-        experiment=story.root.name,
-        artifacts=(story.root / "artifacts").as_uri(),
-        runs=story.root / ".mlops" / "runs",
-        journal=story.journal,
-        store=MemoryStore(),
-    )
-
-
-def synced(mirror: MlflowMirror, story):
-    """Sync, and return the latest run in MLflow."""
-    for event in list(mirror.catch_up()):
-        story.journal.append(event)
-    client = mirror.client()
-    return client.search_runs([mirror.experiment_id(client)], max_results=1)[0]
 
 
 def put(mirror: MlflowMirror, folder: Path, value) -> str:
@@ -73,6 +48,14 @@ def register(mirror, story, model, *, example=None, example_of="the first 3 rows
     story.tell(made, ev.Released(run="r", job="j", model=name, version=1))
     synced(mirror, story)
     return mirror.client().get_model_version_by_alias(name, "champion")
+
+
+@pytest.fixture
+def user(mirror):
+    """Set MLflow's tracking URI, as its users do."""
+    mlflow.set_tracking_uri(mirror.uri)
+    yield
+    mlflow.set_tracking_uri(None)
 
 
 def champion(version):
@@ -132,6 +115,7 @@ def test_a_run_that_cells_logged_elsewhere_stops_no_sync(story, mirror):
     assert run.data.tags[LOGGED_TAG].startswith("0" * 32)
 
 
+@pytest.mark.usefixtures("user")
 def test_a_version_has_the_signature_and_an_example_of_its_input(story, mirror):
     frame = ROWS[["size"]]
     version = register(mirror, story, LinearRegression().fit(frame, [1.0, 2.0, 3.0]), example=frame)
@@ -143,6 +127,7 @@ def test_a_version_has_the_signature_and_an_example_of_its_input(story, mirror):
     assert version.tags[EXAMPLE_TAG] == "the first 3 rows of X"
 
 
+@pytest.mark.usefixtures("user")
 def test_an_example_of_an_array_is_one_too(story, mirror):
     array = np.array([[1.0], [2.0], [3.0]])
     model = LinearRegression().fit(array, [1.0, 2.0, 3.0])
@@ -151,6 +136,7 @@ def test_an_example_of_an_array_is_one_too(story, mirror):
     assert loaded.input_example.tolist() == array.tolist()
 
 
+@pytest.mark.usefixtures("user")
 def test_no_personal_value_gets_into_the_example(story, mirror):
     def by_size(frame):
         return frame["size"] * 2
@@ -165,11 +151,13 @@ def test_no_personal_value_gets_into_the_example(story, mirror):
     assert not any(b"a@b.org" in p.read_bytes() for p in files)
 
 
+@pytest.mark.usefixtures("user")
 def test_a_function_of_the_notebook_is_loaded_by_mlflow(story, mirror):
     loaded = champion(register(mirror, story, lambda frame: frame["size"] * 2, example=ROWS))
     assert list(loaded.predict(ROWS)) == [2.0, 4.0, 6.0]
 
 
+@pytest.mark.usefixtures("user")
 def test_a_version_without_a_known_input_says_so(story, mirror):
     why = "none: no data that the model takes is known and loaded"
     model = LinearRegression().fit(ROWS[["size"]], [1.0, 2.0, 3.0])
@@ -179,6 +167,7 @@ def test_a_version_without_a_known_input_says_so(story, mirror):
     assert champion(version).metadata.signature is None
 
 
+@pytest.mark.usefixtures("user")
 def test_a_model_that_fails_on_its_example_has_a_signature_of_its_input(story, mirror):
     def broken(_):
         raise ValueError("no")
@@ -197,6 +186,7 @@ def test_what_mlflow_cannot_load_is_kept_as_a_file_that_says_so(story, mirror):
     assert pickle.loads(Path(path).read_bytes()) == {"middle": 0.5}
 
 
+@pytest.mark.usefixtures("user")
 def test_a_sync_that_was_cut_off_logs_no_model_twice(story, mirror):
     frame = ROWS[["size"]]
     version = register(mirror, story, LinearRegression().fit(frame, [1.0, 2.0, 3.0]), example=frame)
@@ -220,3 +210,13 @@ def test_a_project_s_path_may_have_a_percent_sign(story, mirror, tmp_path):
     assert synced(mirror, story).data.tags["mlops-nb.run"] == "r"
     assert (root / ".mlops" / "mlflow.db").is_file()
     assert [p.name for p in tmp_path.iterdir() if "%" in p.name] == ["50%20off"]  # no other folder
+
+
+def test_a_sync_leaves_the_settings_of_its_process_alone(story, mirror, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    before, level = dict(os.environ), logging.getLogger("mlflow").level
+    register(mirror, story, LinearRegression().fit([[1.0]], [1.0]))
+    list(mirror.aliases())
+    assert dict(os.environ) == before
+    assert logging.getLogger("mlflow").level == level
+    assert not mlflow.is_tracking_uri_set()

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from mlops_nb.context import Context, real_time
 from mlops_nb.events import JobApplied, RunClaimed, RunQueued
@@ -85,18 +86,11 @@ def test_a_run_whose_process_ends_before_it_begins_is_given_up_after_a_few_times
 def test_more_retries_do_not_bring_back_what_failed_before_they_were_applied(ctx):
     queue(ctx)
     ctx.journal.append(RunClaimed(run="r", job="j", process=(1, "elsewhere 1")))
-    ctx.journal.append(history.RunFinished(run="r", job="j", status="failed", seconds=1.0))
+    failed = history.RunFinished(run="r", job="j", status="failed", seconds=1.0)
+    ctx.journal.append(replace(failed, at="2026-01-01T00:00:00.000+00:00"))
     ctx.journal.append(history.RunDone(run="r", job="j", exit_status=1))
     more = job_yaml.definition(JOB) | {"retries": 5}
-    ctx.journal.append(
-        JobApplied(
-            job="j",
-            digest="d" * 64,
-            bundle="jobs/j",
-            definition=more,
-            at="2999-01-01T00:00:00.000+00:00",
-        )
-    )
+    ctx.journal.append(JobApplied(job="j", digest="d" * 64, bundle="jobs/j", definition=more))
     loop.Leader(ctx=ctx, slots=1).look()
     assert list(runs(ctx)) == ["r"]
 

@@ -1,9 +1,6 @@
 """Writes runs, versions and champions to MLflow; the journal decides, MLflow follows."""
 
-import contextlib
 import json
-import logging
-import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +16,7 @@ from mlops_nb.events import (
     RunFinished,
     SweepFinished,
 )
-from mlops_nb.integrations.mlflow import limits, lineage, models
+from mlops_nb.integrations.mlflow import limits, lineage, models, settings
 from mlops_nb.integrations.mlflow.sweeps import PARENT_TAG, SWEEP_TAG, Parents
 from mlops_nb.lineage.read import traced
 from mlops_nb.models import registry
@@ -30,15 +27,7 @@ from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store
 RUN_TAG = "mlops-nb.run"
 VERSION_TAG = "mlops-nb.version"
 LOGGED_TAG = "mlops-nb.logged-run"  # of a run that cells started in another store
-LOGGERS = ("mlflow", "alembic")
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
 
 
 class MlflowMirror:
@@ -60,14 +49,8 @@ class MlflowMirror:
 
     def client(self) -> Any:
         """Return the MLflow client of this project; this imports MLflow."""
-        for name, value in QUIET.items():
-            os.environ.setdefault(name, value)
         import mlflow
 
-        for name in LOGGERS:  # after the import, which sets the levels
-            logging.getLogger(name).setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(self.uri)
-        mlflow.set_registry_uri(self.uri)
         return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def experiment_id(self, client: Any, name: str = "") -> str:
@@ -88,10 +71,8 @@ class MlflowMirror:
         Raises Unreachable if MLflow does not answer.
         """
         try:
-            with _quiet():
-                import mlflow
-
-                client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+            with settings.quiet():
+                client = self.client()
                 for name in (self.experiment, *experiments):
                     self.experiment_id(client, name)
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
@@ -109,12 +90,13 @@ class MlflowMirror:
         ):
             return
         try:
-            client = self.client()
-            for event in fresh:
-                if event.id <= place:
-                    continue
-                yield from self._take(client, event)
-                self.journal.place(MLFLOW_PLACE, str(event.id))
+            with settings.quiet(), settings.tracking_at(self.uri):
+                client = self.client()
+                for event in fresh:
+                    if event.id <= place:
+                        continue
+                    yield from self._take(client, event)
+                    self.journal.place(MLFLOW_PLACE, str(event.id))
         except MlopsError:
             raise
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
@@ -129,13 +111,15 @@ class MlflowMirror:
         if not known or self._is_behind():
             return
         try:
-            client = self.client()
-            for model in known.values():
-                found, expected = self._alias(client, model.name), str(model.champion or "none")
-                if found not in {expected, model.moved}:
-                    yield AliasMoved(
-                        job=model.job, model=model.name, found=found, expected=expected
-                    )
+            with settings.quiet():
+                client = self.client()
+                for model in known.values():
+                    found = self._alias(client, model.name)
+                    expected = str(model.champion or "none")
+                    if found not in {expected, model.moved}:
+                        yield AliasMoved(
+                            job=model.job, model=model.name, found=found, expected=expected
+                        )
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise unreachable(self.uri, error) from None
 
@@ -290,26 +274,6 @@ class MlflowMirror:
             lineage.log_model(client, run, logged.id, of, traced(self.journal, of))
             client.set_terminated(run, "FINISHED")
         return logged
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Make MLflow log errors only, try servers briefly, and call home never, for some calls."""
-    import mlflow  # noqa: F401  which sets the levels
-
-    variables = {name: os.environ.get(name) for name in QUIET}
-    levels = {name: logging.getLogger(name).level for name in LOGGERS}
-    try:
-        os.environ.update({n: v for n, v in QUIET.items() if variables[n] is None})
-        for name in LOGGERS:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        yield
-    finally:
-        for name, before in variables.items():
-            if before is None:
-                os.environ.pop(name, None)
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
 
 
 def _ms(at: str) -> int:
