@@ -6,7 +6,7 @@ import click
 
 from mlops_nb.cli import output
 from mlops_nb.cli.notebooks import parameter_option, typed
-from mlops_nb.cli.output import as_json_option
+from mlops_nb.cli.output import as_json_option, last_option
 from mlops_nb.cli.promote import at_option, set_clock
 from mlops_nb.project import Project, open_project
 
@@ -62,10 +62,11 @@ def job(name: str, *, as_json: bool) -> int:
 
 @click.command()
 @click.argument("name", metavar="JOB")
+@last_option
 @as_json_option
-def history(name: str, *, as_json: bool) -> int:
-    """List the runs of JOB, oldest first, in the job's own time zone."""
-    answer = open_project().history(name)
+def history(name: str, *, last: int | None, as_json: bool) -> int:
+    """List the runs of JOB, the newest first, in its time zone; with --json all, oldest first."""
+    answer = open_project().history(name, last if as_json else (last or output.PAGE) + 1)
     rows = [
         (
             r["run"],
@@ -75,10 +76,10 @@ def history(name: str, *, as_json: bool) -> int:
             r["model_version"] or "–",
             r["because"],
         )
-        for r in answer["runs"]
+        for r in reversed(answer["runs"])
     ]
     head = ("run", "trigger", "scheduled", "status", "version", "because")
-    output.emit(answer, "" if as_json else output.table(head, rows), as_json=as_json)
+    output.emit(answer, "" if as_json else output.page(head, rows, last), as_json=as_json)
     return 0
 
 

@@ -5,14 +5,15 @@ from typing import Any
 import click
 
 from mlops_nb.cli import output
-from mlops_nb.cli.output import as_json_option
+from mlops_nb.cli.output import as_json_option, last_option
 from mlops_nb.project import open_project
 
 
 @click.command()
+@last_option
 @as_json_option
-def models(*, as_json: bool) -> int:
-    """List the models, their versions, and which one serves."""
+def models(*, last: int | None, as_json: bool) -> int:
+    """List the models, their versions, the newest first, and which one serves."""
     answer = open_project().models()
     rows = [
         (
@@ -24,10 +25,10 @@ def models(*, as_json: bool) -> int:
             v["run"],
         )
         for m in answer["models"]
-        for v in m["versions"]
+        for v in reversed(m["versions"])
     ]
     head = ("model", "version", "status", "metrics", "created (UTC)", "run")
-    words = output.table(head, rows) if rows else "no models yet"
+    words = output.page(head, rows, last) if rows else "no models yet"
     for model in (m for m in answer["models"] if m["moved"]):
         output.note(
             f"warning: in MLflow the champion of {model['name']} is version {model['moved']}: "

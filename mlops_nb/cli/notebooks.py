@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mlops_nb.cli import output
-from mlops_nb.cli.output import as_json_option
+from mlops_nb.cli.output import as_json_option, last_option
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook import render
 from mlops_nb.notebook.model import Value
@@ -146,15 +146,16 @@ def _as_text(run_: history.Run) -> str:
 
 
 @click.command()
+@last_option
 @as_json_option
-def runs(*, as_json: bool) -> int:
-    """List the runs of this project."""
-    found = open_project().runs()
+def runs(*, last: int | None, as_json: bool) -> int:
+    """List the runs of this project, the newest first; with --json all of them, oldest first."""
+    found = open_project().runs(last if as_json else (last or output.PAGE) + 1)
     rows = [
         (r.id, r.job or r.notebook, r.status, f"{r.seconds or 0:.1f} s", r.started[:19])
-        for r in found
+        for r in reversed(found)
     ]
-    words = output.table(("run", "of", "status", "took", "started (UTC)"), rows)
+    words = output.page(("run", "of", "status", "took", "started (UTC)"), rows, last)
     answer = {"version": 1, "runs": [history.run_json(r) for r in found]}
     output.emit(answer, "" if as_json else words, as_json=as_json)
     return 0

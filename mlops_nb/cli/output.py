@@ -4,7 +4,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -24,7 +24,12 @@ from mlops_nb.events import (
 )
 from mlops_nb.project import Project
 
+PAGE = 50  # rows of a list, where `--last` does not say how many
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+last_option = click.option(
+    "--last", type=click.IntRange(1), metavar="N", help=f"Only the last N; {PAGE} without --json."
+)
 
 
 def emit(answer: Mapping[str, Any], words: str, *, as_json: bool) -> None:
@@ -110,6 +115,16 @@ class Progress:
 def note(text: str) -> None:
     """Print a line about progress on stderr."""
     click.echo(text, err=True)
+
+
+def page(head: Sequence[str], rows: Sequence[Sequence[Any]], last: int | None) -> str:
+    """Return a table of the first rows, and whether there are more.
+
+    last: how many rows, None for `PAGE`
+    """
+    count = last or PAGE
+    more = f"\n… and more: --last {2 * count}" if len(rows) > count else ""
+    return table(head, rows[:count]) + more
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

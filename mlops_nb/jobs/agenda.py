@@ -1,22 +1,19 @@
 """Decides which runs of jobs are due, which are tried again, and which may start now."""
 
-from bisect import insort
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from mlops_nb.events import DataSeen, Evaluated, Event, RunQueued, RunSkipped
+from mlops_nb.events import RunQueued, RunSkipped
 from mlops_nb.jobs import clock, schedule
 from mlops_nb.jobs.model import Job
-from mlops_nb.runs import history
-from mlops_nb.runs.history import Run, at_work, is_open, takes_turns
+from mlops_nb.runs.board import Board, Fired
+from mlops_nb.runs.history import Run, at_work, takes_turns
 
 FIRST_PAUSE = 5.0  # s between a failed try and the next; doubled after each try
 LONGEST_PAUSE = 600.0  # s
 ENOUGH = 4  # arrivals of data before the usual interval between them is known
-SIGNALS = (DataSeen, Evaluated)  # events that a board folds besides those of runs
 LOST_TRIES = 3  # tries of a run whose process was killed
 
 
@@ -27,77 +24,6 @@ def tick_key(job: str, at: datetime) -> str:
     'a@2025-12-31T18:00:00+00:00'
     """
     return f"{job}@{at.astimezone(UTC).isoformat()}"
-
-
-@dataclass(slots=True)
-class Board:
-    """The runs of all jobs, folded event by event, so that each look is fast after many runs.
-
-    runs:   every run
-    open:   those that are queued or running
-    failed: those that failed and were not tried again yet
-    taken:  job → the ticks that are handled, ascending
-    known:  job → the files that its data triggers have handled: path → sha256
-    fired:  (job, kind of trigger) → when that queued a run
-    evaluated: job → evaluations of its champion since the last run was queued
-    looked: job → when its champion was evaluated, ascending
-    last:   the latest time of an event
-    """
-
-    runs: dict[str, Run] = field(default_factory=dict)
-    open: dict[str, Run] = field(default_factory=dict)
-    failed: dict[str, Run] = field(default_factory=dict)
-    taken: dict[str, list[datetime]] = field(default_factory=dict)
-    known: dict[str, dict[str, str]] = field(default_factory=dict)
-    fired: dict[tuple[str, str], list[datetime]] = field(default_factory=dict)
-    evaluated: dict[str, list[Evaluated]] = field(default_factory=dict)
-    looked: dict[str, list[datetime]] = field(default_factory=dict)
-    last: datetime | None = None
-
-    def take(self, event: Event) -> None:
-        """Fold one more event."""
-        history.take(self.runs, event)
-        if event.at:
-            at = datetime.fromisoformat(event.at)
-            self.last = at if self.last is None else max(at, self.last)
-        self._take_signal(event)
-        run = self.runs.get(event.run)
-        if run is None or not run.job:
-            return
-        _keep(self.open, run, is_open(run))
-        _keep(self.failed, run, run.status == "failed" and not is_open(run))
-        if isinstance(event, RunQueued | RunSkipped):
-            if run.trigger == "schedule":
-                tick = datetime.fromisoformat(run.scheduled_at)
-                insort(self.taken.setdefault(run.job, []), tick)
-            before = [old for old in self.failed.values() if old.first == run.first]
-            for old in before:
-                if old.attempt < run.attempt:
-                    del self.failed[old.id]
-
-    def _take_signal(self, event: Event) -> None:
-        if isinstance(event, DataSeen):
-            self.known.setdefault(event.job, {}).update(event.files)
-        elif isinstance(event, Evaluated):
-            self.evaluated.setdefault(event.job, []).append(event)
-            insort(self.looked.setdefault(event.job, []), datetime.fromisoformat(event.at))
-        elif isinstance(event, RunQueued):
-            self.known.setdefault(event.job, {}).update(event.signal.get("files", {}))
-            self.evaluated.pop(event.job, None)  # the run trains on the data of these evaluations
-            if event.attempt == 1:
-                at = datetime.fromisoformat(event.scheduled_at)
-                insort(self.fired.setdefault((event.job, event.trigger), []), at)
-
-    def busy(self, job: str) -> Run | None:
-        """Return the run of a job that its other runs wait for, None if there is none."""
-        return next((r for r in self.open.values() if r.job == job and takes_turns(r)), None)
-
-
-def _keep(kept: dict[str, Run], run: Run, belongs: bool) -> None:  # noqa: FBT001  the condition itself
-    if belongs:
-        kept[run.id] = run
-    else:
-        kept.pop(run.id, None)
 
 
 def due(
@@ -189,7 +115,7 @@ def arrivals(job: Job, board: Board) -> tuple[datetime, timedelta] | None:
     """
     if not any("data" in trigger for trigger in job.triggers):
         return None
-    came = sorted(board.fired.get((job.name, "data"), ()))
+    came = board.fired.get(job.name, {}).get("data", Fired()).times
     if len(came) < ENOUGH:
         return None
     apart = [(b - a).total_seconds() for a, b in pairwise(came)]
@@ -201,11 +127,11 @@ def ready(board: Board, now: datetime) -> list[Run]:
 
     A backfill starts its first tries itself.
     """
-    busy = {run.job for run in board.open.values() if at_work(run) and takes_turns(run)}
+    busy = {run.job for run in board.open if at_work(run) and takes_turns(run)}
     waiting = sorted(
         (
             r
-            for r in board.open.values()
+            for r in board.open
             if r.status == "queued" and r.trigger != "promote" and (takes_turns(r) or r.attempt > 1)
         ),
         key=lambda r: (r.attempt == 1, datetime.fromisoformat(r.scheduled_at), r.id),

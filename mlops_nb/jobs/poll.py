@@ -20,6 +20,7 @@ from mlops_nb.jobs.triggers import data
 from mlops_nb.jobs.triggers.base import Sensor, Signal, View
 from mlops_nb.jobs.triggers.metric import DAY
 from mlops_nb.models.registry import read_models
+from mlops_nb.runs.board import Board, Fired
 
 TRIGGERS = "mlops_nb.jobs.triggers"
 SETTLE = data.SETTLE + 2.0  # s: how long `--once` waits for files that may still grow
@@ -47,7 +48,7 @@ def kind_of(spec: Mapping[str, Any]) -> str:
 
 
 def signals(
-    ctx: Context, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: agenda.Board
+    ctx: Context, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: Board
 ) -> Iterator[tuple[RunQueued, str]]:
     """Yield a queued run for each job with a trigger that fires, and the unique key of the run.
 
@@ -71,17 +72,15 @@ def signals(
                 yield found
 
 
-def _first(
-    ctx: Context, job: Job, state: JobState, board: agenda.Board
-) -> tuple[RunQueued, str] | None:
+def _first(ctx: Context, job: Job, state: JobState, board: Board) -> tuple[RunQueued, str] | None:
     """Return the run of the first trigger of a job that fires: one run at a time."""
     for number, spec in enumerate(job.triggers):
-        fired = board.fired.get((job.name, kind_of(spec)), [])
-        if _rests(spec, fired, ctx.now()):
+        fired = board.fired.get(job.name, {}).get(kind_of(spec), Fired())
+        if _rests(spec, fired.times, ctx.now()):
             continue
         found = _ask(ctx, job, number, board, datetime.fromisoformat(state.applied))
         if found is not None:
-            return _queued(ctx, job, kind_of(spec), found, len(fired))
+            return _queued(ctx, job, kind_of(spec), found, fired.count)
     return None
 
 
@@ -91,9 +90,7 @@ def _rests(spec: Mapping[str, Any], fired: Sequence[datetime], now: datetime) ->
     return last is not None and now - last < pause
 
 
-def _ask(
-    ctx: Context, job: Job, number: int, board: agenda.Board, since: datetime
-) -> Signal | None:
+def _ask(ctx: Context, job: Job, number: int, board: Board, since: datetime) -> Signal | None:
     spec = job.triggers[number]
     place = NOTES.format(job=job.name, number=number)
     before = ctx.journal.place(place)
@@ -103,7 +100,8 @@ def _ask(
         folder=ctx.root / job.folder,
         now=ctx.now(),
         since=since,
-        runs=board.runs,
+        done={name: board.runs[run] for name, run in board.done.items()},
+        followed=board.followed.get(job.name, {}),
         known=board.known.get(job.name, {}),
         evaluated=board.evaluated.get(job.name, ()),
         champion=champion,
@@ -153,7 +151,7 @@ def settling(ctx: Context) -> bool:
 
 
 def to_evaluate(
-    ctx: Context, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: agenda.Board
+    ctx: Context, jobs: Mapping[str, Job], states: Mapping[str, JobState], board: Board
 ) -> Iterator[str]:
     """Yield the jobs whose champion must be evaluated now, for their triggers."""
     for name, job in jobs.items():

@@ -78,14 +78,6 @@ def queue_next(ctx: Context, job: Job, done: Run) -> str | None:
     if again is None:
         return None
     queued = replace(again, run=ctx.new_run())
-    written = ctx.journal.append(queued, once=f"try:{done.first}#{queued.attempt}")
-    if written is not None:
-        return queued.run
-    return next(
-        (
-            run.id
-            for run in worker.job_runs(ctx, done.id).values()
-            if run.first == done.first and run.attempt == queued.attempt
-        ),
-        None,
-    )
+    once = history.try_key(done.first, queued.attempt)
+    written = ctx.journal.append(queued, once=once) or ctx.journal.written(once)
+    return written.run if written else None

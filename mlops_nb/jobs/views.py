@@ -9,6 +9,7 @@ from mlops_nb.jobs.bundle import job_yaml, trigger_text
 from mlops_nb.jobs.model import Job, Schedule
 from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.runs import history
+from mlops_nb.runs.board import read_board
 
 GATE = ("gate", "passed", "value", "low", "high", "n", "champion", "because")
 
@@ -46,24 +47,28 @@ def schedule_of(state: JobState) -> Schedule | None:
     return job_yaml.of_definition(dict(state.definition)).schedule if state.definition else None
 
 
-def job_history(ctx: Context, name: str) -> dict[str, Any]:
-    """Return what `history --json` prints, oldest first."""
+def job_history(ctx: Context, name: str, count: int | None = None) -> dict[str, Any]:
+    """Return what `history --json` prints, oldest first.
+
+    count: only the runs that began last
+    """
     when = schedule_of(execute.state_of(ctx, name))
-    runs = history.runs(ctx.journal.read(job=name)).values()
+    if count is None:
+        runs = [*history.runs(ctx.journal.read(job=name, kinds=history.COURSE)).values()]
+    else:
+        runs = history.latest_runs(ctx.journal, count, name)[::-1]
     return {"version": 1, "job": name, "runs": [history_row(r, when) for r in runs]}
 
 
 def all_jobs(ctx: Context) -> dict[str, Any]:
     """Return what `jobs --json` prints."""
-    events = list(ctx.journal.read()) if ctx.knows_anything else []
-    runs = history.runs(events)
-    last_event = max((datetime.fromisoformat(e.at) for e in events), default=None)
-    if (ahead := clock.ahead(last_event, ctx.now())) is not None:
+    board = read_board(ctx)
+    if (ahead := clock.ahead(board.last, ctx.now())) is not None:
         ctx.warnings.append(ahead)
     rows = []
     for state in read_jobs(ctx).values():
         when = schedule_of(state)
-        last = [r for r in runs.values() if r.job == state.name]
+        last = board.runs.get(board.latest.get(state.name, ""))
         job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
         due = next_due(ctx, job, state) if job is not None else None
         rows.append(
@@ -75,7 +80,7 @@ def all_jobs(ctx: Context) -> dict[str, Any]:
                 else {"cron": when.cron, "timezone": when.timezone},
                 "triggers": [trigger_text.describe(t) for t in job.triggers] if job else [],
                 "next": None if due is None else due.isoformat(),
-                "last": history_row(last[-1], when) if last else None,
+                "last": history_row(last, when) if last else None,
                 "differs_from_notebook": changes.differing_steps(ctx, state) if job else None,
             }
         )

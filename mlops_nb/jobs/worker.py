@@ -12,6 +12,7 @@ from mlops_nb.errors import MlopsError, NotFound
 from mlops_nb.events import RunClaimed
 from mlops_nb.jobs import execute
 from mlops_nb.runs import history, process, reap
+from mlops_nb.runs.board import read_board
 from mlops_nb.runs.history import Run, read_run
 
 BEAT_EVERY = 5.0  # s
@@ -49,25 +50,18 @@ def claim(ctx: Context, run_id: str) -> Run | None:
     """
     reap.reap(ctx)
     with ctx.deciding():
-        runs = job_runs(ctx, run_id)
-        run = runs[run_id]
-        if run.status != "queued" or history.superseded(run, runs):
+        run = read_run(ctx.journal, run_id)
+        if not run.job:
+            raise NotFound(f"run {run_id!r} is of no job", fix="mlops-nb runs")
+        if run.status != "queued" or history.superseded(ctx.journal, run):
             return None
-        others = (other for other in runs.values() if history.takes_turns(other))
-        if history.takes_turns(run) and any(history.at_work(other) for other in others):
+        others = (r for r in read_board(ctx).open if r.job == run.job and history.takes_turns(r))
+        if history.takes_turns(run) and any(map(history.at_work, others)):
             return None
         claimed = RunClaimed(run=run_id, job=run.job, process=process.mine())
         if ctx.journal.append(claimed, once=f"claim:{run_id}") is None:
             return None
     return run
-
-
-def job_runs(ctx: Context, run_id: str) -> dict[str, Run]:
-    """Return the runs of a run's job. Raises NotFound if there is no such run."""
-    job = read_run(ctx.journal, run_id).job
-    if not job:
-        raise NotFound(f"run {run_id!r} is of no job", fix="mlops-nb runs")
-    return history.runs(ctx.journal.read(job=job, kinds=history.COURSE))
 
 
 def work(ctx: Context, run_id: str, notify: Notify = ignore) -> Run | None:

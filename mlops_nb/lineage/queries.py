@@ -80,14 +80,13 @@ def run_of(ctx: Context, run: str) -> history.Run:
 
 def latest(ctx: Context, notebook: str) -> history.Run:
     """Return the latest finished run. Raises NotFound if there is none."""
-    known = history.runs(ctx.journal.read()).values() if ctx.knows_anything else ()
-    ended = [
-        r for r in known if r.status in {"finished", "refused"} and notebook in {"", r.notebook}
-    ]
-    if not ended:
-        what = f"no run of {notebook!r} has finished" if notebook else "no run has finished"
-        raise NotFound(what, fix=f"mlops-nb run {notebook or 'NOTEBOOK'}")
-    return ended[-1]
+    started = ctx.journal.read_back(kinds=(RunStarted,)) if ctx.knows_anything else ()
+    for event in started:
+        run = read_run(ctx.journal, event.run)
+        if run.status in {"finished", "refused"} and notebook in {"", run.notebook}:
+            return run
+    what = f"no run of {notebook!r} has finished" if notebook else "no run has finished"
+    raise NotFound(what, fix=f"mlops-nb run {notebook or 'NOTEBOOK'}")
 
 
 def _side(ctx: Context, run: history.Run) -> RunSide:

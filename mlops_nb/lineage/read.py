@@ -12,16 +12,33 @@ from mlops_nb.runs.history import Run
 from mlops_nb.storage.ports import Journal
 
 
-def traced(journal: Journal, run: Run, records: list[Event] | None = None) -> Trace:
+class Records:
+    """The StepRecorded events of a journal, read once for each notebook."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.known: dict[str, list[Event]] = {}
+
+    def of(self, notebook: str) -> list[Event]:
+        """Return the records of a notebook's steps, in the order they were written."""
+        if notebook not in self.known:
+            self.known[notebook] = [
+                event
+                for event in self.journal.read(kinds=(StepRecorded,))
+                if isinstance(event, StepRecorded) and event.record.get("notebook") == notebook
+            ]
+        return self.known[notebook]
+
+
+def traced(journal: Journal, run: Run, records: Records | None = None) -> Trace:
     """Return the trace of a run, with its notebook if that still exists.
 
-    records: every StepRecorded of the journal; filled when it is first needed, for the next call
+    records: those that were read for an earlier run
     """
     events: list[Event] = list(journal.read(run=run.id))
     reused = any(isinstance(e, StepReused) for e in events)
     if reused or not any(isinstance(e, StepRecorded) for e in events):
-        known = [] if records is None else records
-        known += [] if known else journal.read(kinds=(StepRecorded,))
+        known = (records or Records(journal)).of(run.notebook)
         events = sorted([*events, *(e for e in known if e.run != run.id)], key=lambda e: e.id)
     notebook, pipeline = read_back(Path(run.output))
     return trace(run.id, events, notebook=notebook, pipeline=pipeline)

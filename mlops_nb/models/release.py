@@ -19,8 +19,7 @@ def decide(ctx: Context, policy: ReleasePolicy, run_id: str, notify: Notify = ig
     """
     with ctx.deciding():
         run = read_run(ctx.journal, run_id)
-        others = history.runs(ctx.journal.read(job=run.job, kinds=history.COURSE))
-        if history.superseded(run, others):
+        if history.superseded(ctx.journal, run):
             return
         model = read_models(ctx).get(policy.model)
         for event in ctx.journal.append_all(judge(policy, run, model)):

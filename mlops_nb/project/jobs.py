@@ -159,13 +159,13 @@ class Jobs(OpenProject):
 
         return views.one_job(self.context, name)
 
-    def history(self, job: str) -> dict[str, Any]:
-        """Return what `history --json` prints."""
+    def history(self, job: str, count: int | None = None) -> dict[str, Any]:
+        """Return what `history --json` prints, of all runs or the `count` that began last."""
         from mlops_nb.jobs import views
         from mlops_nb.runs import reap
 
         reap.reap(self.context)
-        return views.job_history(self.context, job)
+        return views.job_history(self.context, job, count)
 
     def pause(self, job: str) -> None:
         """Pause the schedule of a job."""

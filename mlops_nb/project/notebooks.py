@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from mlops_nb import files
 from mlops_nb.context import Notify, ignore
 from mlops_nb.engine.task import Limits
-from mlops_nb.errors import NotFound
 from mlops_nb.notebook import load, render
 from mlops_nb.notebook.model import Source, Value, Warned
 from mlops_nb.project.base import OpenProject
@@ -131,20 +130,25 @@ class Notebooks(OpenProject):
 
         return observe.check(self.context, self.capture(notebook), model)
 
-    def runs(self) -> list[history.Run]:
-        """Return every run, oldest first."""
+    def runs(self, count: int | None = None) -> list[history.Run]:
+        """Return every run, oldest first, or only the `count` runs that began last."""
         from mlops_nb.runs import reap
 
         ctx = self.context
         reap.reap(ctx)
-        return list(history.runs(ctx.journal.read()).values()) if ctx.knows_anything else []
+        if not ctx.knows_anything:
+            return []
+        if count is not None:
+            return history.latest_runs(ctx.journal, count)[::-1]
+        return list(history.runs(ctx.journal.read()).values())
 
     def show(self, run_id: str) -> history.Run:
         """Return one run. Raises NotFound if there is none."""
-        found = [r for r in self.runs() if r.id == run_id]
-        if not found:
-            raise NotFound(f"there is no run {run_id!r}", fix="list them with: mlops-nb runs")
-        return found[0]
+        from mlops_nb.lineage import queries
+        from mlops_nb.runs import reap
+
+        reap.reap(self.context)
+        return queries.run_of(self.context, run_id)
 
     def session(self, shell: Any, path_of: Callable[[], str]) -> "Session":
         """Follow a live notebook's shell. `path_of` returns the path of the saved notebook."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from mlops_nb.errors import NotFound
@@ -270,8 +271,21 @@ def takes_turns(run: Run) -> bool:
     return run.trigger not in {"promote", "backfill"}
 
 
-def superseded(run: Run, runs: Mapping[str, Run]) -> bool:
+def try_key(first: str, attempt: int) -> str:
+    """Return the key under which a try of a run is queued, so that it is queued once."""
+    return f"try:{first}#{attempt}"
+
+
+def superseded(journal: Journal, run: Run) -> bool:
     """Return whether a run is lost or a later try has replaced it."""
-    return run.lost or any(
-        other.first == run.first and other.attempt > run.attempt for other in runs.values()
-    )
+    return run.lost or journal.written(try_key(run.first, run.attempt + 1)) is not None
+
+
+def latest_runs(journal: Journal, count: int, job: str = "") -> list[Run]:
+    """Return the runs that began last, the newest first.
+
+    job: only runs of this job
+    """
+    began = journal.read_back(job=job, kinds=(RunQueued, RunSkipped, RunStarted))
+    names = (e.run for e in began if not (isinstance(e, RunStarted) and e.job))  # it was queued
+    return [read_run(journal, name) for name in islice(names, count)]

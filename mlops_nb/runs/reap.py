@@ -1,30 +1,31 @@
 """Records the end of runs whose process is gone: killed, or the machine went down."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mlops_nb.context import Context
 from mlops_nb.events import RunDone, RunFinished, RunLost
 from mlops_nb.runs import history, process
+from mlops_nb.runs.board import read_board
 from mlops_nb.runs.history import Run, read_run
 
 FINE = {"finished", "waiting", "skipped"}
 
 
 def reap(
-    ctx: Context, runs: Mapping[str, Run] | None = None, silent: Mapping[str, str] | None = None
+    ctx: Context, runs: Iterable[Run] | None = None, silent: Mapping[str, str] | None = None
 ) -> list[str]:
     """Record the end of runs whose process is gone, and return their ids.
 
-    runs:   the known runs; None: read them from the journal
+    runs:   the open runs; None: read them
     silent: id of a run without a heartbeat → the error to record
 
     A run that was judged already is recorded as done.
     """
     if not ctx.knows_anything:
         return []
-    known = history.runs(ctx.journal.read(kinds=history.COURSE)) if runs is None else runs
+    known = read_board(ctx).open if runs is None else runs
     errors = silent or {}
-    dead = [run for run in known.values() if run.id in errors or _is_dead(run)]
+    dead = [run for run in known if run.id in errors or _is_dead(run)]
     if not dead:
         return []
     with ctx.deciding():  # no run is judged meanwhile

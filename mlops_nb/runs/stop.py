@@ -5,7 +5,7 @@ import time
 
 from mlops_nb.context import Context
 from mlops_nb.errors import Refused, Unreachable
-from mlops_nb.events import SweepFinished
+from mlops_nb.events import SweepFinished, SweepStarted
 from mlops_nb.runs import history, process, reap
 from mlops_nb.runs.history import Run, read_run
 from mlops_nb.runs.sweep_history import Fold, Sweep
@@ -19,6 +19,8 @@ def sweeps(ctx: Context) -> dict[str, Sweep]:
     if not ctx.knows_anything:
         return {}
     reap.reap(ctx)
+    if next(ctx.journal.read(kinds=(SweepStarted,)), None) is None:
+        return {}
     found = Fold(ctx.journal.read()).sweeps
     for sweep in found.values():
         if sweep.status == "running" and process.is_gone(sweep.process):

@@ -20,6 +20,7 @@ from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.jobs.views import SEEN
 from mlops_nb.monitoring import watch
 from mlops_nb.runs import history, process, reap, resources
+from mlops_nb.runs.board import Board, read_board
 from mlops_nb.runs.history import Run, read_run
 
 LEAD = "scheduler"
@@ -48,8 +49,9 @@ class Leader:
     notify: Notify = ignore
     note: Note = lambda _: None
     slots: int = 0
-    board: agenda.Board = field(default_factory=agenda.Board)
+    board: Board = field(default_factory=Board)
     last: int = 0
+    touched: dict[str, None] = field(default_factory=dict)  # the runs with new events
     children: dict[str, Started] = field(default_factory=dict)
     beats: dict[str, tuple[str, float]] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -94,15 +96,21 @@ class Leader:
 
     def take_in(self) -> None:
         """Read the new events of the journal."""
-        kinds = (*history.COURSE, *history.STEPS, *registry.KINDS, *agenda.SIGNALS)
-        changed = not self.last
+        self.board = read_board(self.ctx)
+        if not self.last:
+            self.last = self.board.place
+            self._read_jobs()
+        changed = False
+        kinds = (*history.COURSE, *history.STEPS, *registry.KINDS)
         for event in self.ctx.journal.read(after=self.last, kinds=kinds):
             self.last = event.id
-            self.board.take(event)
+            self.touched[event.run] = None
             changed = changed or isinstance(event, registry.KINDS)
             self._say(event)
-        if not changed:
-            return
+        if changed:
+            self._read_jobs()
+
+    def _read_jobs(self) -> None:
         self.states = read_jobs(self.ctx)
         self.jobs = wired.readable(self.states, self.note)
 
@@ -132,20 +140,23 @@ class Leader:
         if written is None:
             return
         self.take_in()
-        run = self.board.runs[written.run]
+        run = read_run(self.ctx.journal, written.run)
         self.note(
             f"{run.job}: {'due' if run.status == 'queued' else 'skipped'} at "
             f"{run.scheduled_at}, {run.because}"
         )
 
     def _queue_tries(self) -> None:
-        for run in list(self.board.failed.values()):
+        for run in [self.board.runs[name] for name in self.board.failed]:
             job = self.jobs.get(run.job)
-            over = run.lost or run.exit_status is not None
+            if not (run.lost or run.exit_status is not None):
+                continue
             if job is None or self._is_of_older_definition(run):
-                continue  # it failed under an older definition of the job
-            if over and trigger.queue_next(self.ctx, job, run):
+                self.board.give_up(run.id)
+            elif trigger.queue_next(self.ctx, job, run):
                 self.note(f"{run.job}: run {run.id} {run.error or run.status}; tried again")
+            else:
+                self.board.give_up(run.id)
 
     def _is_of_older_definition(self, run: Run) -> bool:
         finished, applied = map(
@@ -170,7 +181,7 @@ class Leader:
 
     def _start(self) -> None:
         self._reap()
-        free = self.slots - sum(map(history.at_work, self.board.open.values())) - len(self.starting)
+        free = self.slots - sum(map(history.at_work, self.board.open)) - len(self.starting)
         for run in agenda.ready(self.board, self.ctx.now()):
             if free <= 0 or run.id in self.children:
                 continue
@@ -188,7 +199,8 @@ class Leader:
     @property
     def starting(self) -> list[str]:
         """Runs whose process was started and has not claimed them yet."""
-        return [run for run in self.children if self.board.runs[run].status == "queued"]
+        queued = {run.id for run in self.board.open if run.status == "queued"}
+        return [run for run in self.children if run in queued]
 
     def _reap(self) -> None:
         """Reap child processes; start those again that ended before they claimed their run."""
@@ -197,7 +209,7 @@ class Leader:
             if child.popen.poll() is None:
                 continue
             run = read_run(self.ctx.journal, run_id)
-            busy = any(history.at_work(r) for r in self.board.open.values() if r.job == run.job)
+            busy = any(history.at_work(r) for r in self.board.open if r.job == run.job)
             if run.status != "queued" or busy:
                 del self.children[run_id]
             elif child.times < STARTS:
@@ -217,7 +229,7 @@ class Leader:
         Time is measured in this process, so that a machine that slept loses no run.
         """
         found: dict[str, str] = {}
-        for run in self.board.open.values():
+        for run in self.board.open:
             if not history.at_work(run):
                 continue
             beat = self.ctx.journal.place(worker.beat_of(run.job))
@@ -234,7 +246,7 @@ class Leader:
     @property
     def busy(self) -> bool:
         """Whether a run is open that continues without a person."""
-        return any(run.trigger != "promote" for run in self.board.open.values())
+        return any(run.trigger != "promote" for run in self.board.open)
 
 
 def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> list[Run]:
@@ -248,7 +260,7 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
             return []
         leader = Leader(ctx=ctx, notify=notify, note=note)
         leader.take_in()
-        before = {run.id: run.last_event for run in leader.board.runs.values()}
+        leader.touched.clear()
         until = time.monotonic() + poll.SETTLE
         while True:
             leader.look()
@@ -258,11 +270,8 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
             time.sleep(trigger.LOOK_EVERY)
         watch.look(ctx, ctx.now(), wait=True)
         ctx.journal.place(SEEN, real_time().isoformat())
-    return [
-        run
-        for run in leader.board.runs.values()
-        if run.job and before.get(run.id) != run.last_event and run.status != "skipped"
-    ]
+    runs = [read_run(ctx.journal, name) for name in leader.touched if name]
+    return [run for run in runs if run.job and run.status != "skipped"]
 
 
 def serve(ctx: Context, notify: Notify, note: Note, slots: int = 0) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Protocol
 
@@ -25,7 +25,9 @@ CREATE TABLE IF NOT EXISTS places (name TEXT NOT NULL PRIMARY KEY, value TEXT NO
 """
 USED = "SELECT id FROM events WHERE once = ?"
 INSERT = "INSERT INTO events (at, run, job, kind, once, data) VALUES (?, ?, ?, ?, ?, ?)"
-SELECT = "SELECT id, at, run, job, kind, data FROM events WHERE id > ?"
+SELECT = "SELECT id, at, run, job, kind, data FROM events WHERE"
+LAST = 2**63 - 1  # no id is larger
+STEP = 2000  # events that are read at once
 SET_PLACE = """
 INSERT INTO places (name, value) VALUES (?, ?)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
@@ -133,21 +135,49 @@ class SqlJournal:
         self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
     ) -> Iterator[Event]:
         """Yield events in the order they were written."""
-        sql = SELECT
-        values: list[Any] = [after]
-        for column, wanted in (("run", run), ("job", job)):
-            if wanted:
-                sql += f" AND {column} = ?"
-                values.append(wanted)
-        if kinds:
-            sql += f" AND kind IN ({', '.join('?' * len(kinds))})"
-            values += [kind.__name__ for kind in kinds]
+        wanted = {"run": run, "job": job}
+        while rows := self._rows(after, wanted, kinds):
+            yield from _events(rows)
+            after = rows[-1][0]
+
+    def read_back(self, *, job: str = "", kinds: Collection[type[Event]] = ()) -> Iterator[Event]:
+        """Yield events, the newest first."""
+        before = LAST
+        while rows := self._rows(before, {"job": job}, kinds, back=True):
+            yield from _events(rows)
+            before = rows[-1][0]
+
+    def written(self, once: str) -> Event | None:
+        """Return the event that was written under a key, None if there is none."""
         with self._reported("read"), self._connected() as connection:
-            rows = self.database.execute(connection, f"{sql} ORDER BY id", values)
-        for number, at, of_run, of_job, kind, data in rows:
-            event = from_record(kind, json.loads(data), run=of_run, job=of_job, at=at, id=number)
-            if event is not None:
-                yield event
+            rows = self.database.execute(connection, f"{SELECT} once = ?", (once,))
+        return next(_events(rows), None)
+
+    def _rows(
+        self,
+        place: int,
+        wanted: Mapping[str, str],
+        kinds: Collection[type[Event]],
+        *,
+        back: bool = False,
+    ) -> list[Any]:
+        """Return the next rows after a place, or the ones before it, at most `STEP`.
+
+        wanted: column → its value, "" for any
+
+        The rows of several kinds are found kind by kind, each in the order of its index.
+        """
+        compared, order = ("<", "DESC") if back else (">", "ASC")
+        columns = {name: value for name, value in wanted.items() if value}
+        where = " AND ".join([f"id {compared} ?", *(f"{name} = ?" for name in columns)])
+        values = [place, *columns.values()]
+        end = f"ORDER BY id {order} LIMIT {STEP}"
+        if kinds:
+            one = f"SELECT id FROM (SELECT id FROM events WHERE {where} AND kind = ? {end}) AS k"  # noqa: S608  no text of a caller
+            values = [v for kind in kinds for v in (*values, kind.__name__)]
+            where = f"id IN ({' UNION ALL '.join([one] * len(kinds))})"
+        with self._reported("read"), self._connected() as connection:
+            return self.database.execute(connection, f"{SELECT} {where} {end}", values)
 
     def place(self, listener: str, value: str | None = None) -> str:
         """Return the value stored under a name; if `value` is given, store it."""
@@ -253,6 +283,14 @@ def _database(address: str) -> Database:
             fix="pip install 'mlops-nb[postgres]'",
         ) from None
     return Postgres.at(rest)
+
+
+def _events(rows: Iterable[Any]) -> Iterator[Event]:
+    """Yield the events of rows; those of kinds that this version does not know are left out."""
+    for number, at, run, job, kind, data in rows:
+        event = from_record(kind, json.loads(data), run=run, job=job, at=at, id=number)
+        if event is not None:
+            yield event
 
 
 def _close(idle: dict[int, list[Any]]) -> None:

@@ -21,7 +21,7 @@ class MemoryJournal:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.events: list[Event] = []
-        self.used: set[str] = set()
+        self.used: dict[str, Event] = {}
         self.places: dict[str, str] = {}
         self.locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -29,9 +29,10 @@ class MemoryJournal:
         """Write an event; return it with its id and time, None if `once` was used before."""
         if once and once in self.used:
             return None
-        self.used.add(once)
         at = event.at or self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
         self.events.append(replace(event, id=len(self.events) + 1, at=at))
+        if once:
+            self.used[once] = self.events[-1]
         return self.events[-1]
 
     def append_all(self, events: Iterable[Event]) -> list[Event]:
@@ -56,6 +57,14 @@ class MemoryJournal:
             wanted = run in {"", event.run} and job in {"", event.job}
             if event.id > after and wanted and (not kinds or type(event) in kinds):
                 yield event
+
+    def read_back(self, *, job: str = "", kinds: Collection[type[Event]] = ()) -> Iterator[Event]:
+        """Yield events, the newest first."""
+        yield from reversed([*self.read(job=job, kinds=kinds)])
+
+    def written(self, once: str) -> Event | None:
+        """Return the event that was written under a key, None if there is none."""
+        return self.used.get(once)
 
     def place(self, listener: str, value: str | None = None) -> str:
         """Return the note of a listener; replace it if a value is given."""

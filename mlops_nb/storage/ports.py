@@ -36,7 +36,18 @@ class Journal(Locks, Protocol):
     def read(
         self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
     ) -> Iterator[Event]:
-        """Yield events in the order they were written; kinds: only events of these kinds."""
+        """Yield events in the order they were written; kinds: only events of these kinds.
+
+        They are read in steps, so that a long journal takes no more memory than a short one.
+        """
+        ...
+
+    def read_back(self, *, job: str = "", kinds: Collection[type[Event]] = ()) -> Iterator[Event]:
+        """Yield events, the newest first, in steps."""
+        ...
+
+    def written(self, once: str) -> Event | None:
+        """Return the event that was written under a key, None if there is none."""
         ...
 
     def append_all(self, events: Iterable[Event]) -> list[Event]:

@@ -17,6 +17,7 @@ from saved import working_in
 from typing_in import Terminal
 
 from mlops_nb.project import open_project
+from mlops_nb.runs.history import is_open
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PATIENCE = 180.0  # s
@@ -80,7 +81,7 @@ class Airport:
     def next_run(self, known: int) -> dict:
         """Wait until one run more than `known` is over; return the latest."""
         self.until(lambda: len(self.runs()) > known)
-        self.until(lambda: self.runs()[-1]["status"] not in {"queued", "running"})
+        self.until(lambda: not any(map(is_open, self.project.runs())))
         return self.runs()[-1]
 
     def until(self, true: Callable[[], object]) -> None:

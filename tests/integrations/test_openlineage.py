@@ -11,7 +11,7 @@ from referencing import Registry, Resource
 import mlops_nb
 from mlops_nb import events as ev
 from mlops_nb.errors import Unreachable
-from mlops_nb.integrations.openlineage import facets
+from mlops_nb.integrations.openlineage import events, facets
 from mlops_nb.integrations.openlineage.events import OpenLineageLog, run_id
 
 STANDARD = json.loads((Path(__file__).parent / "schemas/openlineage-2-0-2.json").read_text())
@@ -236,10 +236,32 @@ def test_nothing_is_written_twice(story):
 
 def test_a_run_is_told_when_it_ended_and_not_before(story):
     story.start("r")
-    assert log(story).catch_up() == []
+    log(story).catch_up()
     assert not log(story).file.exists()
     story.end("r")
     assert len(written(story)) == 2
+
+
+def test_many_runs_are_written_in_steps_as_they_are_at_once(story, monkeypatch):
+    story.whole("a")
+    story.start("b", "j")
+    story.end("b", job="j")
+    story.start("c", "j")
+    story.end("c", job="j")
+    story.tell(ev.Judged(run="b", job="j", verdicts=GATES, passed=False))
+    story.start("d")
+    story.fail("d", "train")
+    story.end("d", "failed")
+    whole = written(story)
+    for step in (1, 2, 3):
+        monkeypatch.setattr(events, "STEP", step)
+        log(story).file.unlink()
+        story.journal.place(events.PLACE, "")
+        found = written(story)
+        others = [e for e in found if e["eventType"] != "OTHER"]
+        assert [(e["run"]["runId"], e["eventType"]) for e in others] == [
+            (e["run"]["runId"], e["eventType"]) for e in whole if e["eventType"] != "OTHER"
+        ]
 
 
 @pytest.mark.parametrize("cut", [1, 400, 5000])

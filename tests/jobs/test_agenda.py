@@ -19,6 +19,8 @@ from mlops_nb.events import (
 from mlops_nb.jobs import agenda, schedule
 from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history
+from mlops_nb.runs.board import Board
+from mlops_nb.storage.memory import MemoryJournal
 
 BERLIN = "Europe/Berlin"
 
@@ -39,20 +41,23 @@ class World:
 
     def __init__(self, of: Job, applied: str) -> None:
         self.job, self.applied = of, datetime.fromisoformat(applied)
-        self.board = agenda.Board()
-        self.runs = self.board.runs
-        self.number = 0
+        self.board = Board()
+        self.journal = MemoryJournal(lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
-    def take(self, *events) -> None:
+    @property
+    def runs(self) -> dict[str, history.Run]:
+        """Every run, those that the board has forgotten included."""
+        return history.runs(self.journal.read())
+
+    def take(self, *events, once: str = "") -> None:
         for event in events:
-            self.number += 1
-            self.board.take(replace(event, id=self.number, at="2026-01-01T00:00:00+00:00"))
+            self.board.take(self.journal.append(event, once=once))
 
     def look(self, now: datetime) -> list[RunQueued | RunSkipped]:
         """Queue what is due, as the scheduler does."""
         found = []
         for event in agenda.due(self.job, self.applied, self.board, now):
-            found.append(replace(event, run=f"r{len(self.runs)}"))
+            found.append(replace(event, run=f"r{len(self.journal.events)}"))
             self.take(found[-1])
         return found
 
@@ -200,9 +205,9 @@ def test_a_try_waits_for_its_time_and_makes_those_before_it_void():
     *_, event = world.look(now)
     world.end(event.run, "failed")
     again = agenda.next_try(world.job, world.runs[event.run], now)
-    world.take(replace(again, run="second"))
-    assert history.superseded(world.runs[event.run], world.runs)
-    assert not history.superseded(world.runs["second"], world.runs)
+    world.take(replace(again, run="second"), once=history.try_key(event.run, 2))
+    assert history.superseded(world.journal, world.runs[event.run])
+    assert not history.superseded(world.journal, world.runs["second"])
     assert agenda.ready(world.board, now) == []
     assert [r.id for r in agenda.ready(world.board, now + timedelta(seconds=5))] == ["second"]
 

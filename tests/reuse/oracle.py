@@ -156,14 +156,18 @@ def _run(folder: Path, cells: Iterable[Any], parameters: Mapping[str, Any], *, f
     source = load.capture(folder / "n.ipynb")
     options = runs.RunOptions(rules=Rules(fresh=fresh))
     done = runs.run(project.context, source, parameters, options)
-    book = nbformat.read(done.output, 4)
     statuses = [s["status"] for s in done.steps.values()]
     return {
         "status": done.status,
-        "shown": [_shown(c) for c in book.cells if _counts(c)],
+        "shown": shown(done.output),
         "reused": statuses.count("reused"),
         "steps": len(statuses),
     }
+
+
+def shown(output: str) -> list[Any]:
+    """Return what the cells of an executed notebook show."""
+    return [_shown(cell) for cell in nbformat.read(output, 4).cells if _counts(cell)]
 
 
 def _counts(cell: Any) -> bool:

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import oracle
 import outside
 import sharing
+
+from mlops_nb.project import open_project
 
 ORACLE = Path(__file__).with_name("oracle.py")
 SETUP = "CFG = {'rate': 1}\nSEEN = []\ndef keep(f):\n    SEEN.append(f)\n    return f"
@@ -177,6 +180,26 @@ def test_what_cells_set_in_packages_is_there_for_later_steps():
     versions = [(cells(3, ""), {}), (cells(3, "mark = 1"), {}), (cells(4, "mark = 1"), {})]
     (found,) = compared([versions])
     assert (found["wrong"], found["failed"]) == ([], 0)
+
+
+def test_the_points_of_a_sweep_show_what_fresh_runs_show(tmp_path):
+    """A second sweep, of an edited notebook, in the processes and kernels of a real sweep."""
+    for number, (cells, _) in enumerate(sharing.versions(11)[:2]):
+        kept = project(tmp_path / "kept", cells)
+        points = kept.sweep("n.ipynb", {"level": [1, 4]}, workers=2).runs
+        for run in points:
+            name = f"new{number}{run.parameters['level']}"
+            fresh = project(tmp_path / name, cells).run("n.ipynb", run.parameters)
+            assert oracle.shown(run.output) == oracle.shown(fresh.output)
+            assert run.status == fresh.status
+    assert any(s["status"] == "reused" for run in points for s in run.steps.values())
+
+
+def project(folder, cells):
+    """Open a project with a notebook."""
+    (folder / ".git").mkdir(parents=True, exist_ok=True)
+    oracle.write(folder / "n.ipynb", cells)
+    return open_project(folder)
 
 
 def test_cases_of_shared_state_show_what_fresh_runs_show():

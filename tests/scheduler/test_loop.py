@@ -120,7 +120,7 @@ def test_a_look_takes_no_longer_after_ten_thousand_runs(ctx):
     journal_read = ctx.journal.read
     ctx.journal.read = lambda **asked: read.append(asked) or journal_read(**asked)
     leader.look()
-    assert leader.board.open == {}
+    assert leader.board.open == []
     assert {asked.get("after", 0) > 0 for asked in read} == {True}  # nothing is read twice
     assert not agenda.ready(leader.board, ctx.now())
 

@@ -1,7 +1,9 @@
 """One suite over every journal: order, once, filters, places, locks; and processes that die."""
 
+import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -81,6 +83,40 @@ def test_events_are_found_by_run_by_job_and_by_place(journal):
     assert [e.cell for e in journal.read(after=ids[0], job="j")] == [2, 4]
     assert list(journal.read(run="nobody")) == []
     assert list(journal.read(after=ids[-1])) == []
+
+
+def test_a_long_journal_is_read_in_steps_of_which_none_is_missed(journal, monkeypatch):
+    monkeypatch.setattr("mlops_nb.storage.journal.STEP", 3)
+    draw = random.Random(1)
+    kinds = (ev.CellStarted, ev.StepStarted, ev.RunClaimed)
+    for number in range(40):
+        of = {"run": draw.choice("ab"), "job": draw.choice(("", "j", "k"))}
+        samples = (
+            ev.CellStarted(**of, cell=number),
+            ev.StepStarted(**of, step=str(number)),
+            ev.RunClaimed(**of, process=(number, "h")),
+        )
+        journal.append(draw.choice(samples))
+    every = list(journal.read())
+    assert len(every) == 40
+    for wanted in ((), kinds[:1], kinds[1:], kinds):
+        for run, job in itertools.product(("", "a"), ("", "j")):
+            for after in (0, every[7].id, every[-1].id):
+                of = [e for e in every if run in {"", e.run} and job in {"", e.job}]
+                of = [e for e in of if not wanted or type(e) in wanted]
+                asked = {"run": run, "job": job, "kinds": wanted}
+                found = list(journal.read(after=after, **asked))
+                assert found == [e for e in of if e.id > after]
+                if not run:
+                    assert list(journal.read_back(job=job, kinds=wanted)) == of[::-1]
+
+
+def test_the_event_under_a_key_is_found_by_it(journal):
+    assert journal.written("j/T") is None
+    journal.append(cell("r", 1), once="j/T")
+    journal.append(cell("s", 2), once="j/U")
+    assert journal.written("j/U").run == "s"
+    assert journal.written("j") is None
 
 
 def test_a_name_that_looks_like_a_pattern_finds_only_itself(journal):

@@ -1,5 +1,6 @@
 """Writes runs, versions and champions to MLflow; the journal decides, MLflow follows."""
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -24,6 +25,7 @@ from mlops_nb.runs import history
 from mlops_nb.runs.tracking import source_tags
 from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store
 
+FOLLOWED = (RunFinished, Registered, Released, SweepFinished)
 RUN_TAG = "mlops-nb.run"
 VERSION_TAG = "mlops-nb.version"
 LOGGED_TAG = "mlops-nb.logged-run"  # of a run that cells started in another store
@@ -78,23 +80,19 @@ class MlflowMirror:
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise unreachable(self.uri, error) from None
 
-    def catch_up(self, events: Iterable[Event] = ()) -> Iterator[Event]:
+    def catch_up(self) -> Iterator[Event]:
         """Sync MLflow with the journal; yield events for the journal.
 
         Raises Unreachable if MLflow does not answer; the next call continues.
         """
-        place = int(self.journal.place(MLFLOW_PLACE) or 0)
-        fresh = list(events) or list(self.journal.read(after=place))
-        if not any(
-            isinstance(e, RunFinished | Registered | Released | SweepFinished) for e in fresh
-        ):
+        fresh = self.journal.read(after=self._place(), kinds=FOLLOWED)
+        first = next(fresh, None)
+        if first is None:
             return
         try:
             with settings.quiet(), settings.tracking_at(self.uri):
                 client = self.client()
-                for event in fresh:
-                    if event.id <= place:
-                        continue
+                for event in itertools.chain([first], fresh):
                     yield from self._take(client, event)
                     self.journal.place(MLFLOW_PLACE, str(event.id))
         except MlopsError:
@@ -124,8 +122,12 @@ class MlflowMirror:
             raise unreachable(self.uri, error) from None
 
     def _is_behind(self) -> bool:
-        place = int(self.journal.place(MLFLOW_PLACE) or 0)
-        return any(True for _ in self.journal.read(after=place, kinds=(Registered, Released)))
+        behind = self.journal.read(after=self._place(), kinds=(Registered, Released))
+        return any(True for _ in behind)
+
+    def _place(self) -> int:
+        """Return the id of the last event that MLflow has."""
+        return int(self.journal.place(MLFLOW_PLACE) or 0)
 
     def _alias(self, client: Any, model: str) -> str:
         """Return the number of MLflow's champion version, or a description of a foreign one."""

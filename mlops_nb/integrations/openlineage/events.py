@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,13 +22,14 @@ from mlops_nb.events import (
     StepStarted,
 )
 from mlops_nb.integrations.openlineage import facets
-from mlops_nb.lineage.read import traced
+from mlops_nb.lineage.read import Records, traced
 from mlops_nb.lineage.trace import Trace, Work
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
 from mlops_nb.storage.ports import Journal
 
 PLACE = "openlineage"
+STEP = 200  # ends and verdicts that are written at once
 SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:mlops-nb:run")
 ENDS = {"finished": "COMPLETE", "failed": "FAIL", "stopped": "ABORT"}
 Line = dict[str, Any]
@@ -53,45 +55,51 @@ class OpenLineageLog:
 
     def __init__(self, *, file: Path, root: Path, journal: Journal, owner: str = "") -> None:
         self.file, self.root, self.journal, self.owner = file, root, journal, owner
+        self.records = Records(journal)
 
-    def catch_up(self, events: Iterable[Event] = ()) -> list[Event]:
-        """Write the events of every run that has ended; return no events for the journal.
+    def catch_up(self) -> None:
+        """Write the events of every run that has ended, some runs at a time.
 
         Raises Unreachable if the file cannot be written; the next call continues.
         """
-        fresh = list(events) or list(self.journal.read(after=self._place()["id"]))
-        if not any(isinstance(e, RunFinished | Judged) for e in fresh):
-            return []
+        if not self._fresh(self._place()["id"]):
+            return
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.file.open("ab+") as opened:
                 fcntl.flock(opened, fcntl.LOCK_EX)
-                self._append(opened)
+                while self._append(opened):
+                    continue
         except OSError as error:
             raise Unreachable(
                 f"lineage cannot be written: {error.strerror or error}",
                 fix="free some space or repair the folder; the next run writes it",
                 where=str(self.file),
             ) from None
-        return []
+
+    def _fresh(self, place: int) -> list[Event]:
+        """Return the next ends and verdicts of runs after a place, at most `STEP`."""
+        return list(islice(self.journal.read(after=place, kinds=(RunFinished, Judged)), STEP))
 
     def _place(self) -> dict[str, int]:
         """Return the last event that was handled, and the length of the file then, bytes."""
         found: dict[str, int] = json.loads(self.journal.place(PLACE) or '{"id": 0, "bytes": 0}')
         return found
 
-    def _append(self, opened: BinaryIO) -> None:
-        """Write the new events, without those that an aborted call has written already."""
+    def _append(self, opened: BinaryIO) -> bool:
+        """Write some new events, without those that an aborted call has written already.
+
+        Return False if there is none.
+        """
         place = self._place()  # read under the lock: another process may have been faster
-        fresh = list(self.journal.read(after=place["id"]))
+        fresh = self._fresh(place["id"])
         if not fresh:
-            return
+            return False
         there = _written(opened, place["bytes"])
-        records: list[Event] = []
         lines: list[Line] = []
         for event in fresh:
             if isinstance(event, RunFinished | Judged):
-                lines += self._lines(event, place["id"], there, records)
+                lines += self._lines(event, place["id"], there, fresh[-1].id)
         data = b"".join(_bytes(line) for line in lines if _key(line) not in there)
         length = opened.seek(0, os.SEEK_END)
         try:
@@ -103,11 +111,13 @@ class OpenLineageLog:
             raise
         position = {"id": fresh[-1].id, "bytes": length + len(data)}
         self.journal.place(PLACE, json.dumps(position))
+        return True
 
     def _lines(
-        self, event: RunFinished | Judged, place: int, there: set[Key], records: list[Event]
+        self, event: RunFinished | Judged, place: int, there: set[Key], until: int
     ) -> list[Line]:
-        own = list(self.journal.read(run=event.run))
+        """Return the lines of a run's end or verdict, as of the event with the id `until`."""
+        own = [e for e in self.journal.read(run=event.run) if e.id <= until]
         end = next((e for e in own if isinstance(e, RunFinished)), None)
         if end is None or (isinstance(event, RunFinished) and event.id != end.id):
             return []  # a run has one end, the first
@@ -115,7 +125,7 @@ class OpenLineageLog:
         story = RunEvents(
             run=run,
             end=end,
-            trace=traced(self.journal, run, records),
+            trace=traced(self.journal, run, self.records),
             root=self.root,
             owner=self.owner,
         )

@@ -18,7 +18,8 @@ class View(Struct, frozen=True, kw_only=True):
     folder:  the job's working folder
     now:     the time by the clock of the job; files are in their present state
     since:   when the job was applied
-    runs:    every run by its id
+    done:    job → its run that ended well last
+    followed: other job → its run that a run of this job followed last
     known:   the files of data triggers that are not new: path → sha256
     evaluated: evaluations of the job's model on current data, newest last
     champion: the version that serves, and its metrics at release
@@ -29,8 +30,9 @@ class View(Struct, frozen=True, kw_only=True):
     folder: Path
     now: datetime
     since: datetime
-    runs: Mapping[str, Run]
     known: Mapping[str, str]
+    done: Mapping[str, Run] = field(default_factory=dict)
+    followed: Mapping[str, str] = field(default_factory=dict)
     evaluated: Sequence[Evaluated] = ()
     champion: tuple[int, Mapping[str, float]] | None = None
     notes: dict[str, Any] = field(default_factory=dict)

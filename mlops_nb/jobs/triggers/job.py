@@ -15,12 +15,10 @@ class JobTrigger:
     def signal(self, spec: Mapping[str, Any], view: View) -> Signal | None:
         """Fire once for the latest finished run of the other job."""
         name = spec["job"]
-        done = [r for r in view.runs.values() if r.job == name and r.exit_status == 0]
-        if not done:
+        latest = view.done.get(name)
+        if latest is None or view.followed.get(name) == latest.id:
             return None
-        latest = max(done, key=lambda r: (r.finished, r.id))
-        followed = [r.signal.get("run") for r in view.runs.values() if r.job == view.job.name]
-        if latest.id in followed or datetime.fromisoformat(latest.finished) < view.since:
+        if datetime.fromisoformat(latest.finished) < view.since:
             return None
         return Signal(because=f"job {name} finished run {latest.id}", seen={"run": latest.id})
 

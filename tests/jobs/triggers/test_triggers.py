@@ -25,7 +25,7 @@ GLOB = {"data": "in/*.csv"}
 
 
 def view(folder=Path(), **more):
-    given = {"now": NOW, "since": NOW, "runs": {}, "known": {}} | more
+    given = {"now": NOW, "since": NOW, "known": {}} | more
     return View(job=Job(name="j", notebook="n", folder=".", source="n"), folder=folder, **given)
 
 
@@ -110,29 +110,23 @@ def test_many_new_files_are_counted_and_few_of_them_named(tmp_path):
     assert signal.because == "new data: in/0.csv, in/1.csv, in/2.csv and 4 more"
 
 
-def run(name, job, finished, status=0, **more):
-    return Run(id=name, job=job, exit_status=status, finished=finished, **more)
+def finished(name, at):
+    return Run(id=name, job="weather", exit_status=0, finished=at)
 
 
 def test_a_job_follows_the_latest_run_of_another_that_finished_and_only_once():
-    runs = {
-        r.id: r
-        for r in (
-            run("a1", "weather", "2026-03-01T01:00:00+00:00"),
-            run("a2", "weather", "2026-03-01T02:00:00+00:00"),
-            run("a3", "weather", "2026-03-01T03:00:00+00:00", status=1),
-        )
-    }
+    done = {"weather": finished("a2", "2026-03-01T02:00:00+00:00")}
     sensor = poll.sensor("job")
-    signal = sensor.signal({"job": "weather"}, view(runs=runs))
-    assert (signal.because, signal.seen) == ("job weather finished run a2", {"run": "a2"})
-    runs["b"] = run("b", "j", "2026-03-01T04:00:00+00:00", signal={"run": "a2"})
-    assert sensor.signal({"job": "weather"}, view(runs=runs)) is None
+    for followed in ({}, {"weather": "a1"}, {"news": "a2"}):
+        signal = sensor.signal({"job": "weather"}, view(done=done, followed=followed))
+        assert (signal.because, signal.seen) == ("job weather finished run a2", {"run": "a2"})
+    assert sensor.signal({"job": "weather"}, view(done=done, followed={"weather": "a2"})) is None
+    assert sensor.signal({"job": "news"}, view(done=done)) is None
 
 
 def test_runs_that_finished_before_the_job_was_there_do_not_count():
-    runs = {"a": run("a", "weather", "2026-02-28T01:00:00+00:00")}
-    assert poll.sensor("job").signal({"job": "weather"}, view(runs=runs)) is None
+    done = {"weather": finished("a", "2026-02-28T01:00:00+00:00")}
+    assert poll.sensor("job").signal({"job": "weather"}, view(done=done)) is None
 
 
 def evaluated(value, version=2, drift=()):
