@@ -26,7 +26,7 @@ def record_of(inputs: Inputs, unit: Unit, seen: Sequence[Seen], ended: Seen) -> 
     ended: {"values", "groups", "entries", "seconds", "generators": {channel: (before, after)}}
     """
     source, state = inputs.source, inputs.state
-    reads = _first_reads(inputs, unit, seen)
+    reads = _first_reads(inputs, unit, seen) | _kept(inputs, seen, ended)
     known = reads & {p.name for p in source.pipeline.parameters} & inputs.parameters.keys()
     made_by_units = {n: d for n, d in state.values.items() if n in reads}
     known -= made_by_units.keys()
@@ -105,6 +105,15 @@ def _first_reads(inputs: Inputs, unit: Unit, seen: Sequence[Seen]) -> set[str]:
         } - bound
         bound |= set(cell.get("writes", ()))
     return reads | ({EVERY} if any(cell.get("reads_any") for cell in seen) else set())
+
+
+def _kept(inputs: Inputs, seen: Sequence[Seen], ended: Seen) -> set[str]:
+    """Return names that a unit left in another group and did not bind: it depends on their values.
+
+    A loop variable that is bound anew, say, leaves the list behind whose item it was.
+    """
+    left = {name for group in ended["groups"] for name in group["names"]}
+    return (left & inputs.state.groups.keys()) - _all(seen, "writes")
 
 
 def _named_elsewhere(inputs: Inputs, unit: Unit) -> set[str]:

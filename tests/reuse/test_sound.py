@@ -53,6 +53,20 @@ CASES = {
         ["def f(to=[]):\n    to.append(1)\n    return len(to)", "f()", "print(f())"],
         ["def f(to=[]):\n    to.append(1)\n    return len(to)", "f(); f()", "print(f())"],
     ),
+    "a loop variable that leaves the list whose item it was": (
+        [
+            "a = [[1]]\nfor g in a:\n    pass",
+            "x = 1",
+            "b = [[2]]\nfor g in b:\n    pass",
+            "print(a)",
+        ],
+        [
+            "a = [[1]]\nfor g in a:\n    pass",
+            "x = 1\nfor g in a:\n    g.append(5)",
+            "b = [[2]]\nfor g in b:\n    pass",
+            "print(a)",
+        ],
+    ),
     "a builtin that a cell shadows": (
         ["x = [3, 1]", "y = 1", "print(sorted(x))"],
         ["x = [3, 1]", "y = 1\ndef sorted(x): return 'mine'", "print(sorted(x))"],
