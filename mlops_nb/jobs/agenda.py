@@ -42,6 +42,8 @@ class Board:
     evaluated: job → evaluations of its champion since the last run was queued
     looked: job → when its champion was evaluated, ascending
     last:   the latest time of an event
+    left:   those that an earlier scheduler had queued: perhaps no process works on them
+    unheard: those of other machines that have sent no heartbeat to this scheduler yet
     """
 
     runs: dict[str, Run] = field(default_factory=dict)
@@ -53,6 +55,8 @@ class Board:
     evaluated: dict[str, list[Evaluated]] = field(default_factory=dict)
     looked: dict[str, list[datetime]] = field(default_factory=dict)
     last: datetime | None = None
+    left: set[str] = field(default_factory=set)
+    unheard: set[str] = field(default_factory=set)
 
     def take(self, event: Event) -> None:
         """Fold one more event."""
@@ -92,6 +96,14 @@ class Board:
         """Return the run of a job that its other runs wait for, None if there is none."""
         return next((r for r in self.open.values() if r.job == job and takes_turns(r)), None)
 
+    def overlapping(self, job: str) -> Run | None:
+        """Return the run of a job that a tick overlaps with, None if there is none.
+
+        A run that a killed scheduler had queued does not count, as no process works on it.
+        """
+        runs = (r for r in self.open.values() if r.job == job and takes_turns(r))
+        return next((r for r in runs if at_work(r) or r.id not in self.left), None)
+
 
 def _keep(kept: dict[str, Run], run: Run, belongs: bool) -> None:  # noqa: FBT001  the condition itself
     if belongs:
@@ -109,11 +121,14 @@ def due(
     rested:  when it was unpaused, None if it never was
 
     The policy `missed` decides about missed ticks; one event reports those that are skipped. While
-    a run is open, the policy `overlap` skips a tick or queues it.
+    a run is open, the policy `overlap` skips a tick or queues it. While it is not known whether the
+    process of that run is alive, a tick that would be skipped waits.
     """
     if job.schedule is None:
         return
-    busy = board.busy(job.name)
+    busy = board.overlapping(job.name)
+    if busy is not None and busy.id in board.unheard and job.schedule.overlap == "skip":
+        return
     applied = clock.since(applied, now)
     since = max(applied, clock.latest(board.taken.get(job.name, ()), now) or applied)
     taken, dropped = schedule.due(job.schedule, since, now)

@@ -69,8 +69,8 @@ class Leader:
         self.take_in()
         if reap.reap(ctx, self.board.open, self._silent()):
             self.take_in()
+        self._queue_due()  # before the next try of a dead run, which a tick does not overlap with
         self._queue_tries()
-        self._queue_due()
         self._evaluate()
         self._queue_signals()
         self.take_in()
@@ -95,12 +95,15 @@ class Leader:
     def take_in(self) -> None:
         """Read the new events of the journal."""
         kinds = (*history.COURSE, *history.STEPS, *registry.KINDS, *agenda.SIGNALS)
-        changed = not self.last
+        changed = first = not self.last
         for event in self.ctx.journal.read(after=self.last, kinds=kinds):
             self.last = event.id
             self.board.take(event)
             changed = changed or isinstance(event, registry.KINDS)
             self._say(event)
+        if first:
+            waiting = (run.id for run in self.board.open.values() if not history.at_work(run))
+            self.board.left.update(waiting)
         if not changed:
             return
         self.states = read_jobs(self.ctx)
@@ -224,6 +227,10 @@ class Leader:
             known, since = self.beats.get(run.job, ("", 0.0))
             if beat != known or not since:
                 self.beats[run.job] = (beat, time.monotonic())
+                if since or process.is_here(run.process):
+                    self.board.unheard.discard(run.id)
+                else:
+                    self.board.unheard.add(run.id)
             elif time.monotonic() - since > SILENT_AFTER:
                 process.end(run.process, process.KILL)
                 found[run.id] = f"its process (pid {run.process[0]}) sends no heartbeat"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mlops_nb.context import Context, real_time
 from mlops_nb.events import JobApplied, RunClaimed, RunQueued
-from mlops_nb.jobs import agenda, schedule
+from mlops_nb.jobs import agenda, schedule, worker
 from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history, process
@@ -65,6 +65,18 @@ def test_a_process_that_lives_and_says_nothing_is_ended_and_its_run_tried_again(
     assert "sends no heartbeat" in lost.error
     leader.look()
     assert [run.attempt for run in runs(ctx).values()] == [1, 2]
+
+
+def test_a_process_of_another_machine_is_unheard_until_its_next_heartbeat(ctx):
+    queue(ctx)
+    ctx.journal.append(RunClaimed(run="r", job="j", process=(1, "elsewhere 1")))
+    ctx.journal.place(worker.beat_of("j"), "r first")
+    leader = loop.Leader(ctx=ctx, slots=1)
+    leader.look()
+    assert leader.board.unheard == {"r"}
+    ctx.journal.place(worker.beat_of("j"), "r second")
+    leader.look()
+    assert leader.board.unheard == set()
 
 
 def test_a_run_whose_process_ends_before_it_begins_is_given_up_after_a_few_times(ctx):
