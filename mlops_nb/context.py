@@ -1,6 +1,7 @@
 """A project's adapters: journal, store, executor, environments, clock, folders."""
 
 import contextlib
+import copy
 import json
 import os
 import shutil
@@ -76,8 +77,7 @@ class Context:
         """The journal of events."""
         from mlops_nb.storage.journal import open_journal
 
-        self.prepare_folder()
-        return open_journal(self.settings.journal, self.now)
+        return open_journal(self.settings.journal, self.now, self._make_folder)
 
     @cached_property
     def store(self) -> Store:
@@ -118,7 +118,19 @@ class Context:
         """Hold the lock under which one process at a time judges and releases."""
         return self.journal.holding("decide")
 
+    def to_look(self) -> "Context":
+        """Return a copy whose journal takes new events into memory alone."""
+        from mlops_nb.storage.memory import OverlayJournal
+
+        made = copy.copy(self)
+        made.journal = OverlayJournal(self.journal, self.now)
+        return made
+
     def prepare_folder(self) -> None:
+        """Make the .mlops folder, and the journal before any other file of a run."""
+        self.journal.prepare()
+
+    def _make_folder(self) -> None:
         """Make the .mlops folder, with a .gitignore for all of it."""
         folder = self.settings.folder
         trust.make_private(folder, self.settings.group)
@@ -141,6 +153,7 @@ class Context:
 
     def run_folder(self, run: str) -> Path:
         """Return the folder of a run's own files."""
+        self.prepare_folder()
         folder = self.settings.folder / "runs" / run
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -135,8 +135,7 @@ class Notebooks(OpenProject):
         """Return every run, oldest first."""
         from mlops_nb.runs import reap
 
-        ctx = self.context
-        reap.reap(ctx)
+        ctx = reap.reaped(self.context)
         return list(history.runs(ctx.journal.read()).values()) if ctx.knows_anything else []
 
     def show(self, run_id: str) -> history.Run:

@@ -69,11 +69,11 @@ class Database(Protocol):
     identity: str
     has_tables: str
 
-    def connect(self) -> Any:
-        """Open a connection."""
+    def connect(self, *, writes: bool = True) -> Any:
+        """Open a connection; one that only reads makes no file."""
 
-    def is_usable(self, connection: Any) -> bool:
-        """Return whether an idle connection is still open."""
+    def is_usable(self, connection: Any, *, writes: bool = True) -> bool:
+        """Return whether an idle connection is still open, and may write if it must."""
 
     def begin(self, connection: Any, *, synced: bool) -> None:
         """Begin a transaction as the only writer; wait until other writers are done.
@@ -95,18 +95,32 @@ class Database(Protocol):
 
 
 class SqlJournal:
-    """A journal in a SQL database."""
+    """A journal in a SQL database. Who only reads it makes neither files nor tables.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self.database, self.clock = database, clock
+    before: called before the first write
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, before: Callable[[], None] = lambda: None
+    ) -> None:
+        self.database, self.clock, self.before = database, clock, before
+        self.prepared = self.has_tables = False
         # by process: a fork must neither use nor close the connections of its parent
         self.idle: defaultdict[int, list[Any]] = defaultdict(list)
         weakref.finalize(self, _close, self.idle)
-        with self._reported("opened"), self._connected() as connection:
-            if not database.execute(connection, database.has_tables)[0][0]:
-                with self._writing(connection, synced=True):
-                    for statement in SCHEMA.format(identity=database.identity).split(";"):
-                        database.execute(connection, statement)
+
+    def prepare(self) -> None:
+        """Make the tables if there are none."""
+        if self.prepared:
+            return
+        with self._reported("opened"):
+            self.before()
+            with self._connected(writes=True) as connection:
+                if not self.database.execute(connection, self.database.has_tables)[0][0]:
+                    with self._writing(connection, synced=True):
+                        for statement in SCHEMA.format(identity=self.database.identity).split(";"):
+                            self.database.execute(connection, statement)
+        self.prepared = self.has_tables = True
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time, None if `once` was used before."""
@@ -120,6 +134,7 @@ class SqlJournal:
     @contextlib.contextmanager
     def holding(self, name: str, *, wait: bool = True) -> Iterator[bool]:
         """Hold a lock by its name. Raises Unreachable at the end if it was lost before."""
+        self.prepare()
         with self._reported("read"):
             release = self.database.lock(name, wait=wait)
         try:
@@ -142,34 +157,45 @@ class SqlJournal:
         if kinds:
             sql += f" AND kind IN ({', '.join('?' * len(kinds))})"
             values += [kind.__name__ for kind in kinds]
-        with self._reported("read"), self._connected() as connection:
-            rows = self.database.execute(connection, f"{sql} ORDER BY id", values)
-        for number, at, of_run, of_job, kind, data in rows:
+        for number, at, of_run, of_job, kind, data in self._rows(f"{sql} ORDER BY id", values):
             event = from_record(kind, json.loads(data), run=of_run, job=of_job, at=at, id=number)
             if event is not None:
                 yield event
 
     def place(self, listener: str, value: str | None = None) -> str:
         """Return the value stored under a name; if `value` is given, store it."""
-        with self._reported("read"), self._connected() as connection:
-            if value is not None:
-                with self._writing(connection, synced=False):
-                    self.database.execute(connection, SET_PLACE, (listener, value))
-                return value
-            rows = self.database.execute(connection, GET_PLACE, (listener,))
-        return str(rows[0][0]) if rows else ""
+        if value is None:
+            rows = self._rows(GET_PLACE, (listener,))
+            return str(rows[0][0]) if rows else ""
+        self.prepare()
+        with (
+            self._reported("written"),
+            self._connected(writes=True) as connection,
+            self._writing(connection, synced=False),
+        ):
+            self.database.execute(connection, SET_PLACE, (listener, value))
+        return value
 
     def close(self) -> None:
         """Close the connections; the next call opens one again."""
         _close(self.idle)
 
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """Return the rows of a query, none if the journal has no tables yet."""
+        with self._reported("read"), self._connected(writes=False) as connection:
+            if not self.has_tables:
+                query = self.database.has_tables
+                self.has_tables = bool(self.database.execute(connection, query)[0][0])
+            return self.database.execute(connection, sql, values) if self.has_tables else []
+
     def _write(self, events: list[Event], once: str) -> list[Event]:
+        self.prepare()
         now = self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
         synced = not all(type(event) in UNSYNCED for event in events)
         written = []
         with (
             self._reported("written"),
-            self._connected() as connection,
+            self._connected(writes=True) as connection,
             self._writing(connection, synced=synced),
         ):
             if once and self.database.execute(connection, USED, (once,)):
@@ -185,14 +211,15 @@ class SqlJournal:
         return written
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[Any]:
+    def _connected(self, *, writes: bool) -> Iterator[Any]:
         """Lend a connection of this process. An error closes it, which undoes its transaction."""
         connection = None
         with contextlib.suppress(IndexError):  # no idle one is left
-            while not self.database.is_usable(connection := self.idle[os.getpid()].pop()):
+            idle = self.idle[os.getpid()]
+            while not self.database.is_usable(connection := idle.pop(), writes=writes):
                 connection.close()
                 connection = None
-        connection = connection or self.database.connect()
+        connection = connection or self.database.connect(writes=writes)
         try:
             yield connection
         except BaseException:
@@ -220,19 +247,27 @@ class SqlJournal:
             ) from None
 
 
-def open_journal(address: str, clock: Clock) -> SqlJournal:
+def open_journal(
+    address: str, clock: Clock, before: Callable[[], None] | None = None
+) -> SqlJournal:
     """Open the journal at a URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE.
+
+    before: called before the first write, which makes the tables; without it, they are made now
 
     Raises Refused for any other address, Unreachable if the database does not answer.
     """
     try:
-        return SqlJournal(_database(address), clock)
+        database = _database(address)
     except ValueError as error:
         raise Refused(
             f"the address of the journal cannot be used: {error}",
             fix="write it like sqlite:////folder/journal.db or postgresql://user@host/database",
             where="mlops-nb.toml or MLOPS_NB_JOURNAL",
         ) from None
+    journal = SqlJournal(database, clock, before or (lambda: None))
+    if before is None:
+        journal.prepare()
+    return journal
 
 
 def _database(address: str) -> Database:

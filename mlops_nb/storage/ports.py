@@ -26,6 +26,10 @@ class Locks(Protocol):
 class Journal(Locks, Protocol):
     """The journal, to which every event is written first."""
 
+    def prepare(self) -> None:
+        """Make what the first write needs; who only reads makes nothing."""
+        ...
+
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time.
 
