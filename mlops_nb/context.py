@@ -54,6 +54,7 @@ class Context:
         self.clock = clock
         self.late = timedelta()  # how far the clock was set forward
         self.warnings: list[MlopsError] = []
+        self._locks: dict[Path, int | None] = {}  # of the scratch folders of this process
         # before cells that log by themselves, with the experiments that they name
         self.prepare_tracking: Callable[[Iterable[str]], None] = log_nothing
 
@@ -172,13 +173,19 @@ class Context:
 
     def scratch(self, name: str) -> Path:
         """Return a new temporary folder, which the caller removes with `drop`."""
-        folder = self.settings.folder / "tmp" / f"{name}-{uuid.uuid4().hex[:8]}"
-        folder.mkdir(parents=True)
+        from mlops_nb.storage import scratch
+
+        self.prepare_folder()
+        folder, lock = scratch.make(self.settings.folder / "tmp", name)
+        self._locks[folder] = lock
         return folder
 
     def drop(self, folder: Path) -> None:
         """Remove a scratch folder."""
+        from mlops_nb.storage import scratch
+
         shutil.rmtree(folder, ignore_errors=True)
+        scratch.release(self._locks.pop(folder, None))
 
     def kernel_environment(self) -> dict[str, str]:
         """Return the variables that every kernel gets in addition."""

@@ -6,13 +6,13 @@ import os
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from mlops_nb import events as ev
 from mlops_nb.errors import Refused, Unreachable
 from mlops_nb.events import Event, as_record, from_record
-from mlops_nb.storage.ports import Clock
+from mlops_nb.storage.ports import BORN, Clock
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -120,6 +120,8 @@ class SqlJournal:
                     with self._writing(connection, synced=True):
                         for statement in SCHEMA.format(identity=self.database.identity).split(";"):
                             self.database.execute(connection, statement)
+                        now = datetime.now(UTC).isoformat()  # the journal's clock may be set
+                        self.database.execute(connection, SET_PLACE, (BORN, now))
         self.prepared = self.has_tables = True
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
@@ -134,7 +136,8 @@ class SqlJournal:
     @contextlib.contextmanager
     def holding(self, name: str, *, wait: bool = True) -> Iterator[bool]:
         """Hold a lock by its name. Raises Unreachable at the end if it was lost before."""
-        self.prepare()
+        with self._reported("opened"):
+            self.before()
         with self._reported("read"):
             release = self.database.lock(name, wait=wait)
         try:

@@ -10,6 +10,7 @@ from mlops_nb.events import Event
 
 Clock = Callable[[], datetime]
 MLFLOW_PLACE = "mlflow"  # the place of MLflow's listener in the journal
+BORN = "born"  # under this name a journal stores when it was made
 
 
 class Locks(Protocol):

@@ -13,6 +13,7 @@ import pytest
 from saved import Saved
 from saved import project as new_project
 from small import small
+from small_disk import Disk, needs_root
 from typing_in import MLOPS_NB, Terminal
 
 from mlops_nb.context import Context, real_time
@@ -23,10 +24,6 @@ NOBODY = 65534
 PROMOTE = (
     *("promote", "wine.ipynb", "--name", "wine", "--model", "model"),
     *("--schedule", "0 3 * * *", "--gate", "accuracy >= 0.3"),
-)
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("mount") or not shutil.which("setpriv"),
-    reason="needs root, mount and setpriv",
 )
 
 
@@ -106,36 +103,6 @@ def cellar(saved) -> Terminal:
 def expected(saved) -> dict[str, object]:
     """Return what the commands tell where everything can be written."""
     return told(saved.put_back())
-
-
-class Disk:
-    """A small disk of its own under .mlops of a project."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self.place = terminal.folder / ".mlops"
-        kept = shutil.move(self.place, terminal.folder / "kept")
-        self.place.mkdir(mode=0o700)
-        words = ["mount", "-t", "tmpfs", "-o", "size=32m,mode=0700", "tmpfs", str(self.place)]
-        if subprocess.run(words, check=False).returncode:
-            pytest.skip("this machine does not let root mount a tmpfs")
-        shutil.copytree(kept, self.place, dirs_exist_ok=True)
-        shutil.rmtree(kept)
-
-    def fill(self) -> None:
-        with (self.place / "filler").open("wb") as file:
-            for size in (1 << 16, 1):
-                try:
-                    while True:
-                        os.write(file.fileno(), b"x" * size)
-                except OSError:
-                    continue
-
-    def lock(self) -> None:
-        subprocess.run(["mount", "-o", "remount,ro", str(self.place)], check=True)
-
-    def close(self) -> None:
-        subprocess.run(["mount", "-o", "remount,rw", str(self.place)], check=True)
-        subprocess.run(["umount", str(self.place)], check=True)
 
 
 @pytest.fixture

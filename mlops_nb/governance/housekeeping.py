@@ -1,0 +1,219 @@
+"""Frees the space of what killed processes left and of old runs; it works on a full disk.
+
+What it does not understand stays: other names, links, and runs that the journal does not know.
+"""
+
+import contextlib
+import math
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from mlops_nb import config
+from mlops_nb.context import Context
+from mlops_nb.engine.warm import leftovers
+from mlops_nb.governance import retention
+from mlops_nb.runs import history
+from mlops_nb.runs.history import Run
+from mlops_nb.storage import scratch
+from mlops_nb.storage.ports import MLFLOW_PLACE
+
+RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+# folders of incomplete files, which `files` renames when they are whole
+PARTS_IN = (".", "reuse", "locks", "bundles/*")
+CACHE = re.compile(r"[0-9a-f]{24}\.json")
+ENVIRONMENT = re.compile(r"[0-9a-f]{24}")
+GIVEN_UP = 24 * 3600.0  # s without a change, after which an incomplete file is given up
+UNUSED = 30 * 24 * 3600.0  # s without a change, after which a cache is removed
+
+Freed = dict[str, dict[str, int]]
+
+
+def size(ctx: Context) -> Freed:
+    """Return the number of entries and the bytes of each folder that is kept in order."""
+    found = {
+        name: _measured(ctx.settings.folder.joinpath(name).glob("*"))
+        for name in ("tmp", "runs", "mlartifacts", "envs", "reuse")
+    }
+    return {**found, "sockets": _measured(leftovers.files())}
+
+
+def tidy(ctx: Context) -> Freed:
+    """Remove what killed processes left: scratch, incomplete files, and dead sockets.
+
+    It needs neither the journal nor any space.
+    """
+    now = time.time()
+    freed = {"tmp": {"removed": 0, "bytes": 0}}
+    for folder, lock in scratch.left_over(ctx.settings.folder / "tmp", now):
+        try:
+            _add(freed["tmp"], _remove(folder))
+        finally:
+            scratch.release(lock)
+    freed["parts"] = _removed(_parts(ctx.settings.folder, now))
+    freed["parts"]["bytes"] += ctx.store.tidy()
+    count, bytes_ = leftovers.remove(now)
+    freed["sockets"] = {"removed": count, "bytes": bytes_}
+    return freed
+
+
+def prune(ctx: Context, runs: Mapping[str, Run], keep: timedelta | None = None) -> Freed:
+    """Remove the folders of old runs, caches and environments that no bundle needs.
+
+    runs: those that the journal knows
+    keep: how old a run may be; None: what the setting `keep_runs` says
+
+    Raises Refused if the journal may be a new one: see `refuse_younger`.
+    """
+    born = retention.born(ctx.journal)
+    refuse_younger(ctx, runs, born)
+    keep = config.span(ctx.settings.keep_runs, "keep_runs") if keep is None else keep
+    now = time.time()
+    synced = int(ctx.journal.place(MLFLOW_PLACE) or 0)
+    since = now - keep.total_seconds()
+    return {
+        "runs": _removed(
+            folder
+            for folder in _run_folders(ctx)
+            if _is_over(runs.get(folder.name), since, synced, unknown=born is not None)
+            and _newest(folder) < since
+        ),
+        "reuse": _removed(_caches(ctx.settings.folder / "reuse", now)),
+        "envs": _removed(_environments(ctx, now)),
+    }
+
+
+def refuse_younger(ctx: Context, known: Collection[str], born: float | None) -> None:
+    """Raise Refused if a folder of a run that is not known is older than the journal.
+
+    known: the ids of all runs of the journal
+    born:  when the journal was made, s since 1970
+    """
+    for folder in _run_folders(ctx):
+        if folder.name not in known and born is not None and _newest(folder) < born:
+            raise retention.younger(folder, born)
+
+
+def _is_over(run: Run | None, since: float, synced: int, *, unknown: bool) -> bool:
+    """Return whether a run is old, and neither a version, a proof, nor a process needs it.
+
+    since:   s since 1970
+    synced:  the last event that MLflow has
+    unknown: what to return for a run without events: it was killed before the first one
+    """
+    if run is None:
+        return unknown
+    if history.is_open(run) or run.trigger == "promote" or run.model_version is not None:
+        return False
+    last = run.finished or run.started or run.scheduled_at
+    old = not last or datetime.fromisoformat(last).timestamp() < since
+    return old and (run.mlflow_run is not None or run.last_event <= synced)
+
+
+def _run_folders(ctx: Context) -> Iterator[Path]:
+    parent = ctx.settings.folder / "runs"
+    if parent.is_symlink() or not parent.is_dir():
+        return
+    with os.scandir(parent) as entries:
+        found = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+    yield from (parent / name for name in found if RUN.fullmatch(name))
+
+
+def _newest(folder: Path) -> float:
+    try:
+        return scratch.newest(folder)
+    except OSError:  # another process was faster, or this one may not look
+        return math.inf
+
+
+def _parts(folder: Path, now: float) -> Iterator[Path]:
+    for place in PARTS_IN:
+        for path in folder.glob(f"{place}/.*.part"):
+            linked = any(p.is_symlink() for p in path.parents if folder in p.parents)
+            if not linked and _is_old(path, now - GIVEN_UP):
+                yield path
+
+
+def _caches(folder: Path, now: float) -> Iterator[Path]:
+    if not folder.is_symlink() and folder.is_dir():
+        for path in folder.iterdir():
+            if CACHE.fullmatch(path.name) and _is_old(path, now - UNUSED):
+                yield path
+
+
+def _environments(ctx: Context, now: float) -> Iterator[Path]:
+    """Yield environments whose build was killed, and those of locks that no bundle has."""
+    folder = ctx.settings.folder / "envs"
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    locks = [
+        *ctx.settings.folder.glob("bundles/*/requirements.lock"),
+        *ctx.root.glob("jobs/*/requirements.lock"),
+    ]
+    try:
+        used = {ctx.environments.home(lock.read_text(encoding="utf-8")).name for lock in locks}
+    except (OSError, UnicodeDecodeError):
+        return  # nobody knows which environment that bundle needs
+    for home in folder.iterdir():
+        if not ENVIRONMENT.fullmatch(home.name) or home.is_symlink() or not home.is_dir():
+            continue
+        killed = not (home / ".complete").exists() and _newest(home) < now - GIVEN_UP
+        if killed or (home.name not in used and _is_old(home / ".complete", now - UNUSED)):
+            yield home
+
+
+def _is_old(path: Path, since: float) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_mtime < since
+
+
+def _removed(paths: Iterable[Path]) -> dict[str, int]:
+    freed = {"removed": 0, "bytes": 0}
+    for path in paths:
+        _add(freed, _remove(path))
+    return freed
+
+
+def _add(freed: dict[str, int], size: int | None) -> None:
+    if size is not None:
+        freed["removed"] += 1
+        freed["bytes"] += size
+
+
+def _remove(path: Path) -> int | None:
+    """Remove a file or a folder, following no links; return its size, None if something is left."""
+    size = _size(path)
+    try:
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+        else:
+            shutil.rmtree(path)
+    except OSError:  # another process was faster, or may alone remove it
+        return None
+    return size
+
+
+def _measured(paths: Iterable[Path]) -> dict[str, int]:
+    sizes = [_size(path) for path in paths]
+    return {"files": len(sizes), "bytes": sum(sizes)}
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file, or of all files below a folder; links count for nothing."""
+    total = 0
+    with contextlib.suppress(OSError):
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode):
+            return found.st_size
+        if stat.S_ISDIR(found.st_mode):
+            with os.scandir(path) as entries:
+                total = sum(_size(Path(entry.path)) for entry in entries)
+    return total
