@@ -186,7 +186,7 @@ def test_a_model_that_a_run_kept_is_counted_verified_and_outlives_pruning(tmp_pa
     ctx = Context(terminal.folder, {}, lambda: NOW)
     digest = model(ctx, 1)
     orphan = put(ctx, "orphan")
-    alone = {"XDG_RUNTIME_DIR": str(tmp_path)}  # no warm processes but its own
+    alone = {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}  # no other processes
     size = terminal.type("store", "--size", MLOPS_NB_STORE_LIMIT="1", **alone)
     assert size.status == 0
     assert {found["bytes"] for found in size.json.pop("housekeeping").values()} == {0}

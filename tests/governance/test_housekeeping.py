@@ -40,6 +40,7 @@ time.sleep(600)
 def ctx(tmp_path, monkeypatch):
     runtime = tempfile.mkdtemp()  # a short path, as sockets need one
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    monkeypatch.setattr(tempfile, "tempdir", runtime)
     (tmp_path / "project" / ".git").mkdir(parents=True)
     made = Context(tmp_path / "project", {}, lambda: NOW)
     made.prepare_folder()
@@ -290,8 +291,27 @@ def test_files_of_dead_parents_go_and_those_of_living_ones_stay(ctx):
     listener.close()
 
 
+def test_folders_of_killed_kernels_go_and_those_of_living_ones_stay(ctx):
+    base = Path(tempfile.gettempdir())
+    dead, living, young, mine = (base / f"mlops-nb-{letter * 8}" for letter in "dlym")
+    sockets = [socket.socket(socket.AF_UNIX) for _ in range(4)]
+    for folder, sock in zip((dead, living, young, mine), sockets, strict=True):
+        folder.mkdir()
+        (folder / "kernel.json").write_text("{}")
+        sock.bind(str(folder / "kernel-ipc-1"))
+    (mine / "thesis.txt").write_text("x")
+    sockets[1].listen()
+    for folder in (dead, living, mine):
+        age(folder, 1)
+    assert housekeeping.tidy(ctx)["sockets"] == {"removed": 2, "bytes": 2}
+    assert [f.exists() for f in (dead, living, young, mine)] == [False, True, True, True]
+    for sock in sockets:
+        sock.close()
+
+
 def test_counting_makes_no_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "none"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / ".git").mkdir()
     found = housekeeping.size(Context(tmp_path, {}, lambda: NOW))
     assert {tuple(one.values()) for one in found.values()} == {(0, 0)}

@@ -1,10 +1,12 @@
-"""Removes what warm parents that have ended left in the folder of sockets."""
+"""Removes the sockets, locks and logs that warm parents and kernels left when they were killed."""
 
 import contextlib
 import os
 import re
+import shutil
 import socket
 import stat
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,21 +14,31 @@ from pathlib import Path
 from mlops_nb.engine.warm import client
 
 OWN = re.compile(r"([0-9a-f]{20})\.(?:sock|lock|log|editable|loud|refused|\d+)")
+OF_KERNELS = re.compile(r"mlops-nb-[a-z0-9_]{8}")
+IN_KERNELS = re.compile(r"kernel\.json|kernel-ipc-\d+")
 QUIET = 3600.0  # s without a change, after which the files of a dead parent are given up
 
 
 def files() -> Iterator[Path]:
-    """Yield the files of all warm parents of this user. No folder is made."""
-    for paths in _by_parent().values():
+    """Yield the files of all warm parents and kernels of this user. No folder is made."""
+    for paths in (*_by_parent().values(), *_by_kernel().values()):
         yield from paths
 
 
 def remove(now: float) -> tuple[int, int]:
-    """Remove the files of parents that have ended; return how many, and their size, bytes.
+    """Remove the files of processes that have ended; return how many, and their size, bytes.
 
     now: s since 1970
     """
     count = size = 0
+    for folder, paths in _by_kernel().items():
+        with contextlib.suppress(OSError):
+            found = {path: path.lstat() for path in (folder, *paths)}
+            quiet = now - max(one.st_mtime for one in found.values()) > QUIET
+            if quiet and not any(_answers(path) for path in paths):
+                shutil.rmtree(folder)
+                count += len(paths)
+                size += sum(found[path].st_size for path in paths)
     for key, paths in _by_parent().items():
         with contextlib.suppress(OSError), _alone(client.where() / f"{key}.lock") as alone:
             found = {path: path.lstat() for path in paths}
@@ -50,6 +62,20 @@ def _by_parent() -> dict[str, list[Path]]:
             mode = entry.stat(follow_symlinks=False).st_mode
             if name and (stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
                 found[name[1]].append(Path(entry.path))
+    return found
+
+
+def _by_kernel() -> dict[Path, list[Path]]:
+    """Return the files of each kernel by its folder; a folder with other files is left alone."""
+    found: dict[Path, list[Path]] = {}
+    base = Path(tempfile.gettempdir())
+    for folder in sorted(base.glob("mlops-nb-*")):
+        ours = OF_KERNELS.fullmatch(folder.name) and folder != client.where()
+        if ours and _is_private(folder):
+            with contextlib.suppress(OSError):
+                paths = sorted(folder.iterdir())
+                if all(IN_KERNELS.fullmatch(path.name) for path in paths):
+                    found[folder] = paths
     return found
 
 
