@@ -195,10 +195,23 @@ def _remove(path: Path) -> int | None:
         if path.is_symlink() or not path.is_dir():
             path.unlink()
         else:
+            _make_writable(path)
             shutil.rmtree(path)
     except OSError:  # another process was faster, or may alone remove it
         return None
     return size
+
+
+def _make_writable(folder: Path) -> None:
+    """Let the owner write to the folders below one, which cells may have made read-only."""
+    if os.geteuid() == 0:
+        return  # root needs no permission, and must not follow a link that takes a folder's place
+    if folder.stat().st_mode & 0o700 != 0o700:  # noqa: PLR2004  read, write and enter
+        folder.chmod(0o700)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _make_writable(Path(entry.path))
 
 
 def _measured(paths: Iterable[Path]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Space comes back: after kill -9, on a full disk first of all, and never at the price of data."""
 
+import json
 import os
 import shutil
 import signal
@@ -139,6 +140,24 @@ def test_a_scheduler_frees_a_full_disk_and_goes_on(terminal, disk):
         until(lambda: not again.exists())
         assert process.poll() is None
         process.kill()
+
+
+def test_two_prunes_at_once_remove_everything_once(terminal):
+    ctx = Context(terminal.folder, {}, real_time)
+    kept = old_artifact(ctx, 10)
+    ctx.journal.append(Registered(run="r", model="m", version=1, artifact=kept, digest="d"))
+    last = ctx.journal.append(Released(model="m", version=1, at="2026-01-01T00:00:00+00:00"))
+    ctx.journal.place("mlflow", str(last.id))
+    ctx.journal.close()
+    for number in range(100):
+        old_artifact(ctx, 10, f"{number:03}")
+        (ctx.settings.folder / "tmp" / f"reuse-{number:012x}").mkdir(parents=True)
+    both = [terminal.start("store", "--prune", "--json") for _ in range(2)]
+    answers = [json.loads(process.communicate()[0]) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum(answer["removed"] for answer in answers) == 100
+    assert sum(answer["housekeeping"]["tmp"]["removed"] for answer in answers) == 100
+    assert [digest for digest, _, _ in ctx.store.contents()] == [kept]
 
 
 def test_a_lost_journal_costs_no_artifact(terminal):

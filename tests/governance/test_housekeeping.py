@@ -152,6 +152,31 @@ def test_a_link_in_place_of_mlops_itself_is_the_choice_of_its_owner(ctx, tmp_pat
     assert housekeeping.tidy(ctx)["tmp"]["removed"] == 1
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root")
+def test_read_only_folders_in_scratch_go_for_a_user_as_well():
+    root = Path(tempfile.mkdtemp())
+    locked = root / ".mlops" / "tmp" / "reuse-0123456789ab" / "cache" / "locked"
+    locked.mkdir(parents=True)
+    (locked / "x").write_text("x")
+    (locked / "out").symlink_to("/")
+    for path in (root, *root.rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    locked.chmod(0)
+    locked.parent.chmod(0o500)
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from mlops_nb.context import Context, real_time\n"
+        "from mlops_nb.governance import housekeeping\n"
+        "print(housekeeping.tidy(Context(Path(sys.argv[1]), {}, real_time))['tmp'])\n"
+    )
+    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    words = [*drop, sys.executable, "-c", code, str(root)]
+    told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    assert "'removed': 1" in told
+    assert not locked.parent.parent.exists()
+    shutil.rmtree(root)
+
+
 def test_two_at_once_remove_everything_once_and_neither_breaks(ctx):
     for number in range(200):
         folder = ctx.settings.folder / "tmp" / f"reuse-{number:012x}"
