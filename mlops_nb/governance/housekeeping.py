@@ -89,13 +89,19 @@ def prune(ctx: Context, runs: Mapping[str, Run], keep: timedelta | None = None) 
 
 
 def refuse_younger(ctx: Context, known: Collection[str], born: float | None) -> None:
-    """Raise Refused if a folder of a run that is not known is older than the journal.
+    """Raise Refused if the journal does not know a run that it must know, and so may be another.
+
+    That is a run whose folder is older than the journal, or has an executed notebook, as the
+    journal has the start of a run before its cells are executed. The journal may be a new one, or
+    an older copy.
 
     known: the ids of all runs of the journal
     born:  when the journal was made, s since 1970
     """
     for folder in _run_folders(ctx):
-        if folder.name not in known and born is not None and _newest(folder) < born:
+        if folder.name in known or born is None:
+            continue
+        if _newest(folder) < born or any(folder.glob("*.ipynb")):
             raise retention.younger(folder, born)
 
 

@@ -226,6 +226,8 @@ def test_only_old_runs_that_nothing_needs_lose_their_folders(ctx):
     ctx.journal.place(MLFLOW_PLACE, str(last.id))
     tell(ctx, replace(done, run=unsynced))
     ctx.journal.place("born", (NOW - timedelta(days=500)).isoformat())
+    (ctx.run_folder(killed) / "notebook.ipynb").rename(ctx.run_folder(killed) / "graph.json")
+    age(ctx.run_folder(killed), YEAR)
     assert prune(ctx)["runs"] == {"removed": 2, "bytes": 16}
     left = {p.name for p in (ctx.settings.folder / "runs").iterdir()}
     assert set(names) - left == {old, killed}  # the journal is older than the killed one
@@ -251,6 +253,17 @@ def test_runs_that_a_new_journal_does_not_know_are_never_removed(ctx):
         prune(ctx)
     assert "MLOPS_NB_JOURNAL" in refused.value.fix
     assert folder.is_dir()
+
+
+def test_runs_that_an_older_copy_of_the_journal_does_not_know_are_never_removed(ctx):
+    tell(ctx, ev.JobPaused(job="j"), days=500)
+    ctx.journal.place("born", (NOW - timedelta(days=500)).isoformat())
+    folder = run_folder(ctx, "20250101-000000-0123ab", days=300)
+    with pytest.raises(Refused, match="does not know 20250101-000000-0123ab"):
+        prune(ctx)
+    (folder / "notebook.ipynb").unlink()  # a run that was killed before its first event
+    age(folder, 300)
+    assert prune(ctx)["runs"]["removed"] == 1
 
 
 def test_incomplete_files_and_unused_caches_go(ctx):
