@@ -14,7 +14,7 @@ from mlops_nb.errors import Refused
 FOLDER = ".mlops"
 MARKS = (FOLDER, "mlops-nb.toml", ".git")
 SQLITE = "sqlite:///"
-KEEP_RUNS = "180d"
+RETENTION = "180d"
 UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 UNQUOTING = (2, 1)  # the first SQLAlchemy that unquotes the path of a SQLite address
 
@@ -28,7 +28,7 @@ class Settings:
     mlflow:  tracking URI; MLFLOW_TRACKING_URI wins
     experiment: name of the MLflow experiment; MLFLOW_EXPERIMENT_NAME wins
     group:   the group that shares .mlops/, "" for the user alone
-    keep_runs: how long the folders of runs stay: their notebooks, graphs and lists of packages
+    retention: how long the folders of runs stay: their notebooks, graphs and lists of packages
     names_mlflow: the settings or the environment name a tracking URI
     """
 
@@ -37,7 +37,7 @@ class Settings:
     mlflow: str
     experiment: str = "mlops-nb"
     group: str = ""
-    keep_runs: str = KEEP_RUNS
+    retention: str = RETENTION
     names_mlflow: bool = False
 
     @property
@@ -114,15 +114,12 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
             fix="rename that folder",
             where=str(root),
         )
-    return Settings(
-        root=root,
-        journal=str(given.get("journal", f"sqlite:///{folder / 'journal.db'}")),
-        mlflow=str(given.get("mlflow", sqlite_address(folder / "mlflow.db"))),
-        experiment=str(given.get("experiment", "mlops-nb")),
-        group=str(given.get("group", "")),
-        keep_runs=str(given.get("keep_runs", KEEP_RUNS)),
-        names_mlflow="mlflow" in given,
-    )
+    texts = {
+        "journal": f"sqlite:///{folder / 'journal.db'}",
+        "mlflow": sqlite_address(folder / "mlflow.db"),
+        **{key: str(value) for key, value in given.items()},
+    }
+    return Settings(root=root, names_mlflow="mlflow" in given, **texts)
 
 
 def span(text: str, of: str) -> timedelta:

@@ -66,13 +66,13 @@ def prune(ctx: Context, runs: Mapping[str, Run], keep: timedelta | None = None) 
     """Remove the folders of old runs, caches and environments that no bundle needs.
 
     runs: those that the journal knows
-    keep: how old a run may be; None: what the setting `keep_runs` says
+    keep: how old a run may be; None: what the setting `retention` says
 
     Raises Refused if the journal may be a new one: see `refuse_younger`.
     """
     born = retention.born(ctx.journal)
     refuse_younger(ctx, runs, born)
-    keep = config.span(ctx.settings.keep_runs, "keep_runs") if keep is None else keep
+    keep = config.span(ctx.settings.retention, "retention") if keep is None else keep
     now = time.time()
     synced = int(ctx.journal.place(MLFLOW_PLACE) or 0)
     since = now - keep.total_seconds()

@@ -57,7 +57,7 @@ class Models(OpenProject):
         """Return what `store --prune --json` prints.
 
         keep: age up to which models and artifacts of runs stay
-        runs: age up to which the folders of runs stay; None: by the setting `keep_runs`
+        runs: age up to which the folders of runs stay; None: by the setting `retention`
         """
         from mlops_nb.events import Mirrored
         from mlops_nb.governance import housekeeping, prune

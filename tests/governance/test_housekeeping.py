@@ -240,10 +240,10 @@ def test_how_long_runs_stay_is_a_setting(ctx):
     last = tell(ctx, ev.RunFinished(run=name, status="finished", seconds=1.0), days=3)
     ctx.journal.place(MLFLOW_PLACE, str(last.id))
     assert prune(ctx)["runs"]["removed"] == 0
-    (ctx.root / "mlops-nb.toml").write_text('keep_runs = "2d"')
+    (ctx.root / "mlops-nb.toml").write_text('retention = "2d"')
     assert prune(Context(ctx.root, {}, lambda: NOW))["runs"]["removed"] == 1
-    (ctx.root / "mlops-nb.toml").write_text('keep_runs = "two days"')
-    with pytest.raises(Refused, match="keep_runs is 'two days'"):
+    (ctx.root / "mlops-nb.toml").write_text('retention = "two days"')
+    with pytest.raises(Refused, match="retention is 'two days'"):
         prune(Context(ctx.root, {}, lambda: NOW))
 
 

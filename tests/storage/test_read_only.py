@@ -92,7 +92,7 @@ def test_a_reader_that_may_not_write_sees_what_others_write(view):
         assert cells(reader)[-1] == first + 2  # nobody else has it open
         reader.close()
     assert len(cells(reader)) == 9
-    with pytest.raises(Unreachable, match="opened"):
+    with pytest.raises(Unreachable, match="the journal cannot be written"):
         reader.append(ev.CellStarted(run="r", cell=0))
     reader.close()
 
