@@ -14,6 +14,7 @@ KEEP = "30d"
 PLACES = {
     "tmp": "scratch of runs",
     "parts": "incomplete files",
+    "logs": "long logs",
     "sockets": "files of warm processes",
     "runs": "folders of runs",
     "reuse": "caches",

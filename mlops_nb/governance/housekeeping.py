@@ -28,6 +28,8 @@ RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 PARTS_IN = (".", "reuse", "locks", "bundles/*")
 CACHE = re.compile(r"[0-9a-f]{24}\.json")
 ENVIRONMENT = re.compile(r"[0-9a-f]{24}")
+LOGS = ("alerts.log", "evaluations.log")
+LONGEST_LOG = 10 << 20  # bytes, after which a log is put aside in place of the one before
 GIVEN_UP = 24 * 3600.0  # s without a change, after which an incomplete file is given up
 UNUSED = 30 * 24 * 3600.0  # s without a change, after which a cache is removed
 
@@ -57,6 +59,7 @@ def tidy(ctx: Context) -> Freed:
             scratch.release(lock)
     freed["parts"] = _removed(_parts(ctx.settings.folder, now))
     freed["parts"]["bytes"] += ctx.store.tidy()
+    freed["logs"] = _put_aside(ctx.settings.folder)
     count, bytes_ = leftovers.remove(now)
     freed["sockets"] = {"removed": count, "bytes": bytes_}
     return freed
@@ -143,6 +146,19 @@ def _parts(folder: Path, now: float) -> Iterator[Path]:
             linked = any(p.is_symlink() for p in path.parents if folder in p.parents)
             if not linked and _is_old(path, now - GIVEN_UP):
                 yield path
+
+
+def _put_aside(folder: Path) -> dict[str, int]:
+    """Rename logs that have become long; each replaces the one before."""
+    freed = {"removed": 0, "bytes": 0}
+    for log in (folder / name for name in LOGS):
+        with contextlib.suppress(OSError):
+            if not log.is_symlink() and log.lstat().st_size > LONGEST_LOG:
+                before = log.with_name(f"{log.name}.1")
+                if before.exists():
+                    _add(freed, _size(before))
+                log.replace(before)
+    return freed
 
 
 def _caches(folder: Path, now: float) -> Iterator[Path]:

@@ -285,6 +285,18 @@ def test_incomplete_files_and_unused_caches_go(ctx):
     assert all(p.exists() for p in kept)
 
 
+def test_a_long_log_replaces_the_one_before(ctx):
+    log = ctx.settings.folder / "evaluations.log"
+    log.write_text("short")
+    assert housekeeping.tidy(ctx)["logs"] == {"removed": 0, "bytes": 0}
+    for text in "ab":
+        log.write_text(text * (housekeeping.LONGEST_LOG + 1))
+        freed = housekeeping.tidy(ctx)["logs"]
+        assert not log.exists()
+    assert freed == {"removed": 1, "bytes": housekeeping.LONGEST_LOG + 1}
+    assert log.with_name("evaluations.log.1").read_text()[0] == "b"
+
+
 def test_environments_go_where_their_build_was_killed_or_no_bundle_has_their_lock(ctx):
     used, unused, killed, building = (ctx.environments.home(lock) for lock in "abcd")
     for home in (used, unused, killed, building):
