@@ -290,7 +290,6 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
 
 def serve(ctx: Context, notify: Notify, note: Note, slots: int = 0) -> None:
     """Run what is due until stopped; wait while another scheduler leads."""
-    ctx.prepare_folder()
     with ctx.journal.holding(LEAD, wait=False) as leads:
         if leads:
             _lead(Leader(ctx=ctx, notify=notify, note=note, slots=slots))

@@ -37,7 +37,9 @@ def terminal(tmp_path: Path) -> Terminal:
 @pytest.fixture
 def disk(terminal) -> Iterator[Disk]:
     """Put the project's .mlops on a small disk."""
-    Context(terminal.folder, {}, real_time).prepare_folder()
+    ctx = Context(terminal.folder, {}, real_time)
+    ctx.prepare_folder()
+    ctx.journal.close()
     made = Disk(terminal)
     yield made
     made.close()

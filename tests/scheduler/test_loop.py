@@ -107,6 +107,16 @@ def test_more_retries_do_not_bring_back_what_failed_before_they_were_applied(ctx
     assert list(runs(ctx)) == ["r"]
 
 
+def test_a_run_that_a_new_journal_does_not_know_is_said_and_stays(ctx):
+    folder = ctx.run_folder("20200101-000000-0123ab")
+    os.utime(folder, (0, 0))
+    said = []
+    loop.Leader(ctx=ctx, note=said.append).look()
+    assert "does not know 20200101-000000-0123ab" in said[0]
+    assert "MLOPS_NB_JOURNAL" in said[0]
+    assert folder.is_dir()
+
+
 def test_a_look_takes_no_longer_after_ten_thousand_runs(ctx):
     old = [
         RunQueued(
