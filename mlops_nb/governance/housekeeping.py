@@ -31,6 +31,7 @@ ENVIRONMENT = re.compile(r"[0-9a-f]{24}")
 LOGS = ("alerts.log", "evaluations.log")
 LONGEST_LOG = 10 << 20  # bytes, after which a log is put aside in place of the one before
 GIVEN_UP = 24 * 3600.0  # s without a change, after which an incomplete file is given up
+STARTING = 3600.0  # s; a folder that changed since may be of a run that `known` is too old for
 UNUSED = 30 * 24 * 3600.0  # s without a change, after which a cache is removed
 
 Freed = dict[str, dict[str, int]]
@@ -101,10 +102,11 @@ def refuse_younger(ctx: Context, known: Collection[str], born: float | None) -> 
     known: the ids of all runs of the journal
     born:  when the journal was made, s since 1970
     """
+    settled = time.time() - STARTING
     for folder in _run_folders(ctx):
-        if folder.name in known or born is None:
+        if folder.name in known or born is None or (changed := _newest(folder)) > settled:
             continue
-        if _newest(folder) < born or any(folder.glob("*.ipynb")):
+        if changed < born or any(folder.glob("*.ipynb")):
             raise retention.younger(folder, born)
 
 
