@@ -83,9 +83,9 @@ def prune(ctx: Context, runs: Mapping[str, Run], keep: timedelta | None = None) 
     return {
         "runs": _removed(
             folder
-            for folder in _run_folders(ctx)
-            if _is_over(runs.get(folder.name), since, synced, unknown=born is not None)
-            and _newest(folder) < since
+            for name in _run_folders(ctx)
+            if _is_over(runs.get(name), since, synced, unknown=born is not None)
+            and _newest(folder := ctx.settings.folder / "runs" / name) < since
         ),
         "reuse": _removed(_caches(ctx.settings.folder / "reuse", now)),
         "envs": _removed(_environments(ctx, now)),
@@ -103,10 +103,12 @@ def refuse_younger(ctx: Context, known: Collection[str], born: float | None) -> 
     born:  when the journal was made, s since 1970
     """
     settled = time.time() - STARTING
-    for folder in _run_folders(ctx):
-        if folder.name in known or born is None or (changed := _newest(folder)) > settled:
+    for name in _run_folders(ctx):
+        if name in known or born is None:
             continue
-        if changed < born or any(folder.glob("*.ipynb")):
+        folder = ctx.settings.folder / "runs" / name
+        changed = _newest(folder)
+        if changed <= settled and (changed < born or any(folder.glob("*.ipynb"))):
             raise retention.younger(folder, born)
 
 
@@ -121,18 +123,20 @@ def _is_over(run: Run | None, since: float, synced: int, *, unknown: bool) -> bo
         return unknown
     if history.is_open(run) or run.trigger == "promote" or run.model_version is not None:
         return False
+    if run.mlflow_run is None and run.last_event > synced:
+        return False
     last = run.finished or run.started or run.scheduled_at
-    old = not last or datetime.fromisoformat(last).timestamp() < since
-    return old and (run.mlflow_run is not None or run.last_event <= synced)
+    return not last or datetime.fromisoformat(last).timestamp() < since
 
 
-def _run_folders(ctx: Context) -> Iterator[Path]:
+def _run_folders(ctx: Context) -> list[str]:
+    """Return the names of the folders of runs, fast after many runs."""
     parent = ctx.settings.folder / "runs"
     if parent.is_symlink() or not parent.is_dir():
-        return
+        return []
     with os.scandir(parent) as entries:
         found = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
-    yield from (parent / name for name in found if RUN.fullmatch(name))
+    return [name for name in found if RUN.fullmatch(name)]
 
 
 def _newest(folder: Path) -> float:
