@@ -1,8 +1,10 @@
 """Reads the settings: `[tool.mlops-nb]`, `mlops-nb.toml`, and environment variables."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -12,6 +14,8 @@ from mlops_nb.errors import Refused
 FOLDER = ".mlops"
 MARKS = (FOLDER, "mlops-nb.toml", ".git")
 SQLITE = "sqlite:///"
+RETENTION = "180d"
+UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 UNQUOTING = (2, 1)  # the first SQLAlchemy that unquotes the path of a SQLite address
 
 
@@ -24,6 +28,7 @@ class Settings:
     mlflow:  tracking URI; MLFLOW_TRACKING_URI wins
     experiment: name of the MLflow experiment; MLFLOW_EXPERIMENT_NAME wins
     group:   the group that shares .mlops/, "" for the user alone
+    retention: how long the folders of runs stay: their notebooks, graphs and lists of packages
     names_mlflow: the settings or the environment name a tracking URI
     """
 
@@ -32,6 +37,7 @@ class Settings:
     mlflow: str
     experiment: str = "mlops-nb"
     group: str = ""
+    retention: str = RETENTION
     names_mlflow: bool = False
 
     @property
@@ -108,14 +114,29 @@ def load(root: Path, environment: Mapping[str, str]) -> Settings:
             fix="rename that folder",
             where=str(root),
         )
-    return Settings(
-        root=root,
-        journal=str(given.get("journal", f"sqlite:///{folder / 'journal.db'}")),
-        mlflow=str(given.get("mlflow", sqlite_address(folder / "mlflow.db"))),
-        experiment=str(given.get("experiment", "mlops-nb")),
-        group=str(given.get("group", "")),
-        names_mlflow="mlflow" in given,
-    )
+    texts = {
+        "journal": f"sqlite:///{folder / 'journal.db'}",
+        "mlflow": sqlite_address(folder / "mlflow.db"),
+        **{key: str(value) for key, value in given.items()},
+    }
+    return Settings(root=root, names_mlflow="mlflow" in given, **texts)
+
+
+def span(text: str, of: str) -> timedelta:
+    """Return a length of time; `of`: the option or setting that gives it.
+
+    Raises Refused if the text is none.
+
+    >>> span("30d", "--keep"), span("12h", "--keep")
+    (datetime.timedelta(days=30), datetime.timedelta(seconds=43200))
+    """
+    found = re.fullmatch(r"(\d{1,5})([dhm])", text, re.ASCII)
+    if found is None:
+        raise Refused(
+            f"{of} is {text!r}, which is no length of time",
+            fix=f"give days, hours or minutes: {of} 30d, {of} 12h, {of} 45m",
+        )
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 def sqlite_address(file: Path) -> str:

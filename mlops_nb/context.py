@@ -1,6 +1,7 @@
 """A project's adapters: journal, store, executor, environments, clock, folders."""
 
 import contextlib
+import copy
 import json
 import os
 import shutil
@@ -53,6 +54,7 @@ class Context:
         self.clock = clock
         self.late = timedelta()  # how far the clock was set forward
         self.warnings: list[MlopsError] = []
+        self._locks: dict[Path, int | None] = {}  # of the scratch folders of this process
         # before cells that log by themselves, with the experiments that they name
         self.prepare_tracking: Callable[[Iterable[str]], None] = log_nothing
 
@@ -76,8 +78,7 @@ class Context:
         """The journal of events."""
         from mlops_nb.storage.journal import open_journal
 
-        self.prepare_folder()
-        return open_journal(self.settings.journal, self.now)
+        return open_journal(self.settings.journal, self.now, self._make_folder)
 
     @cached_property
     def store(self) -> Store:
@@ -118,7 +119,19 @@ class Context:
         """Hold the lock under which one process at a time judges and releases."""
         return self.journal.holding("decide")
 
+    def to_look(self) -> "Context":
+        """Return a copy whose journal takes new events into memory alone."""
+        from mlops_nb.storage.memory import OverlayJournal
+
+        made = copy.copy(self)
+        made.journal = OverlayJournal(self.journal, self.now)
+        return made
+
     def prepare_folder(self) -> None:
+        """Make the .mlops folder, and the journal before any other file of a run."""
+        self.journal.prepare()
+
+    def _make_folder(self) -> None:
         """Make the .mlops folder, with a .gitignore for all of it."""
         folder = self.settings.folder
         trust.make_private(folder, self.settings.group)
@@ -141,6 +154,7 @@ class Context:
 
     def run_folder(self, run: str) -> Path:
         """Return the folder of a run's own files."""
+        self.prepare_folder()
         folder = self.settings.folder / "runs" / run
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -159,13 +173,19 @@ class Context:
 
     def scratch(self, name: str) -> Path:
         """Return a new temporary folder, which the caller removes with `drop`."""
-        folder = self.settings.folder / "tmp" / f"{name}-{uuid.uuid4().hex[:8]}"
-        folder.mkdir(parents=True)
+        from mlops_nb.storage import scratch
+
+        self.prepare_folder()
+        folder, lock = scratch.make(self.settings.folder / "tmp", name)
+        self._locks[folder] = lock
         return folder
 
     def drop(self, folder: Path) -> None:
         """Remove a scratch folder."""
+        from mlops_nb.storage import scratch
+
         shutil.rmtree(folder, ignore_errors=True)
+        scratch.release(self._locks.pop(folder, None))
 
     def kernel_environment(self) -> dict[str, str]:
         """Return the variables that every kernel gets in addition."""

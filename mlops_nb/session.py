@@ -291,18 +291,14 @@ class Session:
         known = [s.name for s in source.pipeline.steps]
         if step and step not in known:
             raise NotFound(f"there is no step {step!r}", fix=f"the steps are {', '.join(known)}")
-        scratch = self.ctx.scratch("restore")
-        try:
-            ledger = self._ledger(source, scratch)
-            ledger.parameters = {p.name: p.value for p in source.pipeline.parameters}
-            self._run_set_up(source)
-            return [
-                self._back(ledger, source, unit)
-                for unit in ledger.units
-                if unit.step and (not step or unit.step == step)
-            ]
-        finally:
-            self.ctx.drop(scratch)
+        ledger = self._ledger(source, Path())  # it only reads
+        ledger.parameters = {p.name: p.value for p in source.pipeline.parameters}
+        self._run_set_up(source)
+        return [
+            self._back(ledger, source, unit)
+            for unit in ledger.units
+            if unit.step and (not step or unit.step == step)
+        ]
 
     def restore_run(self, run: str) -> list[dict[str, Any]]:
         """Restore the values of a recorded run, even if the notebook has changed since.

@@ -56,7 +56,7 @@ def make_private(folder: Path, group: str = "") -> None:
             ) from None
         folder.chmod(0o2770)
     elif made or now.st_mode & 0o077:
-        folder.chmod(0o700)
+        folder.chmod(0o700 if made else now.st_mode & 0o700)  # a read-only folder stays so
 
 
 def own_settings(environment: Mapping[str, str]) -> Path:

@@ -100,7 +100,7 @@ def test_a_project_is_private_whatever_the_umask(tmp_path, umask):
     before = os.umask(umask)
     try:
         project = open_project(tmp_path)
-        project.context.journal  # noqa: B018  creates the folder and the journal
+        project.context.prepare_folder()
         (tmp_path / "value").write_bytes(b"x")
         project.context.store.put(tmp_path / "value")
     finally:
@@ -120,7 +120,7 @@ def test_a_folder_that_was_readable_before_is_closed(tmp_path):
 def test_a_group_shares_a_project_by_its_setting(tmp_path):
     (tmp_path / "mlops-nb.toml").write_text('group = "daemon"')
     project = open_project(tmp_path)
-    project.context.journal  # noqa: B018  creates the folder and the journal
+    project.context.prepare_folder()
     folder = (tmp_path / ".mlops").stat()
     assert stat.S_IMODE(folder.st_mode) == 0o2770
     file = (tmp_path / ".mlops" / "journal.db").stat()

@@ -1,34 +1,31 @@
 """The verb for artifacts: store."""
 
-import re
 from datetime import timedelta
 
 import click
 
+from mlops_nb import config
 from mlops_nb.cli import output
 from mlops_nb.cli.output import as_json_option
 from mlops_nb.errors import Refused
 from mlops_nb.project import Project, open_project
 
-UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 KEEP = "30d"
+PLACES = {
+    "tmp": "scratch of runs",
+    "parts": "incomplete files",
+    "logs": "long logs",
+    "sockets": "files of warm processes",
+    "runs": "folders of runs",
+    "reuse": "caches",
+    "envs": "environments",
+    "mlartifacts": "MLflow's artifacts (`mlflow gc` removes those of deleted runs)",
+}
 
 
 def span(text: str) -> timedelta:
-    """Return a length of time.
-
-    Raises Refused if the text is not one.
-
-    >>> span("30d"), span("12h")
-    (datetime.timedelta(days=30), datetime.timedelta(seconds=43200))
-    """
-    found = re.fullmatch(r"(\d{1,5})([dhm])", text, re.ASCII)
-    if found is None:
-        raise Refused(
-            f"--keep is {text!r}, which is no length of time",
-            fix="give days, hours or minutes: --keep 30d, --keep 12h, --keep 45m",
-        )
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    """Return a length of time that `--keep` gives. Raises Refused if the text is none."""
+    return config.span(text, "--keep")
 
 
 @click.command()
@@ -50,13 +47,18 @@ def store(*, size: bool, prune: bool, keep: str | None, verify: bool, as_json: b
     age = span(keep or KEEP)
     project = open_project()
     if prune:
-        return _prune(project, age, as_json=as_json)
+        return _prune(project, age, None if keep is None else age, as_json=as_json)
     return _size(project, as_json=as_json) if size else _verify(project, as_json=as_json)
 
 
 def _size(project: Project, *, as_json: bool) -> int:
     answer = project.store_size()
     words = f"{_count(answer['files'])}, {_bytes(answer['bytes'])} of {_bytes(answer['limit'])}"
+    words += "".join(
+        f"\n{PLACES[name]}: {_bytes(found['bytes'])}"
+        for name, found in answer["housekeeping"].items()
+        if found["bytes"]
+    )
     output.emit(answer, "" if as_json else words, as_json=as_json)
     return 0
 
@@ -71,10 +73,15 @@ def _verify(project: Project, *, as_json: bool) -> int:
     return 1 if damaged else 0
 
 
-def _prune(project: Project, age: timedelta, *, as_json: bool) -> int:
-    answer = project.store_prune(age)
+def _prune(project: Project, age: timedelta, runs: timedelta | None, *, as_json: bool) -> int:
+    answer = project.store_prune(age, runs)
     words = f"{_count(answer['removed'])} removed, {_bytes(answer['bytes'])} freed, "
     words += f"{answer['kept']} kept"
+    words += "".join(
+        f"\n{PLACES[name]}: {_bytes(found['bytes'])} freed"
+        for name, found in answer["housekeeping"].items()
+        if found["bytes"]
+    )
     output.emit(answer, "" if as_json else words, as_json=as_json)
     return 0
 

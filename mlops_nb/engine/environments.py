@@ -204,7 +204,7 @@ class Environments:
         """
         if Path(python).exists() and not self.differences(python, lock):
             return python
-        home = self.folder / "envs" / hashlib.sha256(lock.encode()).hexdigest()[:24]
+        home = self.home(lock)
         built = home / "bin" / "python"
         if built.exists() and (home / ".complete").exists():
             return str(built)
@@ -215,6 +215,10 @@ class Environments:
             )
         self._build(home, python, lock)
         return str(built)
+
+    def home(self, lock: str) -> Path:
+        """Return the folder of the environment that is built from a lock."""
+        return self.folder / "envs" / hashlib.sha256(lock.encode()).hexdigest()[:24]
 
     def _build(self, home: Path, python: str, lock: str) -> None:
         shutil.rmtree(home, ignore_errors=True)

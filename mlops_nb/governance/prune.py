@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from mlops_nb.context import Context
 from mlops_nb.errors import NotFound, Refused
 from mlops_nb.events import Event, ModelKept, Registered
-from mlops_nb.governance import retention
+from mlops_nb.governance import housekeeping, retention
 from mlops_nb.storage.ports import MLFLOW_PLACE
 
 GIB = 1 << 30
@@ -61,18 +62,20 @@ def prune(ctx: Context, keep: timedelta) -> dict[str, int]:
 
     keep: age up to which models and artifacts of runs stay
 
-    Raises Refused if the journal is empty and the store is not: the journal may be a new one.
+    Raises Refused if the journal may be a new one: it is empty, or younger than what it does not
+    know.
     """
-    if not ctx.knows_anything and not any(True for _ in ctx.store.contents()):
+    if not ctx.knows_anything:
+        _refuse_empty(ctx)
         return {"version": 1, "removed": 0, "bytes": 0, "kept": 0}
     with ctx.deciding():  # no release or rollback meanwhile
         events = list(ctx.journal.read())
-        if not events and any(True for _ in ctx.store.contents()):
-            raise Refused(
-                "the journal is empty, so no artifact can be known to be unused",
-                fix="set the journal that these artifacts were recorded in: MLOPS_NB_JOURNAL=…",
-                where=str(ctx.settings.folder / "store"),
-            )
+        if not events:
+            _refuse_empty(ctx)
+        born = retention.born(ctx.journal, events)
+        if foreign := _older(ctx, events, born):
+            raise retention.younger(foreign, born or 0.0)
+        housekeeping.refuse_younger(ctx, {event.run for event in events}, born)
         now = ctx.now()
         stays = retention.reachable(events, now, keep) | _unmirrored(ctx, events)
         freed = ctx.store.tidy()
@@ -95,7 +98,8 @@ def bounded(ctx: Context) -> dict[str, int]:
     contents = list(ctx.store.contents())
     over = sum(size for _, size, _ in contents) - limit(ctx)
     removed = freed = 0
-    if over > 0 and ctx.knows_anything and (events := list(ctx.journal.read())):
+    events = list(ctx.journal.read()) if over > 0 and ctx.knows_anything else []
+    if events and not _older(ctx, events, retention.born(ctx.journal, events)):
         stays = retention.champions(events) | _unmirrored(ctx, events)
         last = retention.steps(events)
         now = ctx.now()
@@ -108,6 +112,31 @@ def bounded(ctx: Context) -> dict[str, int]:
                 ctx.store.remove(digest)
                 removed, freed = removed + 1, freed + size
     return {"version": 1, "removed": removed, "bytes": freed, "kept": len(contents) - removed}
+
+
+def _refuse_empty(ctx: Context) -> None:
+    """Raise Refused if there are artifacts that an empty journal does not know."""
+    if any(True for _ in ctx.store.contents()):
+        raise Refused(
+            "the journal is empty, so no artifact can be known to be unused",
+            fix="set the journal that these artifacts were recorded in: MLOPS_NB_JOURNAL=…",
+            where=str(ctx.settings.folder / "store"),
+        )
+
+
+def _older(ctx: Context, events: Iterable[Event], born: float | None) -> Path | None:
+    """Return an artifact that the journal does not know and that is older; None if none is.
+
+    If the journal knows none of the artifacts, it is that of another store: return any.
+    """
+    known = retention.known(events)
+    contents = list(ctx.store.contents())
+    foreign = not any(digest in known for digest, _, _ in contents)
+    for digest, _, put_at in contents:
+        older = born is not None and put_at.timestamp() < born
+        if digest not in known and (older or foreign):
+            return ctx.settings.folder / "store" / digest[:2] / digest
+    return None
 
 
 def _unmirrored(ctx: Context, events: Iterable[Event]) -> set[str]:

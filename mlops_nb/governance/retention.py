@@ -1,10 +1,16 @@
 """Decides from the journal which artifacts must stay."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from mlops_nb.errors import Refused
 from mlops_nb.events import Event, ModelKept, Registered
 from mlops_nb.models import registry
+from mlops_nb.storage.ports import BORN, Journal
+
+SLACK = 60.0  # s: how much the clocks of a disk and of a process may differ
 
 
 def reachable(events: Iterable[Event], now: datetime, keep: timedelta) -> set[str]:
@@ -52,6 +58,41 @@ def steps(events: Iterable[Event]) -> dict[str, datetime]:
         for digest in _artifacts(event):
             last[digest] = max(_time(event), last.get(digest, _time(event)))
     return last
+
+
+def known(events: Iterable[Event]) -> set[str]:
+    """Return every artifact that the journal knows."""
+    found: set[str] = set()
+    for event in events:
+        found.update(_artifacts(event))
+        if isinstance(event, ModelKept | Registered):
+            found.add(event.artifact)
+        if isinstance(event, ModelKept):
+            found.add(event.example)
+    return found
+
+
+def born(journal: Journal, events: Iterable[Event] = ()) -> float | None:
+    """Return when a journal was made, s since 1970, or earlier; None if that is unknown.
+
+    events: may be older, as a journal of an earlier version does not know when it was made
+    """
+    made = journal.place(BORN)
+    times = [datetime.fromisoformat(made)] if made else []
+    oldest = min([*times, *map(_time, events)], default=None)
+    return None if oldest is None else oldest.timestamp() - SLACK
+
+
+def younger(path: Path, born: float) -> Refused:
+    """Return the error that the journal is not the one of what it does not know."""
+    since = datetime.fromtimestamp(born, UTC).isoformat(timespec="seconds")
+    return Refused(
+        f"the journal begins at {since} and does not know {path.name}: the journal before was "
+        "lost, or this is another one, so nothing can be known to be unused",
+        fix="bring the old journal back, or name it: MLOPS_NB_JOURNAL=…; "
+        f"if nothing of it is needed, rm -r {shlex.quote(str(path))}",
+        where=str(path.parent),
+    )
 
 
 def _artifacts(event: Event) -> Iterator[str]:

@@ -35,11 +35,14 @@ def due(
     rested:  when it was unpaused, None if it never was
 
     The policy `missed` decides about missed ticks; one event reports those that are skipped. While
-    a run is open, the policy `overlap` skips a tick or queues it.
+    a run is open, the policy `overlap` skips a tick or queues it. While it is not known whether the
+    process of that run is alive, a tick that would be skipped waits.
     """
     if job.schedule is None:
         return
-    busy = board.busy(job.name)
+    busy = board.overlapping(job.name)
+    if busy is not None and busy.id in board.unheard and job.schedule.overlap == "skip":
+        return
     applied = clock.since(applied, now)
     since = max(applied, clock.latest(board.taken.get(job.name, ()), now) or applied)
     taken, dropped = schedule.due(job.schedule, since, now)

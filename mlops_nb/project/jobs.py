@@ -150,22 +150,21 @@ class Jobs(OpenProject):
         from mlops_nb.jobs import views
         from mlops_nb.runs import reap
 
-        reap.reap(self.context)
-        return views.all_jobs(self.context)
+        return views.all_jobs(reap.reaped(self.context))
 
     def job(self, name: str) -> dict[str, Any]:
         """Return what `job --json` prints."""
         from mlops_nb.jobs import views
+        from mlops_nb.runs import reap
 
-        return views.one_job(self.context, name)
+        return views.one_job(reap.reaped(self.context), name)
 
     def history(self, job: str, count: int | None = None) -> dict[str, Any]:
         """Return what `history --json` prints, of all runs or the `count` that began last."""
         from mlops_nb.jobs import views
         from mlops_nb.runs import reap
 
-        reap.reap(self.context)
-        return views.job_history(self.context, job, count)
+        return views.job_history(reap.reaped(self.context), job, count)
 
     def pause(self, job: str) -> None:
         """Pause the schedule of a job."""

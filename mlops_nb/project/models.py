@@ -41,11 +41,11 @@ class Models(OpenProject):
 
         return queries.why_model(self.context, model, at)
 
-    def store_size(self) -> dict[str, int]:
+    def store_size(self) -> dict[str, Any]:
         """Return what `store --size --json` prints."""
-        from mlops_nb.governance import prune
+        from mlops_nb.governance import housekeeping, prune
 
-        return prune.size(self.context)
+        return {**prune.size(self.context), "housekeeping": housekeeping.size(self.context)}
 
     def store_verify(self) -> dict[str, Any]:
         """Return what `store --verify --json` prints."""
@@ -53,8 +53,18 @@ class Models(OpenProject):
 
         return prune.verify(self.context)
 
-    def store_prune(self, keep: timedelta) -> dict[str, int]:
-        """Return what `store --prune --json` prints."""
-        from mlops_nb.governance import prune
+    def store_prune(self, keep: timedelta, runs: timedelta | None = None) -> dict[str, Any]:
+        """Return what `store --prune --json` prints.
 
-        return prune.prune(self.context, keep)
+        keep: age up to which models and artifacts of runs stay
+        runs: age up to which the folders of runs stay; None: by the setting `retention`
+        """
+        from mlops_nb.governance import housekeeping, prune
+        from mlops_nb.runs import history
+
+        ctx = self.context
+        freed = housekeeping.tidy(ctx)  # before anything that may need space
+        answer = prune.prune(ctx, keep)
+        if ctx.knows_anything:
+            freed |= housekeeping.prune(ctx, history.KnownRuns(ctx.journal), runs)
+        return {**answer, "housekeeping": freed}

@@ -134,8 +134,7 @@ class Notebooks(OpenProject):
         """Return every run, oldest first, or only the `count` runs that began last."""
         from mlops_nb.runs import reap
 
-        ctx = self.context
-        reap.reap(ctx)
+        ctx = reap.reaped(self.context)
         if not ctx.knows_anything:
             return []
         if count is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from mlops_nb.context import Context
 from mlops_nb.events import DataSeen, Evaluated, Event, RunQueued, RunSkipped, RunStarted
 from mlops_nb.runs import history
-from mlops_nb.runs.history import Run, is_open, takes_turns
+from mlops_nb.runs.history import Run, at_work, is_open, takes_turns
 from mlops_nb.storage.snapshots import Folded
 
 VERSION = 1  # of the snapshot: change it when the same events make another board
@@ -44,6 +44,8 @@ class Board:
     followed: job → another job → the run of that which the last run after it followed
     evaluated: job → evaluations of its champion since the last run was queued
     looked: job → when its champion was evaluated, ascending
+    left:   those that an earlier scheduler had queued: perhaps no process works on them
+    unheard: those of other machines that have sent no heartbeat to this scheduler yet
     last:   the latest time of an event
     place:  the id of the last event
     """
@@ -58,6 +60,8 @@ class Board:
     followed: dict[str, dict[str, str]] = field(default_factory=dict)
     evaluated: dict[str, list[Evaluated]] = field(default_factory=dict)
     looked: dict[str, list[datetime]] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    unheard: set[str] = field(default_factory=set)
     last: datetime | None = None
     place: int = 0
 
@@ -69,6 +73,14 @@ class Board:
     def busy(self, job: str) -> Run | None:
         """Return the run of a job that its other runs wait for, None if there is none."""
         return next((r for r in self.open if r.job == job and takes_turns(r)), None)
+
+    def overlapping(self, job: str) -> Run | None:
+        """Return the run of a job that a tick overlaps with, None if there is none.
+
+        A run that a killed scheduler had queued does not count, as no process works on it.
+        """
+        runs = (r for r in self.open if r.job == job and takes_turns(r))
+        return next((r for r in runs if at_work(r) or r.id not in self.left), None)
 
     def take(self, event: Event) -> None:
         """Fold one more event."""
@@ -134,6 +146,8 @@ class Board:
         run = self.runs.get(name)
         if run is None or is_open(run) or name in self.failed:
             return
+        self.left.discard(name)
+        self.unheard.discard(name)
         if name not in {self.latest.get(run.job), self.done.get(run.job)}:
             del self.runs[name]
 

@@ -1,6 +1,6 @@
 """Runs, folded from the events of the journal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -254,6 +254,29 @@ def read_run(journal: Journal, run: str) -> Run:
     if found is None:
         raise NotFound(f"there is no run {run!r}", fix="list them with: mlops-nb runs")
     return found
+
+
+class KnownRuns(Mapping[str, Run]):
+    """Every run of a journal by its id; each is read when it is asked for."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        courses = journal.read(kinds=(RunQueued, RunSkipped, RunStarted, RunFinished))
+        self.ids = dict.fromkeys(event.run for event in courses)
+
+    def __getitem__(self, run: str) -> Run:
+        if run not in self.ids:
+            raise KeyError(run)
+        return read_run(self.journal, run)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, run: object) -> bool:
+        return run in self.ids
 
 
 def at_work(run: Run) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from mlops_nb.context import Context
+from mlops_nb.errors import Unreachable
 from mlops_nb.events import RunDone, RunFinished, RunLost
 from mlops_nb.runs import history, process
 from mlops_nb.runs.board import read_board
@@ -32,6 +33,19 @@ def reap(
         for run in dead:
             _end(ctx, read_run(ctx.journal, run.id), errors.get(run.id, ""))
     return [run.id for run in dead]
+
+
+def reaped(ctx: Context) -> Context:
+    """Record the end of runs whose process is gone, and return the context for a reader.
+
+    If the journal cannot be written, the journal of that context has those ends in memory.
+    """
+    try:
+        reap(ctx)
+    except Unreachable:
+        ctx = ctx.to_look()
+        reap(ctx)
+    return ctx
 
 
 def _is_dead(run: Run) -> bool:

@@ -1,5 +1,6 @@
 """Runs a notebook: prepares a task, executes it, and records every event."""
 
+import contextlib
 import hashlib
 import json
 import random
@@ -261,18 +262,17 @@ def records_of(ctx: Context, notebook: str) -> dict[str, list[Mapping[str, Any]]
     )
     known: dict[str, Any] = {"after": 0, "records": {}}
     if cache.is_file():
-        try:
+        with contextlib.suppress(ValueError):  # a damaged file: build it again
             known = json.loads(cache.read_text(encoding="utf-8"))
-        except ValueError:
-            cache.unlink()  # a damaged file: build it again
     records, after = known["records"], known["after"]
     for event in ctx.journal.read(after=known["after"], kinds=(StepRecorded,)):
         after = max(after, event.id)
         if isinstance(event, StepRecorded) and event.record.get("notebook") == notebook:
             kept = [dict(event.record, run=event.run), *records.get(event.unit, [])]
             records[event.unit] = kept[:MOST_RECORDS]
-    if after != known["after"]:
-        files.write_text(cache, json.dumps({"after": after, "records": records}))
+    if after != known["after"] and ctx.settings.folder.is_dir():
+        with contextlib.suppress(OSError):  # a full disk, or a read-only folder: no cache
+            files.write_text(cache, json.dumps({"after": after, "records": records}))
     found: dict[str, list[Mapping[str, Any]]] = records
     return found
 

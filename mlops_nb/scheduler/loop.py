@@ -1,5 +1,6 @@
 """The scheduler: queues due runs, starts a process for each, and monitors the processes."""
 
+import math
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from mlops_nb import git
 from mlops_nb.context import Context, Notify, ignore, real_time
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Event, RunLost, RunQueued
+from mlops_nb.governance import housekeeping
 from mlops_nb.integrations.follow import follow
 from mlops_nb.jobs import agenda, clock, poll, registry, trigger, worker
 from mlops_nb.jobs import execute as wired
@@ -27,6 +29,7 @@ LEAD = "scheduler"
 LOOK_EVERY = 1.0  # s: how soon a due run, a new job or a killed process is noticed
 ARRIVALS_EVERY = 60.0  # s between two checks for missing data
 MIRROR_EVERY = 900.0  # s between two syncs with MLflow
+TIDY_EVERY = 3600.0  # s between two removals of what is not needed any more
 SILENT_AFTER = 120.0  # s without a heartbeat, after which a run is lost
 STARTS = 3  # tries to start the process of a run
 
@@ -60,6 +63,7 @@ class Leader:
     complaints: set[str] = field(default_factory=set)
     asked: float = 0.0
     mirrored: float = field(default_factory=time.monotonic)
+    tidied: float = -math.inf
 
     def __post_init__(self) -> None:
         self.slots = self.slots or resources.cores()
@@ -67,12 +71,13 @@ class Leader:
     def look(self) -> None:
         """Do everything that is due now."""
         ctx = self.ctx
-        ctx.journal.place(SEEN, real_time().isoformat())
         self.take_in()
+        self._tidy()  # before the first write, which may need the space
+        ctx.journal.place(SEEN, real_time().isoformat())
         if reap.reap(ctx, self.board.open, self._silent()):
             self.take_in()
+        self._queue_due()  # before the next try of a dead run, which a tick does not overlap with
         self._queue_tries()
-        self._queue_due()
         self._evaluate()
         self._queue_signals()
         self.take_in()
@@ -84,6 +89,17 @@ class Leader:
         if (ahead := clock.ahead(self.board.last, ctx.now())) is not None:
             ctx.warnings.append(ahead)
         self._complain()
+
+    def _tidy(self) -> None:
+        """Free space now and then, and after each look that failed."""
+        if time.monotonic() - self.tidied < TIDY_EVERY:
+            return
+        self.tidied = time.monotonic()
+        try:
+            housekeeping.tidy(self.ctx)
+            housekeeping.prune(self.ctx, history.KnownRuns(self.ctx.journal))
+        except MlopsError as error:
+            self.ctx.warnings.append(error)
 
     def _complain(self) -> None:
         """Report each warning once, as long as it lasts."""
@@ -100,6 +116,8 @@ class Leader:
         if not self.last:
             self.last = self.board.place
             self._read_jobs()
+            waiting = (run.id for run in self.board.open if not history.at_work(run))
+            self.board.left.update(waiting)
         changed = False
         kinds = (*history.COURSE, *history.STEPS, *registry.KINDS)
         for event in self.ctx.journal.read(after=self.last, kinds=kinds):
@@ -236,6 +254,10 @@ class Leader:
             known, since = self.beats.get(run.job, ("", 0.0))
             if beat != known or not since:
                 self.beats[run.job] = (beat, time.monotonic())
+                if since or process.is_here(run.process):
+                    self.board.unheard.discard(run.id)
+                else:
+                    self.board.unheard.add(run.id)
             elif time.monotonic() - since > SILENT_AFTER:
                 process.end(run.process, process.KILL)
                 found[run.id] = f"its process (pid {run.process[0]}) sends no heartbeat"
@@ -276,7 +298,6 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
 
 def serve(ctx: Context, notify: Notify, note: Note, slots: int = 0) -> None:
     """Run what is due until stopped; wait while another scheduler leads."""
-    ctx.prepare_folder()
     with ctx.journal.holding(LEAD, wait=False) as leads:
         if leads:
             _lead(Leader(ctx=ctx, notify=notify, note=note, slots=slots))
@@ -290,6 +311,7 @@ def _lead(leader: Leader) -> None:
     while True:
         try:
             leader.look()
-        except MlopsError as error:  # a full disk or an unreachable database: try again
+        except (MlopsError, OSError) as error:  # a full disk or no database: try again
             leader.note(f"scheduler: {error}")
+            leader.tidied = -math.inf
         time.sleep(LOOK_EVERY)

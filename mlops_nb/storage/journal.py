@@ -6,13 +6,13 @@ import os
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from mlops_nb import events as ev
 from mlops_nb.errors import Refused, Unreachable
 from mlops_nb.events import Event, as_record, from_record
-from mlops_nb.storage.ports import Clock
+from mlops_nb.storage.ports import BORN, Clock
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -71,11 +71,11 @@ class Database(Protocol):
     identity: str
     has_tables: str
 
-    def connect(self) -> Any:
-        """Open a connection."""
+    def connect(self, *, writes: bool = True) -> Any:
+        """Open a connection; one that only reads makes no file."""
 
-    def is_usable(self, connection: Any) -> bool:
-        """Return whether an idle connection is still open."""
+    def is_usable(self, connection: Any, *, writes: bool = True) -> bool:
+        """Return whether an idle connection is still open, and may write if it must."""
 
     def begin(self, connection: Any, *, synced: bool) -> None:
         """Begin a transaction as the only writer; wait until other writers are done.
@@ -97,18 +97,34 @@ class Database(Protocol):
 
 
 class SqlJournal:
-    """A journal in a SQL database."""
+    """A journal in a SQL database. Who only reads it makes neither files nor tables.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self.database, self.clock = database, clock
+    before: called before the first write
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, before: Callable[[], None] = lambda: None
+    ) -> None:
+        self.database, self.clock, self.before = database, clock, before
+        self.prepared = self.has_tables = False
         # by process: a fork must neither use nor close the connections of its parent
         self.idle: defaultdict[int, list[Any]] = defaultdict(list)
         weakref.finalize(self, _close, self.idle)
-        with self._reported("opened"), self._connected() as connection:
-            if not database.execute(connection, database.has_tables)[0][0]:
-                with self._writing(connection, synced=True):
-                    for statement in SCHEMA.format(identity=database.identity).split(";"):
-                        database.execute(connection, statement)
+
+    def prepare(self) -> None:
+        """Make the tables if there are none."""
+        if self.prepared:
+            return
+        with self._reported("opened"):
+            self.before()
+            with self._connected(writes=True) as connection:
+                if not self.database.execute(connection, self.database.has_tables)[0][0]:
+                    with self._writing(connection, synced=True):
+                        for statement in SCHEMA.format(identity=self.database.identity).split(";"):
+                            self.database.execute(connection, statement)
+                        now = datetime.now(UTC).isoformat()  # the journal's clock may be set
+                        self.database.execute(connection, SET_PLACE, (BORN, now))
+        self.prepared = self.has_tables = True
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time, None if `once` was used before."""
@@ -122,6 +138,8 @@ class SqlJournal:
     @contextlib.contextmanager
     def holding(self, name: str, *, wait: bool = True) -> Iterator[bool]:
         """Hold a lock by its name. Raises Unreachable at the end if it was lost before."""
+        with self._reported("opened"):
+            self.before()
         with self._reported("read"):
             release = self.database.lock(name, wait=wait)
         try:
@@ -136,24 +154,22 @@ class SqlJournal:
     ) -> Iterator[Event]:
         """Yield events in the order they were written."""
         wanted = {"run": run, "job": job}
-        while rows := self._rows(after, wanted, kinds):
+        while rows := self._page(after, wanted, kinds):
             yield from _events(rows)
             after = rows[-1][0]
 
     def read_back(self, *, job: str = "", kinds: Collection[type[Event]] = ()) -> Iterator[Event]:
         """Yield events, the newest first."""
         before = LAST
-        while rows := self._rows(before, {"job": job}, kinds, back=True):
+        while rows := self._page(before, {"job": job}, kinds, back=True):
             yield from _events(rows)
             before = rows[-1][0]
 
     def written(self, once: str) -> Event | None:
         """Return the event that was written under a key, None if there is none."""
-        with self._reported("read"), self._connected() as connection:
-            rows = self.database.execute(connection, f"{SELECT} once = ?", (once,))
-        return next(_events(rows), None)
+        return next(_events(self._rows(f"{SELECT} once = ?", (once,))), None)
 
-    def _rows(
+    def _page(
         self,
         place: int,
         wanted: Mapping[str, str],
@@ -176,30 +192,42 @@ class SqlJournal:
             one = f"SELECT id FROM (SELECT id FROM events WHERE {where} AND kind = ? {end}) AS k"  # noqa: S608  no text of a caller
             values = [v for kind in kinds for v in (*values, kind.__name__)]
             where = f"id IN ({' UNION ALL '.join([one] * len(kinds))})"
-        with self._reported("read"), self._connected() as connection:
-            return self.database.execute(connection, f"{SELECT} {where} {end}", values)
+        return self._rows(f"{SELECT} {where} {end}", values)
 
     def place(self, listener: str, value: str | None = None) -> str:
         """Return the value stored under a name; if `value` is given, store it."""
-        with self._reported("read"), self._connected() as connection:
-            if value is not None:
-                with self._writing(connection, synced=False):
-                    self.database.execute(connection, SET_PLACE, (listener, value))
-                return value
-            rows = self.database.execute(connection, GET_PLACE, (listener,))
-        return str(rows[0][0]) if rows else ""
+        if value is None:
+            rows = self._rows(GET_PLACE, (listener,))
+            return str(rows[0][0]) if rows else ""
+        self.prepare()
+        with (
+            self._reported("written"),
+            self._connected(writes=True) as connection,
+            self._writing(connection, synced=False),
+        ):
+            self.database.execute(connection, SET_PLACE, (listener, value))
+        return value
 
     def close(self) -> None:
         """Close the connections; the next call opens one again."""
         _close(self.idle)
 
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """Return the rows of a query, none if the journal has no tables yet."""
+        with self._reported("read"), self._connected(writes=False) as connection:
+            if not self.has_tables:
+                query = self.database.has_tables
+                self.has_tables = bool(self.database.execute(connection, query)[0][0])
+            return self.database.execute(connection, sql, values) if self.has_tables else []
+
     def _write(self, events: list[Event], once: str) -> list[Event]:
+        self.prepare()
         now = self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
         synced = not all(type(event) in UNSYNCED for event in events)
         written = []
         with (
             self._reported("written"),
-            self._connected() as connection,
+            self._connected(writes=True) as connection,
             self._writing(connection, synced=synced),
         ):
             if once and self.database.execute(connection, USED, (once,)):
@@ -215,14 +243,15 @@ class SqlJournal:
         return written
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[Any]:
+    def _connected(self, *, writes: bool) -> Iterator[Any]:
         """Lend a connection of this process. An error closes it, which undoes its transaction."""
         connection = None
         with contextlib.suppress(IndexError):  # no idle one is left
-            while not self.database.is_usable(connection := self.idle[os.getpid()].pop()):
+            idle = self.idle[os.getpid()]
+            while not self.database.is_usable(connection := idle.pop(), writes=writes):
                 connection.close()
                 connection = None
-        connection = connection or self.database.connect()
+        connection = connection or self.database.connect(writes=writes)
         try:
             yield connection
         except BaseException:
@@ -250,19 +279,27 @@ class SqlJournal:
             ) from None
 
 
-def open_journal(address: str, clock: Clock) -> SqlJournal:
+def open_journal(
+    address: str, clock: Clock, before: Callable[[], None] | None = None
+) -> SqlJournal:
     """Open the journal at a URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE.
+
+    before: called before the first write, which makes the tables; without it, they are made now
 
     Raises Refused for any other address, Unreachable if the database does not answer.
     """
     try:
-        return SqlJournal(_database(address), clock)
+        database = _database(address)
     except ValueError as error:
         raise Refused(
             f"the address of the journal cannot be used: {error}",
             fix="write it like sqlite:////folder/journal.db or postgresql://user@host/database",
             where="mlops-nb.toml or MLOPS_NB_JOURNAL",
         ) from None
+    journal = SqlJournal(database, clock, before or (lambda: None))
+    if before is None:
+        journal.prepare()
+    return journal
 
 
 def _database(address: str) -> Database:

@@ -12,11 +12,13 @@ from msgspec.structs import replace
 from mlops_nb import files
 from mlops_nb.errors import NotFound
 from mlops_nb.events import Event
-from mlops_nb.storage.ports import Clock
+from mlops_nb.storage.ports import Clock, Journal
 
 
 class MemoryJournal:
     """Events in a list."""
+
+    first_id = 1
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -25,12 +27,15 @@ class MemoryJournal:
         self.places: dict[str, str] = {}
         self.locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
+    def prepare(self) -> None:
+        """Do nothing: memory needs no files."""
+
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time, None if `once` was used before."""
         if once and once in self.used:
             return None
         at = event.at or self.clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        self.events.append(replace(event, id=len(self.events) + 1, at=at))
+        self.events.append(replace(event, id=self.first_id + len(self.events), at=at))
         if once:
             self.used[once] = self.events[-1]
         return self.events[-1]
@@ -71,6 +76,38 @@ class MemoryJournal:
         if value is not None:
             self.places[listener] = value
         return self.places.get(listener, "")
+
+
+class OverlayJournal(MemoryJournal):
+    """A journal that cannot be written, with later events in memory: for readers."""
+
+    first_id = 1 << 60  # after those of any journal
+
+    def __init__(self, below: Journal, clock: Clock) -> None:
+        super().__init__(clock)
+        self.below = below
+
+    def read(
+        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
+    ) -> Iterator[Event]:
+        """Yield the events below, then those in memory."""
+        yield from self.below.read(after=after, run=run, job=job, kinds=kinds)
+        yield from super().read(after=after, run=run, job=job, kinds=kinds)
+
+    def read_back(self, *, job: str = "", kinds: Collection[type[Event]] = ()) -> Iterator[Event]:
+        """Yield the events in memory, then those below, the newest first."""
+        yield from reversed([*super().read(job=job, kinds=kinds)])
+        yield from self.below.read_back(job=job, kinds=kinds)
+
+    def written(self, once: str) -> Event | None:
+        """Return the event that was written under a key, None if there is none."""
+        return super().written(once) or self.below.written(once)
+
+    def place(self, listener: str, value: str | None = None) -> str:
+        """Return the note of a listener; keep a new value in memory."""
+        if value is None and listener not in self.places:
+            return self.below.place(listener)
+        return super().place(listener, value)
 
 
 class MemoryStore:

@@ -10,6 +10,7 @@ from mlops_nb.events import Event
 
 Clock = Callable[[], datetime]
 MLFLOW_PLACE = "mlflow"  # the place of MLflow's listener in the journal
+BORN = "born"  # under this name a journal stores when it was made
 
 
 class Locks(Protocol):
@@ -25,6 +26,10 @@ class Locks(Protocol):
 
 class Journal(Locks, Protocol):
     """The journal, to which every event is written first."""
+
+    def prepare(self) -> None:
+        """Make what the first write needs; who only reads makes nothing."""
+        ...
 
     def append(self, event: Event, *, once: str = "") -> Event | None:
         """Write an event; return it with its id and time.

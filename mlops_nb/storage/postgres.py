@@ -47,11 +47,11 @@ class Postgres:
                 return cls(options)
         raise ValueError("it is not user:password@host:port/database, with @ as %40, / as %2F")
 
-    def connect(self) -> Any:
-        """Open a connection."""
+    def connect(self, *, writes: bool = True) -> Any:  # noqa: ARG002
+        """Open a connection; the server makes no file for a reader."""
         return psycopg.connect(**self.options, autocommit=True)
 
-    def is_usable(self, connection: Any) -> bool:
+    def is_usable(self, connection: Any, *, writes: bool = True) -> bool:  # noqa: ARG002
         """Return whether the connection is open: a server sends nothing before a query."""
         if connection.closed:
             return False

@@ -257,6 +257,28 @@ def test_after_a_reboot_in_the_middle_all_goes_on_as_the_next_try(cellar, projec
     assert len(versions(project, run)) == 1
 
 
+def test_after_a_killed_scheduler_and_run_the_next_tick_is_not_skipped(cellar, project):
+    file, run = hold(cellar), queue(project)
+    first = schedule(cellar)
+    process = working(project, run)
+    for dead in (first.pid, process.pid, *(c.pid for c in process.children(recursive=True))):
+        os.kill(dead, signal.SIGKILL)
+    file.unlink()
+    assert cellar.type("unpause", "wine").status == 0
+    rows = cellar.type("scheduler", "--once", "--at", "2026-01-03T03:00:30").json["runs"]
+    ended = sorted((row["scheduled_at"][:10], row["try"], row["status"]) for row in rows)
+    assert ended == [("2026-01-02", 2, "finished"), ("2026-01-03", 1, "finished")]
+    assert tries(project, run)[0].status == "failed"
+
+
+def test_a_run_that_a_killed_scheduler_had_only_queued_skips_no_tick(cellar, project):
+    queue(project)  # and here it was killed
+    assert cellar.type("unpause", "wine").status == 0
+    rows = cellar.type("scheduler", "--once", "--at", "2026-01-03T03:00:30").json["runs"]
+    ended = [(row["scheduled_at"][:10], row["status"]) for row in rows]
+    assert ended == [("2026-01-02", "finished"), ("2026-01-03", "finished")]
+
+
 def test_a_person_who_stops_a_scheduled_run_stops_that_and_not_the_scheduler(cellar, project):
     hold(cellar)
     run = queue(project)

@@ -186,13 +186,14 @@ def test_a_model_that_a_run_kept_is_counted_verified_and_outlives_pruning(tmp_pa
     ctx = Context(terminal.folder, {}, lambda: NOW)
     digest = model(ctx, 1)
     orphan = put(ctx, "orphan")
-    size = terminal.type("store", "--size", MLOPS_NB_STORE_LIMIT="1")
-    assert (size.status, size.json) == (
-        0,
-        {"version": 1, "files": 2, "bytes": 13, "limit": 2**30},
-    )
+    alone = {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}  # no other processes
+    size = terminal.type("store", "--size", MLOPS_NB_STORE_LIMIT="1", **alone)
+    assert size.status == 0
+    assert {found["bytes"] for found in size.json.pop("housekeeping").values()} == {0}
+    assert size.json == {"version": 1, "files": 2, "bytes": 13, "limit": 2**30}
     assert terminal.type("store", "--verify").json == {"version": 1, "checked": 2, "damaged": []}
-    pruned = terminal.type("store", "--prune", "--keep", "12h")
+    pruned = terminal.type("store", "--prune", "--keep", "12h", **alone)
+    assert {found["removed"] for found in pruned.json.pop("housekeeping").values()} == {0}
     assert (pruned.status, pruned.json) == (
         0,
         {"version": 1, "removed": 1, "bytes": len("orphan"), "kept": 1},
@@ -201,5 +202,5 @@ def test_a_model_that_a_run_kept_is_counted_verified_and_outlives_pruning(tmp_pa
     ctx.store.path(digest).write_text("model ?")
     damaged = terminal.type("store", "--verify")
     assert (damaged.status, damaged.json["damaged"]) == (1, [digest])
-    with terminal.start("store", "--size") as process:
+    with terminal.start("store", "--size", **alone) as process:
         assert process.communicate()[0] == "1 artifact, 7 B of 20.0 GiB\n"

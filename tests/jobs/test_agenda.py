@@ -154,6 +154,18 @@ def test_a_tick_that_comes_while_a_run_goes_on_is_left_out_or_waits(overlap, kin
     assert [run.id for run in agenda.ready(world.board, now)] == waits
 
 
+def test_a_tick_waits_until_a_process_elsewhere_is_known_to_live():
+    world = World(job("0 * * * *", "UTC"), "2026-01-01T00:30:00+00:00")
+    (first,) = world.look(datetime(2026, 1, 1, 1, tzinfo=UTC))
+    world.take(RunClaimed(run=first.run, job="j", process=(1, "host 1")))
+    now = datetime(2026, 1, 1, 2, tzinfo=UTC)
+    world.board.unheard.add(first.run)
+    assert world.look(now) == []
+    world.take(RunLost(run=first.run, job="j", error="no heartbeat"))
+    (second,) = world.look(now)
+    assert isinstance(second, RunQueued)
+
+
 def tries(of: Job, how: Iterable[str]) -> list[tuple[int, float]]:
     """Let tries end, one as each word says, and return the number and pause of those after."""
     world, now = World(of, "2026-01-01T00:00:00+00:00"), datetime(2026, 1, 2, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mlops_nb.context import Context, real_time
 from mlops_nb.events import JobApplied, RunClaimed, RunQueued
-from mlops_nb.jobs import agenda, schedule
+from mlops_nb.jobs import agenda, schedule, worker
 from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history, process
@@ -67,6 +67,18 @@ def test_a_process_that_lives_and_says_nothing_is_ended_and_its_run_tried_again(
     assert [run.attempt for run in runs(ctx).values()] == [1, 2]
 
 
+def test_a_process_of_another_machine_is_unheard_until_its_next_heartbeat(ctx):
+    queue(ctx)
+    ctx.journal.append(RunClaimed(run="r", job="j", process=(1, "elsewhere 1")))
+    ctx.journal.place(worker.beat_of("j"), "r first")
+    leader = loop.Leader(ctx=ctx, slots=1)
+    leader.look()
+    assert leader.board.unheard == {"r"}
+    ctx.journal.place(worker.beat_of("j"), "r second")
+    leader.look()
+    assert leader.board.unheard == set()
+
+
 def test_a_run_whose_process_ends_before_it_begins_is_given_up_after_a_few_times(ctx):
     queue(ctx)
     ctx.environment["PYTHONHOME"] = "/nowhere"  # no Python of ours can start
@@ -93,6 +105,16 @@ def test_more_retries_do_not_bring_back_what_failed_before_they_were_applied(ctx
     ctx.journal.append(JobApplied(job="j", digest="d" * 64, bundle="jobs/j", definition=more))
     loop.Leader(ctx=ctx, slots=1).look()
     assert list(runs(ctx)) == ["r"]
+
+
+def test_a_run_that_a_new_journal_does_not_know_is_said_and_stays(ctx):
+    folder = ctx.run_folder("20200101-000000-0123ab")
+    os.utime(folder, (0, 0))
+    said = []
+    loop.Leader(ctx=ctx, note=said.append).look()
+    assert "does not know 20200101-000000-0123ab" in said[0]
+    assert "MLOPS_NB_JOURNAL" in said[0]
+    assert folder.is_dir()
 
 
 def test_a_look_takes_no_longer_after_ten_thousand_runs(ctx):

@@ -115,10 +115,15 @@ def _inherited() -> list[Any]:
     return [limits, os.nice(0), sorted(os.sched_getaffinity(0))]
 
 
+def where() -> Path:
+    """Return the path of the folder of sockets."""
+    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    return Path(base) / f"mlops-nb-{os.getuid()}"
+
+
 def folder() -> Path:
     """Return the private folder of sockets. Raises Unwarm if another user could write there."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    place = Path(base) / f"mlops-nb-{os.getuid()}"
+    place = where()
     try:
         place.mkdir(mode=0o700, exist_ok=True)
         found = place.lstat()

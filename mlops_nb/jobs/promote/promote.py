@@ -125,7 +125,7 @@ def _existing(ctx: Context, name: str, *, replace_: bool) -> Mapping[str, Any] |
 def _bench(
     ctx: Context, made: draft.Draft, values: Mapping[str, str], options: PromoteOptions
 ) -> draft.Bench:
-    ctx.journal  # noqa: B018  creates the journal before any other file in its folder
+    ctx.prepare_folder()
     name = ctx.new_run()
     champion = release.champion_file(ctx, made.job.model_name or "")
     scratch = ctx.scratch("promote")
