@@ -146,8 +146,7 @@ class Notebooks(OpenProject):
         from mlops_nb.lineage import queries
         from mlops_nb.runs import reap
 
-        reap.reap(self.context)
-        return queries.run_of(self.context, run_id)
+        return queries.run_of(reap.reaped(self.context), run_id)
 
     def session(self, shell: Any, path_of: Callable[[], str]) -> "Session":
         """Follow a live notebook's shell. `path_of` returns the path of the saved notebook."""

@@ -174,7 +174,7 @@ def read_board(ctx: Context) -> Board:
     if not ctx.knows_anything:
         return Board()
     folded = vars(ctx).get(NAME)
-    if not isinstance(folded, Folded):
+    if not isinstance(folded, Folded) or folded.journal is not ctx.journal:
         file = ctx.settings.folder / "snapshots" / f"{NAME}.msgpack"
         folded = Folded(ctx.journal, file, Board, version=VERSION, kinds=KINDS)
         vars(ctx)[NAME] = folded

@@ -282,7 +282,8 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
             return []
         leader = Leader(ctx=ctx, notify=notify, note=note)
         leader.take_in()
-        leader.touched.clear()
+        before = {run.id: run.last_event for run in leader.board.open}
+        leader.touched = dict.fromkeys(before)
         until = time.monotonic() + poll.SETTLE
         while True:
             leader.look()
@@ -293,7 +294,8 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
         watch.look(ctx, ctx.now(), wait=True)
         ctx.journal.place(SEEN, real_time().isoformat())
     runs = [read_run(ctx.journal, name) for name in leader.touched if name]
-    return [run for run in runs if run.job and run.status != "skipped"]
+    ended = (run for run in runs if run.job and run.status != "skipped")
+    return [run for run in ended if before.get(run.id) != run.last_event]
 
 
 def serve(ctx: Context, notify: Notify, note: Note, slots: int = 0) -> None:
