@@ -9,6 +9,8 @@ from typing import Any
 from mlops_nb.errors import NotebookError
 from mlops_nb.notebook.model import Cell, Notebook
 
+# what `ast.parse` raises for a text that is no Python, or is nested too deeply
+UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*(.*)$")
 # cell magics whose body is Python code that runs in the notebook's namespace
@@ -216,7 +218,7 @@ def _line_form(magic: re.Match[str]) -> str:
 def _is_python(source: str) -> bool:
     try:
         ast.parse(source)
-    except (SyntaxError, ValueError):
+    except UNPARSABLE:
         return False
     return True
 
