@@ -96,9 +96,9 @@ class Progress:
             if event.engine != "warm" and event.because != "it was asked for":
                 click.echo(f"  engine: {event.engine}, as {event.because}", err=True)
         elif isinstance(event, RunRetried):
-            click.echo(
-                f"  try {event.attempt + 1} of {event.of + 1} in {event.seconds:g} s", err=True
-            )
+            again = f"try {event.attempt + 1} of {event.of + 1} in {event.seconds:g} s"
+            taken = "a new warm parent takes over: the run starts again"
+            click.echo(f"  {again if event.attempt else taken}", err=True)
         elif isinstance(event, ArtifactDamaged):
             click.echo(f"  warning: a stored value cannot be used: {event.what}", err=True)
         elif isinstance(event, StepFailed):

@@ -90,7 +90,8 @@ def _upgraded(document: dict[str, Any], name: str) -> dict[str, Any]:
         upgraded: dict[str, Any] = nbformat.convert(nbformat.reader.reads(json.dumps(document)), 4)
         for cell in upgraded["cells"]:
             cell.pop("id", None)  # nbformat generates new ones each time
-    except (ValueError, LookupError, AttributeError, TypeError, nbformat.ValidationError) as error:
+    # NameError: nbformat's own, for cells of no known type
+    except (ValueError, LookupError, AttributeError, TypeError, NameError, RecursionError) as error:
         raise NotebookError(
             f"{name!r} is of nbformat {document['nbformat']} and cannot be brought to 4 ({error})",
             fix="open it in Jupyter and save it again",

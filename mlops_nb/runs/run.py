@@ -12,6 +12,7 @@ from typing import Any
 from mlops_nb import files
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as engine_run
+from mlops_nb.engine.runner import PARENT_GONE
 from mlops_nb.engine.task import Executor, Limits, Task
 from mlops_nb.errors import NotFound, Refused
 from mlops_nb.events import RunRetried, StepObserved, StepRecorded
@@ -69,8 +70,8 @@ def run(
 ) -> history.Run:
     """Run a notebook, reuse what is up to date, record every event, and return the run.
 
-    A failed run is tried again, as a run of its own, as often as the limits allow; steps that
-    finished are reused then.
+    A failed run is tried again, as a run of its own, as often as the limits allow, and once more
+    if its warm parent was killed, which no cell is to blame for. Steps that finished are reused.
 
     Raises NotFound or Refused before anything runs.
     """
@@ -82,6 +83,9 @@ def run(
     tries = options.limits.retries
     for attempt in range(tries + 1):
         done = _run_once(ctx, source, given, options, notify)
+        if done.status == "failed" and PARENT_GONE in done.error:
+            ctx.record([RunRetried(run=done.id, attempt=0, of=tries, seconds=0.0)], notify)
+            done = _run_once(ctx, source, given, options, notify)  # with a new parent
         if done.status != "failed" or attempt == tries:
             break
         pause = min(LONGEST_PAUSE, 2.0**attempt)
