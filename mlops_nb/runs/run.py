@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, ValidationError, convert
+
 from mlops_nb import files
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as engine_run
@@ -263,22 +265,34 @@ def records_of(ctx: Context, notebook: str) -> dict[str, list[Mapping[str, Any]]
     cache = (
         ctx.settings.folder / "reuse" / f"{hashlib.sha256(notebook.encode()).hexdigest()[:24]}.json"
     )
-    known: dict[str, Any] = {"after": 0, "records": {}}
-    if cache.is_file():
-        try:
-            known = json.loads(cache.read_text(encoding="utf-8"))
-        except ValueError:
-            cache.unlink()  # a damaged file: build it again
-    records, after = known["records"], known["after"]
-    for event in ctx.journal.read(after=known["after"], kinds=(StepRecorded,)):
+    known = _read_records(cache)
+    records, after = known.records, known.after
+    for event in ctx.journal.read(after=known.after, kinds=(StepRecorded,)):
         after = max(after, event.id)
         if isinstance(event, StepRecorded) and event.record.get("notebook") == notebook:
             kept = [dict(event.record, run=event.run), *records.get(event.unit, [])]
             records[event.unit] = kept[:MOST_RECORDS]
-    if after != known["after"]:
+    if after != known.after:
         files.write_text(cache, json.dumps({"after": after, "records": records}))
-    found: dict[str, list[Mapping[str, Any]]] = records
-    return found
+    return records
+
+
+class _Records(Struct):
+    """What the cache file of a notebook's records stores, up to an event."""
+
+    after: int = 0
+    records: dict[str, list[Mapping[str, Any]]] = {}
+
+
+def _read_records(cache: Path) -> _Records:
+    """Return the records of a cache file; without one, or if it is damaged, none."""
+    try:
+        return convert(json.loads(cache.read_text(encoding="utf-8")), _Records)
+    except FileNotFoundError:
+        return _Records()
+    except (ValueError, RecursionError, ValidationError):
+        cache.unlink()  # build it again
+        return _Records()
 
 
 def records_behind(ctx: Context, done: history.Run) -> dict[str, Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import weakref
 from collections import defaultdict
@@ -11,9 +12,11 @@ from typing import Any, Protocol
 
 from mlops_nb import events as ev
 from mlops_nb.errors import Refused, Unreachable
-from mlops_nb.events import Event, as_record, from_record
+from mlops_nb.events import Event, as_record, check_record, from_record
 from mlops_nb.storage.ports import Clock
 
+LOG = logging.getLogger(__name__)
+UNREADABLE = (ValueError, TypeError, RecursionError)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     id {identity}, at TEXT NOT NULL, run TEXT NOT NULL, job TEXT NOT NULL,
@@ -99,6 +102,7 @@ class SqlJournal:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database, self.clock = database, clock
+        self.set_aside = False  # a row that cannot be read was found
         # by process: a fork must neither use nor close the connections of its parent
         self.idle: defaultdict[int, list[Any]] = defaultdict(list)
         weakref.finalize(self, _close, self.idle)
@@ -144,10 +148,29 @@ class SqlJournal:
             values += [kind.__name__ for kind in kinds]
         with self._reported("read"), self._connected() as connection:
             rows = self.database.execute(connection, f"{sql} ORDER BY id", values)
-        for number, at, of_run, of_job, kind, data in rows:
-            event = from_record(kind, json.loads(data), run=of_run, job=of_job, at=at, id=number)
+        for row in rows:
+            event = self._decoded(row)
             if event is not None:
                 yield event
+
+    def _decoded(self, row: Sequence[Any]) -> Event | None:
+        """Return the event of a row, None for one that cannot be read; the first is logged."""
+        number, at, of_run, of_job, kind, data = row
+        try:
+            check_record(kind, record := json.loads(data), run=of_run, job=of_job, at=at)
+        except UNREADABLE as error:
+            if not self.set_aside:
+                self.set_aside = True
+                LOG.warning(
+                    "warning: row %s of the journal cannot be read and is left out, like any"
+                    " other such row: %s (%s)\n  fix: restore the journal from a copy, or update"
+                    " mlops-nb if a newer version wrote it",
+                    number,
+                    error,
+                    self.database.address,
+                )
+            return None
+        return from_record(kind, record, run=of_run, job=of_job, at=at, id=number)
 
     def place(self, listener: str, value: str | None = None) -> str:
         """Return the value stored under a name; if `value` is given, store it."""

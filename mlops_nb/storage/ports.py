@@ -12,6 +12,15 @@ Clock = Callable[[], datetime]
 MLFLOW_PLACE = "mlflow"  # the place of MLflow's listener in the journal
 
 
+def number_of(place: str) -> int:
+    """Return the event of a listener's note, 0 if there is none or it is damaged.
+
+    >>> number_of("12"), number_of(""), number_of("?")
+    (12, 0, 0)
+    """
+    return int(place) if place.isdecimal() else 0
+
+
 class Locks(Protocol):
     """Locks for work that only one process may do at a time, on all machines of a journal."""
 

@@ -96,7 +96,13 @@ class Sqlite:
         self, connection: SqliteConnection, sql: str, values: Sequence[Any] = ()
     ) -> list[Any]:
         """Execute a statement with a `?` for each value; return its rows."""
-        return connection.execute(sql, values).fetchall()
+        try:
+            return connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "decode to UTF-8" not in str(error):
+                raise
+            connection.text_factory = _replaced  # a damaged row is read, and refused as an event
+            return connection.execute(sql, values).fetchall()
 
     def insert(self, connection: SqliteConnection, sql: str, values: Sequence[Any]) -> int:
         """Insert one row; return its id."""
@@ -120,6 +126,10 @@ class Sqlite:
             return os.stat(self.file).st_ino
         except OSError:
             return 0
+
+
+def _replaced(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str:

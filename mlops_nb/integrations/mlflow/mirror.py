@@ -1,11 +1,13 @@
 """Writes runs, versions and champions to MLflow; the journal decides, MLflow follows."""
 
 import json
+import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlops_nb import config
 from mlops_nb.errors import MlopsError, NotFound, Unreachable
 from mlops_nb.events import (
     AliasMoved,
@@ -22,8 +24,10 @@ from mlops_nb.lineage.read import traced
 from mlops_nb.models import registry
 from mlops_nb.runs import history
 from mlops_nb.runs.tracking import source_tags
-from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store
+from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store, number_of
 
+DATABASE = "mlflow-database"  # the place of the id of the database that was synced
+DATABASE_TAG = "mlops-nb.database"
 RUN_TAG = "mlops-nb.run"
 VERSION_TAG = "mlops-nb.version"
 LOGGED_TAG = "mlops-nb.logged-run"  # of a run that cells started in another store
@@ -83,7 +87,7 @@ class MlflowMirror:
 
         Raises Unreachable if MLflow does not answer; the next call continues.
         """
-        place = int(self.journal.place(MLFLOW_PLACE) or 0)
+        place = self._place()
         fresh = list(events) or list(self.journal.read(after=place))
         if not any(
             isinstance(e, RunFinished | Registered | Released | SweepFinished) for e in fresh
@@ -92,6 +96,8 @@ class MlflowMirror:
         try:
             with settings.quiet(), settings.tracking_at(self.uri):
                 client = self.client()
+                if self._is_another(client):
+                    place, fresh = 0, list(self.journal.read())
                 for event in fresh:
                     if event.id <= place:
                         continue
@@ -113,6 +119,8 @@ class MlflowMirror:
         try:
             with settings.quiet():
                 client = self.client()
+                if self._is_another(client):
+                    return  # the next sync writes the aliases
                 for model in known.values():
                     found = self._alias(client, model.name)
                     expected = str(model.champion or "none")
@@ -123,8 +131,32 @@ class MlflowMirror:
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise unreachable(self.uri, error) from None
 
+    def _place(self) -> int:
+        """Return the last event that this database has, 0 if it is gone."""
+        file = config.sqlite_file(self.uri)
+        if file is not None and not file.exists():
+            self.journal.place(MLFLOW_PLACE, "0")
+        return number_of(self.journal.place(MLFLOW_PLACE))
+
+    def _is_another(self, client: Any) -> bool:
+        """Return whether this is not the database that was synced before; if so, begin anew.
+
+        Its id is a tag of the project's experiment.
+        """
+        experiment = client.get_experiment(self.experiment_id(client))
+        known, found = self.journal.place(DATABASE), experiment.tags.get(DATABASE_TAG, "")
+        if not found:
+            found = uuid.uuid4().hex
+            client.set_experiment_tag(experiment.experiment_id, DATABASE_TAG, found)
+        if known == found:
+            return False
+        self.journal.place(DATABASE, found)
+        if known:  # none: synced by a version without ids
+            self.journal.place(MLFLOW_PLACE, "0")
+        return bool(known)
+
     def _is_behind(self) -> bool:
-        place = int(self.journal.place(MLFLOW_PLACE) or 0)
+        place = self._place()
         return any(True for _ in self.journal.read(after=place, kinds=(Registered, Released)))
 
     def _alias(self, client: Any, model: str) -> str:
@@ -170,8 +202,8 @@ class MlflowMirror:
         return str(made.info.run_id)
 
     def _run(self, client: Any, run_id: str) -> str:
-        run = history.runs(self.journal.read(run=run_id))[run_id]
-        if run.shared:  # the shared steps of a sweep: its points log them
+        run = history.runs(self.journal.read(run=run_id)).get(run_id)
+        if run is None or run.shared:  # the shared steps of a sweep: its points log them
             return ""
         ended = _ms(run.finished)
         known = self._find_run(client, run_id) or self._create_run(client, run)
