@@ -121,7 +121,9 @@ def _inherited() -> list[Any]:
 
 def folder() -> Path:
     """Return the private folder of sockets. Raises Unwarm if another user could write there."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not os.path.isdir(base):
+        base = tempfile.gettempdir()
     place = Path(base) / f"mlops-nb-{os.getuid()}"
     try:
         place.mkdir(mode=0o700, exist_ok=True)
