@@ -75,7 +75,16 @@ class GraphProcess:
         if self.started and self.started[0].poll() is not None:
             _close(self.started)
         if not self.started:
-            words = [sys.executable, "-P", "-m", __name__, str(self.root), str(self.deadline)]
+            words = [
+                sys.executable,
+                "-P",
+                "-X",
+                "utf8",
+                "-m",
+                __name__,
+                str(self.root),
+                str(self.deadline),
+            ]
             self.started.append(
                 subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             )

@@ -25,7 +25,7 @@ from mlops_nb.lineage.read import traced
 from mlops_nb.lineage.trace import Trace, Work
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
-from mlops_nb.storage.ports import Journal
+from mlops_nb.storage.ports import Journal, note_of
 
 PLACE = "openlineage"
 SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:mlops-nb:run")
@@ -77,8 +77,7 @@ class OpenLineageLog:
 
     def _place(self) -> dict[str, int]:
         """Return the last event that was handled, and the length of the file then, bytes."""
-        found: dict[str, int] = json.loads(self.journal.place(PLACE) or '{"id": 0, "bytes": 0}')
-        return found
+        return {"id": 0, "bytes": 0} | (note_of(self.journal.place(PLACE), dict[str, int]) or {})
 
     def _append(self, opened: BinaryIO) -> None:
         """Write the new events, without those that an aborted call has written already."""
