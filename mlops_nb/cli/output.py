@@ -22,6 +22,7 @@ from mlops_nb.events import (
     StepReused,
     StepStarted,
 )
+from mlops_nb.markup import lines
 from mlops_nb.project import Project
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -52,7 +53,7 @@ def _finite(value: Any) -> Any:
 
 def print_error(error: MlopsError, *, as_json: bool) -> None:
     """Print an error on stderr; with `--json`, also as JSON on stdout."""
-    click.echo(str(error), err=True)
+    click.echo(lines(str(error)), err=True)
     if as_json:
         fields = {"what": error.what, "fix": error.fix, "where": error.where}
         click.echo(json.dumps({"version": 1, "error": fields}, ensure_ascii=False))
@@ -67,7 +68,7 @@ def print_usage_error(message: str, command: str, *, as_json: bool) -> None:
 def print_warnings(project: Project) -> None:
     """Print the errors that did not stop the work."""
     for error in project.take_warnings():
-        click.echo(str(error).replace("error:", "warning:", 1), err=True)
+        click.echo(lines(str(error)).replace("error:", "warning:", 1), err=True)
 
 
 class Progress:

@@ -19,6 +19,7 @@ BAD_ROWS = {
     "unknown kind": ("Teleported", "{}"),
     "no text": ("RunStarted", b"\xff\xfe"),
 }
+PROMOTE = ("promote", "n.ipynb", "--name", "night", "--model", "model", "--proof", "quick")
 READING = [
     ("runs",),
     ("jobs",),
@@ -136,3 +137,38 @@ def test_damaged_caches_are_made_anew(copied, text):
     assert again.status == 0, again.stderr
     assert {step["status"] for step in again.json["steps"]} == {"reused"}
     assert "unexpected" not in terminal.type("scheduler", "--once").stderr
+
+
+def in_mlflow(terminal):
+    """Return the runs in the project's MLflow, as the journal names them, and their MLflow ids."""
+    with sqlite3.connect(terminal.folder / ".mlops" / "mlflow.db") as database:
+        query = "SELECT value, run_uuid FROM tags WHERE key = 'mlops-nb.run'"
+        found = sorted(database.execute(query))
+    database.close()
+    return found
+
+
+def test_a_deleted_mlflow_database_is_made_again(tmp_path):
+    terminal = project(tmp_path, "project")
+    small(terminal.folder / "n.ipynb")
+    now = {"MLOPS_NB_MIRROR": "wait"}
+    assert terminal.type("run", "n.ipynb", **now).status == 0
+    promoted = terminal.type(*PROMOTE, **now)
+    assert promoted.status == 0, promoted.stderr
+    before = [run for run, _ in in_mlflow(terminal)]
+    assert len(before) > 1
+    for part in (terminal.folder / ".mlops").glob("mlflow.db*"):
+        part.unlink()
+    for number in (1, 2):
+        answer = terminal.type("run", "n.ipynb", "--fresh", **now)
+        assert answer.status == 0, answer.stderr
+        found = in_mlflow(terminal)
+        assert len(found) == len(before) + number
+        assert set(before) < {run for run, _ in found}
+        assert answer.json["mlflow_run"] in {known for _, known in found}
+    known = dict(in_mlflow(terminal))
+    for run in terminal.type("runs").json["runs"]:
+        assert run["mlflow_run"] == known.get(run["run"]), run
+    (model,) = terminal.type("models").json["models"]
+    assert model["champion"] == 1
+    assert "moved" not in terminal.type("jobs").stderr

@@ -220,3 +220,33 @@ def test_a_sync_leaves_the_settings_of_its_process_alone(story, mirror, monkeypa
     assert dict(os.environ) == before
     assert logging.getLogger("mlflow").level == level
     assert not mlflow.is_tracking_uri_set()
+
+
+def copies(mirror: MlflowMirror) -> list[str]:
+    """Return the ids of the runs in MLflow, as the journal has them."""
+    client = mirror.client()
+    found = client.search_runs([mirror.experiment_id(client)])
+    return sorted(r.data.tags["mlops-nb.run"] for r in found)
+
+
+def test_another_database_is_synced_from_the_start(story, mirror, tmp_path):
+    story.whole("r")
+    synced(mirror, story)
+    story.whole("s")
+    synced(mirror, story)
+    assert copies(mirror) == ["r", "s"]
+    other = MlflowMirror(
+        uri=config.sqlite_address(tmp_path / "other.db"),
+        experiment=mirror.experiment,
+        artifacts=mirror.artifacts,
+        runs=mirror.runs,
+        journal=mirror.journal,
+        store=mirror.store,
+    )
+    story.whole("t")  # what is new leads to a look at the database
+    for _ in range(2):
+        synced(other, story)
+        assert copies(other) == ["r", "s", "t"]
+    story.whole("u")
+    synced(mirror, story)
+    assert copies(mirror) == ["r", "s", "t", "u"]
