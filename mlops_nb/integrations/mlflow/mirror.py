@@ -294,11 +294,17 @@ class MlflowMirror:
         """Log a model to its run, with its signature and an example of its input."""
         of = history.runs(self.journal.read(run=event.run))[event.run]
         example, example_of = self._example(of)
+        try:
+            file = self.store.path(event.artifact)
+        except NotFound as error:  # pruned: an old version, synced to a new database
+            source = f"{client.get_run(run).info.artifact_uri}/model"
+            tags = {models.LOADS_TAG: f"no: {error.what}"}
+            return models.Logged(source=source, id="", tags=tags)
         logged = models.log(
             client,
             run,
             name=event.model,
-            file=self.store.path(event.artifact),
+            file=file,
             example=example,
             example_of=example_of,
         )

@@ -26,14 +26,14 @@ from mlops_nb.jupyter.graph_request import (
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["GraphHandler", "Reader", "read_request"]
+__all__ = ["GraphHandler", "GraphReader", "read_request"]
 
 BUSY = 429
 MOST_WAITING = 16  # requests
 NO_FOLDER = Path(os.devnull)
 
 
-class Reader:
+class GraphReader:
     """Answers the requests of a server one by one, in a process of its own."""
 
     def __init__(self, process: GraphProcess) -> None:
@@ -60,7 +60,7 @@ class Reader:
 class GraphHandler(APIHandler):
     """POST {"path", "content"} returns the object of `mlops-nb graph --json`."""
 
-    def initialize(self, reader: Reader) -> None:
+    def initialize(self, reader: GraphReader) -> None:
         """Take what reads the notebooks of this server."""
         self.reader = reader
 
