@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -186,7 +187,10 @@ def _refuse_hidden(request: GraphRequest, root: Path) -> None:
 
     real, top = request.notebook.resolve(), root.resolve()
     names = (*Path(request.path).parts, *real.relative_to(top).parts)
-    if any(name.startswith(".") for name in names) or is_hidden(real, top):
+    hidden = any(name.startswith(".") for name in names)
+    with suppress(OSError):  # there is no such file: to read it says so
+        hidden = hidden or is_hidden(real, top)
+    if hidden:
         raise Refused(
             f"{request.path!r} is hidden, and this server does not show hidden files",
             fix="rename it, or set ContentsManager.allow_hidden of the server",

@@ -319,7 +319,8 @@ async def test_hidden_files_are_shown_if_jupyter_shows_them(
 
 @pytest.mark.usefixtures("outside")
 @pytest.mark.parametrize(
-    "path", ["none.ipynb", "none/a.ipynb", "a.py", "folder", ".", "noread.ipynb"]
+    "path",
+    ["none.ipynb", "none/a.ipynb", "a.py", "folder", ".", "noread.ipynb", "inner.ipynb/a.ipynb"],
 )
 async def test_an_answer_names_no_path_of_the_machine(
     ask: Ask, jp_root_dir: Path, path: str
