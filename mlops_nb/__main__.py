@@ -1,11 +1,28 @@
 """The program `mlops-nb`, also started by `python -m mlops_nb`."""
 
 import atexit
+import codecs
 import contextlib
 import gc
+import io
 import os
 import sys
 import threading
+
+
+def _use_utf_8() -> None:
+    """Start again in Python's UTF-8 mode if paths and output could only be ASCII.
+
+    The notebook's processes inherit the mode. Otherwise, characters that the output cannot encode
+    are escaped.
+    """
+    encoding = codecs.lookup(sys.getfilesystemencoding()).name
+    if encoding == "ascii" and not sys.flags.utf8_mode and hasattr(os, "execve"):
+        words = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+        os.execve(sys.executable, words, {**os.environ, "PYTHONUTF8": "1"})  # noqa: S606  itself
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def program() -> None:
@@ -14,6 +31,7 @@ def program() -> None:
     Most verbs take tenths of a second. Without this, garbage collection during imports and the
     release of memory at the exit would add a tenth.
     """
+    _use_utf_8()
     gc.set_threshold(50_000, 20, 50)
     sys.setswitchinterval(
         0.0005

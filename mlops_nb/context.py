@@ -21,6 +21,15 @@ from mlops_nb.storage.ports import Clock, Journal, Store
 Notify = Callable[[Event], None]
 
 
+HOME_FOLDERS = {
+    "IPYTHONDIR": "ipython",
+    "JUPYTER_CONFIG_DIR": "jupyter",
+    "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
+    "MPLCONFIGDIR": "matplotlib",
+    "XDG_CACHE_HOME": "cache",
+}
+
+
 def real_time() -> datetime:
     """Return the time now, aware."""
     return datetime.now(UTC)
@@ -190,7 +199,15 @@ class Context:
     def kernel_environment(self) -> dict[str, str]:
         """Return the variables that every kernel gets in addition."""
         quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-        return {**self.tracking_environment(), **quiet}
+        return {**self._home_environment(), **self.tracking_environment(), **quiet}
+
+    def _home_environment(self) -> dict[str, str]:
+        """Return the variables that give a user without a home folders under .mlops/."""
+        if files.has_home(self.environment):
+            return {}
+        home = self.settings.folder / "home"
+        given = {name: str(home / part) for name, part in HOME_FOLDERS.items()}
+        return {name: path for name, path in given.items() if name not in self.environment}
 
     def tracking_environment(self) -> dict[str, str]:
         """Return the variables by which MLflow finds the project's store and experiment."""

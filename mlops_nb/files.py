@@ -38,6 +38,16 @@ def mode_of(path: Path) -> int:
     return 0o666 & ~umask()
 
 
+def has_home(environment: Mapping[str, str]) -> bool:
+    """Return whether the user has a home folder that can be written.
+
+    >>> has_home({"HOME": "/proc/none"})
+    False
+    """
+    home = environment.get("HOME") or os.path.expanduser("~")  # "~" if there is none
+    return os.path.isdir(home) and os.access(home, os.W_OK)
+
+
 def umask() -> int:
     """Return the umask of this process."""
     mask = os.umask(0)

@@ -50,6 +50,11 @@ def visible(text: str) -> str:
     return "".join(_escape(c) if _is_hidden(c) else c for c in text)
 
 
+def lines(text: str) -> str:
+    """Return a text of several lines for a terminal, each of them visible."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
 def _is_hidden(character: str) -> bool:
     if character in JOINERS:
         return False

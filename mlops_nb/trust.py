@@ -62,7 +62,7 @@ def make_private(folder: Path, group: str = "") -> None:
 def own_settings(environment: Mapping[str, str]) -> Path:
     """Return the file of the user's own settings."""
     home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "~")) / ".config"
-    return Path(home).expanduser() / "mlops-nb" / "config.toml"
+    return Path(os.path.expanduser(home)) / "mlops-nb" / "config.toml"
 
 
 def _distrusted(path: Path, environment: Mapping[str, str]) -> str:
@@ -111,4 +111,4 @@ def _safe(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _covers(safe: str, root: Path) -> bool:
-    return safe == "*" or root.is_relative_to(Path(safe).expanduser().resolve())
+    return safe == "*" or root.is_relative_to(Path(os.path.expanduser(safe)).resolve())

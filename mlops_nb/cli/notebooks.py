@@ -139,8 +139,8 @@ def _as_text(run_: history.Run) -> str:
     lines.append(f"  notebook: {run_.output}")
     if run_.error:
         at_cell = run_.error.startswith(("step ", "cell "))
-        fix = "correct that cell and run again" if at_cell else run_.fix
-        fix = fix or f"mlops-nb show {run_.id}"
+        fix = "correct that cell and run again" if at_cell else f"mlops-nb show {run_.id}"
+        fix = run_.fix or fix
         lines.append(f"error: {run_.error}\n  fix: {fix}")
     return "\n".join(lines)
 

@@ -22,6 +22,7 @@ from mlops_nb.events import (
     StepReused,
     StepStarted,
 )
+from mlops_nb.markup import lines
 from mlops_nb.project import Project
 
 PAGE = 50  # rows of a list, where `--last` does not say how many
@@ -57,7 +58,7 @@ def _finite(value: Any) -> Any:
 
 def print_error(error: MlopsError, *, as_json: bool) -> None:
     """Print an error on stderr; with `--json`, also as JSON on stdout."""
-    click.echo(str(error), err=True)
+    click.echo(lines(str(error)), err=True)
     if as_json:
         fields = {"what": error.what, "fix": error.fix, "where": error.where}
         click.echo(json.dumps({"version": 1, "error": fields}, ensure_ascii=False))
@@ -72,7 +73,7 @@ def print_usage_error(message: str, command: str, *, as_json: bool) -> None:
 def print_warnings(project: Project) -> None:
     """Print the errors that did not stop the work."""
     for error in project.take_warnings():
-        click.echo(str(error).replace("error:", "warning:", 1), err=True)
+        click.echo(lines(str(error)).replace("error:", "warning:", 1), err=True)
 
 
 class Progress:
@@ -101,9 +102,9 @@ class Progress:
             if event.engine != "warm" and event.because != "it was asked for":
                 click.echo(f"  engine: {event.engine}, as {event.because}", err=True)
         elif isinstance(event, RunRetried):
-            click.echo(
-                f"  try {event.attempt + 1} of {event.of + 1} in {event.seconds:g} s", err=True
-            )
+            again = f"try {event.attempt + 1} of {event.of + 1} in {event.seconds:g} s"
+            taken = "a new warm parent takes over: the run starts again"
+            click.echo(f"  {again if event.attempt else taken}", err=True)
         elif isinstance(event, ArtifactDamaged):
             click.echo(f"  warning: a stored value cannot be used: {event.what}", err=True)
         elif isinstance(event, StepFailed):

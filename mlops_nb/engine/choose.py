@@ -114,7 +114,8 @@ def unsafe_notebook(spec: Mapping[str, Any], notebook: Mapping[str, Any]) -> str
 
 
 def _profile() -> str:
-    home = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython") / "profile_default"
+    folder = os.environ.get("IPYTHONDIR") or os.path.expanduser("~/.ipython")
+    home = Path(folder) / "profile_default"
     found = [
         *home.glob("ipython*_config.*"),
         *home.glob("startup/*.py"),

@@ -160,7 +160,7 @@ class Environments:
         return cached.read_text(encoding="utf-8")
 
     def _compile(self, python: str, pins: Iterable[str]) -> str:
-        done = _uv(
+        done = self._uv(
             "pip",
             "compile",
             "--quiet",
@@ -239,7 +239,7 @@ class Environments:
                 str(listed),
             ),
         ):
-            done = _uv(*words)
+            done = self._uv(*words)
             if done.returncode:
                 shutil.rmtree(home, ignore_errors=True)
                 raise Unreachable(
@@ -248,6 +248,24 @@ class Environments:
                     fix="check the connection to the package index, then: mlops-nb apply JOB",
                 )
         files.write_text(home / ".complete", "")
+
+    def _uv(self, *words: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run uv; for a user without a home its cache lies in .mlops/."""
+        from uv import find_uv_bin
+
+        environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        if not files.has_home(environment) and "XDG_CACHE_HOME" not in environment:
+            environment.setdefault("UV_CACHE_DIR", str(self.folder / "home" / "cache" / "uv"))
+        return subprocess.run(
+            [find_uv_bin(), *words],
+            input=text,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            env=environment,
+        )
 
 
 @lru_cache(maxsize=16)
@@ -301,17 +319,3 @@ def pins_of(lock: str) -> dict[str, str]:
     {'six': '1.16.0'}
     """
     return {plain(m[1]): m[2] for line in lock.splitlines() if (m := PIN.match(line))}
-
-
-def _uv(*words: str, text: str | None = None) -> "subprocess.CompletedProcess[str]":
-    from uv import find_uv_bin
-
-    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
-    return subprocess.run(
-        [find_uv_bin(), *words],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )

@@ -12,7 +12,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 from papermill.log import logger
 
-from mlops_nb.engine.runner import CellError, Died, Stopped, Walker, Watcher, how
+from mlops_nb.engine.runner import PARENT_GONE, CellError, Died, Stopped, Walker, Watcher, how
 from mlops_nb.engine.warm.executor import preload_of
 
 PROBE = Path(__file__).parent.parent / "probe" / "__init__.py"
@@ -94,7 +94,7 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         except CellExecutionError as error:
             raise CellError(error.ename, error.evalue, str(error.traceback)) from None
         except DeadKernelError:
-            raise Died(f"the kernel died{self._how()} while this cell ran") from None
+            raise Died(f"{self._death()} while this cell ran") from None
         except CellTimeoutError as error:
             self.dead = True  # it was shut down
             what = str(error).splitlines()[0]
@@ -104,10 +104,13 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         """Return outputs in the form of the notebook."""
         return [from_dict(output) for output in outputs]
 
-    def _how(self) -> str:
-        """Return how the kernel's process ended, "" if its exit code is unknown."""
-        provisioner = getattr(self.km, "provisioner", None)
-        return how(getattr(getattr(provisioner, "process", None), "returncode", None))
+    def _death(self) -> str:
+        """Return how the kernel's process ended, as far as that is known."""
+        process = getattr(getattr(self.km, "provisioner", None), "process", None)
+        code = getattr(process, "returncode", None)
+        if getattr(process, "parent_is_gone", False):
+            return f"{PARENT_GONE}, and the kernel with it"
+        return f"the kernel died{how(code)}"
 
     def ask(self, question: str, **request: Any) -> dict[str, Any]:
         """Ask the probe in the kernel, as in "inspect.values.measure"; return its answer.
@@ -125,7 +128,7 @@ class KernelClient(Walker, PapermillNotebookClient):  # type: ignore[misc]
         except DeadKernelError:
             reply = None
         if reply is None:
-            raise Died(f"the kernel died{self._how()}")
+            raise Died(self._death())
         answer = reply["content"].get("user_expressions", {}).get("answer", {})
         if answer.get("status") != "ok":
             why = answer.get("evalue") or reply["content"].get("evalue") or "no answer"

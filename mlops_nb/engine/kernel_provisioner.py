@@ -32,6 +32,11 @@ class Forked:
         """The exit status, None while it runs."""
         return self.poll()
 
+    @property
+    def parent_is_gone(self) -> bool:
+        """Whether it ended because the warm parent did."""
+        return self.child.parent_is_gone
+
     def poll(self) -> int | None:
         """Return the exit status, None while it runs."""
         return self._closed(self.child.poll())

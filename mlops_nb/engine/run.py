@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mlops_nb.engine.runner import Stopped
+from mlops_nb.engine.runner import Died, Stopped, fix_of
 from mlops_nb.engine.task import Executor, Limits, Reuse, Task
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import (
@@ -58,6 +58,8 @@ def run(
     try:
         for event in with_step_events(executor.execute(task, reuse), task, reuse):
             seen.add(type(event))
+            if isinstance(event, CellFailed):
+                fix = fix or fix_of(event.error)
             if isinstance(event, StepFailed):
                 failure = event.error
             elif isinstance(event, CellFailed) and not failure:  # a cell outside of all steps
@@ -65,6 +67,8 @@ def run(
             yield replace(event, job=info.job) if info.job else event
     except MlopsError as error:
         failure, fix = error.what, error.fix
+    except Died as error:
+        failure, fix = error.evalue, fix_of(error.message)
     except Stopped as error:
         failure = error.evalue
     except Exception as error:  # noqa: BLE001  any error ends the run

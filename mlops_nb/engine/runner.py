@@ -34,6 +34,9 @@ class Stopped(CellError):
         super().__init__("Stopped", why, why, shown=False)
 
 
+PARENT_GONE = "the warm parent was killed"
+
+
 class Died(CellError):
     """The process that ran the cells ended."""
 
@@ -178,6 +181,21 @@ def is_skipped(cell: Mapping[str, Any]) -> bool:
     """Return whether a cell is skipped: it contains no code, or a tag excludes it."""
     tags = cell["metadata"].get("tags", [])
     return cell["cell_type"] != "code" or not cell["source"].strip() or "skip-execution" in tags
+
+
+def fix_of(error: str) -> str:
+    """Return how to fix what ended the process of a cell, "" for an error of the cell itself.
+
+    >>> fix_of("DeadKernelError: the kernel died (killed by signal 9) while this cell ran")[:16]
+    'run it again: it'
+    """
+    if PARENT_GONE in error:
+        return "run it again: a new warm parent takes over"
+    if error.startswith("DeadKernelError: ") and "(killed by signal 9)" in error:
+        return "run it again: its process was killed, by a user or for lack of memory"
+    if error.startswith(("the run's time-out", "the run used more memory")):
+        return "allow it more: --timeout S, --memory GIB"
+    return ""
 
 
 def how(code: int | None) -> str:

@@ -1,8 +1,10 @@
 """All events, as data. The journal records these and nothing else."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from msgspec import ValidationError, convert
 from msgspec.structs import asdict
 
 from mlops_nb.events.alerts import (
@@ -109,6 +111,7 @@ __all__ = [
     "SweepFinished",
     "SweepStarted",
     "as_record",
+    "check_record",
     "from_record",
 ]
 
@@ -124,6 +127,24 @@ def as_record(event: Event) -> dict[str, Any]:
     {'cell': 1, 'seconds': 0.5}
     """
     return {k: v for k, v in asdict(event).items() if k not in ENVELOPE}
+
+
+def check_record(kind: str, record: Any, *, run: Any, job: Any, at: Any) -> None:
+    """Raise ValueError if a stored record cannot be read as an event.
+
+    >>> check_record("CellFinished", {"cell": 1, "seconds": "long"}, run="", job="", at="")
+    Traceback (most recent call last):
+    ValueError: Expected `float`, got `str` - at `$.seconds`
+    """
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is no kind of event that this version knows")
+    try:
+        convert(record, KINDS[kind], str_keys=True)
+        convert([run, job, at], list[str])
+    except ValidationError as error:
+        raise ValueError(str(error)) from None
+    if at and datetime.fromisoformat(at).tzinfo is None:
+        raise ValueError(f"its time {at!r} has no zone")
 
 
 def from_record(kind: str, record: Mapping[str, Any], **envelope: Any) -> Event | None:

@@ -9,7 +9,7 @@ from mlops_nb.context import Context
 from mlops_nb.errors import NotFound, Refused
 from mlops_nb.events import Event, ModelKept, Registered
 from mlops_nb.governance import housekeeping, retention
-from mlops_nb.storage.ports import MLFLOW_PLACE
+from mlops_nb.storage.ports import MLFLOW_PLACE, number_of
 
 GIB = 1 << 30
 LIMIT = 20 * GIB  # bytes, by default
@@ -141,7 +141,7 @@ def _older(ctx: Context, events: Iterable[Event], born: float | None) -> Path | 
 
 def _unmirrored(ctx: Context, events: Iterable[Event]) -> set[str]:
     """Return the artifacts that are not synced to MLflow yet: models, and rows of their input."""
-    synced = int(ctx.journal.place(MLFLOW_PLACE) or 0)
+    synced = number_of(ctx.journal.place(MLFLOW_PLACE))
     waiting = [e for e in events if isinstance(e, Registered) and e.id > synced]
     runs = {e.run for e in waiting}
     examples = {e.example for e in events if isinstance(e, ModelKept) and e.run in runs}

@@ -13,7 +13,7 @@ from mlops_nb import config, files
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import Judged, Registered, Released, RunFinished
-from mlops_nb.storage.ports import MLFLOW_PLACE
+from mlops_nb.storage.ports import MLFLOW_PLACE, number_of
 
 # importing MLflow takes seconds; a warm parent has imported it
 MODULES = (
@@ -50,7 +50,9 @@ def prepare(ctx: Context, experiments: Iterable[str] = ()) -> None:
 
 def is_behind(ctx: Context) -> bool:
     """Return whether a run that executed cells has ended since MLflow was last synced."""
-    place = int(ctx.journal.place(MLFLOW_PLACE) or 0)
+    file = config.sqlite_file(ctx.settings.mlflow)
+    gone = file is not None and not file.exists()
+    place = 0 if gone else number_of(ctx.journal.place(MLFLOW_PLACE))
     ended = ctx.journal.read(after=place, kinds=(RunFinished,))
     return any(isinstance(e, RunFinished) and not e.stood for e in ended)
 
@@ -120,7 +122,7 @@ def agrees(ctx: Context, event: int) -> bool:
     """Return whether MLflow has been synced up to an event, waiting a second at most."""
     until = time.monotonic() + AGREE_WITHIN
     while True:
-        if int(ctx.journal.place(MLFLOW_PLACE) or 0) >= event:
+        if number_of(ctx.journal.place(MLFLOW_PLACE)) >= event:
             return True
         if time.monotonic() >= until:
             return False

@@ -21,6 +21,7 @@ from mlops_nb.jobs.triggers.base import Sensor, Signal, View
 from mlops_nb.jobs.triggers.metric import DAY
 from mlops_nb.models.registry import read_models
 from mlops_nb.runs.board import Board, Fired
+from mlops_nb.storage.ports import note_of
 
 TRIGGERS = "mlops_nb.jobs.triggers"
 SETTLE = data.SETTLE + 2.0  # s: how long `--once` waits for files that may still grow
@@ -105,7 +106,7 @@ def _ask(ctx: Context, job: Job, number: int, board: Board, since: datetime) -> 
         known=board.known.get(job.name, {}),
         evaluated=board.evaluated.get(job.name, ()),
         champion=champion,
-        notes=json.loads(before or "{}"),
+        notes=note_of(before, dict[str, Any]) or {},
     )
     found = sensor(kind_of(spec)).signal(spec, view)
     after = json.dumps(view.notes, sort_keys=True)
@@ -144,7 +145,7 @@ def settling(ctx: Context) -> bool:
             if (
                 job.status == "active"
                 and "data" in spec
-                and json.loads(notes or "{}").get("settling")
+                and (note_of(notes, dict[str, Any]) or {}).get("settling")
             ):
                 return True
     return False

@@ -102,7 +102,11 @@ FRESH = timedelta(minutes=2)
 
 def seen(ctx: Context) -> str | None:
     """Return when a scheduler was last seen, None if none was."""
-    return (ctx.journal.place(SEEN) or None) if ctx.knows_anything else None
+    noted = ctx.journal.place(SEEN) if ctx.knows_anything else ""
+    try:
+        return noted if noted and datetime.fromisoformat(noted).tzinfo else None
+    except ValueError:  # a damaged note
+        return None
 
 
 def is_running(ctx: Context) -> bool:

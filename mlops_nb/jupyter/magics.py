@@ -8,6 +8,7 @@ from typing import Any
 
 from mlops_nb.errors import MlopsError, NotFound, Refused
 from mlops_nb.jupyter import notebook_path
+from mlops_nb.markup import lines
 from mlops_nb.notebook.markers import MARKS, marks, names_in
 from mlops_nb.verbs import VERBS
 
@@ -181,4 +182,4 @@ class _Shown(Exception):
         self.error = error
 
     def _render_traceback_(self) -> list[str]:
-        return str(self.error).splitlines()
+        return lines(str(self.error)).splitlines()

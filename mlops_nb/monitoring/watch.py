@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
+from msgspec import Struct
+
 from mlops_nb.context import Context
 from mlops_nb.errors import NotFound
 from mlops_nb.events import AlertAcked, Event, Judged
@@ -18,6 +20,7 @@ from mlops_nb.monitoring import alerts, health
 from mlops_nb.monitoring.alerts import Alert
 from mlops_nb.monitoring.health import Condition, HealthState, Last
 from mlops_nb.monitoring.notify import Delivery, Teller, channels
+from mlops_nb.storage.ports import note_of
 
 PLACE = "alerts"
 LOG = "alerts.log"
@@ -58,10 +61,10 @@ class Watch:
     def _kept(self, ctx: Context) -> tuple[int, list[Event]]:
         """Return the last event that was read, and the earlier ones that still count."""
         self.noted = ctx.journal.place(PLACE)
-        note = json.loads(self.noted) if self.noted else _first_note(ctx)
-        last = int(note["id"])
+        note = note_of(self.noted, _Note) or _first_note(ctx)
+        last = note.id
         sources = [ctx.journal.read(kinds=REST)] if last else []
-        for job, after in note["jobs"].items():
+        for job, after in note.jobs.items():
             sources.append(ctx.journal.read(job=job, after=after, kinds=health.OF_RUNS))
         found = [e for events in sources for e in takewhile(lambda e: e.id <= last, events)]
         return last, sorted(found, key=lambda event: event.id)
@@ -78,17 +81,24 @@ class Watch:
                     yield Delivery(alert=alert, channel=channel, sent=sent)
 
 
-def _first_note(ctx: Context) -> dict[str, Any]:
+class _Note(Struct):
+    """The last event that was read, and for each job the first one that still counts."""
+
+    id: int = 0
+    jobs: dict[str, int] = {}
+
+
+def _first_note(ctx: Context) -> "_Note":
     """Return where the first look of all starts to read: at each job's last good run.
 
     In an old project, problems before that are no news.
     """
     judged = list(ctx.journal.read(kinds=[Judged]))
     if not judged:
-        return {"id": 0, "jobs": {}}
+        return _Note()
     passed = {e.job: e.run for e in judged if isinstance(e, Judged) and e.passed}
     began = {job: next(iter(ctx.journal.read(run=run))).id - 1 for job, run in passed.items()}
-    return {"id": judged[-1].id, "jobs": {**dict.fromkeys(read_jobs(ctx), 0), **began}}
+    return _Note(id=judged[-1].id, jobs={**dict.fromkeys(read_jobs(ctx), 0), **began})
 
 
 def watch(ctx: Context) -> Watch:

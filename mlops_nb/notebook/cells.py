@@ -9,6 +9,10 @@ from typing import Any
 from mlops_nb.errors import NotebookError
 from mlops_nb.notebook.model import Cell, Notebook
 
+# what `ast.parse` raises for a text that is no Python, or is nested too deeply
+UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+# nbformat's own, NameError for cells of no known type
+UPGRADE_ERRORS = (ValueError, LookupError, AttributeError, TypeError, NameError, RecursionError)
 HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 FENCE = re.compile(r"^\s*(`{3,}|~{3,})[ \t]*(.*)$")
 # cell magics whose body is Python code that runs in the notebook's namespace
@@ -88,7 +92,7 @@ def _upgraded(document: dict[str, Any], name: str) -> dict[str, Any]:
         upgraded: dict[str, Any] = nbformat.convert(nbformat.reader.reads(json.dumps(document)), 4)
         for cell in upgraded["cells"]:
             cell.pop("id", None)  # nbformat generates new ones each time
-    except (ValueError, LookupError, AttributeError, TypeError, nbformat.ValidationError) as error:
+    except (*UPGRADE_ERRORS, nbformat.ValidationError) as error:
         raise NotebookError(
             f"{name!r} is of nbformat {document['nbformat']} and cannot be brought to 4 ({error})",
             fix="open it in Jupyter and save it again",
@@ -216,7 +220,7 @@ def _line_form(magic: re.Match[str]) -> str:
 def _is_python(source: str) -> bool:
     try:
         ast.parse(source)
-    except (SyntaxError, ValueError):
+    except UNPARSABLE:
         return False
     return True
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlops_nb import files
 from mlops_nb.errors import Refused
 from mlops_nb.notebook import local_modules, slicing
-from mlops_nb.notebook.cells import is_injected, python_of
+from mlops_nb.notebook.cells import UNPARSABLE, is_injected, python_of
 from mlops_nb.notebook.model import Cell, Source, Warned
 from mlops_nb.probe.syntax.known_calls import USUAL_ALIASES, dotted, resolved
 
@@ -55,7 +55,9 @@ def check(  # noqa: PLR0913  each option is for one of the checks
     cells = [c for c in source.notebook.cells if kept is None or c.index in kept]
     inside = {c.index for c in cells}
     found = [
-        w for w in pipeline.warnings if w.cell is None or w.cell in inside or w.kind == "syntax"
+        w
+        for w in pipeline.warnings
+        if w.cell is None or w.cell in inside or w.kind in {"syntax", "too-deep"}
     ]
     found += _no_extension(source)
     found += _out_of_order(source)
@@ -233,7 +235,7 @@ def hazards(source: str, imports: dict[str, str] | None = None) -> list[Hazard]:
     """
     try:
         tree = ast.parse(python_of(source))
-    except (SyntaxError, ValueError, RecursionError):
+    except UNPARSABLE:
         return []
     known = {**USUAL_ALIASES, "os": "os", "getpass": "getpass", **(imports or {})}
     return list(_find_hazards(tree, known))

@@ -27,15 +27,16 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         near = (
-            sorted(p for p in path.parent.glob("*.ipynb") if p.is_file())
+            sorted(p for p in path.parent.glob("[!.]*.ipynb") if p.is_file())
             if path.parent.is_dir()
             else []
         )
         fix = f"give one of {', '.join(p.name for p in near[:5])}" if near else "check the path"
         raise NotebookError(f"no notebook {path.name!r}", fix=fix, where=str(path)) from None
     except (UnicodeDecodeError, OSError) as error:
+        why = getattr(error, "strerror", None) or error
         raise NotebookError(
-            f"{path.name!r} cannot be read: {error}", fix="check the file", where=str(path)
+            f"{path.name!r} cannot be read: {why}", fix="check the file", where=str(path)
         ) from None
 
 

@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Callable, Iterable, Iterator
 
+from mlops_nb.notebook.cells import UNPARSABLE
+
 Find = Callable[[str], "dict[str, str] | None"]
 
 
@@ -15,7 +17,7 @@ def imported(source: str) -> set[str]:
     found: set[str] = set()
     try:
         tree = ast.parse(source)
-    except SyntaxError:
+    except UNPARSABLE:
         return found
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -36,7 +38,7 @@ def surely_imported(source: str) -> set[str]:
     """
     try:
         tree = ast.parse(source)
-    except SyntaxError:
+    except UNPARSABLE:
         return set()
     plain = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     return roots(imported("\n".join(ast.unparse(node) for node in plain)))

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from mlops_nb.markup import visible
 from mlops_nb.probe.syntax.functions import Function
 
 Value: TypeAlias = (
@@ -52,7 +53,7 @@ class Cell(Struct, frozen=True, kw_only=True):
         """The name of the cell to people: `In [7]`, or its place among all cells and its text."""
         if self.count is not None:
             return f"In [{self.count}]"
-        line = next((t.strip() for t in self.source.splitlines() if t.strip()), "")
+        line = visible(next((t.strip() for t in self.source.splitlines() if t.strip()), ""))
         line = line if len(line) <= LABEL_WIDTH else f"{line[: LABEL_WIDTH - 1]}…"
         return f"cell {self.position + 1} (`{line}`)" if line else f"cell {self.position + 1}"
 

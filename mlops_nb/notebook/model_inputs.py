@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from mlops_nb.notebook.cells import python_of
+from mlops_nb.notebook.cells import UNPARSABLE, python_of
 
 METHODS = frozenset(
     {"fit", "partial_fit", "predict", "predict_proba", "decision_function", "score", "transform"}
@@ -21,7 +21,7 @@ def model_inputs(sources: Iterable[str], variable: str) -> list[str]:
     for source in sources:
         try:
             tree = ast.parse(python_of(source))
-        except SyntaxError:
+        except UNPARSABLE:
             continue
         for call in _calls(tree, variable):
             method = call.func.attr if isinstance(call.func, ast.Attribute) else ""

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 from mlops_nb.errors import ParameterError
-from mlops_nb.notebook.cells import python_of
+from mlops_nb.notebook.cells import UNPARSABLE, python_of
 from mlops_nb.notebook.model import Parameter, Value
 
 FITS = {"float": {"float", "int"}, "any": set()}
@@ -22,7 +22,7 @@ def parameters(source: str) -> tuple[Parameter, ...]:
     found: dict[str, Parameter] = {}
     try:
         body = ast.parse(python_of(source)).body
-    except SyntaxError:
+    except UNPARSABLE:
         return ()  # the pipeline contains a warning about it
     for node in body:
         if isinstance(node, ast.Assign):
@@ -48,7 +48,7 @@ def _parameter(name: str, value: ast.expr | None, annotation: ast.expr | None) -
     try:
         literal = None if value is None else ast.literal_eval(value)
         json.dumps(literal if not isinstance(literal, set) else list(literal))
-    except (ValueError, TypeError, SyntaxError):  # not a literal, or not JSON
+    except (*UNPARSABLE, TypeError):  # not a literal, or not JSON
         return Parameter(name=name, value=None, type="any")
     if isinstance(literal, tuple | set):
         literal = list(literal)
@@ -61,7 +61,7 @@ def _annotated(annotation: ast.expr | None) -> str:
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         try:
             return _annotated(ast.parse(annotation.value, mode="eval").body)
-        except SyntaxError:
+        except UNPARSABLE:
             return ""
     if isinstance(annotation, ast.BinOp):  # `float | None`
         return "any"
@@ -104,7 +104,7 @@ def _collection(text: str) -> Value:
     import yaml
 
     for read, errors in (
-        (ast.literal_eval, (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)),
+        (ast.literal_eval, (*UNPARSABLE, TypeError)),
         (yaml.safe_load, (yaml.YAMLError,)),
     ):
         try:

@@ -22,7 +22,7 @@ from mlops_nb.notebook.model import (
     Step,
     Warned,
 )
-from mlops_nb.notebook.static_names import names
+from mlops_nb.notebook.static_names import TOO_DEEP, names
 from mlops_nb.notebook.steps import SKIPPED, Placed, place, read_marks
 
 
@@ -248,10 +248,13 @@ def _cell_warnings(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
     """Return the warnings about the text of one cell."""
     warned = []
     if seen.error:
+        deep = seen.error == TOO_DEEP
         warned.append(
             Warned(
-                kind="syntax",
-                what=f"{cell.label} is no Python: {seen.error}",
+                kind="too-deep" if deep else "syntax",
+                what=f"{cell.label} cannot be read: {seen.error}"
+                if deep
+                else f"{cell.label} is no Python: {seen.error}",
                 fix=f"correct {cell.label}",
                 cell=cell.index,
                 stops=True,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mlops_nb.notebook.cells import UNPARSABLE
 from mlops_nb.notebook.local_modules import imported, roots
 from mlops_nb.notebook.model import Preload
 
@@ -65,7 +66,7 @@ def _statements(cells: Iterable[str]) -> Iterator[ast.stmt]:
     for cell in cells:
         try:
             yield from ast.parse(cell).body
-        except SyntaxError:
+        except UNPARSABLE:
             continue  # the cell fails and changes nothing
 
 

@@ -36,6 +36,7 @@ BUILTINS = frozenset(dir(builtins)) | {
     "_oh",
     "_dh",
 }
+TOO_DEEP = "it is nested too deeply"
 HISTORY = re.compile(r"_i?\d+\Z")  # earlier inputs and outputs: `_i3`, `_3`
 
 
@@ -64,7 +65,9 @@ def names(source: str, imports: Mapping[str, str] | None = None) -> Names:
             tree = ast.parse(python_of(source))
             found = Visitor(static=Static(imports=known, python_of=python_of))
             found.visit(tree)
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (RecursionError, MemoryError):  # the parser raises either
+        return Names(error=TOO_DEEP, assumed=True, reads_anything=True)
+    except (SyntaxError, ValueError) as error:
         return Names(error=f"{type(error).__name__}: {error}", assumed=True, reads_anything=True)
     return _names(found, tree, known)
 

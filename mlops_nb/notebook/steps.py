@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mlops_nb.notebook.cells import UNPARSABLE
 from mlops_nb.notebook.markers import MARKS, marks
 from mlops_nb.notebook.model import Cell, Kind, Mark, Names, Notebook
 from mlops_nb.probe.syntax.known_calls import PLOTTING, dotted, resolved
@@ -214,7 +215,7 @@ def _is_name(node: ast.expr) -> bool:
 def _is_constant(node: ast.expr) -> bool:
     try:
         ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+    except (*UNPARSABLE, TypeError):
         return False
     return True
 
@@ -283,7 +284,7 @@ def _timed_statements(node: ast.expr) -> list[ast.stmt] | None:
     text = node.args[-1] if isinstance(node, ast.Call) else None
     try:
         return ast.parse(str(text.value)).body if isinstance(text, ast.Constant) else []
-    except SyntaxError:
+    except UNPARSABLE:
         return []
 
 

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from mlops_nb.notebook.cells import UNPARSABLE
 from mlops_nb.notebook.markers import frozen
 from mlops_nb.notebook.model import CellFacts, Notebook, Pipeline, Value
 from mlops_nb.reuse.state import Group
@@ -101,7 +102,7 @@ def _bindings(source: str) -> frozenset[Binding] | None:
 def _parsed(source: str) -> list[ast.stmt]:
     try:
         return ast.parse(frozen(source)).body
-    except (SyntaxError, ValueError, RecursionError):
+    except UNPARSABLE:
         return []
 
 

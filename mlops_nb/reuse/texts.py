@@ -5,6 +5,7 @@ import builtins
 import re
 from functools import lru_cache
 
+from mlops_nb.notebook.cells import UNPARSABLE
 from mlops_nb.notebook.markers import frozen
 
 WORD = re.compile(r"[^\W\d]\w*")
@@ -31,5 +32,5 @@ def meaning(source: str) -> str:
     text = frozen(source)
     try:
         return ast.dump(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError):
+    except UNPARSABLE:
         return text.strip()

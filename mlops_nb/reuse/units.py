@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from mlops_nb.notebook.cells import UNPARSABLE
 from mlops_nb.notebook.markers import frozen
 from mlops_nb.notebook.model import Notebook, Pipeline
 from mlops_nb.reuse.rules import Rules
@@ -131,7 +132,7 @@ def imports(source: str) -> tuple[str, frozenset[str]]:
     """
     try:
         tree = ast.parse(frozen(source))
-    except (SyntaxError, ValueError, RecursionError):
+    except UNPARSABLE:
         return "", frozenset()
     kept: list[ast.stmt] = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     text = ast.unparse(ast.Module(body=kept, type_ignores=[])) if kept else ""

@@ -19,7 +19,7 @@ def packages_of(ctx: Context, run: str) -> Mapping[str, str] | None:
         return None
     try:
         found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["packages"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None  # a damaged file
     return found
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, ValidationError, convert
+
 from mlops_nb import files
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as engine_run
+from mlops_nb.engine.runner import PARENT_GONE
 from mlops_nb.engine.task import Executor, Limits, Task
 from mlops_nb.errors import NotFound, Refused
 from mlops_nb.events import RunRetried, StepObserved, StepRecorded
@@ -70,8 +73,8 @@ def run(
 ) -> history.Run:
     """Run a notebook, reuse what is up to date, record every event, and return the run.
 
-    A failed run is tried again, as a run of its own, as often as the limits allow; steps that
-    finished are reused then.
+    A failed run is tried again, as a run of its own, as often as the limits allow, and once more
+    if its warm parent was killed, which no cell is to blame for. Steps that finished are reused.
 
     Raises NotFound or Refused before anything runs.
     """
@@ -83,6 +86,9 @@ def run(
     tries = options.limits.retries
     for attempt in range(tries + 1):
         done = _run_once(ctx, source, given, options, notify)
+        if done.status == "failed" and PARENT_GONE in done.error:
+            ctx.record([RunRetried(run=done.id, attempt=0, of=tries, seconds=0.0)], notify)
+            done = _run_once(ctx, source, given, options, notify)  # with a new parent
         if done.status != "failed" or attempt == tries:
             break
         pause = min(LONGEST_PAUSE, 2.0**attempt)
@@ -260,21 +266,34 @@ def records_of(ctx: Context, notebook: str) -> dict[str, list[Mapping[str, Any]]
     cache = (
         ctx.settings.folder / "reuse" / f"{hashlib.sha256(notebook.encode()).hexdigest()[:24]}.json"
     )
-    known: dict[str, Any] = {"after": 0, "records": {}}
-    if cache.is_file():
-        with contextlib.suppress(ValueError):  # a damaged file: build it again
-            known = json.loads(cache.read_text(encoding="utf-8"))
-    records, after = known["records"], known["after"]
-    for event in ctx.journal.read(after=known["after"], kinds=(StepRecorded,)):
+    known = _read_records(cache)
+    records, after = known.records, known.after
+    for event in ctx.journal.read(after=known.after, kinds=(StepRecorded,)):
         after = max(after, event.id)
         if isinstance(event, StepRecorded) and event.record.get("notebook") == notebook:
             kept = [dict(event.record, run=event.run), *records.get(event.unit, [])]
             records[event.unit] = kept[:MOST_RECORDS]
-    if after != known["after"] and ctx.settings.folder.is_dir():
+    if after != known.after and ctx.settings.folder.is_dir():
         with contextlib.suppress(OSError):  # a full disk, or a read-only folder: no cache
             files.write_text(cache, json.dumps({"after": after, "records": records}))
-    found: dict[str, list[Mapping[str, Any]]] = records
-    return found
+    return records
+
+
+class _Records(Struct):
+    """What the cache file of a notebook's records stores, up to an event."""
+
+    after: int = 0
+    records: dict[str, list[Mapping[str, Any]]] = {}
+
+
+def _read_records(cache: Path) -> _Records:
+    """Return the records of a cache file; without one, or if it is damaged, none."""
+    try:
+        return convert(json.loads(cache.read_text(encoding="utf-8")), _Records)
+    except FileNotFoundError:
+        return _Records()
+    except (ValueError, RecursionError, ValidationError):
+        return _Records()  # it is built again
 
 
 def records_behind(ctx: Context, done: history.Run) -> dict[str, Mapping[str, Any]]:

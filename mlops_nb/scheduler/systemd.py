@@ -66,7 +66,7 @@ def install(ctx: Context, workers: int | None = None) -> dict[str, Any]:
 
     Raises Refused if systemd rejects it; the file is as before then.
     """
-    home = ctx.environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    home = ctx.environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     mark = hashlib.sha256(str(ctx.root).encode()).hexdigest()[:6]
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", ctx.root.name) or "project"
     file = Path(home) / "systemd" / "user" / f"mlops-nb-{name}-{mark}.service"

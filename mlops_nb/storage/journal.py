@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import weakref
 from collections import defaultdict
@@ -11,9 +12,11 @@ from typing import Any, Protocol
 
 from mlops_nb import events as ev
 from mlops_nb.errors import Refused, Unreachable
-from mlops_nb.events import Event, as_record, from_record
+from mlops_nb.events import Event, as_record, check_record, from_record
 from mlops_nb.storage.ports import BORN, Clock
 
+LOG = logging.getLogger(__name__)
+UNREADABLE = (ValueError, TypeError, RecursionError)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     id {identity}, at TEXT NOT NULL, run TEXT NOT NULL, job TEXT NOT NULL,
@@ -107,6 +110,7 @@ class SqlJournal:
     ) -> None:
         self.database, self.clock, self.before = database, clock, before
         self.prepared = self.has_tables = False
+        self.set_aside = False  # a row that cannot be read was found
         # by process: a fork must neither use nor close the connections of its parent
         self.idle: defaultdict[int, list[Any]] = defaultdict(list)
         weakref.finalize(self, _close, self.idle)
@@ -155,19 +159,19 @@ class SqlJournal:
         """Yield events in the order they were written."""
         wanted = {"run": run, "job": job}
         while rows := self._page(after, wanted, kinds):
-            yield from _events(rows)
+            yield from self._events(rows)
             after = rows[-1][0]
 
     def read_back(self, *, job: str = "", kinds: Collection[type[Event]] = ()) -> Iterator[Event]:
         """Yield events, the newest first."""
         before = LAST
         while rows := self._page(before, {"job": job}, kinds, back=True):
-            yield from _events(rows)
+            yield from self._events(rows)
             before = rows[-1][0]
 
     def written(self, once: str) -> Event | None:
         """Return the event that was written under a key, None if there is none."""
-        return next(_events(self._rows(f"{SELECT} once = ?", (once,))), None)
+        return next(self._events(self._rows(f"{SELECT} once = ?", (once,))), None)
 
     def _page(
         self,
@@ -193,6 +197,29 @@ class SqlJournal:
             values = [v for kind in kinds for v in (*values, kind.__name__)]
             where = f"id IN ({' UNION ALL '.join([one] * len(kinds))})"
         return self._rows(f"{SELECT} {where} {end}", values)
+
+    def _events(self, rows: Iterable[Any]) -> Iterator[Event]:
+        """Yield the events of rows, without those that cannot be read or are of unknown kinds."""
+        return (event for row in rows if (event := self._decoded(row)) is not None)
+
+    def _decoded(self, row: Sequence[Any]) -> Event | None:
+        """Return the event of a row, None for one that cannot be read; the first is logged."""
+        number, at, of_run, of_job, kind, data = row
+        try:
+            check_record(kind, record := json.loads(data), run=of_run, job=of_job, at=at)
+        except UNREADABLE as error:
+            if not self.set_aside:
+                self.set_aside = True
+                LOG.warning(
+                    "warning: row %s of the journal cannot be read and is left out, like any"
+                    " other such row: %s (%s)\n  fix: restore the journal from a copy, or update"
+                    " mlops-nb if a newer version wrote it",
+                    number,
+                    error,
+                    self.database.address,
+                )
+            return None
+        return from_record(kind, record, run=of_run, job=of_job, at=at, id=number)
 
     def place(self, listener: str, value: str | None = None) -> str:
         """Return the value stored under a name; if `value` is given, store it."""
@@ -320,14 +347,6 @@ def _database(address: str) -> Database:
             fix="pip install 'mlops-nb[postgres]'",
         ) from None
     return Postgres.at(rest)
-
-
-def _events(rows: Iterable[Any]) -> Iterator[Event]:
-    """Yield the events of rows; those of kinds that this version does not know are left out."""
-    for number, at, run, job, kind, data in rows:
-        event = from_record(kind, json.loads(data), run=run, job=job, at=at, id=number)
-        if event is not None:
-            yield event
 
 
 def _close(idle: dict[int, list[Any]]) -> None:

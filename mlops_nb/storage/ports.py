@@ -1,16 +1,41 @@
 """The seams of storage: a journal of events and a store of artifacts."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from msgspec import ValidationError, convert
 
 from mlops_nb.events import Event
 
+Note = TypeVar("Note")
 Clock = Callable[[], datetime]
 MLFLOW_PLACE = "mlflow"  # the place of MLflow's listener in the journal
 BORN = "born"  # under this name a journal stores when it was made
+
+
+def number_of(place: str) -> int:
+    """Return the event of a listener's note, 0 if there is none or it is damaged.
+
+    >>> number_of("12"), number_of(""), number_of("?")
+    (12, 0, 0)
+    """
+    return int(place) if place.isdecimal() else 0
+
+
+def note_of(place: str, kind: type[Note]) -> Note | None:
+    """Return the JSON of a listener's note, None if there is none or it is damaged.
+
+    >>> note_of('{"id": 3}', dict[str, int]), note_of("[]", dict[str, int])
+    ({'id': 3}, None)
+    """
+    try:
+        return convert(json.loads(place), kind)
+    except (ValueError, RecursionError, ValidationError):
+        return None
 
 
 class Locks(Protocol):

@@ -154,7 +154,13 @@ class Sqlite:
 
         Raises sqlite3.OperationalError if another process wrote files that were read unlocked.
         """
-        rows = connection.execute(sql, values).fetchall()
+        try:
+            rows = connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "decode to UTF-8" not in str(error):
+                raise
+            connection.text_factory = _replaced  # a damaged row is read, and refused as an event
+            rows = connection.execute(sql, values).fetchall()
         if connection.state and connection.state != self._state():
             raise sqlite3.OperationalError("another process wrote it meanwhile")
         return rows
@@ -204,6 +210,10 @@ def _times(file: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return (found.st_ino, found.st_size, found.st_mtime_ns) if found.st_size else ()
+
+
+def _replaced(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str:

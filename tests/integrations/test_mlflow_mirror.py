@@ -220,3 +220,50 @@ def test_a_sync_leaves_the_settings_of_its_process_alone(story, mirror, monkeypa
     assert dict(os.environ) == before
     assert logging.getLogger("mlflow").level == level
     assert not mlflow.is_tracking_uri_set()
+
+
+def copies(mirror: MlflowMirror) -> list[str]:
+    """Return the ids of the runs in MLflow, as the journal has them."""
+    client = mirror.client()
+    found = client.search_runs([mirror.experiment_id(client)])
+    return sorted(r.data.tags["mlops-nb.run"] for r in found)
+
+
+def beside(mirror: MlflowMirror, folder: Path) -> MlflowMirror:
+    """Return a mirror of the same journal in another database."""
+    return MlflowMirror(
+        uri=config.sqlite_address(folder / "other.db"),
+        experiment=mirror.experiment,
+        artifacts=mirror.artifacts,
+        runs=mirror.runs,
+        journal=mirror.journal,
+        store=mirror.store,
+    )
+
+
+def test_a_version_whose_artifact_was_pruned_is_registered(story, mirror, tmp_path):
+    version = register(mirror, story, LinearRegression().fit([[0], [1]], [0, 1]))
+    for digest, *_ in list(mirror.store.contents()):
+        mirror.store.remove(digest)
+    story.whole("later")
+    other = beside(mirror, tmp_path)
+    synced(other, story)
+    again = other.client().get_model_version_by_alias(version.name, "champion")
+    assert again.tags["mlops-nb.version"] == "1"
+    assert "is not in the store" in again.tags[LOADS_TAG]
+
+
+def test_another_database_is_synced_from_the_start(story, mirror, tmp_path):
+    story.whole("r")
+    synced(mirror, story)
+    story.whole("s")
+    synced(mirror, story)
+    assert copies(mirror) == ["r", "s"]
+    other = beside(mirror, tmp_path)
+    story.whole("t")  # what is new leads to a look at the database
+    for _ in range(2):
+        synced(other, story)
+        assert copies(other) == ["r", "s", "t"]
+    story.whole("u")
+    synced(mirror, story)
+    assert copies(mirror) == ["r", "s", "t", "u"]

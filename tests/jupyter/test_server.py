@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mlops_nb.errors import Refused
+from mlops_nb.jupyter.graph_process import GraphProcess
 from mlops_nb.jupyter.handlers.graph import read_request
 
 if TYPE_CHECKING:
@@ -159,3 +166,250 @@ async def test_a_malformed_request_says_how_to_post(ask: Ask, body: str) -> None
 def test_a_null_byte_in_a_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="path"):
         read_request(json.dumps({"path": "a\0.ipynb"}).encode(), root=tmp_path)
+
+
+DEEP = 20_000
+SECRET = "# mlops: step secret\nx = 1"
+
+
+def answered(response: HTTPResponse, status: int) -> dict[str, Any]:
+    """Return the error of a response, which names no path of this machine."""
+    found = json.loads(response.body)
+    assert response.code == status, found
+    assert set(found) == {"error", "fix", "where"}
+    assert found["error"]
+    assert found["fix"]
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * DEEP + "]" * DEEP,
+        '{"path": "a.ipynb", "content": ' + '{"a":' * DEEP + "1" + "}" * DEEP + "}",
+        '{"path": "a\\ud800.ipynb"}',
+        '{"path": "a.ipynb", "content": {"\\udfff": 1}}',
+        '{"path": "a.ipynb", "content": ' + "1" * 5000 + "}",
+        '{"path": "' + "a" * 5000 + '.ipynb"}',
+        '{"path": "' + "a/" * 5000 + 'b.ipynb"}',
+    ],
+    ids=["lists", "objects", "path", "content", "number", "name", "folders"],
+)
+async def test_a_body_that_no_notebook_has_is_malformed(ask: Ask, body: str) -> None:
+    answered(await ask(body), 400)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"path": "\xed\xa0\x80"}', b"\xff", '{"path": "a"}'.encode("utf-16")]
+)
+async def test_a_body_that_is_no_utf_8_is_malformed(ask: Ask, jp_fetch: Any, body: bytes) -> None:
+    response = await jp_fetch(
+        "mlops-nb", "api", "graph", method="POST", body=body, raise_error=False
+    )
+    answered(response, 400)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["-" * DEEP + "1", "not " * DEEP + "1", "a" + ".b" * DEEP, "(" * DEEP, "x = 1" + " + 1" * DEEP],
+)
+async def test_code_that_is_nested_too_deeply_is_malformed(ask: Ask, source: str) -> None:
+    response = await ask({"path": "a.ipynb", "content": notebook(source)})
+    if source.startswith("("):  # which Python itself calls a syntax error
+        assert json.loads(response.body)["warnings"][0]["kind"] == "syntax"
+    else:
+        assert "nested too deeply" in answered(response, 400)["error"]
+
+
+async def test_half_of_a_character_in_a_cell_is_malformed(ask: Ask) -> None:
+    answered(await ask({"path": "a.ipynb", "content": notebook("x = '\ud800'")}), 400)
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["editor", "file"])
+async def test_a_cell_of_8_mb_is_refused_at_once(
+    ask: Ask, jp_root_dir: Path, *, saved: bool
+) -> None:
+    content = notebook("x = 1", "rows = [" + "1," * 4_000_000 + "]")
+    (jp_root_dir / "a.ipynb").write_text(json.dumps(content))
+    began = time.monotonic()
+    found = answered(await ask({"path": "a.ipynb"} | ({} if saved else {"content": content})), 413)
+    assert "cell 2" in found["error"]
+    assert time.monotonic() - began < 10
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000  # KiB
+
+
+async def test_a_request_over_the_limit_is_refused(ask: Ask) -> None:
+    assert "100 MB" in answered(await ask(" " * 100_000_001), 413)["error"]
+
+
+def test_a_notebook_that_takes_too_long_ends_at_the_deadline(tmp_path: Path) -> None:
+    process = GraphProcess(tmp_path, deadline=2)
+    slow = {"path": "a.ipynb", "content": notebook(*["x = [" + "1," * 450_000 + "]"] * 40)}
+    began = time.monotonic()
+    status, text = process.ask(json.dumps(slow).encode(), allow_hidden=False)
+    assert status == 422
+    assert "longer than 2 s" in json.loads(text)["error"]
+    assert time.monotonic() - began < 10
+    quick = {"path": "a.ipynb", "content": two_steps()}
+    assert process.ask(json.dumps(quick).encode(), allow_hidden=False)[0] == 200
+
+
+def test_a_reader_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    process = GraphProcess(tmp_path)
+    body = json.dumps({"path": "a.ipynb", "content": two_steps()}).encode()
+    assert process.ask(body, allow_hidden=False)[0] == 200
+    os.kill(process.started[0].pid, signal.SIGKILL)
+    statuses = [process.ask(body, allow_hidden=False)[0] for _ in range(2)]
+    assert statuses[-1] == 200
+    assert set(statuses) <= {200, 422}
+
+
+@pytest.fixture
+def outside(jp_root_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder beside the root, with a notebook, to which links in the root lead."""
+    folder = tmp_path_factory.mktemp("outside")
+    (folder / "a.ipynb").write_text(json.dumps(notebook(SECRET)))
+    (jp_root_dir / "folder").symlink_to(folder)
+    (jp_root_dir / "file.ipynb").symlink_to(folder / "a.ipynb")
+    (jp_root_dir / "circle").symlink_to(jp_root_dir / "circle")
+    (jp_root_dir / ".hidden").mkdir()
+    (jp_root_dir / ".hidden" / "a.ipynb").write_text(json.dumps(notebook(SECRET)))
+    (jp_root_dir / ".b.ipynb").write_text(json.dumps(notebook(SECRET)))
+    (jp_root_dir / "seen.ipynb").symlink_to(jp_root_dir / ".b.ipynb")
+    (jp_root_dir / "within.ipynb").symlink_to(jp_root_dir / "inner.ipynb")
+    (jp_root_dir / "inner.ipynb").write_text(json.dumps(two_steps()))
+    return folder
+
+
+LEADING_OUT = ["folder/a.ipynb", "file.ipynb", "folder/../a.ipynb", "circle/a.ipynb"]
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize("path", LEADING_OUT)
+async def test_a_symbolic_link_does_not_leave_the_root(ask: Ask, path: str) -> None:
+    response = await ask({"path": path})
+    assert answered(response, 400)
+    assert b"secret" not in response.body
+
+
+@pytest.mark.usefixtures("outside")
+async def test_a_symbolic_link_within_the_root_is_followed(ask: Ask) -> None:
+    assert (await ask({"path": "within.ipynb"})).code == 200
+
+
+HIDDEN = [".b.ipynb", ".hidden/a.ipynb", "seen.ipynb", ".hidden/none.ipynb", ".none/a.ipynb"]
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize("path", HIDDEN)
+async def test_hidden_files_are_not_shown(ask: Ask, path: str) -> None:
+    response = await ask({"path": path})
+    assert "hidden" in answered(response, 400)["error"]
+    assert b"secret" not in response.body
+
+
+@pytest.mark.usefixtures("outside")
+async def test_hidden_files_are_shown_if_jupyter_shows_them(
+    ask: Ask, jp_serverapp: ServerApp
+) -> None:
+    jp_serverapp.contents_manager.allow_hidden = True
+    for path in (".b.ipynb", ".hidden/a.ipynb", "seen.ipynb"):
+        assert (await ask({"path": path})).code == 200
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize(
+    "path",
+    ["none.ipynb", "none/a.ipynb", "a.py", "folder", ".", "noread.ipynb", "inner.ipynb/a.ipynb"],
+)
+async def test_an_answer_names_no_path_of_the_machine(
+    ask: Ask, jp_root_dir: Path, path: str
+) -> None:
+    (jp_root_dir / "noread.ipynb").mkdir()
+    response = await ask({"path": path})
+    assert 400 <= response.code < 500
+    assert str(jp_root_dir).encode() not in response.body
+    assert b".b.ipynb" not in response.body
+
+
+texts = st.text(max_size=20)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+sources = st.sampled_from(
+    [
+        "x = 1",
+        "# mlops: step a\ny = x",
+        "%mlops step b --after a",
+        "%mlops metric",
+        "%mlops step",
+        "depth = 1e999",
+        "import a; a.b[0] = 1",
+        "%%time\nx = (",
+        "x = '\ud800'",
+        "\0",
+        "?x",
+    ]
+)
+cell = st.fixed_dictionaries(
+    {"cell_type": st.sampled_from(["code", "markdown", "raw"]) | values},
+    optional={
+        "source": sources | texts | st.lists(sources, max_size=3) | values,
+        "id": texts | values,
+        "metadata": st.fixed_dictionaries({"tags": st.lists(st.just("parameters")) | values})
+        | values,
+        "outputs": values,
+        "execution_count": values,
+    },
+)
+contents = st.fixed_dictionaries(
+    {
+        "cells": st.lists(cell, max_size=5) | values,
+        "nbformat": st.sampled_from([1, 2, 3, 4, 5, 4.0]),
+    },
+    optional={"metadata": values, "nbformat_minor": values, "worksheets": values},
+)
+paths = st.lists(
+    st.sampled_from(["..", ".", "folder", "file.ipynb", "inner.ipynb", ".hidden", "a.ipynb", "~"])
+    | texts,
+    max_size=4,
+).map("/".join)
+bodies = (
+    st.binary(max_size=50)
+    | values.map(lambda v: json.dumps(v).encode())
+    | st.fixed_dictionaries({"path": paths | values}, optional={"content": contents | values}).map(
+        lambda v: json.dumps(v).encode()
+    )
+)
+
+
+def no_constant(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
+
+
+@pytest.mark.usefixtures("outside")
+async def test_no_request_fails_the_server(jp_fetch: Any, jp_root_dir: Path) -> None:
+    route = ("mlops-nb", "api", "graph")
+    for body in examples(bodies, 400):
+        response = await jp_fetch(*route, method="POST", body=body, raise_error=False)
+        found = json.loads(response.body, parse_constant=no_constant)
+        assert response.code in {200, 400, 413, 422}, (body, found)
+        assert str(jp_root_dir).encode() not in response.body
+        assert b'"secret"' not in response.body, body
+
+
+def examples(strategy: st.SearchStrategy[bytes], number: int) -> list[bytes]:
+    """Return examples of a strategy: a test of hypothesis cannot await."""
+    found: list[bytes] = []
+
+    @settings(
+        max_examples=number, database=None, deadline=None, suppress_health_check=[*HealthCheck]
+    )
+    @given(strategy)
+    def collect(one: bytes) -> None:
+        found.append(one)
+
+    collect()
+    return found

@@ -54,6 +54,10 @@ class Unwarm(Exception):
     """No warm parent can be used; the message is the reason."""
 
 
+class _WentAway(Unwarm):
+    """The parent ended without a word, as one that is killed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """The parent that a run needs: its interpreter, imports and variables.
@@ -117,7 +121,9 @@ def _inherited() -> list[Any]:
 
 def where() -> Path:
     """Return the path of the folder of sockets."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not os.path.isdir(base):
+        base = tempfile.gettempdir()
     return Path(base) / f"mlops-nb-{os.getuid()}"
 
 
@@ -167,6 +173,11 @@ class Child:
         elif self.line.ended:
             self.ended = {"exit": -signal.SIGKILL, "parent": "gone"}
 
+    @property
+    def parent_is_gone(self) -> bool:
+        """Whether it ended because the parent did."""
+        return self.ended is not None and "parent" in self.ended
+
     def signal(self, number: int) -> None:
         """Send a signal to the whole group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -180,8 +191,17 @@ class Child:
 def fork(wanted: Wanted, request: Mapping[str, Any], fds: Iterable[int]) -> Child:
     """Fork a child; `fds` become its standard output, its standard error, and further files.
 
+    If the parent is killed meanwhile, a new one takes over.
+
     Raises Unwarm if there is no parent to fork.
     """
+    try:
+        return _forked(wanted, request, fds)
+    except _WentAway:
+        return _forked(wanted, request, fds)
+
+
+def _forked(wanted: Wanted, request: Mapping[str, Any], fds: Iterable[int]) -> Child:
     sock = _connected(wanted)
     try:
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -190,10 +210,10 @@ def fork(wanted: Wanted, request: Mapping[str, Any], fds: Iterable[int]) -> Chil
         answer = line.wait()
     except OSError as error:
         sock.close()
-        raise Unwarm(f"the warm parent went away: {error}") from None
+        raise _WentAway(f"the warm parent went away: {error}") from None
     if answer is None:
         sock.close()
-        raise Unwarm("the warm parent went away")
+        raise _WentAway("the warm parent went away")
     return Child(line, int(answer["pid"]))
 
 
@@ -238,7 +258,7 @@ def _connected(wanted: Wanted) -> socket.socket:
             _await(_start(wanted, place, key, lock.fileno()), place / f"{key}.log")
             sock = _try(path)
     if sock is None:
-        raise Unwarm("the warm parent does not answer")
+        raise _WentAway("the warm parent does not answer")
     return sock
 
 
@@ -355,7 +375,7 @@ def _await(ready: int, log: Path) -> None:
         text = answer.read()
     if not text:
         last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""])[-1]
-        raise Unwarm(f"the warm parent ended at once: {last[:200]}")
+        raise (Unwarm if last else _WentAway)(f"the warm parent ended at once: {last[:200]}")
     why = json.loads(text)["refused"]
     if why:
         log.with_suffix(".refused").write_text(why, encoding="utf-8")

@@ -16,7 +16,16 @@ from mlops_nb import files
 from mlops_nb.engine.background import Background, unwritable
 from mlops_nb.engine.notebook_output import Outputs, Page
 from mlops_nb.engine.recorder import SAVE_EVERY, Recorder
-from mlops_nb.engine.runner import CellError, Died, Stopped, Walker, Watcher, how, is_skipped
+from mlops_nb.engine.runner import (
+    PARENT_GONE,
+    CellError,
+    Died,
+    Stopped,
+    Walker,
+    Watcher,
+    how,
+    is_skipped,
+)
 from mlops_nb.engine.task import Task
 from mlops_nb.engine.warm.client import READ_AT_IMPORT, Child, Unwarm, Wanted, fork
 from mlops_nb.engine.warm.protocol import Reader, ready, send
@@ -198,6 +207,8 @@ class WarmClient(Walker):
             self.line.handed_over()
         first = self.line.message(self.child, None)
         if first is None:
+            if self._parent_is_gone():
+                raise Died(f"{PARENT_GONE} while this run started")
             stderr = self.line.pipes[1].until(None).strip().splitlines()
             raise Unwarm(f"the forked process ended at once: {(stderr or [''])[-1][:200]}")
         self.line.begun(first)
@@ -299,9 +310,14 @@ class WarmClient(Walker):
         code = self.child.wait(GOODBYE)
         self.line.last_words()
         self.outputs.settle()
-        if (self.child.ended or {}).get("parent") == "gone":
-            return Died("the warm parent was killed, and its processes with it")
+        if self._parent_is_gone():
+            return Died(f"{PARENT_GONE}, and its processes with it")
         return Died(f"the process died{how(code)} while this cell ran")
+
+    def _parent_is_gone(self) -> bool:
+        assert self.child is not None
+        self.child.wait(GOODBYE)
+        return self.child.parent_is_gone
 
     def end(self) -> None:
         """Let the child exit, and kill what remains of its process group."""

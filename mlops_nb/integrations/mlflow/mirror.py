@@ -2,11 +2,13 @@
 
 import itertools
 import json
+import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlops_nb import config
 from mlops_nb.errors import MlopsError, NotFound, Unreachable
 from mlops_nb.events import (
     AliasMoved,
@@ -23,9 +25,11 @@ from mlops_nb.lineage.read import traced
 from mlops_nb.models import registry
 from mlops_nb.runs import history
 from mlops_nb.runs.tracking import source_tags
-from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store
+from mlops_nb.storage.ports import MLFLOW_PLACE, Journal, Store, number_of
 
 FOLLOWED = (RunFinished, Registered, Released, SweepFinished)
+DATABASE = "mlflow-database"  # the place of the id of the database that was synced
+DATABASE_TAG = "mlops-nb.database"
 RUN_TAG = "mlops-nb.run"
 VERSION_TAG = "mlops-nb.version"
 LOGGED_TAG = "mlops-nb.logged-run"  # of a run that cells started in another store
@@ -92,6 +96,9 @@ class MlflowMirror:
         try:
             with settings.quiet(), settings.tracking_at(self.uri):
                 client = self.client()
+                if self._is_another(client):
+                    fresh = self.journal.read(kinds=FOLLOWED)
+                    first = next(fresh)
                 for event in itertools.chain([first], fresh):
                     yield from self._take(client, event)
                     self.journal.place(MLFLOW_PLACE, str(event.id))
@@ -111,6 +118,8 @@ class MlflowMirror:
         try:
             with settings.quiet():
                 client = self.client()
+                if self._is_another(client):
+                    return  # the next sync writes the aliases
                 for model in known.values():
                     found = self._alias(client, model.name)
                     expected = str(model.champion or "none")
@@ -121,13 +130,33 @@ class MlflowMirror:
         except Exception as error:  # noqa: BLE001  MLflow raises many kinds
             raise unreachable(self.uri, error) from None
 
+    def _place(self) -> int:
+        """Return the last event that this database has, 0 if it is gone."""
+        file = config.sqlite_file(self.uri)
+        if file is not None and not file.exists():
+            self.journal.place(MLFLOW_PLACE, "0")
+        return number_of(self.journal.place(MLFLOW_PLACE))
+
+    def _is_another(self, client: Any) -> bool:
+        """Return whether this is not the database that was synced before; if so, begin anew.
+
+        Its id is a tag of the project's experiment.
+        """
+        experiment = client.get_experiment(self.experiment_id(client))
+        known, found = self.journal.place(DATABASE), experiment.tags.get(DATABASE_TAG, "")
+        if not found:
+            found = uuid.uuid4().hex
+            client.set_experiment_tag(experiment.experiment_id, DATABASE_TAG, found)
+        if known == found:
+            return False
+        self.journal.place(DATABASE, found)
+        if known:  # none: synced by a version without ids
+            self.journal.place(MLFLOW_PLACE, "0")
+        return bool(known)
+
     def _is_behind(self) -> bool:
         behind = self.journal.read(after=self._place(), kinds=(Registered, Released))
         return any(True for _ in behind)
-
-    def _place(self) -> int:
-        """Return the id of the last event that MLflow has."""
-        return int(self.journal.place(MLFLOW_PLACE) or 0)
 
     def _alias(self, client: Any, model: str) -> str:
         """Return the number of MLflow's champion version, or a description of a foreign one."""
@@ -172,8 +201,8 @@ class MlflowMirror:
         return str(made.info.run_id)
 
     def _run(self, client: Any, run_id: str) -> str:
-        run = history.runs(self.journal.read(run=run_id))[run_id]
-        if run.shared:  # the shared steps of a sweep: its points log them
+        run = history.runs(self.journal.read(run=run_id)).get(run_id)
+        if run is None or run.shared:  # the shared steps of a sweep: its points log them
             return ""
         ended = _ms(run.finished)
         known = self._find_run(client, run_id) or self._create_run(client, run)
@@ -264,11 +293,17 @@ class MlflowMirror:
         """Log a model to its run, with its signature and an example of its input."""
         of = history.runs(self.journal.read(run=event.run))[event.run]
         example, example_of = self._example(of)
+        try:
+            file = self.store.path(event.artifact)
+        except NotFound as error:  # pruned: an old version, synced to a new database
+            source = f"{client.get_run(run).info.artifact_uri}/model"
+            tags = {models.LOADS_TAG: f"no: {error.what}"}
+            return models.Logged(source=source, id="", tags=tags)
         logged = models.log(
             client,
             run,
             name=event.model,
-            file=self.store.path(event.artifact),
+            file=file,
             example=example,
             example_of=example_of,
         )

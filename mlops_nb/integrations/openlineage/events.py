@@ -26,7 +26,7 @@ from mlops_nb.lineage.read import Records, traced
 from mlops_nb.lineage.trace import Trace, Work
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
-from mlops_nb.storage.ports import Journal
+from mlops_nb.storage.ports import Journal, note_of
 
 PLACE = "openlineage"
 STEP = 200  # ends and verdicts that are written at once
@@ -83,8 +83,7 @@ class OpenLineageLog:
 
     def _place(self) -> dict[str, int]:
         """Return the last event that was handled, and the length of the file then, bytes."""
-        found: dict[str, int] = json.loads(self.journal.place(PLACE) or '{"id": 0, "bytes": 0}')
-        return found
+        return {"id": 0, "bytes": 0} | (note_of(self.journal.place(PLACE), dict[str, int]) or {})
 
     def _append(self, opened: BinaryIO) -> bool:
         """Write some new events, without those that an aborted call has written already.

@@ -4,94 +4,86 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jupyter_server.base.handlers import APIHandler
+from jupyter_server.services.contents.fileio import FileManagerMixin
 from tornado import web  # type: ignore[attr-defined]
 
-from mlops_nb.errors import MlopsError, Refused
+from mlops_nb.errors import Refused
+from mlops_nb.jupyter.graph_process import GraphProcess
+from mlops_nb.jupyter.graph_request import (
+    TOO_LARGE,
+    TooLarge,
+    read_request,
+    refusal,
+    refuse_large_body,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing import Any
 
-BAD_REQUEST = 400
-UNPROCESSABLE = 422
+__all__ = ["GraphHandler", "GraphReader", "read_request"]
+
+BUSY = 429
+MOST_WAITING = 16  # requests
+NO_FOLDER = Path(os.devnull)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphRequest:
-    """A notebook under the server's root: as saved (content: None), or as it is in the editor."""
+class GraphReader:
+    """Answers the requests of a server one by one, in a process of its own."""
 
-    notebook: Path
-    content: dict[str, Any] | None
+    def __init__(self, process: GraphProcess) -> None:
+        self.process = process
+        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlops-nb-graph")
+        self.waiting = 0
+
+    async def ask(self, body: bytes, *, allow_hidden: bool) -> tuple[int, bytes]:
+        """Return the status and the JSON text that answer a request."""
+        if self.waiting >= MOST_WAITING:
+            error = Refused("too many notebooks are being read", fix="ask again in some seconds")
+            return BUSY, json.dumps(refusal(error, root=self.process.root)).encode("ascii")
+        self.waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.thread, self._ask, body, allow_hidden)
+        finally:
+            self.waiting -= 1
+
+    def _ask(self, body: bytes, allow_hidden: bool) -> tuple[int, bytes]:  # noqa: FBT001
+        return self.process.ask(body, allow_hidden=allow_hidden)
 
 
 class GraphHandler(APIHandler):
     """POST {"path", "content"} returns the object of `mlops-nb graph --json`."""
 
+    def initialize(self, reader: GraphReader) -> None:
+        """Take what reads the notebooks of this server."""
+        self.reader = reader
+
     @web.authenticated
     async def post(self) -> None:
-        """Answer 200 with a pipeline, 400 to a malformed request, 422 if steps form no pipeline."""
-        root = Path(self.contents_manager.root_dir)
-        try:
-            request = read_request(self.request.body, root=root)
-        except Refused as error:
-            self.refuse(BAD_REQUEST, error)
-            return
-        try:
-            answer = await asyncio.to_thread(pipeline_of, request)
-        except MlopsError as error:
-            self.refuse(UNPROCESSABLE, error)
-            return
-        self.finish(json.dumps(answer))
+        """Answer 200 with a pipeline, or 4xx with what is wrong and how to fix it.
 
-    def refuse(self, status: int, error: MlopsError) -> None:
-        """Answer with what is wrong, where, and how to fix it."""
+        400: a malformed request, 413: too large, 422: steps form no pipeline, 429: too many at once
+        """
+        try:
+            refuse_large_body(len(self.request.body))
+        except TooLarge as error:
+            self.set_status(TOO_LARGE)
+            self.finish(json.dumps(refusal(error, root=self.reader.process.root)))
+            return
+        hidden = bool(self.contents_manager.allow_hidden)
+        status, text = await self.reader.ask(self.request.body, allow_hidden=hidden)
         self.set_status(status)
-        self.finish(json.dumps({"error": error.what, "fix": error.fix, "where": error.where}))
+        self.finish(text)
 
 
-def pipeline_of(request: GraphRequest) -> Mapping[str, Any]:
-    """Return the pipeline of a notebook; it takes CPU time, so call it in a thread."""
-    from mlops_nb.project import open_project  # a slow import, not needed to start the server
-
-    notebook = request.notebook
-    return open_project(notebook.parent).graph(notebook, content=request.content)
-
-
-def read_request(body: bytes, *, root: Path) -> GraphRequest:
-    """Read the body of a request; raises Refused if it is malformed or its path leaves `root`.
-
-    >>> read_request(b'{"path": "a/b.ipynb"}', root=Path("/srv")).notebook.as_posix()
-    '/srv/a/b.ipynb'
-    """
-    try:
-        read = json.loads(body)
-    except ValueError as error:
-        raise _malformed(f"the body is not JSON: {error}") from error
-    if not isinstance(read, dict):
-        raise _malformed("the body is not a JSON object")
-    path, content = read.get("path"), read.get("content")
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise _malformed("'path' is not the path of a notebook")
-    if content is not None and not isinstance(content, dict):
-        raise _malformed("'content' is not a notebook")
-    return GraphRequest(notebook=_under(root, path), content=content)
-
-
-def _malformed(what: str) -> Refused:
-    return Refused(what, fix='POST {"path": "NOTEBOOK", "content": {...}}')
-
-
-def _under(root: Path, path: str) -> Path:
-    """Return a path inside the root; raises Refused if it is absolute or leaves the root."""
-    relative = Path(path)
-    if relative.is_absolute() or ".." in relative.parts:
-        raise Refused(
-            f"{path!r} lies outside the folder that this server shows",
-            fix="open the notebook by a path relative to that folder",
-            where=path,
-        )
-    return root / relative
+def root_of(contents_manager: Any) -> Path:
+    """Return the folder of a server's notebooks, or one without files if they are in no folder."""
+    if isinstance(contents_manager, FileManagerMixin):
+        return Path(contents_manager.root_dir)
+    return NO_FOLDER

@@ -152,7 +152,7 @@ class Effects(NameUses, ast.NodeVisitor):
         for start in [0, *(m.end() for m in re.finditer(r"\s+", text))]:
             if text[start : start + 1] == "-":
                 continue  # an option
-            with suppress(SyntaxError, ValueError):
+            with suppress(SyntaxError, ValueError, MemoryError):
                 self.visit(ast.parse(text[start:]))
                 return
 
