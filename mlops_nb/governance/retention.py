@@ -1,5 +1,6 @@
 """Decides from the journal which artifacts must stay."""
 
+import contextlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -77,8 +78,9 @@ def born(journal: Journal, events: Iterable[Event] = ()) -> float | None:
 
     events: may be older, as a journal of an earlier version does not know when it was made
     """
-    made = journal.place(BORN)
-    times = [datetime.fromisoformat(made)] if made else []
+    times: list[datetime] = []
+    with contextlib.suppress(ValueError):  # none, or damaged
+        times.append(datetime.fromisoformat(journal.place(BORN)))
     oldest = min([*times, *map(_time, events)], default=None)
     return None if oldest is None else oldest.timestamp() - SLACK
 
