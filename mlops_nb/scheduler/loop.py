@@ -30,6 +30,7 @@ LOOK_EVERY = 1.0  # s: how soon a due run, a new job or a killed process is noti
 ARRIVALS_EVERY = 60.0  # s between two checks for missing data
 MIRROR_EVERY = 900.0  # s between two syncs with MLflow
 TIDY_EVERY = 3600.0  # s between two removals of what is not needed any more
+PRUNED = "scheduler.pruned"  # when old runs were looked for last
 SILENT_AFTER = 120.0  # s without a heartbeat, after which a run is lost
 STARTS = 3  # tries to start the process of a run
 
@@ -95,9 +96,12 @@ class Leader:
         if time.monotonic() - self.tidied < TIDY_EVERY:
             return
         self.tidied = time.monotonic()
+        now = real_time()
         try:
             housekeeping.tidy(self.ctx)
-            housekeeping.prune(self.ctx, history.KnownRuns(self.ctx.journal))
+            if _is_long_ago(self.ctx.journal.place(PRUNED), now):
+                housekeeping.prune(self.ctx, history.KnownRuns(self.ctx.journal))
+                self.ctx.journal.place(PRUNED, now.isoformat())
         except MlopsError as error:
             self.ctx.warnings.append(error)
 
@@ -269,6 +273,15 @@ class Leader:
     def busy(self) -> bool:
         """Whether a run is open that continues without a person."""
         return any(run.trigger != "promote" for run in self.board.open)
+
+
+def _is_long_ago(place: str, now: datetime) -> bool:
+    """Return whether old runs were not looked for lately, by any scheduler."""
+    try:
+        passed = now - datetime.fromisoformat(place)
+    except ValueError:  # never, or the note is damaged
+        return True
+    return not timedelta() <= passed < timedelta(seconds=TIDY_EVERY)
 
 
 def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> list[Run]:
