@@ -12,7 +12,7 @@ from mlops_nb.engine import scoring
 from mlops_nb.engine.data_check import DataChecks
 from mlops_nb.engine.restore import Reusing, holds
 from mlops_nb.engine.runner import Client, Stopped
-from mlops_nb.engine.task import Rescore, Reuse, Task
+from mlops_nb.engine.task import Answering, Rescore, Reuse, Task
 from mlops_nb.errors import RunFailed
 from mlops_nb.events import (
     CellFailed,
@@ -24,6 +24,7 @@ from mlops_nb.events import (
     Imported,
     Measured,
     ModelKept,
+    ModelPackaged,
     StepObserved,
 )
 from mlops_nb.notebook import document
@@ -178,6 +179,24 @@ class Recorder:
             )
         )
 
+    def _package(self, client: Client, answering: Answering) -> None:
+        """Store what serves the model, and emit whether it answers as it was judged."""
+        self._restore_values(client, ("*",))
+        asked = {name: getattr(answering, name) for name in answering.__struct_fields__}
+        found = client.ask("answer.package.write", **asked | {"path": str(answering.path)})
+        if "error" in found:
+            self.put(ModelPackaged(run=self.task.run, **found))
+            return
+        about = answering.path.with_suffix(".json")
+        files.write_text(about, json.dumps(found, ensure_ascii=False))
+        secrets = [secret.encode() for secret in self.task.secrets if secret]
+        if holds(about, secrets) or holds(answering.path, secrets):
+            error = "what it needs to answer holds a secret"
+            self.put(ModelPackaged(run=self.task.run, error=error))
+            return
+        artifact, stored = self.store(answering.path), self.store(about)
+        self.put(ModelPackaged(run=self.task.run, artifact=artifact, about=stored))
+
     def _example(self, client: Client, name: str, path: Path) -> tuple[str, str]:
         """Store some rows of a model's input; return their digest and their description.
 
@@ -231,6 +250,8 @@ class Recorder:
             self.reusing.add_numbers(measured, self.task)
         scored = scoring.evaluation(self.task, client, lambda n: self._restore_values(client, n))
         self.put(Measured(run=self.task.run, **measured, evaluation=scored))
+        if self.task.answering is not None:
+            self._package(client, self.task.answering)
         end = self.task.looks.get(-1)
         if end is not None:
             self._step_ended(client, *end)

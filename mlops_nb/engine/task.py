@@ -38,6 +38,26 @@ class ModelInputs(Struct, frozen=True, kw_only=True):
     read: tuple[str, ...] = ()
 
 
+class Answering(Struct, frozen=True, kw_only=True):
+    """How the model of a run answers requests, which the end of the run proves.
+
+    model, features, decide: names of the notebook, "" without
+    lookups: names of the tables that the features join
+    rows:    names that may hold rows of the evaluation as callers send them, the likeliest first
+    pred, score: what the evaluation was judged on, "" without
+    path:    the file of the package's pickle
+    """
+
+    model: str
+    path: Path
+    features: str = ""
+    decide: str = ""
+    lookups: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    pred: str = ""
+    score: str = ""
+
+
 class Limits(Struct, frozen=True, kw_only=True):
     """The engine of a run, and how much time and memory it may take.
 
@@ -62,6 +82,7 @@ class Task(Struct, frozen=True, kw_only=True):
     looks:      cell → (step, names): values to digest after that cell; -1: at the end
     keep:       name → (step, file): pickle the value after the step, or at the end for ""
     inputs:     the names to take an example of the kept model's input from
+    answering:  how the kept model answers; None for a model that is not served
     dump:       folder for a pickle of every digested value, for proofs
     seed:       seed of the global random number generators
     bind:       cell → (name, file): bind a pickled value to a name after that cell
@@ -86,6 +107,7 @@ class Task(Struct, frozen=True, kw_only=True):
     looks: Mapping[int, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     keep: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
     inputs: ModelInputs = ModelInputs()
+    answering: Answering | None = None
     list_modules: bool = False
     observe: bool = False
     go_on: bool = False

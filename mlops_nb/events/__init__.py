@@ -43,6 +43,8 @@ from mlops_nb.events.models import (
     Judged,
     Registered,
     Released,
+    VersionRefused,
+    VersionServed,
 )
 from mlops_nb.events.runs import (
     ChampionScored,
@@ -51,6 +53,7 @@ from mlops_nb.events.runs import (
     Measured,
     Mirrored,
     ModelKept,
+    ModelPackaged,
     RunClaimed,
     RunDone,
     RunFinished,
@@ -91,6 +94,7 @@ __all__ = [
     "Measured",
     "Mirrored",
     "ModelKept",
+    "ModelPackaged",
     "Registered",
     "Released",
     "ReuseAudited",
@@ -110,6 +114,8 @@ __all__ = [
     "StepStarted",
     "SweepFinished",
     "SweepStarted",
+    "VersionRefused",
+    "VersionServed",
     "as_record",
     "check_record",
     "from_record",

@@ -65,3 +65,24 @@ class AliasMoved(Event, frozen=True, kw_only=True):
     model: str
     found: str
     expected: str
+
+
+class VersionServed(Event, frozen=True, kw_only=True):
+    """A version answers in a server from now on. `previous`: the version before, if any."""
+
+    model: str
+    version: int
+    server: str
+    url: str = ""
+    previous: int | None = None
+    because: str = ""
+
+
+class VersionRefused(Event, frozen=True, kw_only=True):
+    """A version could not take over in a server; `serving`: the one that goes on."""
+
+    model: str
+    version: int
+    server: str
+    serving: int | None = None
+    because: str = ""

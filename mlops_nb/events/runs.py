@@ -117,6 +117,21 @@ class ModelKept(Event, frozen=True, kw_only=True):
     example_of: str = ""
 
 
+class ModelPackaged(Event, frozen=True, kw_only=True):
+    """What serves a run's model is stored, and was proven; or `error` says why it cannot be served.
+
+    artifact: of the pickle of model, features and decide, "" with an error
+    about:    of the JSON of its signature, golden rows and reference
+    refused:  the model would answer otherwise than it was judged: it must not be released
+    """
+
+    artifact: str = ""
+    about: str = ""
+    error: str = ""
+    fix: str = ""
+    refused: bool = False
+
+
 class ChampionScored(Event, frozen=True, kw_only=True):
     """The champion was scored by the same cells on the same data."""
 

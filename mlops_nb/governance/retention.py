@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mlops_nb.errors import Refused
-from mlops_nb.events import Event, ModelKept, Registered
+from mlops_nb.events import Event, ModelKept, ModelPackaged, Registered
 from mlops_nb.models import registry
 from mlops_nb.storage.ports import BORN, Journal
 
@@ -34,8 +34,8 @@ def reachable(events: Iterable[Event], now: datetime, keep: timedelta) -> set[st
     kept = champions(known)
     for event in known:
         young = event.run in seen and seen[event.run] >= since
-        if isinstance(event, ModelKept | Registered) and (young or _time(event) >= since):
-            kept.add(event.artifact)
+        if young or _time(event) >= since:
+            kept |= _of_model(event)
     return kept | {digest for digest, at in steps(known).items() if at >= since}
 
 
@@ -66,11 +66,17 @@ def known(events: Iterable[Event]) -> set[str]:
     found: set[str] = set()
     for event in events:
         found.update(_artifacts(event))
-        if isinstance(event, ModelKept | Registered):
-            found.add(event.artifact)
+        found |= _of_model(event)
         if isinstance(event, ModelKept):
             found.add(event.example)
     return found
+
+
+def _of_model(event: Event) -> set[str]:
+    """Return the artifacts of a model, and of what serves it."""
+    if isinstance(event, ModelPackaged):
+        return {event.artifact, event.about} - {""}
+    return {event.artifact} if isinstance(event, ModelKept | Registered) else set()
 
 
 def born(journal: Journal, events: Iterable[Event] = ()) -> float | None:

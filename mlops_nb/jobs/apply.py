@@ -21,7 +21,8 @@ from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.jobs.triggers import data
-from mlops_nb.models import judge
+from mlops_nb.models import judge, package
+from mlops_nb.models.package import ModelEnvironment
 from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import cells, parameters, slicing
 from mlops_nb.notebook import pipeline as notebook_pipeline
@@ -187,28 +188,27 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
     changes += _contract_changes(ctx, name, state, found)
     note("building the job's environment, if this one does not equal its lock")
     lock = found["requirements.lock"].decode()
-    ctx.environments.python_for(ctx.interpreter_of(found), lock, build=True)
+    python = ctx.environments.python_for(ctx.interpreter_of(found), lock, build=True)
     stored.keep(ctx, digest, found)
     with ctx.deciding():
         verdict = _judged(ctx, job, state, manifest.promoted(found))
+        package.prepare(ctx, verdict, ModelEnvironment(python=python, lock=lock))
         if verdict and isinstance(verdict[0], Judged) and not verdict[0].passed:
             ctx.journal.append_all(verdict)
-            return {
-                "version": 1,
-                "job": name,
-                "applied": False,
-                "because": verdict[0].because,
-                "changes": changes,
-                "digest": digest,
-            }
+            return _answer(name, digest, changes, refused=verdict[0].because)
         known = job_yaml.of_definition(before) if before and not verdict else None
         live = applied(ctx, job, digest, before=known, elsewhere=elsewhere)
         ctx.journal.append_all([*verdict, *live])
+    return _answer(name, digest, changes)
+
+
+def _answer(job: str, digest: str, changes: list[str], refused: str = "") -> dict[str, Any]:
+    """Return what `apply --json` prints. `refused`: why the job's model was, "" if it was not."""
     return {
         "version": 1,
-        "job": name,
-        "applied": True,
-        "because": "",
+        "job": job,
+        "applied": not refused,
+        "because": refused,
         "changes": changes,
         "digest": digest,
     }

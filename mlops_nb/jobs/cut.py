@@ -5,7 +5,7 @@ from mlops_nb.evaluation import metrics as evaluation_metrics
 from mlops_nb.evaluation.model import Gate
 from mlops_nb.jobs.model import Job
 from mlops_nb.notebook import slicing
-from mlops_nb.notebook.model import Pipeline, Source
+from mlops_nb.notebook.model import HowServed, Pipeline, Source
 
 
 def cut_out(job: Job, source: Source) -> slicing.Slice:
@@ -16,7 +16,9 @@ def cut_out(job: Job, source: Source) -> slicing.Slice:
     pipeline = source.pipeline
     read = [gates.gate(text) for text in job.gates]
     evaluation = (n for v in pipeline.evaluation.values() for n in v.split(","))
-    wanted = (*pipeline.metrics, *(gate_name(g) for g in read), *evaluation)
+    served = pipeline.served.get(job.model_variable or "", HowServed())
+    answers = (n for n in (served.features, served.decide, *served.lookups) if n)
+    wanted = (*pipeline.metrics, *(gate_name(g) for g in read), *evaluation, *answers)
     found = slicing.cut(pipeline, variable=job.model_variable, wanted=wanted)
     known = [*possible_metrics(pipeline, found), *evaluation_metrics.named(pipeline.evaluation)]
     if (error := gates.unknown(read, known)) is not None:

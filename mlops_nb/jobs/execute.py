@@ -23,6 +23,7 @@ from mlops_nb.jobs.model import Interval, Job
 from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.models import release
+from mlops_nb.models.package import ModelEnvironment
 from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import cells, parameters
 from mlops_nb.notebook import pipeline as notebook_pipeline
@@ -120,7 +121,8 @@ def attempt(ctx: Context, run: history.Run, notify: Notify = ignore) -> history.
         tracking.prepare(ctx, bundle.notebook, ctx.root / bundle.job.folder)
         _execute(ctx, bundle, run.id, values, notify)
         if read_run(ctx.journal, run.id).status == "finished":
-            release.decide(ctx, policy_of(bundle.job), run.id, notify)
+            environment = environment_of(ctx, bundle)
+            release.decide(ctx, policy_of(bundle.job), run.id, environment, notify)
     except MlopsError as error:
         _end(ctx, run, "failed", error.what)
         raise
@@ -128,6 +130,13 @@ def attempt(ctx: Context, run: history.Run, notify: Notify = ignore) -> history.
         _end(ctx, run, "stopped", "stopped by hand")
         raise
     return read_run(ctx.journal, run.id)
+
+
+def environment_of(ctx: Context, bundle: Bundle) -> ModelEnvironment:
+    """Return the environment of a bundle's runs."""
+    kernel = ctx.environments.interpreter(bundle.notebook.kernel)
+    python = ctx.environments.python_for(kernel, bundle.lock, build=False)
+    return ModelEnvironment(python=python, lock=bundle.lock)
 
 
 def interval_of(run: history.Run) -> Interval:
@@ -250,7 +259,6 @@ def base_task(
     Raises Refused if its folder or its environment is missing.
     """
     job = bundle.job
-    kernel = ctx.environments.interpreter(bundle.notebook.kernel)
     folder = ctx.root / job.folder
     if not folder.is_dir():
         raise JobError(
@@ -269,7 +277,7 @@ def base_task(
         metrics=measured_metrics(bundle.job, bundle.pipeline),
         not_metrics=frozenset(p.name for p in bundle.pipeline.parameters),
         modules=bundle.folder / "modules",
-        interpreter=ctx.environments.python_for(kernel, bundle.lock, build=False),
+        interpreter=environment_of(ctx, bundle).python,
         environment={**environment, **secret},
         secrets=tuple(secret.values()),
         limits=Limits(timeout=job.timeout, engine="cold"),  # unattended: safety before speed

@@ -63,9 +63,9 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
     champion = None if model is None else model.champion
     results = verdicts(policy.gates, run, champion, run.champion_error)
     rows = tuple(asdict(v) for v in results)
-    ended = _refused(results, champion) or _nothing_to_release(policy, run, model)
+    ended = _refused(results, run, champion) or _nothing_to_release(policy, run, model)
     if ended:
-        passed = all(v.passed for v in results)
+        passed = all(v.passed for v in results) and not _unservable(run)
         yield Judged(run=run.id, job=run.job, verdicts=rows, passed=passed, because=ended)
         return
     assert run.model is not None
@@ -97,11 +97,18 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
     )
 
 
-def _refused(results: Sequence[Verdict], champion: int | None) -> str:
+def _refused(results: Sequence[Verdict], run: Run, champion: int | None) -> str:
     """Return which gates refuse a model and why, "" if none does."""
     refused = [f"gate {v.gate!r}: {v.because}" for v in results if not v.passed]
+    if _unservable(run):
+        refused.append(f"it cannot be served as it was judged: {_unservable(run)}")
     kept = f"; version {champion} stays champion" if champion is not None else ""
     return "; ".join(refused) + kept if refused else ""
+
+
+def _unservable(run: Run) -> str:
+    """Return why the model would answer otherwise than it was judged, "" if it does not."""
+    return run.package.error if run.package is not None and run.package.refused else ""
 
 
 def _nothing_to_release(policy: ReleasePolicy, run: Run, model: Model | None) -> str:

@@ -6,13 +6,21 @@ from pathlib import Path
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Released
+from mlops_nb.models import package
 from mlops_nb.models.judge import ReleasePolicy, judge
+from mlops_nb.models.package import ModelEnvironment
 from mlops_nb.models.registry import Model, read_models
 from mlops_nb.runs import history
 from mlops_nb.runs.history import read_run
 
 
-def decide(ctx: Context, policy: ReleasePolicy, run_id: str, notify: Notify = ignore) -> None:
+def decide(
+    ctx: Context,
+    policy: ReleasePolicy,
+    run_id: str,
+    environment: ModelEnvironment,
+    notify: Notify = ignore,
+) -> None:
     """Judge a finished run and release its model if it passes, all at once or not at all.
 
     A run that a later try has superseded decides nothing.
@@ -22,7 +30,9 @@ def decide(ctx: Context, policy: ReleasePolicy, run_id: str, notify: Notify = ig
         if history.superseded(ctx.journal, run):
             return
         model = read_models(ctx).get(policy.model)
-        for event in ctx.journal.append_all(judge(policy, run, model)):
+        events = list(judge(policy, run, model))
+        package.prepare(ctx, events, environment)
+        for event in ctx.journal.append_all(events):
             notify(event)
 
 

@@ -10,10 +10,12 @@ from mlops_nb.notebook.model import Cell, Mark
 
 LINE = re.compile(r"^(?:%%?mlops[ \t]+|#[ \t]*mlops:[ \t]*)(\w[\w-]*)[ \t]*(.*)$")
 AGE = re.compile(r"\d+(\.\d+)?[smhd]")
+LOOKUP = re.compile(rf"([^\W\d]\w*):max_age=({AGE.pattern})")
 SWITCHES = {"--no-reuse"}
+REPEATED = {"--lookup"}
 OPTIONS = {
     "step": {"--in", "--out", "--after", "--no-reuse", "--snapshot", "--retries", "--timeout"},
-    "model": {"--name", "--features"},
+    "model": {"--name", "--features", "--decide", "--lookup"},
     "metric": set[str](),
     "evaluate": {"--truth", "--pred", "--score", "--by", "--min-n"},
 }
@@ -70,7 +72,8 @@ def _mark(line: str, cell: Cell) -> Mark | None:
     for word in rest:
         if word.startswith("--"):
             name, _, value = word.partition("=")
-            options[name] = value or ("" if name in SWITCHES else _value(rest, name, line, cell))
+            given = value or ("" if name in SWITCHES else _value(rest, name, line, cell))
+            options[name] = f"{options[name]},{given}" if name in REPEATED & set(options) else given
         else:
             args.append(word)
     return _checked(Mark(word=match[1], args=tuple(args), options=options), cell)
@@ -108,6 +111,12 @@ def _checked(mark: Mark, cell: Cell) -> Mark:
             fix=f"use one of {known}" if known else "leave it out",
             where=where,
         )
+    _check_values(mark, where)
+    return mark
+
+
+def _check_values(mark: Mark, where: str) -> None:
+    """Raise NotebookError for a value that its option does not take."""
     for option in ("--retries", "--timeout", "--min-n"):
         value = mark.options.get(option, "0")
         if not re.fullmatch(r"\d+(\.\d+)?" if option == "--timeout" else r"\d+", value):
@@ -116,12 +125,18 @@ def _checked(mark: Mark, cell: Cell) -> Mark:
                 fix=f"write {option} 2",
                 where=where,
             )
+    for lookup in names_in(mark.options.get("--lookup")):
+        if not LOOKUP.fullmatch(lookup):
+            raise NotebookError(
+                f"--lookup takes a table and how old it may be, not {lookup!r}",
+                fix="write --lookup NAME:max_age=1d",
+                where=where,
+            )
     snapshot = mark.options.get("--snapshot")
     if snapshot is not None and not AGE.fullmatch(snapshot):
         raise NotebookError(
             f"--snapshot takes an age, not {snapshot!r}", fix="write --snapshot 12h", where=where
         )
-    return mark
 
 
 def age(text: str) -> float:
@@ -141,6 +156,16 @@ def names_in(option: str | None) -> tuple[str, ...]:
     ('a', 'b')
     """
     return tuple(part for part in re.split(r"[,\s]+", option or "") if part)
+
+
+def lookups_in(option: str | None) -> dict[str, float]:
+    """Return table → how old it may be, s.
+
+    >>> lookups_in("weather:max_age=1d,rates:max_age=2h")
+    {'weather': 86400.0, 'rates': 7200.0}
+    """
+    found = (LOOKUP.fullmatch(part) for part in names_in(option))
+    return {match[1]: age(match[2]) for match in found if match}
 
 
 def frozen(source: str) -> str:

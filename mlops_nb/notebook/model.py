@@ -175,6 +175,19 @@ class Warned(Struct, frozen=True, kw_only=True):
     stops: bool = False  # it prevents a promotion
 
 
+class HowServed(Struct, frozen=True, kw_only=True):
+    """What a mark says of how a model answers.
+
+    features: the function that turns raw rows into the model's input, "" if they are its input
+    decide:   the function that turns scores into predictions, "" for the model's own
+    lookups:  tables that the features join → how old they may be, s
+    """
+
+    features: str = ""
+    decide: str = ""
+    lookups: Mapping[str, float] = field(default_factory=dict)
+
+
 class Pipeline(Struct, frozen=True, kw_only=True):
     """The steps of a notebook, in notebook order."""
 
@@ -185,6 +198,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     cells: tuple[CellFacts, ...]
     warnings: tuple[Warned, ...] = ()
     model: Mapping[str, str] = field(default_factory=dict)  # variable → registered name
+    served: Mapping[str, HowServed] = field(default_factory=dict)  # variable → how it answers
     metrics: tuple[str, ...] = ()
     evaluation: Mapping[str, str] = field(default_factory=dict)
     logged: tuple[str, ...] = ()

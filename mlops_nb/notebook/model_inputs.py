@@ -31,6 +31,23 @@ def model_inputs(sources: Iterable[str], variable: str) -> list[str]:
     return list(dict.fromkeys([*fitted, *others]))
 
 
+def given_to(sources: Iterable[str], function: str) -> list[str]:
+    """Return the names that cells pass to a function, the last ones first.
+
+    >>> given_to(["X, X_test = features(train), features(test)"], "features")
+    ['test', 'train']
+    """
+    found: dict[str, None] = {}
+    for source in sources:
+        try:
+            tree = ast.parse(python_of(source))
+        except SyntaxError:
+            continue
+        calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call) and _is(n.func, function))
+        found |= dict.fromkeys(name for call in calls if (name := _first_name(call)))
+    return list(found)[::-1]
+
+
 def _calls(tree: ast.AST, variable: str) -> Iterator[ast.Call]:
     """Yield the calls of the model and of its methods, and `fit` in what is bound to it."""
     for node in ast.walk(tree):

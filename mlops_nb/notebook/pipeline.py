@@ -10,11 +10,12 @@ from mlops_nb.errors import NotebookError
 from mlops_nb.notebook import dataflow_observed
 from mlops_nb.notebook import parameters as params
 from mlops_nb.notebook.dataflow import Flow, missing_names, trace
-from mlops_nb.notebook.markers import age, names_in
+from mlops_nb.notebook.markers import age, lookups_in, names_in
 from mlops_nb.notebook.model import (
     Cell,
     CellFacts,
     Edge,
+    HowServed,
     Mark,
     Names,
     Notebook,
@@ -283,13 +284,24 @@ def _cell_warnings(cell: Cell, seen: Names, notebook: str) -> list[Warned]:
 
 def _marked_goals(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
     models: dict[str, str] = {}
+    served: dict[str, HowServed] = {}
     metrics: dict[str, None] = {}
     evaluation: Mapping[str, str] = {}
     for mark in (m for cell in marked for m in cell):
         if mark.word == "model" and mark.args:
             models[mark.args[0]] = mark.options.get("--name", mark.args[0])
+            served[mark.args[0]] = HowServed(
+                features=mark.options.get("--features", ""),
+                decide=mark.options.get("--decide", ""),
+                lookups=lookups_in(mark.options.get("--lookup")),
+            )
         elif mark.word == "metric":
             metrics |= dict.fromkeys(name for arg in mark.args for name in names_in(arg))
         elif mark.word == "evaluate":
             evaluation = {k.removeprefix("--"): v for k, v in mark.options.items()}
-    return {"model": models, "metrics": tuple(metrics), "evaluation": evaluation}
+    return {
+        "model": models,
+        "served": served,
+        "metrics": tuple(metrics),
+        "evaluation": evaluation,
+    }

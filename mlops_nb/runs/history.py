@@ -16,6 +16,7 @@ from mlops_nb.events import (
     Measured,
     Mirrored,
     ModelKept,
+    ModelPackaged,
     Registered,
     Released,
     RunClaimed,
@@ -97,6 +98,7 @@ class Run:
     fix: str = ""
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     model: ModelKept | None = None
+    package: ModelPackaged | None = None
     model_version: int | None = None
     mlflow_run: str | None = None
     logged_run: str = ""
@@ -150,6 +152,8 @@ def _fold_run(run: Run, event: Event) -> None:
             run.logged_run, run.evaluation = event.logged_run, event.evaluation
         case ModelKept():
             run.model = event
+        case ModelPackaged():
+            run.package = event
         case ChampionScored():
             run.champion[event.version] = event.metrics
             run.scored[event.version] = event

@@ -81,7 +81,7 @@ def test_model_metric_and_evaluate_are_declared():
         ("%mlops model", "holds a model", "%mlops model clf"),
         ("%mlops model a b", "'a b' is no name", "%mlops model clf"),
         ("%mlops model 3x", "'3x' is no name", "%mlops model clf"),
-        ("%mlops model clf --nmae x", "no option '--nmae'", "--features, --name"),
+        ("%mlops model clf --nmae x", "no option '--nmae'", "--features, --lookup, --name"),
         ("%mlops evaluate --truth y --min-n few", "takes a number, not 'few'", "--min-n 2"),
         ("%mlops metric auc --by x", "no option '--by'", "leave it out"),
         ("%mlops evaluate --truht y", "no option '--truht'", "--by, --min-n, --pred, --score"),

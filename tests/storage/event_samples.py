@@ -101,4 +101,10 @@ SAMPLES = (
     ev.JobUnpaused(job="j"),
     ev.RunSkipped(run="r", job="j", scheduled_at="T", because="paused"),
     ev.Mirrored(run="r", mlflow_run="abc"),
+    ev.ModelPackaged(run="r", artifact="a", about="b"),
+    ev.ModelPackaged(run="r", error="one 'error'", fix="f", refused=True),
+    ev.VersionServed(model="M", version=2, server="host:7", url="http://h:1", previous=1),
+    ev.VersionRefused(model="M", version=3, server="host:7", serving=2, because="it is damaged"),
 )
+# kinds that the first version did not have
+NEWER = {ev.ModelPackaged, ev.VersionServed, ev.VersionRefused}

@@ -6,12 +6,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mlops_nb.engine.task import ModelInputs, Rescore, Task
+from mlops_nb.engine.task import Answering, ModelInputs, Rescore, Task
 from mlops_nb.jobs.model import Job
 from mlops_nb.notebook import slicing
 from mlops_nb.notebook.cells import source_of
-from mlops_nb.notebook.model import Pipeline
-from mlops_nb.notebook.model_inputs import model_inputs
+from mlops_nb.notebook.model import HowServed, Pipeline
+from mlops_nb.notebook.model_inputs import given_to, model_inputs
 
 
 def bundle_task(
@@ -38,12 +38,35 @@ def bundle_task(
         )
     return replace(
         base,
+        answering=_answering(pipeline, document, variable, model_file.with_name("package.pickle")),
         document=document,
         steps={s.name: s.cells for s in pipeline.steps},
         keep={variable: (cut.model_step, model_file)} if variable else {},
         inputs=_inputs(pipeline, document, cut, variable),
         rescore=rescore,
         evaluation=pipeline.evaluation,
+    )
+
+
+def _answering(
+    pipeline: Pipeline, document: Mapping[str, Any], variable: str | None, path: Path
+) -> Answering | None:
+    if not variable:
+        return None
+    served = pipeline.served.get(variable, HowServed())
+    cells = [source_of(c) for c in document["cells"] if c["cell_type"] == "code"]
+    given = (
+        given_to(cells, served.features) if served.features else model_inputs(cells, variable)[::-1]
+    )
+    return Answering(
+        model=variable,
+        path=path,
+        features=served.features,
+        decide=served.decide,
+        lookups=tuple(served.lookups),
+        rows=tuple(given),
+        pred=pipeline.evaluation.get("pred", ""),
+        score=pipeline.evaluation.get("score", ""),
     )
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.engine import run as engine_run
 from mlops_nb.engine.task import Task
-from mlops_nb.errors import JobError
+from mlops_nb.errors import JobError, NotProven
 from mlops_nb.evaluation import gates
 from mlops_nb.events import (
     ApprovalAsked,
@@ -32,7 +32,8 @@ from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.promote import bundle_files, draft, proof
 from mlops_nb.jobs.promote import request as promote_request
 from mlops_nb.jobs.registry import read_jobs
-from mlops_nb.models import judge, release
+from mlops_nb.models import judge, package, release
+from mlops_nb.models.package import ModelEnvironment
 from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import check
 from mlops_nb.notebook.model import Source
@@ -83,6 +84,7 @@ def promote(
         )
         _start(ctx, job, bench.run, options.notify)
         proof.prove(made, drafting, bench, proof_options)
+        _refuse_answers(ctx, bench.run)
         return _judged(ctx, made, bench, options, old)
     except BaseException as error:
         _mark_failed(ctx, bench.run, job.name, error)
@@ -103,6 +105,13 @@ def _refuse(made: draft.Draft, *, root: Path, installed: Collection[str]) -> Non
         installed=installed,
     )
     check.refuse(findings, made.source.path.name)
+
+
+def _refuse_answers(ctx: Context, run: str) -> None:
+    """Refuse a model that would answer otherwise than it was judged."""
+    found = read_run(ctx.journal, run).package
+    if found is not None and found.refused:
+        raise NotProven(found.error, fix=found.fix, where="served answers")
 
 
 def _existing(ctx: Context, name: str, *, replace_: bool) -> Mapping[str, Any] | None:
@@ -268,7 +277,8 @@ def _released(
         live = [] if options.draft else list(apply.applied(ctx, job, digest))
         apply.publish(ctx, job.name, made.files)
         lock = made.files["requirements.lock"].decode()
-        ctx.environments.python_for(made.interpreter, lock, build=True)
+        python = ctx.environments.python_for(made.interpreter, lock, build=True)
+        package.prepare(ctx, verdict, ModelEnvironment(python=python, lock=lock))
         if options.draft:
             drafted = JobDrafted(job=job.name, run=bench.run, digest=digest, model_run=bench.run)
             ctx.record([drafted])

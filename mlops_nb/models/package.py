@@ -1,0 +1,132 @@
+"""Model packages: folders that hold all that serves a version, written when it is registered."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from mlops_nb import files
+from mlops_nb.context import Context
+from mlops_nb.errors import MlopsError, NotFound
+from mlops_nb.events import Event, Registered
+from mlops_nb.runs.history import Run, read_run
+
+ABOUT, GOLDEN, REFERENCE = "package.json", "golden.json", "reference.json"
+MODEL, LOCK, MANIFEST = "model.pickle", "requirements.lock", "MANIFEST.json"
+
+
+class ModelEnvironment(Struct, frozen=True, kw_only=True):
+    """The interpreter that runs a model, and the lock that it equals."""
+
+    python: str
+    lock: str
+
+
+class Package(Struct, frozen=True, kw_only=True):
+    """A package that was read and verified.
+
+    about: signature, metrics and origin, as in package.json
+    """
+
+    folder: Path
+    model: str
+    version: int
+    python: str
+    signature: Mapping[str, Any]
+    independent: bool
+    golden: Mapping[str, Any]
+    about: Mapping[str, Any]
+
+
+def folder(ctx: Context, model: str, version: int) -> Path:
+    """Return the folder of a version's package."""
+    return ctx.settings.folder / "packages" / model / str(version)
+
+
+def prepare(ctx: Context, events: Iterable[Event], environment: ModelEnvironment) -> None:
+    """Write the package of each version that events register, before they are recorded.
+
+    A model that cannot be served has none.
+    """
+    for event in events:
+        if not isinstance(event, Registered):
+            continue
+        run = read_run(ctx.journal, event.run)
+        if run.package is not None and run.package.artifact:
+            place = folder(ctx, event.model, event.version)
+            files.write_folder(place, _contents(ctx, event, run, environment))
+
+
+def _contents(
+    ctx: Context, event: Registered, run: Run, environment: ModelEnvironment
+) -> dict[str, bytes]:
+    """Return the files of a package."""
+    assert run.package is not None
+    made = json.loads(ctx.store.path(run.package.about).read_bytes())
+    about = {
+        "version": 1,
+        "model": event.model,
+        "model_version": event.version,
+        "run": event.run,
+        "job": event.job,
+        "created": ctx.now().isoformat(timespec="seconds"),
+        "interpreter": environment.python,
+        "independent": made["independent"],
+        "signature": made["signature"],
+        "lookups": made["lookups"],
+        "metrics": dict(event.metrics),
+        "evaluation": run.evaluation,
+    }
+    contents = {
+        MODEL: ctx.store.path(run.package.artifact).read_bytes(),
+        ABOUT: _json(about),
+        GOLDEN: _json(made["golden"]),
+        REFERENCE: _json(made["reference"]),
+        LOCK: environment.lock.encode(),
+    }
+    listed = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    return {**contents, MANIFEST: _json({"version": 1, "files": listed})}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, ensure_ascii=False).encode()
+
+
+def read(place: Path) -> Package:
+    """Read the package of a folder, verified.
+
+    Raises NotFound if there is none, MlopsError if it is damaged.
+    """
+    if not (place / MANIFEST).is_file():
+        raise NotFound(
+            "this version has no package, and cannot be served",
+            fix="promote the notebook again; mlops-nb check says what its model lacks",
+            where=str(place),
+        )
+    try:
+        listed = json.loads((place / MANIFEST).read_bytes())["files"]
+        contents = {name: (place / name).read_bytes() for name in listed}
+        wrong = [n for n, d in contents.items() if hashlib.sha256(d).hexdigest() != listed[n]]
+        about = json.loads(contents[ABOUT])
+        golden = json.loads(contents[GOLDEN])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        wrong = [f"{type(error).__name__}: {error}"]
+    if wrong:
+        raise MlopsError(
+            f"the package is damaged: {', '.join(wrong)}",
+            fix="bring it back from a copy, or release another version: mlops-nb rollback",
+            where=str(place),
+        )
+    return Package(
+        folder=place,
+        model=about["model"],
+        version=about["model_version"],
+        python=about["interpreter"],
+        signature=about["signature"],
+        independent=about["independent"],
+        golden=golden,
+        about=about,
+    )

@@ -1,0 +1,1 @@
+"""Answers requests with a model: the same code proves a package in a kernel and serves it."""
