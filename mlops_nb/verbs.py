@@ -23,6 +23,8 @@ VERBS = {
     "models": "models",
     "approve": "models",
     "rollback": "models",
+    "serve": "serving",
+    "predict": "serving",
     "ack": "alerts",
     "diff": "lineage",
     "lineage": "lineage",

@@ -7,6 +7,7 @@ from mlops_nb.engine.task import Limits
 from mlops_nb.project.jobs import Jobs
 from mlops_nb.project.models import Models
 from mlops_nb.project.notebooks import Notebooks
+from mlops_nb.project.serving import Predictions
 from mlops_nb.reuse.rules import Rules
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'mlops_nb.project' has no attribute {name!r}")
 
 
-class Project(Notebooks, Jobs, Models):
+class Project(Notebooks, Jobs, Models, Predictions):
     """A folder with notebooks, and the records of their runs and jobs."""
 
 

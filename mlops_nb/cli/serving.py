@@ -1,0 +1,43 @@
+"""Verbs for models that answer: serve, predict."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from mlops_nb.cli import output
+from mlops_nb.cli.output import as_json_option
+from mlops_nb.project import open_project
+
+
+@click.command()
+@click.argument("model")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="0 takes any that is free.")
+@click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Fronts; 1.")
+@click.option("--deadline", type=float, default=30.0, metavar="S", help="For an answer, s.")
+@click.option("--max-delay", type=float, default=0.0, metavar="S", help="Wait for other requests.")
+@as_json_option
+def serve(model: str, *, as_json: bool, **options: Any) -> int:
+    """Serve the champion of MODEL over HTTP, and each release after it, until stopped."""
+
+    def ready(answer: Mapping[str, Any]) -> None:
+        words = f"{answer['model']} version {answer['model_version']} answers at {answer['url']}"
+        click.echo(json.dumps(answer) if as_json else words)
+
+    open_project().serve(model, ready, **options)
+    return 0
+
+
+@click.command()
+@click.argument("model")
+@click.argument("file")
+@click.option("-o", "--output", "out", required=True, metavar="OUT", help="CSV or Parquet.")
+@as_json_option
+def predict(model: str, file: str, *, out: str, as_json: bool) -> int:
+    """Write the answers of MODEL's champion to the rows of FILE to OUT."""
+    answer = open_project().predict(model, file, out)
+    words = f"{answer['rows']} rows of {file} answered by version {answer['model_version']}: {out}"
+    output.emit(answer, words, as_json=as_json)
+    return 0

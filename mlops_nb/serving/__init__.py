@@ -1,0 +1,1 @@
+"""Serves model packages: a front that speaks HTTP, and a process for each version."""

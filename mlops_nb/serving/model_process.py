@@ -1,0 +1,127 @@
+"""The process of one version, in the interpreter of its job: started, asked, ended."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mlops_nb.errors import MlopsError
+from mlops_nb.models.package import Package
+
+PROBE = Path(__file__).parents[1] / "probe" / "__init__.py"
+HEAD = struct.Struct("<I")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+START_WITHIN = 120.0  # s: heavy libraries are imported
+BOOT = """
+import importlib.util, sys
+path, number, folder = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("_mlops_probe", path)
+sys.modules["_mlops_probe"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from _mlops_probe.answer import process
+process.main(int(number), folder)
+"""
+
+
+class Unanswered(MlopsError):
+    """The process of a version ended, or did not answer in time."""
+
+
+class ModelProcess:
+    """Asks one process, one batch at a time."""
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+        self.process: subprocess.Popen[bytes] | None = None
+        self.reader: asyncio.StreamReader | None = None
+        self.writer: asyncio.StreamWriter | None = None
+
+    async def start(self, threads: int) -> Mapping[str, Any] | None:
+        """Start the process; return its answers to the golden requests.
+
+        threads: how many each library may use, 0 for as many as it likes
+
+        Raises Unanswered if it cannot start.
+        """
+        self.reader, self.writer = await asyncio.open_connection(
+            sock=self._launched(threads), limit=2**26
+        )
+        first = await self._read(START_WITHIN)
+        if not first["ready"]:
+            self.end()
+            raise Unanswered(
+                f"version {self.package.version} cannot be loaded: {first['error']}",
+                fix="mlops-nb rollback, or build its environment again: mlops-nb apply",
+            )
+        golden: Mapping[str, Any] | None = first["golden"]
+        return golden
+
+    def _launched(self, threads: int) -> socket.socket:
+        """Start the process; return our end of its socket."""
+        ours, theirs = socket.socketpair()
+        limits = {name: str(threads) for name in THREADS} if threads else {}
+        words = [str(PROBE), str(theirs.fileno()), str(self.package.folder)]
+        with theirs:
+            self.process = subprocess.Popen(
+                [self.package.python, "-c", BOOT, *words],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | limits,
+            )
+        return ours
+
+    async def ask(self, columns: Mapping[str, list[Any]], within: float) -> dict[str, Any]:
+        """Return the answer to rows, given as columns. Raises Unanswered; it is ended then."""
+        assert self.writer is not None
+        data = orjson.dumps({"columns": columns})
+        try:
+            self.writer.write(HEAD.pack(len(data)) + data)
+        except OSError:
+            raise self._gone() from None
+        return await self._read(within)
+
+    async def _read(self, within: float) -> dict[str, Any]:
+        assert self.reader is not None
+        try:
+            async with asyncio.timeout(within):
+                (length,) = HEAD.unpack(await self.reader.readexactly(HEAD.size))
+                found: dict[str, Any] = orjson.loads(await self.reader.readexactly(length))
+        except TimeoutError:
+            self.end()
+            raise Unanswered(
+                f"version {self.package.version} did not answer within {within:g} s",
+                fix="send fewer rows at once, or serve it with a longer --deadline",
+            ) from None
+        except (OSError, asyncio.IncompleteReadError):
+            raise self._gone() from None
+        return found
+
+    def _gone(self) -> Unanswered:
+        self.end()
+        return Unanswered(
+            f"the process of version {self.package.version} ended",
+            fix="it is started again; its errors are on the server's stderr",
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def end(self) -> None:
+        """End the process at once."""
+        if self.writer is not None:
+            self.writer.close()
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
