@@ -5,6 +5,7 @@ It is started with two file descriptors: the listening socket, and the channel t
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -48,6 +49,7 @@ class Front:
 
     async def run(self) -> None:
         """Do what the server says, until it says to drain or is gone."""
+        gc.freeze()  # the libraries stay: a collection does not look at them again
         self._spawn(self._flush_forever())
         while (message := await self.channel.receive()) is not None:
             do = message["do"]

@@ -5,6 +5,7 @@ ready, with the answers to its golden requests, or why it cannot be.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -50,6 +51,7 @@ def main(number: int, folder: str) -> None:
         except Exception as error:  # noqa: BLE001  the model's own code
             _send(stream, {"ready": False, "error": _what(error)})
             return
+        gc.freeze()  # what is loaded stays: a collection does not look at it again
         _send(stream, {"ready": True, "golden": golden})
         while (request := _receive(stream)) is not None:
             try:
