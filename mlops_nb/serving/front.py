@@ -25,7 +25,7 @@ from mlops_nb.serving.app import Serving
 from mlops_nb.serving.batches import AnswerLimits, ServingVersion
 from mlops_nb.serving.control import ControlChannel
 
-FLUSH_EVERY = 0.2  # s: what is not in the log yet
+FLUSH_EVERY = 0.1  # s: what is not in the log yet
 TELL_EVERY = 1.0  # s
 REPLAYED = 200  # requests that were answered last, which a new version answers before it takes over
 STANDBY = 2  # earlier versions whose processes stay, so that a rollback takes no time

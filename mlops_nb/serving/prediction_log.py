@@ -18,7 +18,7 @@ from msgspec import Struct
 from mlops_nb import files
 from mlops_nb.models.package import Package
 
-WRITE_EVERY = 0.3  # s
+WRITE_EVERY = 0.2  # s
 COMPACT_EVERY = 30.0  # s
 SMALL = 16  # files of a day that are left as they are
 OLD = 5.0  # s, before a file is merged with others
