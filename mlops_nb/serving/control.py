@@ -1,4 +1,4 @@
-"""Messages between a server and its fronts: four bytes of length, little-endian, and JSON."""
+"""Messages between the processes of a server: four bytes of length, little-endian, and JSON."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ MOST_WAITING = 64 * 2**20  # bytes that a front may have sent and the server not
 
 
 class ControlChannel:
-    """One end of the connection of a server and a front."""
+    """One end of the connection of two processes: server and front, or front and version."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer

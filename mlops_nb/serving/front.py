@@ -170,7 +170,7 @@ class Front:
         self._tell()
         await self.channel.close()
 
-    # what is told
+    # messages to the server
 
     def _log(
         self,

@@ -1,13 +1,11 @@
 """Compares the answers of a process with the golden answers of its package."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from mlops_nb.errors import MlopsError
 from mlops_nb.models.package import Package
-
-RTOL = 1e-6
+from mlops_nb.probe.answer.answers import equal
 
 
 def check(package: Package, found: Mapping[str, Any] | None) -> None:
@@ -28,15 +26,3 @@ def check(package: Package, found: Mapping[str, Any] | None) -> None:
                     f"{part[:-1]} {one!r}, and had {other!r}",
                     fix="build its environment again: mlops-nb apply, or mlops-nb rollback",
                 )
-
-
-def equal(one: Any, other: Any) -> bool:
-    """Return whether two answers are the same, but for rounding.
-
-    >>> equal([0.1 + 0.2, 1], [0.3, 1]), equal("a", "b")
-    (True, False)
-    """
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    numbers = isinstance(one, int | float) and isinstance(other, int | float)
-    return one == other or (numbers and math.isclose(one, other, rel_tol=RTOL, abs_tol=1e-12))

@@ -5,19 +5,16 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from mlops_nb.errors import MlopsError
 from mlops_nb.models.package import Package
+from mlops_nb.serving.control import ControlChannel
 
 PROBE = Path(__file__).parents[1] / "probe" / "__init__.py"
-HEAD = struct.Struct("<I")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 START_WITHIN = 120.0  # s: heavy libraries are imported
 BOOT = """
@@ -41,8 +38,7 @@ class ModelProcess:
     def __init__(self, package: Package) -> None:
         self.package = package
         self.process: subprocess.Popen[bytes] | None = None
-        self.reader: asyncio.StreamReader | None = None
-        self.writer: asyncio.StreamWriter | None = None
+        self.channel: ControlChannel | None = None
 
     async def start(self, threads: int) -> Mapping[str, Any] | None:
         """Start the process; return its answers to the golden requests.
@@ -51,9 +47,7 @@ class ModelProcess:
 
         Raises Unanswered if it cannot start.
         """
-        self.reader, self.writer = await asyncio.open_connection(
-            sock=self._launched(threads), limit=2**26
-        )
+        self.channel = await ControlChannel.of(self._launched(threads))
         first = await self._read(START_WITHIN)
         if not first["ready"]:
             self.end()
@@ -81,28 +75,23 @@ class ModelProcess:
 
     async def ask(self, columns: Mapping[str, list[Any]], within: float) -> dict[str, Any]:
         """Return the answer to rows, given as columns. Raises Unanswered; it is ended then."""
-        assert self.writer is not None
-        data = orjson.dumps({"columns": columns})
-        try:
-            self.writer.write(HEAD.pack(len(data)) + data)
-        except OSError:
-            raise self._gone() from None
+        assert self.channel is not None
+        self.channel.send(columns=columns)
         return await self._read(within)
 
     async def _read(self, within: float) -> dict[str, Any]:
-        assert self.reader is not None
+        assert self.channel is not None
         try:
             async with asyncio.timeout(within):
-                (length,) = HEAD.unpack(await self.reader.readexactly(HEAD.size))
-                found: dict[str, Any] = orjson.loads(await self.reader.readexactly(length))
+                found = await self.channel.receive()
         except TimeoutError:
             self.end()
             raise Unanswered(
                 f"version {self.package.version} did not answer within {within:g} s",
                 fix="send fewer rows at once, or serve it with a longer --deadline",
             ) from None
-        except (OSError, asyncio.IncompleteReadError):
-            raise self._gone() from None
+        if found is None:
+            raise self._gone()
         return found
 
     def _gone(self) -> Unanswered:
@@ -119,8 +108,8 @@ class ModelProcess:
 
     def end(self) -> None:
         """End the process at once."""
-        if self.writer is not None:
-            self.writer.close()
+        if self.channel is not None:
+            self.channel.writer.close()
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGKILL)

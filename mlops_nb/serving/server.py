@@ -81,7 +81,7 @@ class Server:
         self.socket = self._bound()
 
     def _bound(self) -> socket.socket:
-        """Return a listening socket. Raises Unreachable if the port is taken."""
+        """Return a listening socket. Raises Refused if the port is taken."""
         made = socket.socket()
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -245,12 +245,15 @@ def test_a_try_that_was_given_up_cannot_release_when_it_wakes_up(cellar, project
     assert versions(project, run) == [done.model_version]
 
 
+def kill_all(scheduler, process) -> None:
+    """Kill a scheduler, and a run's process with all that it started, as a reboot does."""
+    for dead in (scheduler.pid, process.pid, *(c.pid for c in process.children(recursive=True))):
+        os.kill(dead, signal.SIGKILL)
+
+
 def test_after_a_reboot_in_the_middle_all_goes_on_as_the_next_try(cellar, project):
     file, run = hold(cellar), queue(project)
-    first = schedule(cellar)
-    process = working(project, run)
-    for dead in (first.pid, process.pid, *(c.pid for c in process.children(recursive=True))):
-        os.kill(dead, signal.SIGKILL)
+    kill_all(schedule(cellar), working(project, run))
     file.unlink()
     schedule(cellar)
     assert settle(project, run) == [(1, "failed"), (2, "finished")]
@@ -259,10 +262,7 @@ def test_after_a_reboot_in_the_middle_all_goes_on_as_the_next_try(cellar, projec
 
 def test_after_a_killed_scheduler_and_run_the_next_tick_is_not_skipped(cellar, project):
     file, run = hold(cellar), queue(project)
-    first = schedule(cellar)
-    process = working(project, run)
-    for dead in (first.pid, process.pid, *(c.pid for c in process.children(recursive=True))):
-        os.kill(dead, signal.SIGKILL)
+    kill_all(schedule(cellar), working(project, run))
     file.unlink()
     assert cellar.type("unpause", "wine").status == 0
     rows = cellar.type("scheduler", "--once", "--at", "2026-01-03T03:00:30").json["runs"]

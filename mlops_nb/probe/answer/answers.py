@@ -1,5 +1,6 @@
 """Answers rows with a model, its features function and its decide function."""
 
+import math
 import os
 import pickle
 import sys
@@ -8,6 +9,7 @@ from typing import Any
 
 from . import frames
 
+RTOL = 1e-6  # of scores: a batch of another size may round otherwise
 BINARY = 2  # classes, of which the score is that of the second one
 
 
@@ -65,3 +67,15 @@ def _score(found: Any) -> Any:
     if getattr(found, "ndim", 0) == BINARY and found.shape[1] == BINARY:
         return found[:, 1]
     return found
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Return whether two answers are the same, but for rounding.
+
+    >>> equal([0.1 + 0.2, 1], [0.3, 1]), equal("a", "b")
+    (True, False)
+    """
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    numbers = isinstance(one, int | float) and isinstance(other, int | float)
+    return one == other or (numbers and math.isclose(one, other, rel_tol=RTOL, abs_tol=1e-12))

@@ -5,7 +5,6 @@ them, and must not depend on which other rows are asked with them.
 """
 
 import json
-import math
 import sys
 import types
 from collections.abc import Iterable, Sequence
@@ -15,11 +14,10 @@ from ..inspect.values import write_pickle
 from ..introspect import namespace
 from ..values.pickling import one_line
 from . import frames, reference
-from .answers import Answers
+from .answers import Answers, equal
 
 ROWS = 200  # evaluation rows that the answers are compared on
 ALONE = 20  # of them, which are asked one by one as well
-RTOL = 1e-6  # of scores: a batch of another size may round otherwise
 
 
 class Unservable(Exception):
@@ -214,7 +212,7 @@ def _refuse_dependent(
             what = f"a row alone cannot be answered: {one_line(error)}"
             raise Otherwise(what, _independent_fix(features)) from None
         for part in ("predictions", "scores"):
-            if golden[part] is not None and not _equal(alone[part][0], golden[part][place]):
+            if golden[part] is not None and not equal(alone[part][0], golden[part][place]):
                 raise Otherwise(
                     f"the answer to a row depends on the rows that are asked with it: row {place} "
                     f"alone has {part[:-1]} {alone[part][0]!r}, among {count} rows "
@@ -249,7 +247,7 @@ def _refuse_unequal(
         wrong = [
             (place, golden[part][i], judged[place])
             for i, place in enumerate(places)
-            if not _equal(golden[part][i], judged[place])
+            if not _as_judged(golden[part][i], judged[place])
         ]
         if wrong:
             place, answer, was = wrong[0]
@@ -282,13 +280,9 @@ def _judged(value: Any, part: str) -> list[Any] | None:
     return frames.plain(value)
 
 
-def _equal(one: Any, other: Any) -> bool:
-    """Return whether two answers are the same, but for rounding."""
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    if isinstance(one, bool | int | float) and isinstance(other, bool | int | float):
-        return one == other or math.isclose(one, other, rel_tol=RTOL, abs_tol=1e-12)
-    return one == other or str(one) == str(other)
+def _as_judged(one: Any, other: Any) -> bool:
+    """Return whether an answer is what was judged; a label of another type has the same text."""
+    return equal(one, other) or str(one) == str(other)
 
 
 # tables
