@@ -24,7 +24,9 @@ class ControlChannel:
         return cls(*await asyncio.open_connection(sock=opened, limit=2**26))
 
     def send(self, **message: Any) -> None:
-        """Send a message; it never waits."""
+        """Send a message; it never waits, and goes nowhere once the other end is gone."""
+        if self.writer.is_closing():
+            return  # `receive` tells it
         data = orjson.dumps(message)
         self.writer.write(HEAD.pack(len(data)) + data)
 

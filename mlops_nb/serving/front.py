@@ -50,7 +50,7 @@ class Front:
     async def run(self) -> None:
         """Do what the server says, until it says to drain or is gone."""
         gc.freeze()  # the libraries stay: a collection does not look at them again
-        self._spawn(self._flush_forever())
+        flushing = asyncio.create_task(self._flush_forever())
         while (message := await self.channel.receive()) is not None:
             do = message["do"]
             if do == "start":
@@ -62,6 +62,7 @@ class Front:
             elif do == "others":
                 self.serving.others = message["counts"]
             elif do == "drain":
+                flushing.cancel()
                 await self._drain()
                 return
         for version in self.versions.values():
