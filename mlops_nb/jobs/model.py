@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from mlops_nb.notebook.model import Value
+from mlops_nb.serving.settings import PredictionSettings
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -54,6 +55,7 @@ class Job(Struct, frozen=True, kw_only=True):
     retries: int = 0
     timeout: float | None = None
     triggers: tuple[Mapping[str, Value], ...] = ()
+    predictions: PredictionSettings = PredictionSettings()
     approval: str = "none"  # none | required
     notify: tuple[Mapping[str, Value], ...] = ()  # {"webhook": …} or {"command": …}
 

@@ -11,11 +11,14 @@ from mlops_nb.evaluation import gates
 from mlops_nb.jobs import schedule
 from mlops_nb.jobs.bundle import json_schema
 from mlops_nb.jobs.model import Job
+from mlops_nb.serving import settings
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 MOST_LEVELS, MOST_VALUES = 40, 100_000
 SECONDS = {"type": "number", "minimum": 0, "description": "s"}
 SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+COLUMN = {"type": ["string", "null"], "description": "an input column"}
+COLUMNS = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
 FROM = {
     "type": "object",
     "required": ["env"],
@@ -102,6 +105,18 @@ SCHEMA: dict[str, Any] = {
         "reuse": {"type": "boolean"},
         "retries": {"type": "integer", "minimum": 0},
         "timeout": {"type": ["number", "null"], "exclusiveMinimum": 0},
+        "predictions": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "keep": {"type": "string", "pattern": r"^[0-9]{1,5}[dhm]$"},
+                "sample": {**SHARE, "description": "share of the requests that is logged"},
+                "drop": {**COLUMNS, "description": "columns that are never written"},
+                "hash": {**COLUMNS, "description": "columns that are written as pseudonyms"},
+                "subject": {**COLUMN, "description": "names the person a row is about"},
+                "entity": {**COLUMN, "description": "names what training knows a row by"},
+            },
+        },
         "approval": {"enum": ["none", "required"]},
         "notify": {
             "type": "array",
@@ -195,6 +210,7 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         retries=found.get("retries", 0),
         timeout=found.get("timeout"),
         triggers=tuple(found.get("triggers") or ()),
+        predictions=settings.of_definition(found.get("predictions") or {}),
         approval=found.get("approval", "none"),
         notify=tuple(found.get("notify") or ()),
     )
@@ -228,6 +244,7 @@ def definition(job: Job) -> dict[str, Any]:
         "reuse": job.reuse,
         "retries": job.retries,
         "timeout": job.timeout,
+        "predictions": settings.definition(job.predictions),
         "approval": job.approval,
         "notify": [dict(n) for n in job.notify],
     }
@@ -246,12 +263,23 @@ def write(job: Job) -> str:
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return the changes of a new definition, one line each.
 
+    A setting of the prediction log that a definition does not name has its default.
+
     >>> difference({"retries": 0}, {"retries": 2})
     ['retries: 0 → 2']
+    >>> difference({}, {"predictions": {"keep": "180d", "sample": 0.1}})
+    ['predictions.sample: 1.0 → 0.1']
     """
-    keys = dict.fromkeys([*old, *new])
+    before, after = _flat(old), _flat(new)
     return [
-        f"{key}: {old.get(key)!r} → {new.get(key)!r}"
-        for key in keys
-        if old.get(key) != new.get(key)
+        f"{key}: {before.get(key)!r} → {after.get(key)!r}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
     ]
+
+
+def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition with each setting of the prediction log by a name of its own."""
+    flat = dict(found)
+    given = {**settings.definition(settings.PredictionSettings()), **flat.pop("predictions", {})}
+    return flat | {f"predictions.{key}": value for key, value in given.items()}

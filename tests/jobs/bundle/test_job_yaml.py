@@ -2,10 +2,12 @@
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from mlops_nb.errors import JobError
 from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.model import Job, Schedule
+from mlops_nb.serving.settings import PredictionSettings
 
 FULL = Job(
     name="flights",
@@ -26,6 +28,9 @@ FULL = Job(
         {"metric": "auc", "fall": 0.05, "every": 86400},
         {"job": "weather"},
     ),
+    predictions=PredictionSettings(
+        keep="30d", sample=0.25, drop=("name",), hash=("iban",), subject="customer", entity="flight"
+    ),
     approval="required",
     notify=({"webhook": {"env": "HOOK"}}, {"command": "mail -s mlops team"}),
 )
@@ -41,6 +46,7 @@ def yaml(**more):
 def test_a_job_is_read_as_it_was_written(job):
     again = job_yaml.read(job_yaml.write(job))
     assert job_yaml.definition(again) == job_yaml.definition(job)
+    assert again.predictions == job.predictions
     assert (again.parameters, again.schedule, again.gates) == (
         job.parameters,
         job.schedule,
@@ -65,6 +71,13 @@ def test_what_is_written_fits_the_schema_and_reads_well():
         ("triggers", [{"metric": "auc"}]),
         ("triggers", [{"data": "a", "drift": 0.1}]),
         ("notify", ["a@example.org"]),
+        ("predictions", {"keep": "forever"}),
+        ("predictions", {"sample": 0}),
+        ("predictions", {"sample": 1.5}),
+        ("predictions", {"drop": "name"}),
+        ("predictions", {"hash": ["a", "a"]}),
+        ("predictions", {"subject": ["a"]}),
+        ("predictions", {"mask": ["a"]}),
     ],
 )
 def test_a_wish_that_nobody_could_grant_is_refused(name, wish):
@@ -76,6 +89,15 @@ def test_little_is_needed_and_the_rest_has_defaults():
     job = job_yaml.read(yaml())
     assert (job.source, job.folder, job.schedule, job.gates) == ("n.ipynb", ".", None, ())
     assert (job.retries, job.timeout, job.model_variable) == (0, None, None)
+    assert job.predictions == PredictionSettings()
+    assert job_yaml.definition(job)["predictions"] == {
+        "keep": "180d",
+        "sample": 1.0,
+        "drop": [],
+        "hash": [],
+        "subject": None,
+        "entity": None,
+    }
 
 
 def test_a_schedule_without_a_zone_is_in_utc_and_a_macro_is_expanded():
@@ -139,6 +161,15 @@ def test_a_new_definition_is_told_by_what_it_changes():
     assert job_yaml.difference(new, new) == []
     assert job_yaml.difference({}, {"a": 1}) == ["a: None → 1"]
     assert job_yaml.difference({"a": 1}, {}) == ["a: 1 → None"]
+
+
+def test_a_job_of_before_the_prediction_settings_has_their_defaults():
+    old = {k: v for k, v in job_yaml.definition(SMALL).items() if k != "predictions"}
+    assert job_yaml.difference(old, job_yaml.definition(SMALL)) == []
+    masked = replace(SMALL, predictions=PredictionSettings(drop=("name",)))
+    assert job_yaml.difference(old, job_yaml.definition(masked)) == [
+        "predictions.drop: [] → ['name']"
+    ]
 
 
 # each list holds the one before ten times
