@@ -29,6 +29,7 @@ class Settings:
     experiment: name of the MLflow experiment; MLFLOW_EXPERIMENT_NAME wins
     group:   the group that shares .mlops/, "" for the user alone
     retention: how long the folders of runs stay: their notebooks, graphs and lists of packages
+    predictions: folder or URL of the prediction logs, "" for .mlops/predictions
     names_mlflow: the settings or the environment name a tracking URI
     """
 
@@ -38,6 +39,7 @@ class Settings:
     experiment: str = "mlops-nb"
     group: str = ""
     retention: str = RETENTION
+    predictions: str = ""
     names_mlflow: bool = False
 
     @property

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_nb.project.base import OpenProject
+
+if TYPE_CHECKING:
+    from mlops_nb.serving.prediction_log import PredictionLog
 
 
 class Predictions(OpenProject):
@@ -16,10 +19,10 @@ class Predictions(OpenProject):
         ready:   called with what `serve --json` prints, when it answers
         options: see `serving.server.ServeOptions`
         """
-        from mlops_nb.context import ignore
         from mlops_nb.serving import server
 
-        server.serve(self.context, model, server.ServeOptions(**options), ready, ignore)
+        made = server.ServeOptions(**options)
+        server.serve(self.context, model, made, ready, self._log(model))
 
     def predict(self, model: str, file: str | Path, output: str | Path) -> dict[str, Any]:
         """Write the answers of a model's champion to the rows of a file.
@@ -28,4 +31,11 @@ class Predictions(OpenProject):
         """
         from mlops_nb.serving import batch
 
-        return batch.predict(self.context, model, Path(file), Path(output))
+        return batch.predict(self.context, model, Path(file), Path(output), self._log(model))
+
+    def _log(self, model: str) -> "PredictionLog":
+        from mlops_nb.jobs import predictions
+        from mlops_nb.serving import prediction_log
+
+        settings = predictions.reader(self.context, model)
+        return prediction_log.open_log(self.context, model, settings)

@@ -22,8 +22,10 @@ WITHIN = 600.0  # s, for a chunk
 KINDS = (".csv", ".parquet")
 
 
-def predict(ctx: Context, model: str, file: Path, out: Path) -> dict[str, Any]:
+def predict(ctx: Context, model: str, file: Path, out: Path, log: PredictionLog) -> dict[str, Any]:
     """Write the rows of a file with their answers; return what `predict --json` prints.
+
+    log: not started yet; it is closed at the end
 
     The output is there as a whole or not at all.
 
@@ -40,8 +42,7 @@ def predict(ctx: Context, model: str, file: Path, out: Path) -> dict[str, Any]:
         raise NotFound(f"there is no model {model!r} that was released", fix=there)
     number = known[model].champion or 0
     found = package.read(package.folder(ctx, model, number))
-    log = PredictionLog(ctx.settings.folder / "predictions" / model)
-    log.packages[number] = found
+    log.follow(found)
     log.start()
     try:
         rows = asyncio.run(_written(found, file, out, log))

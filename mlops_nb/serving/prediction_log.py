@@ -1,68 +1,109 @@
 """The prediction log: every answer on record, as Parquet by day, written by one thread."""
 
 import contextlib
-import json
-import os
 import queue
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from mlops_nb import files
+from mlops_nb.context import Context
+from mlops_nb.errors import MlopsError
 from mlops_nb.models.package import Package
+from mlops_nb.serving import prediction_table
+from mlops_nb.serving.prediction_files import compact
+from mlops_nb.serving.prediction_table import DROPPED, Mask, Pseudonym, Rows
+from mlops_nb.serving.pseudonyms import Pseudonyms
+from mlops_nb.serving.settings import PredictionSettings, ReadSettings, unknown_columns
+from mlops_nb.storage.ports import PredictionFiles
+from mlops_nb.storage.predictions import open_predictions
 
 WRITE_EVERY = 0.2  # s
+RETRY_EVERY = 1.0  # s, while the disk refuses what is written
 COMPACT_EVERY = 30.0  # s
-SMALL = 16  # files of a day that are left as they are
-OLD = 5.0  # s, before a file is merged with others
 MOST_ROWS = 500_000  # that wait for a disk that is full; more are dropped
-MERGING = "merging.json"  # the files that a merged one replaces, until they are removed
-LIVE, DROPPED = "live", "dropped"
+MOST_AT_ONCE = 100_000  # rows about dropped ones that are written as one file
+UNUSABLE = (ValueError, TypeError, LookupError, NotImplementedError, OverflowError)
+DROPPED_TOTAL, SAMPLED_OUT_TOTAL = "mlops_nb_dropped_total", "mlops_nb_sampled_out_total"
+
+__all__ = ["PredictionLog", "Rows", "open_log"]
 
 
-class Rows(Struct, frozen=True, kw_only=True):
-    """Answered rows of one version.
+def open_log(ctx: Context, model: str, settings: ReadSettings) -> "PredictionLog":
+    """Return the prediction log of a model, which is not started yet.
 
-    answers: for some rows each, the answer and the columns that were asked
+    settings: reads what is kept of a row
+
+    Raises Refused if the place of the log cannot be used.
     """
+    files = open_predictions(ctx.settings, model)
+    return PredictionLog(files, Pseudonyms(ctx.settings.folder).of, settings)
+
+
+class DroppedRows(Struct, frozen=True, kw_only=True):
+    """Rows of a version that were answered and are not in the log; time: s since 1970."""
 
     version: int
-    ids: Sequence[str]
-    times: Sequence[float]
-    seconds: Sequence[float]
-    answers: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[Any]]]]
-    source: str = LIVE
+    count: int
+    time: float
 
 
 class PredictionLog:
-    """Writes the rows of one model below a folder; it never makes a caller wait.
+    """Writes the rows of one model; it never makes a caller wait.
 
-    dropped: rows that could not be kept
+    settings:  reads what is kept of a row
+    pseudonym: makes the pseudonym of a value
+    counts:    of rows that are not in the log, by the names of `/metrics`
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        files: PredictionFiles,
+        pseudonym: Pseudonym,
+        settings: ReadSettings = PredictionSettings,
+    ) -> None:
+        self.files, self.pseudonym, self.read_settings = files, pseudonym, settings
+        self.settings = settings()
         self.packages: dict[int, Package] = {}
-        self.queue: queue.SimpleQueue[Rows | None] = queue.SimpleQueue()
-        self.dropped = 0
-        self.kept: list[Rows] = []
+        self.queue: queue.SimpleQueue[Rows | DroppedRows | None] = queue.SimpleQueue()
+        self.counts: Counter[str] = Counter()
+        self.kept: list[Rows] = []  # not masked yet, and never written as they are
+        self.tables: dict[tuple[str, int], list[Any]] = {}  # day and version: what is to be written
+        self.dropped: dict[tuple[str, int], DroppedRows] = {}  # day and version: not on record yet
+        self.days: set[str] = set()  # that were written to since they were compacted
+        self.fails, self.retry_at = False, 0.0
         self.thread = threading.Thread(target=self._work, daemon=True)
 
     def start(self) -> None:
         """Finish what a killed process began, and start to write."""
-        import pyarrow.parquet  # noqa: F401  its import takes as long as rows may wait
+        import pyarrow.compute  # its import takes as long as rows may wait
+        import pyarrow.parquet  # noqa: F401
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for day in self.folder.glob("day=*"):
-            finish_merge(day)
+        with contextlib.suppress(OSError):  # a full disk: a later process finishes it
+            self.files.recover()
         self.thread.start()
+
+    def follow(self, package: Package) -> None:
+        """Take a version that is to answer, and read the settings again."""
+        self.packages[package.version] = package
+        self.refresh()
+        if unknown := unknown_columns(self.settings, package.signature):
+            self._warn(
+                f"the prediction settings of job.yaml name columns that version {package.version} "
+                f"does not have: {', '.join(unknown)}"
+            )
+
+    def refresh(self) -> None:
+        """Read the settings again; those of before hold where they cannot be read."""
+        try:
+            self.settings = self.read_settings()
+        except MlopsError as error:
+            self._warn(f"the prediction settings of before hold: {error.what}")
 
     def put(self, rows: Rows) -> None:
         """Write rows soon."""
@@ -70,212 +111,166 @@ class PredictionLog:
 
     def note_dropped(self, version: int, count: int) -> None:
         """Record that rows were answered and are not in the log."""
-        now = time.time()
-        ids = [f"dropped-{uuid.uuid4().hex}" for _ in range(count)]
-        answers: list[tuple[Mapping[str, Any], Mapping[str, Sequence[Any]]]] = [
-            ({"predictions": [None] * count, "scores": None, "features": None}, {})
-        ]
-        self.put(
-            Rows(
-                version=version,
-                ids=ids,
-                times=[now] * count,
-                seconds=[0.0] * count,
-                answers=answers,
-                source=DROPPED,
-            )
-        )
+        self.queue.put(DroppedRows(version=version, count=count, time=time.time()))
 
     def close(self) -> None:
         """Write everything, and end."""
         self.queue.put(None)
         self.thread.join()
 
+    def _warn(self, text: str) -> None:
+        sys.stderr.write(f"warning: {text}\n")
+
     def _work(self) -> None:
         compacted, ended = time.monotonic(), False
         while not ended:
             time.sleep(WRITE_EVERY)
-            while not self.queue.empty():
-                rows = self.queue.get()
-                ended = ended or rows is None
-                if rows is not None:
-                    self.kept.append(rows)
-            self._write()
+            ended = self._take()
+            self._write(now=ended)
+            while ended and self.dropped and not self.fails:
+                self._write()
             if time.monotonic() - compacted > COMPACT_EVERY and not ended:
                 compacted = time.monotonic()
                 self._compact()
+        if lost := self._waiting():
+            self._warn(f"{lost} rows are not in the prediction log, which cannot be written")
 
-    def _write(self) -> None:
-        """Write what waits; if the disk refuses it, try again with the next rows."""
-        waiting, self.kept = self.kept, []
-        if not waiting:
-            return
+    def _take(self) -> bool:
+        """Take what is queued; return whether it was the last."""
+        ended = False
+        while not self.queue.empty():
+            found = self.queue.get()
+            if found is None:
+                ended = True
+            elif isinstance(found, DroppedRows):
+                self._note(found)
+            else:
+                self.kept.append(found)
+        return ended
+
+    def _note(self, rows: DroppedRows) -> None:
+        key = (prediction_table.day_of(rows.time), rows.version)
+        before = self.dropped.get(key)
+        count = rows.count + (before.count if before is not None else 0)
+        self.dropped[key] = DroppedRows(version=rows.version, count=count, time=rows.time)
+
+    def _write(self, *, now: bool = True) -> None:
+        """Write what waits; if the disk refuses it, try again with the next rows.
+
+        now: try even if the disk refused a moment ago
+        """
         try:
-            for (day, version), group in _by_day(waiting).items():
-                table = table_of(self.packages[version], group)
-                write(self.folder / f"day={day}", table)
-        except OSError as error:
-            sys.stderr.write(f"warning: the prediction log cannot be written: {error}\n")
-            self.kept = waiting
-            while sum(len(rows.ids) for rows in self.kept) > MOST_ROWS:
-                self.dropped += len(self.kept.pop(0).ids)
+            self._mask()
+            if not now and self.fails and time.monotonic() < self.retry_at:
+                self._limit()
+                return
+            for (day, version), tables in list(self.tables.items()):
+                table = prediction_table.combined(tables)
+                self.tables[day, version] = [table]
+                self._write_day(day, table)
+                del self.tables[day, version]
+            self._write_dropped()
+        except (OSError, MlopsError) as error:
+            if not self.fails:
+                what = error.what if isinstance(error, MlopsError) else str(error)
+                self._warn(f"the prediction log cannot be written, and rows wait: {what}")
+            self.fails, self.retry_at = True, time.monotonic() + RETRY_EVERY
+            self._limit()
+        else:
+            if self.fails:
+                self._warn("the prediction log is written again")
+            self.fails = False
+
+    def _mask(self) -> None:
+        """Make tables of the rows, in which nothing is that must not be written.
+
+        Raises OSError or MlopsError if there is no key for pseudonyms; the rows wait then.
+        """
+        mask = Mask(settings=self.settings, pseudonym=self.pseudonym)
+        groups: dict[int, list[Rows]] = {}
+        for rows in self.kept:
+            groups.setdefault(rows.version, []).append(rows)
+        found = [(v, t) for v, group in groups.items() for t in self._made(v, group, mask)]
+        self.kept = []
+        for version, table in found:
+            left = prediction_table.sampled(table, mask.settings.sample)
+            if len(left) < len(table):
+                self.counts[SAMPLED_OUT_TOTAL] += len(table) - len(left)
+            for day, rows in prediction_table.by_day(left):
+                self.tables.setdefault((day, version), []).append(rows)
+
+    def _made(self, version: int, group: Sequence[Rows], mask: Mask) -> list[Any]:
+        """Return the tables of some rows; rows that no table can hold are dropped alone."""
+        try:
+            return [self._table(version, group, mask)]
+        except UNUSABLE as error:
+            if len(group) > 1:
+                return [table for rows in group for table in self._made(version, [rows], mask)]
+            self._warn(f"rows cannot be logged: {type(error).__name__}: {error}")
+            self._drop(version, len(group[0].ids), group[0].times[0])
+            return []
+
+    def _table(self, version: int, group: Sequence[Rows], mask: Mask) -> Any:
+        return prediction_table.table_of(self.packages[version], group, mask)
+
+    def _write_day(self, day: str, table: Any) -> None:
+        self.files.write(day, table)
+        self.days.add(day)
+
+    def _write_dropped(self) -> None:
+        """Write rows about those that are not in the log, some at a time."""
+        for key, rows in list(self.dropped.items()):
+            count = min(rows.count, MOST_AT_ONCE)
+            mask = Mask(settings=self.settings, pseudonym=self.pseudonym)
+            table = self._table(rows.version, [about_dropped(rows, count)], mask)
+            self._write_day(key[0], table)
+            del self.dropped[key]
+            if count < rows.count:
+                self.dropped[key] = DroppedRows(
+                    version=rows.version, count=rows.count - count, time=rows.time
+                )
+
+    def _waiting(self) -> int:
+        made = sum(len(table) for tables in self.tables.values() for table in tables)
+        return made + sum(len(rows.ids) for rows in self.kept)
+
+    def _limit(self) -> None:
+        """Drop the oldest rows where too many wait."""
+        while (excess := self._waiting() - MOST_ROWS) > 0:
+            if self.tables:
+                day, version = next(iter(self.tables))
+                oldest = self.tables[day, version]
+                count = min(excess, len(oldest[0]))
+                at = oldest[0]["time"][0].as_py().timestamp()
+                oldest[0] = oldest[0].slice(count)
+                if not len(oldest[0]):
+                    oldest.pop(0)
+                if not oldest:
+                    del self.tables[day, version]
+            else:
+                rows = self.kept.pop(0)
+                version, count, at = rows.version, len(rows.ids), rows.times[0]
+            self._drop(version, count, at)
+
+    def _drop(self, version: int, count: int, at: float) -> None:
+        self.counts[DROPPED_TOTAL] += count
+        self._note(DroppedRows(version=version, count=count, time=at))
 
     def _compact(self) -> None:
-        for day in self.folder.glob("day=*"):
+        for day in sorted(self.days):
             with contextlib.suppress(OSError):  # a full disk: the small files stay
-                compact(day)
+                compact(self.files, day)
+        self.days = {prediction_table.day_of(time.time())} & self.days
 
 
-def _by_day(waiting: Iterable[Rows]) -> dict[tuple[str, int], list[Rows]]:
-    """Return rows by day, in UTC, and version."""
-    found: dict[tuple[str, int], list[Rows]] = {}
-    for rows in waiting:
-        day = datetime.fromtimestamp(rows.times[0], UTC).date().isoformat()
-        found.setdefault((day, rows.version), []).append(rows)
-    return found
-
-
-def table_of(package: Package, group: Sequence[Rows]) -> Any:
-    """Return rows of one version as an Arrow table, whose schema the signature fixes."""
-    import pyarrow as pa
-
-    signature = package.signature
-    parts = [part for rows in group for part in rows.answers]
-    counts = [len(answer["predictions"]) for answer, _ in parts]
-    predictions = [p for answer, _ in parts for p in answer["predictions"]]
-    scores = [
-        s
-        for (answer, _), n in zip(parts, counts, strict=True)
-        for s in (answer["scores"] or [None] * n)
-    ]
-    sources = [rows.source for rows in group for _ in rows.ids]
-    times = [round(t * 1e6) for rows in group for t in rows.times]
-    columns: dict[str, Any] = {
-        "request_id": pa.array([i for rows in group for i in rows.ids], pa.string()),
-        "time": pa.array(times, pa.timestamp("us", tz="UTC")),
-        "model_version": pa.array([package.version] * len(times), pa.int64()),
-        "source": pa.array(sources, pa.string()),
-        "prediction": _array(predictions, _answer_type(signature["answer"])),
-        "score": _array(scores, _score_type(scores)),
-        "seconds": pa.array([s for rows in group for s in rows.seconds], pa.float64()),
-    }
-    for column in signature["columns"]:
-        name = column["name"]
-        values = [
-            v
-            for (_, asked), n in zip(parts, counts, strict=True)
-            for v in asked.get(name, [None] * n)
-        ]
-        columns[f"in_{name}"] = _array(values, _input_type(column["kind"]))
-    for name in signature["features"]:
-        values = [
-            v
-            for (answer, _), n in zip(parts, counts, strict=True)
-            for v in (answer["features"] or {}).get(name, [None] * n)
-        ]
-        columns[f"f_{name}"] = _array(values, pa.float64())
-    return pa.table(columns)
-
-
-def _array(values: Sequence[Any], kind: Any) -> Any:
-    """Return values as an array of a type, as texts where they do not fit."""
-    import pyarrow as pa
-
-    try:
-        return pa.array(values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        pass  # a label of another kind, say: kept as text
-    return pa.array(
-        [None if v is None else v if isinstance(v, str) else json.dumps(v) for v in values]
+def about_dropped(rows: DroppedRows, count: int) -> Rows:
+    """Return rows that say that others are not in the log."""
+    empty = {"predictions": [None] * count, "scores": None, "features": None}
+    return Rows(
+        version=rows.version,
+        ids=[f"dropped-{uuid.uuid4().hex}" for _ in range(count)],
+        times=[rows.time] * count,
+        seconds=[0.0] * count,
+        answers=[(empty, {})],
+        source=DROPPED,
     )
-
-
-def _answer_type(answer: Mapping[str, Any]) -> Any:
-    import pyarrow as pa
-
-    if answer["kind"] == "number":
-        return pa.float64()
-    classes = answer["classes"] or []
-    kinds: tuple[tuple[type, Any], ...] = (
-        (bool, pa.bool_()),
-        (int, pa.int64()),
-        (float, pa.float64()),
-    )
-    for kind, made in kinds:
-        if classes and all(type(one) is kind for one in classes):
-            return made
-    return pa.string()
-
-
-def _score_type(scores: Sequence[Any]) -> Any:
-    import pyarrow as pa
-
-    lists = any(isinstance(score, list) for score in scores)
-    return pa.list_(pa.float64()) if lists else pa.float64()
-
-
-def _input_type(kind: str) -> Any:
-    import pyarrow as pa
-
-    known = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-    return known.get(kind, pa.string())
-
-
-def write(day: Path, table: Any) -> Path:
-    """Write a table as a new file of a day, under a temporary name first."""
-    import pyarrow.parquet as pq
-
-    day.mkdir(parents=True, exist_ok=True)
-    file = day / f"{time.time_ns()}-{uuid.uuid4().hex[:8]}.parquet"
-    part = file.with_suffix(".part")
-    try:
-        pq.write_table(table, part)
-        part.chmod(files.mode_of(part))
-        os.replace(part, file)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return file
-
-
-def compact(day: Path) -> None:
-    """Merge the small files of a day into one, if there are many.
-
-    What a killed process leaves is finished by the next one, from the list of merged files.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    now = time.time()
-    small = [f for f in sorted(day.glob("*.parquet")) if now - f.stat().st_mtime > OLD]
-    if len(small) <= SMALL:
-        return
-    tables = []
-    for file in small:
-        try:
-            tables.append(pq.ParquetFile(file).read())
-        except pa.ArrowInvalid:  # torn: it is set aside, and its rows are lost
-            os.replace(file, file.with_suffix(".damaged"))
-    merged = pa.concat_tables(tables, promote_options="permissive")
-    part = day / f"{small[0].stem}-merged.part"
-    pq.write_table(merged, part)
-    part.chmod(files.mode_of(part))
-    left = [file.name for file in small if file.is_file()]
-    files.write_text(day / MERGING, json.dumps({"part": part.name, "files": left}))
-    finish_merge(day)
-
-
-def finish_merge(day: Path) -> None:
-    """Let a merged file take the place of those that it was made of."""
-    listed = day / MERGING
-    if not listed.is_file():
-        for part in day.glob("*.part"):
-            part.unlink()
-        return
-    told = json.loads(listed.read_text(encoding="utf-8"))
-    part = day / told["part"]
-    for name in told["files"]:
-        (day / name).unlink(missing_ok=True)
-    if part.is_file():
-        os.replace(part, part.with_suffix(".parquet"))
-    listed.unlink()

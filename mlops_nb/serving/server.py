@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.errors import MlopsError, NotFound, Refused, Unreachable
-from mlops_nb.events import Registered, Released, VersionRefused, VersionServed
+from mlops_nb.events import JobApplied, Registered, Released, VersionRefused, VersionServed
 from mlops_nb.models import package
 from mlops_nb.models.registry import read_models
 from mlops_nb.serving.control import ControlChannel
@@ -66,7 +66,12 @@ class Server:
     """Serves the champion of a model."""
 
     def __init__(
-        self, ctx: Context, model: str, options: ServeOptions, notify: Notify = ignore
+        self,
+        ctx: Context,
+        model: str,
+        options: ServeOptions,
+        log: PredictionLog,
+        notify: Notify = ignore,
     ) -> None:
         self.ctx, self.model, self.options, self.notify = ctx, model, options, notify
         self.name = f"{socket.gethostname()}:{os.getpid()}"
@@ -75,7 +80,7 @@ class Server:
         self.since = ""
         self.refused: set[int] = set()  # ids of releases that could not take over
         self.place = 0
-        self.log = PredictionLog(ctx.settings.folder / "predictions" / model)
+        self.log = log
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
         self.socket = self._bound()
@@ -172,8 +177,7 @@ class Server:
 
         Raises MlopsError if it cannot; the version before goes on.
         """
-        place = package.folder(self.ctx, self.model, number)
-        self.log.packages[number] = package.read(place)
+        self.log.follow(package.read(package.folder(self.ctx, self.model, number)))
         for worker in self.workers:
             self._prepare(worker, number, replay=replay)
         await self._until(lambda w: number in w.ready or number in w.failed)
@@ -222,13 +226,15 @@ class Server:
                     await self.stopping.wait()
             await self._restart_fronts()
             try:
-                fresh = [*self.ctx.journal.read(after=self.place, kinds=(Released,))]
+                fresh = [*self.ctx.journal.read(after=self.place, kinds=(Released, JobApplied))]
             except MlopsError as error:  # it is away: what serves goes on
                 sys.stderr.write(f"warning: {error.what}\n")
                 continue
             own = [e for e in fresh if isinstance(e, Released) and e.model == self.model]
             if fresh:
                 self.place = fresh[-1].id
+            if any(isinstance(event, JobApplied) for event in fresh):
+                self.log.refresh()
             if own and own[-1].version != self.active:
                 await self._change(own[-1])
 
@@ -326,8 +332,9 @@ class Server:
                 self._share_counts()
 
     def _share_counts(self) -> None:
-        for worker in self.workers if len(self.workers) > 1 else ():
-            others = summed(w.counts for w in self.workers if w is not worker)
+        for worker in self.workers:
+            elsewhere = [w.counts for w in self.workers if w is not worker]
+            others = summed([*elsewhere, self.log.counts])
             worker.channel.send(do="others", counts=dict(others))
 
     async def _restart_fronts(self) -> None:
@@ -365,14 +372,14 @@ class Server:
             self.log.close()
 
 
-def serve(ctx: Context, model: str, options: ServeOptions, ready: Any, notify: Notify) -> None:
+def serve(ctx: Context, model: str, options: ServeOptions, ready: Any, log: PredictionLog) -> None:
     """Serve the champion of a model until a signal asks to stop.
 
     Raises NotFound without a released model, Refused if the port is taken.
     """
 
     async def work() -> None:
-        await Server(ctx, model, options, notify).run(ready)
+        await Server(ctx, model, options, log).run(ready)
 
     ctx.prepare_folder()
     loop_factory: Any = None

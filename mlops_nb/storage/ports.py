@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
-from msgspec import ValidationError, convert
+from msgspec import Struct, ValidationError, convert
 
 from mlops_nb.events import Event
 
@@ -118,4 +118,53 @@ class Store(Protocol):
 
     def tidy(self) -> int:
         """Remove incomplete files of dead processes; return their size, bytes."""
+        ...
+
+
+class PredictionFile(Struct, frozen=True, kw_only=True):
+    """A file of a day of a prediction log.
+
+    size:    bytes
+    changed: s since 1970
+    """
+
+    name: str
+    size: int
+    changed: float
+
+
+class PredictionFiles(Protocol):
+    """The files of one model's prediction log: Parquet, by day.
+
+    A day is an ISO date. Every method raises OSError if the place cannot be reached.
+    """
+
+    where: str
+
+    def days(self) -> list[str]:
+        """Return the days, the oldest first; what follows `day=` in a name may be anything."""
+        ...
+
+    def entries(self, day: str) -> list[PredictionFile]:
+        """Return the files of a day, the oldest first; none if there is no such day."""
+        ...
+
+    def open(self, day: str, name: str) -> BinaryIO:
+        """Open a file of a day for reading. Raises FileNotFoundError if it was merged."""
+        ...
+
+    def write(self, day: str, table: Any, instead_of: Collection[str] = ()) -> None:
+        """Write an Arrow table as a new file of a day, which takes the place of others."""
+        ...
+
+    def set_aside(self, day: str, name: str) -> None:
+        """Rename a damaged file, so that it is read no more."""
+        ...
+
+    def remove(self, day: str) -> None:
+        """Remove a day with all of its files."""
+        ...
+
+    def recover(self) -> None:
+        """Finish what a killed process began."""
         ...

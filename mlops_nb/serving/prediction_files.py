@@ -1,0 +1,144 @@
+"""Reads the files of a prediction log, and merges small ones."""
+
+import time
+import warnings
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+from mlops_nb.serving import prediction_table
+from mlops_nb.serving.prediction_table import LIVE
+from mlops_nb.storage.ports import PredictionFiles
+from mlops_nb.storage.predictions import DAY
+
+SMALL = 16  # files of a day that are left as they are
+BIG = 64 * 2**20  # bytes of a file that is not merged with others any more
+OLD = 5.0  # s, before a file is merged with others
+TRIES = 5  # to read a day whose files another process merges
+ANSWERS = (LIVE, "canary", "batch")  # the sources of rows that a caller got
+COLUMNS = ("request_id", "time", "model_version", "source", "prediction", "score", "seconds")
+
+
+class Torn(Exception):
+    """A file that is no whole Parquet file."""
+
+
+class Foreign(Exception):
+    """A file that holds no answers."""
+
+
+def compact(files: PredictionFiles, day: str) -> None:
+    """Merge the small files of a day into one, if there are many; a repeated row stays once."""
+    small, size = [], 0
+    for file in files.entries(day):
+        fits = file.size < BIG and size < 2 * BIG and time.time() - file.changed > OLD
+        if file.name.endswith(".parquet") and fits:
+            small.append(file.name)
+            size += file.size
+    if len(small) <= SMALL:
+        return
+    tables: dict[str, Any] = {}
+    for name in small:
+        try:
+            tables[name] = parsed(files, day, name)
+        except Torn:
+            files.set_aside(day, name)
+        except Foreign:
+            continue
+        except FileNotFoundError:
+            return  # another process merges
+    merged = prediction_table.without_repeats(prediction_table.combined(list(tables.values())))
+    files.write(day, merged, instead_of=list(tables))
+
+
+def parsed(files: PredictionFiles, day: str, name: str) -> Any:
+    """Return the table of a file.
+
+    Raises Torn or Foreign for one that cannot be used, OSError if it cannot be reached.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with files.open(day, name) as opened:
+        content = opened.read()
+    try:
+        table = pq.ParquetFile(BytesIO(content)).read()
+    except (pa.ArrowException, OSError):
+        raise Torn(name) from None
+    schema = table.schema
+    if not set(COLUMNS) <= set(schema.names) or not pa.types.is_timestamp(
+        schema.field("time").type
+    ):
+        raise Foreign(name)
+    return table
+
+
+def read(
+    files: PredictionFiles,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    sources: Collection[str] = ANSWERS,
+) -> Any:
+    """Return the rows of a log as a pandas frame, sorted by time, the first row of each request id.
+
+    since, until: aware; rows from `since` on and before `until`
+
+    Only the days in between are read. A file that cannot be used is named in a warning.
+    """
+    import pyarrow as pa
+
+    tables = [table for day in days(files, since, until) for table in _of_day(files, day)]
+    if not tables:
+        return pa.table({name: pa.nulls(0) for name in COLUMNS}).to_pandas()
+    found = _within(prediction_table.combined(tables), since, until, sources)
+    frame = found.sort_by([("time", "ascending")]).to_pandas()
+    return frame.drop_duplicates("request_id", ignore_index=True)
+
+
+def days(files: PredictionFiles, since: datetime | None, until: datetime | None) -> list[str]:
+    """Return the days of a log that may have rows in an interval."""
+    utc = timedelta()
+    first = "" if since is None else (since - (since.utcoffset() or utc)).date().isoformat()
+    last = "9" if until is None else (until - (until.utcoffset() or utc)).date().isoformat()
+    return [day for day in files.days() if DAY.fullmatch(day) and first <= day <= last]
+
+
+def _of_day(files: PredictionFiles, day: str) -> list[Any]:
+    """Return the tables of a day; it is read again if a file was merged meanwhile."""
+    for tried in range(TRIES):
+        bad: list[str] = []
+        tables = []
+        try:
+            for file in files.entries(day):
+                if file.name.endswith(".parquet"):
+                    try:
+                        tables.append(parsed(files, day, file.name))
+                    except (Torn, Foreign):
+                        bad.append(file.name)
+        except FileNotFoundError:
+            if tried == TRIES - 1:
+                raise
+            continue
+        if bad:
+            warnings.warn(
+                f"not read, as they are damaged or hold no answers: {', '.join(bad)} "
+                f"(day {day}, {files.where})",
+                stacklevel=2,
+            )
+        return tables
+    raise AssertionError(day)
+
+
+def _within(
+    table: Any, since: datetime | None, until: datetime | None, sources: Collection[str]
+) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kept = pc.is_in(table["source"], pa.array(list(sources), pa.string()))
+    for bound, compare in ((since, pc.greater_equal), (until, pc.less)):
+        if bound is not None:
+            at = pa.scalar(bound, table["time"].type)
+            kept = pc.and_(kept, compare(table["time"], at))
+    return table.filter(kept)
