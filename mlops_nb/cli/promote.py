@@ -112,12 +112,14 @@ def promote(
         ),
     )
     output.print_warnings(project)
-    words = _as_text(answer, scheduler_runs=project.scheduler_runs)
+    model = (answer["model"] or {}).get("name") if answer["bundle"] and not as_json else None
+    log = project.prediction_log_size(model) if model else ""
+    words = _as_text(answer, scheduler_runs=project.scheduler_runs, log=log)
     output.emit(answer, words, as_json=as_json)
     return 0 if answer["passed"] else 1
 
 
-def _as_text(answer: dict[str, Any], *, scheduler_runs: bool) -> str:
+def _as_text(answer: dict[str, Any], *, scheduler_runs: bool, log: str) -> str:
     proof = answer["proof"]
     equal = "equal" if proof["equal"] else "not equal"
     lines = [f"proof: {equal}, {len(proof['steps'])} steps ({proof['because']})"]
@@ -129,6 +131,7 @@ def _as_text(answer: dict[str, Any], *, scheduler_runs: bool) -> str:
         lines += [
             *_of_model(answer["model"] or {}),
             *[BEHIND] * (answer["mlflow"] == "behind"),
+            *[f"log:   {log}"] * bool(log),
             *_of_bundle(answer, scheduler_runs=scheduler_runs),
         ]
     else:

@@ -11,13 +11,13 @@ import shutil
 import stat
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mlops_nb import config
 from mlops_nb.context import Context
 from mlops_nb.engine.warm import leftovers
-from mlops_nb.governance import retention
+from mlops_nb.governance import prediction_days, retention
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
 from mlops_nb.storage import scratch
@@ -43,7 +43,11 @@ def size(ctx: Context) -> Freed:
         name: _measured(ctx.settings.folder.joinpath(name).glob("*"))
         for name in ("tmp", "runs", "mlartifacts", "envs", "reuse")
     }
-    return {**found, "sockets": _measured(leftovers.files())}
+    return {
+        **found,
+        "predictions": prediction_days.size(ctx),
+        "sockets": _measured(leftovers.files()),
+    }
 
 
 def tidy(ctx: Context) -> Freed:
@@ -66,11 +70,18 @@ def tidy(ctx: Context) -> Freed:
     return freed
 
 
-def prune(ctx: Context, runs: Mapping[str, Run], keep: timedelta | None = None) -> Freed:
-    """Remove the folders of old runs, caches and environments that no bundle needs.
+def prune(
+    ctx: Context,
+    runs: Mapping[str, Run],
+    keep: timedelta | None = None,
+    *,
+    logs: Mapping[str, timedelta],
+) -> Freed:
+    """Remove the folders of old runs, caches, unneeded environments, and old days of answers.
 
     runs: those that the journal knows
     keep: how old a run may be; None: what the setting `retention` says
+    logs: model → how old the answers in its prediction log may be
 
     Raises Refused if the journal may be a new one: see `refuse_younger`.
     """
@@ -89,6 +100,7 @@ def prune(ctx: Context, runs: Mapping[str, Run], keep: timedelta | None = None) 
         ),
         "reuse": _removed(_caches(ctx.settings.folder / "reuse", now)),
         "envs": _removed(_environments(ctx, now)),
+        "predictions": prediction_days.prune(ctx, logs, datetime.fromtimestamp(now, UTC)),
     }
 
 

@@ -60,11 +60,13 @@ class Models(OpenProject):
         runs: age up to which the folders of runs stay; None: by the setting `retention`
         """
         from mlops_nb.governance import housekeeping, prune
+        from mlops_nb.jobs import predictions
         from mlops_nb.runs import history
 
         ctx = self.context
         freed = housekeeping.tidy(ctx)  # before anything that may need space
         answer = prune.prune(ctx, keep)
         if ctx.knows_anything:
-            freed |= housekeeping.prune(ctx, history.KnownRuns(ctx.journal), runs)
+            known, logs = history.KnownRuns(ctx.journal), predictions.kept(ctx)
+            freed |= housekeeping.prune(ctx, known, runs, logs=logs)
         return {**answer, "housekeeping": freed}

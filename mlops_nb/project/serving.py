@@ -1,9 +1,11 @@
 """Verbs that answer with a model: over HTTP, and for a file."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_nb.errors import NotFound
 from mlops_nb.project.base import OpenProject
 
 if TYPE_CHECKING:
@@ -33,9 +35,81 @@ class Predictions(OpenProject):
 
         return batch.predict(self.context, model, Path(file), Path(output), self._log(model))
 
+    def predictions(
+        self, model: str, since: str | datetime | None = None, until: str | datetime | None = None
+    ) -> Any:
+        """Return the answers of a model as a pandas frame: one row a request, sorted by time.
+
+        since, until: rows from `since` on and before `until`; ISO texts or datetimes, in UTC if
+                      they have no offset
+
+        Inputs have the prefix in_, computed features f_. Shadow rows are no answers. Files that
+        are damaged are named in a warning.
+
+        Raises NotFound if there is no such model, JobError for a text that is no time.
+        """
+        from mlops_nb.serving import prediction_files
+        from mlops_nb.storage.predictions import open_predictions
+
+        self._refuse_unknown(model)
+        files = open_predictions(self.context.settings, model)
+        return prediction_files.read(files, _moment(since), _moment(until))
+
+    def skew(
+        self,
+        model: str,
+        frame: Any,
+        on: str = "",
+        *,
+        since: str | datetime | None = None,
+        until: str | datetime | None = None,
+    ) -> Any:
+        """Return how the features that were served differ from those of training, as a frame.
+
+        frame: what the features function computed in training, and a column that names the entity
+        on:    that column, which is an input of the model as well; "": `entity` of job.yaml
+        since, until: as in `predictions`
+
+        The frame has a row for each feature: column; rows, answers that were compared; differ, the
+        share that differs; largest, the largest difference of two numbers.
+
+        Raises NotFound if there is no such model, Refused if the two have nothing in common.
+        """
+        from mlops_nb.jobs import predictions
+        from mlops_nb.monitoring import served_skew
+
+        logged = self.predictions(model, since, until)
+        settings = predictions.settings_of(self.context, model)
+        folder = self.context.settings.folder
+        return served_skew.compared(logged, frame, on or settings.entity or "", settings, folder)
+
+    def prediction_log_size(self, model: str) -> str:
+        """Return in words how large the prediction log of a model becomes."""
+        from mlops_nb.jobs import predictions
+
+        return predictions.size_of_champion(self.context, model)
+
+    def _refuse_unknown(self, model: str) -> None:
+        from mlops_nb.models.registry import read_models
+
+        known = read_models(self.context)
+        if model not in known:
+            there = f"the models are {', '.join(known)}" if known else "promote a notebook first"
+            raise NotFound(f"there is no model {model!r}", fix=there)
+
     def _log(self, model: str) -> "PredictionLog":
         from mlops_nb.jobs import predictions
         from mlops_nb.serving import prediction_log
 
         settings = predictions.reader(self.context, model)
         return prediction_log.open_log(self.context, model, settings)
+
+
+def _moment(given: str | datetime | None) -> datetime | None:
+    from mlops_nb.jobs import schedule
+
+    if isinstance(given, str):
+        return schedule.moment(given)
+    if given is None or given.tzinfo is not None:
+        return given
+    return given.replace(tzinfo=UTC)

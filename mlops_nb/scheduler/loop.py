@@ -15,7 +15,7 @@ from mlops_nb.errors import MlopsError
 from mlops_nb.events import Event, RunLost, RunQueued
 from mlops_nb.governance import housekeeping
 from mlops_nb.integrations.follow import follow
-from mlops_nb.jobs import agenda, clock, poll, registry, trigger, worker
+from mlops_nb.jobs import agenda, clock, poll, predictions, registry, trigger, worker
 from mlops_nb.jobs import execute as wired
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import JobState, read_jobs
@@ -100,7 +100,8 @@ class Leader:
         try:
             housekeeping.tidy(self.ctx)
             if _is_long_ago(self.ctx.journal.place(PRUNED), now):
-                housekeeping.prune(self.ctx, history.KnownRuns(self.ctx.journal))
+                known = history.KnownRuns(self.ctx.journal)
+                housekeeping.prune(self.ctx, known, logs=predictions.kept(self.ctx))
                 self.ctx.journal.place(PRUNED, now.isoformat())
         except MlopsError as error:
             self.ctx.warnings.append(error)

@@ -69,7 +69,7 @@ def run_folder(ctx, name, days=YEAR):
 
 
 def prune(ctx):
-    return housekeeping.prune(ctx, history.KnownRuns(ctx.journal))
+    return housekeeping.prune(ctx, history.KnownRuns(ctx.journal), logs={})
 
 
 def holder(ctx):

@@ -32,6 +32,7 @@ class BundleFacts:
     touches: files, hosts and environment variables that the cells name: kind → names
     seconds: wall time of the proven run, s
     evaluation: scores with their intervals, as returned by `evaluation.metrics`
+    log:     how large the prediction log becomes, "" if no model is served
     """
 
     job: Job
@@ -47,6 +48,7 @@ class BundleFacts:
     packages: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    log: str = ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -89,6 +91,7 @@ def review(facts: BundleFacts) -> str:
         f"- **Python**: {markdown(facts.python)}, {len(facts.packages)} packages in "
         "`requirements.lock`",
         f"- **Took**: {facts.seconds:.1f} s when it was proven",
+        f"- **Prediction log**: {markdown(facts.log) or 'none'}",
         f"- **Secrets**: {_listed(job.secrets)} (names; values are never stored)",
         f"- **Files read**: {_listed(facts.touches.get('files', ()))}",
         f"- **Files written**: {_listed(facts.touches.get('written', ()))}",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,16 +77,18 @@ def finish(
     *,
     verdicts: Sequence[Verdict],
     edits: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
+    log: str = "",
 ) -> None:
     """Fill in the bundle's files, manifest last.
 
     edits: schema.json of the bundle before, as promoted and as applied; they differ by manual edits
            are kept
+    log:   how large the prediction log becomes, in words
     """
     lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
     look = bench.environments.look(draft.interpreter)
     asks = contract.carried(*edits, schema_of(draft))
-    facts = _facts(draft, bench, asks, verdicts, lock)
+    facts = replace(_facts(draft, bench, asks, verdicts, lock), log=log)
     found = code_files(draft) | {"requirements.lock": lock.encode()}
     found |= {
         "job.yaml": job_yaml.write(draft.job).encode(),

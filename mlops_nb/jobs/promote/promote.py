@@ -25,7 +25,7 @@ from mlops_nb.events import (
     RunQueued,
     StepRecorded,
 )
-from mlops_nb.jobs import apply, changes, schedule, secret_values, stored, views
+from mlops_nb.jobs import apply, changes, predictions, schedule, secret_values, stored, views
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.policy import policy_of
@@ -85,6 +85,7 @@ def promote(
         _start(ctx, job, bench.run, options.notify)
         proof.prove(made, drafting, bench, proof_options)
         _refuse_answers(ctx, bench.run)
+        predictions.refuse_proven(ctx, job, bench.run)
         return _judged(ctx, made, bench, options, old)
     except BaseException as error:
         _mark_failed(ctx, bench.run, job.name, error)
@@ -271,7 +272,13 @@ def _released(
         options.note("locking the environment and writing the bundle")
         champion = model.champion if model else None
         verdicts = judge.verdicts(policy.gates, done, champion, done.champion_error)
-        bundle_files.finish(made, bench, verdicts=verdicts, edits=_edited_contract(ctx, job))
+        bundle_files.finish(
+            made,
+            bench,
+            verdicts=verdicts,
+            edits=_edited_contract(ctx, job),
+            log=predictions.size(ctx, job, bench.run),
+        )
         made.changes = _changes(ctx, made, old)
         digest = manifest.digest(made.files)
         live = [] if options.draft else list(apply.applied(ctx, job, digest))

@@ -1,0 +1,81 @@
+"""Estimates how large a prediction log becomes, from answers that a package holds."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from mlops_nb.models.package import Package
+from mlops_nb.serving.prediction_table import Mask, Rows, table_of
+from mlops_nb.serving.pseudonyms import LENGTH, text_of
+from mlops_nb.serving.settings import PredictionSettings
+
+A_DAY = 1_000_000  # answers, of which the size is told
+DAYS = 30  # of a month
+GB = 1e9
+START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+SECONDS = 86_400.0
+
+
+def sentence(about: Mapping[str, Any], settings: PredictionSettings) -> str:
+    """Return in words how large the log of a model becomes, "" if no answers are known.
+
+    about: signature and golden answers
+    """
+    found = bytes_of_row(about["signature"], about["golden"], settings)
+    if found is None:
+        return ""
+    month = found * A_DAY * DAYS * settings.sample / GB
+    sampled = f", of which {settings.sample:.3g} are logged" if settings.sample < 1 else ""
+    return (
+        f"about {month:.2g} GB a month at 1 million answers a day{sampled} "
+        f"({found:.0f} bytes a row), kept for {settings.keep}"
+    )
+
+
+def bytes_of_row(
+    signature: Mapping[str, Any], golden: Mapping[str, Any], settings: PredictionSettings
+) -> float | None:
+    """Return the size of a logged row, bytes, written as Parquet in memory; None without rows."""
+    rows = golden["rows"]
+    if not rows:
+        return None
+    package = Package(
+        folder=Path(),
+        model="",
+        version=1,
+        python="",
+        signature=signature,
+        independent=True,
+        golden=golden,
+        about={},
+    )
+    asked = {name: [row.get(name) for row in rows] for name in rows[0]}
+    made = Rows(
+        version=1,
+        ids=[_digest(str(n)) for n in range(len(rows))],
+        times=[START + n * SECONDS / A_DAY for n in range(len(rows))],
+        seconds=[0.001 * (1 + n / 997) for n in range(len(rows))],
+        answers=[(golden, asked)],
+    )
+    table = table_of(package, [made], Mask(settings=settings, pseudonym=_pseudonym))
+    return (_size(table) - _size(table.slice(0, 0))) / len(rows)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def _pseudonym(value: Any) -> str | None:
+    """Return a text as long as a pseudonym; no key is made for an estimate."""
+    return None if value is None else _digest(text_of(value))
+
+
+def _size(table: Any) -> int:
+    import pyarrow.parquet as pq
+
+    made = BytesIO()
+    pq.write_table(table, made)
+    return len(made.getvalue())
