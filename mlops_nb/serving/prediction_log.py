@@ -258,8 +258,12 @@ class PredictionLog:
 
     def _compact(self) -> None:
         for day in sorted(self.days):
-            with contextlib.suppress(OSError):  # a full disk: the small files stay
+            try:
                 compact(self.files, day)
+            except OSError:  # a full disk: the small files stay
+                continue
+            except UNUSABLE as error:
+                self._warn(f"files of {day} cannot be merged: {type(error).__name__}: {error}")
         self.days = {prediction_table.day_of(time.time())} & self.days
 
 

@@ -149,7 +149,7 @@ def _array(values: Sequence[Any], kind: Any) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    return value if value is None or isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _answer_type(answer: Mapping[str, Any]) -> Any:

@@ -76,27 +76,6 @@ def test_whole_days_older_than_job_yaml_says_are_removed(ctx):
     assert prediction_days.prune(ctx, kept, NOW) == {"removed": 0, "bytes": 0}
 
 
-def test_the_job_that_was_applied_last_decides_and_without_one_the_defaults(ctx):
-    assert predictions.settings_of(ctx, "a") == PredictionSettings()
-    job(ctx, "one", "a", drop=("name",))
-    job(ctx, "other", "b", drop=("else",))
-    read = predictions.reader(ctx, "a")
-    assert read().drop == ("name",)
-    job(ctx, "one", "a", hash=("name",))
-    assert (read().drop, read().hash) == ((), ("name",))
-
-
-def test_a_definition_that_cannot_be_read_keeps_its_days_and_is_told(ctx):
-    job(ctx, "one", "a")
-    ctx.journal.append(
-        JobApplied(
-            job="one", digest="d", bundle="b", definition={"model": {"name": "a"}, "later": 1}
-        )
-    )
-    assert predictions.kept(ctx) == {}
-    assert len(ctx.warnings) == 1
-
-
 def test_a_link_in_place_of_a_day_is_left_alone(tmp_path):
     (tmp_path / ".git").mkdir()
     ctx = Context(tmp_path, {}, lambda: NOW)

@@ -93,10 +93,7 @@ def review(facts: BundleFacts) -> str:
         f"- **Took**: {facts.seconds:.1f} s when it was proven",
         f"- **Prediction log**: {markdown(facts.log) or 'none'}",
         f"- **Secrets**: {_listed(job.secrets)} (names; values are never stored)",
-        f"- **Files read**: {_listed(facts.touches.get('files', ()))}",
-        f"- **Files written**: {_listed(facts.touches.get('written', ()))}",
-        f"- **Hosts**: {_listed(facts.touches.get('hosts', ()))}",
-        f"- **Environment**: {_listed(facts.touches.get('environment', ()))}",
+        *_touches(facts.touches),
         "",
         "## Steps",
         "",
@@ -117,6 +114,15 @@ def review(facts: BundleFacts) -> str:
     ]
     lines += [f"- {_label(cell)}: {_prose(why)}" for cell, why in facts.left_out] or ["nothing"]
     return "\n".join(lines) + "\n"
+
+
+def _touches(touches: Mapping[str, Sequence[str]]) -> list[str]:
+    return [
+        f"- **Files read**: {_listed(touches.get('files', ()))}",
+        f"- **Files written**: {_listed(touches.get('written', ()))}",
+        f"- **Hosts**: {_listed(touches.get('hosts', ()))}",
+        f"- **Environment**: {_listed(touches.get('environment', ()))}",
+    ]
 
 
 def _schedule(job: Job) -> str:
