@@ -15,7 +15,7 @@ from mlops_nb.storage.predictions import DAY
 SMALL = 16  # files of a day that are left as they are
 BIG = 64 * 2**20  # bytes of a file that is not merged with others any more
 OLD = 5.0  # s, before a file is merged with others
-TRIES = 5  # to read a day whose files another process merges
+TRIES = 100  # to list a day whose files change; rows that come meanwhile may be left out
 ANSWERS = (LIVE, "canary", "batch")  # the sources of rows that a caller got
 COLUMNS = ("request_id", "time", "model_version", "source", "prediction", "score", "seconds")
 
@@ -105,29 +105,34 @@ def days(files: PredictionFiles, since: datetime | None, until: datetime | None)
 
 
 def _of_day(files: PredictionFiles, day: str) -> list[Any]:
-    """Return the tables of a day; it is read again if a file was merged meanwhile."""
-    for tried in range(TRIES):
-        bad: list[str] = []
-        tables = []
-        try:
-            for file in files.entries(day):
-                if file.name.endswith(".parquet"):
-                    try:
-                        tables.append(parsed(files, day, file.name))
-                    except (Torn, Foreign):
-                        bad.append(file.name)
-        except FileNotFoundError:
-            if tried == TRIES - 1:
-                raise
-            continue
-        if bad:
-            warnings.warn(
-                f"not read, as they are damaged or hold no answers: {', '.join(bad)} "
-                f"(day {day}, {files.where})",
-                stacklevel=2,
-            )
-        return tables
-    raise AssertionError(day)
+    """Return the tables of a day.
+
+    A list of files is no moment in time: while they are merged, it may have neither the new file
+    nor the old ones. So they are listed again until none is new and none has gone.
+    """
+    tables: dict[str, Any] = {}
+    bad: dict[str, None] = {}
+    before: set[str] = set()
+    for _ in range(TRIES):
+        listed = [f.name for f in files.entries(day) if f.name.endswith(".parquet")]
+        fresh = [name for name in listed if name not in tables and name not in bad]
+        if not fresh and before <= set(listed):
+            break
+        before = set(listed)
+        for name in fresh:
+            try:
+                tables[name] = parsed(files, day, name)
+            except FileNotFoundError:  # merged: the next list has the new file
+                continue
+            except (Torn, Foreign):
+                bad[name] = None
+    if bad:
+        warnings.warn(
+            f"not read, as they are damaged or hold no answers: {', '.join(bad)} "
+            f"(day {day}, {files.where})",
+            stacklevel=2,
+        )
+    return list(tables.values())
 
 
 def _within(

@@ -3,9 +3,11 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from logging_rows import log_in, logged, package_of, rows
@@ -300,3 +302,67 @@ def test_settings_are_read_again_and_unknown_columns_are_told(tmp_path, capsys):
     log.refresh()
     assert log.settings.drop == ("cty",)
     assert "settings of before hold: job.yaml is no YAML" in capsys.readouterr().err
+
+
+def test_two_logs_of_a_folder_that_is_read_lose_and_double_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction_log, "WRITE_EVERY", 0.001)
+    monkeypatch.setattr(prediction_log, "COMPACT_EVERY", 0.0)
+    monkeypatch.setattr(prediction_files, "OLD", -60.0)
+    monkeypatch.setattr(prediction_files, "SMALL", 3)
+    logs = [log_in(tmp_path) for _ in range(2)]
+    for log in logs:
+        log.start()
+    known: set[str] = set()
+    for n in range(50):
+        for which, log in enumerate(logs):
+            log.put(rows(f"{which}-{n}", "common" if n == 7 else f"{which}+{n}"))
+        found = set(prediction_files.read(logs[0].files)["request_id"])
+        assert known <= found
+        known = found
+    for log in logs:
+        log.close()
+    ids = prediction_files.read(logs[0].files)["request_id"]
+    assert ids.is_unique
+    assert set(ids) == {f"{w}{s}{n}" for w in (0, 1) for s in "-+" for n in range(50)} - {
+        "0+7",
+        "1+7",
+    } | {"common"}
+    written = [row["request_id"] for row in logged(folder_of(logs[0]))]
+    assert len(written) - len(set(written)) <= 1  # the common one, if it is in two files
+    assert not [*folder_of(logs[0]).rglob("*.part"), *folder_of(logs[0]).rglob("merging.json")]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from logging_rows import log_in, rows
+from mlops_nb.serving import prediction_files, prediction_log
+prediction_log.WRITE_EVERY, prediction_log.COMPACT_EVERY = 0.001, 0.0
+prediction_files.OLD, prediction_files.SMALL = -60.0, 3
+log = log_in(Path(sys.argv[1]))
+log.start()
+for n in range(10**9):
+    log.put(rows(f"{sys.argv[2]}-{n}"))
+    while f"{sys.argv[2]}-{n}" not in set(prediction_files.read(log.files)["request_id"]):
+        pass
+    print(n, flush=True)
+"""
+
+
+@pytest.mark.parametrize("lines", [5, 17, 40])
+def test_kill_9_at_any_moment_loses_no_row_that_was_written(tmp_path, lines):
+    for number in range(3):
+        words = [sys.executable, "-c", KILLED, str(tmp_path), str(number)]
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
+        ) as process:
+            last = [process.stdout.readline() for _ in range(lines + number)][-1]
+            process.kill()
+        log = log_in(tmp_path)
+        assert {f"{number}-{n}" for n in range(int(last) + 1)} <= set(
+            prediction_files.read(log.files)["request_id"]
+        )
+    log.start()
+    log.close()
+    written = [row["request_id"] for row in logged(folder_of(log))]
+    assert len(written) == len(set(written))
