@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_nb.data.skew import skew
@@ -31,6 +31,7 @@ def plain(served: dict, trained: dict) -> tuple[int, int, float | None]:
     return rows, differ, max(gaps, default=None)
 
 
+@settings(deadline=None)
 @given(
     served=st.lists(st.tuples(st.integers(0, 5), values), min_size=1, max_size=20),
     trained=st.dictionaries(st.integers(0, 5), values, min_size=1),

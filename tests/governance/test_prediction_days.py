@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_nb.context import Context
@@ -90,6 +90,7 @@ def test_a_link_in_place_of_a_day_is_left_alone(tmp_path):
     ctx.journal.close()
 
 
+@settings(deadline=None)
 @given(
     st.floats(0, 2e9),
     st.integers(0, 5000),

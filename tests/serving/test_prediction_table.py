@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from logging_rows import package_of, rows
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ def mask(**settings):
     )
 
 
+@settings(deadline=None)
 @given(
     drop=st.sets(st.sampled_from(NAMES)),
     hashed=st.sets(st.sampled_from(NAMES)),
@@ -50,6 +51,7 @@ def test_a_masked_table_differs_only_where_it_is_masked(drop, hashed, subject):
         assert masked[name].to_pylist() == expected
 
 
+@settings(deadline=None)
 @given(times=st.lists(st.floats(0, 4e9), min_size=1, max_size=20))
 def test_days_are_those_that_datetime_says(times):
     some = rows(*(str(n) for n in range(len(times))))
@@ -63,6 +65,7 @@ def test_days_are_those_that_datetime_says(times):
     assert found == {str(n): at.astimezone(UTC).date().isoformat() for n, at in enumerate(micro)}
 
 
+@settings(deadline=None)
 @given(ids=st.lists(st.text(), unique=True), share=st.floats(0.01, 1), other=st.floats(0.01, 1))
 def test_a_larger_sample_holds_a_smaller_one(ids, share, other):
     small, large = sorted((share, other))
@@ -103,6 +106,7 @@ def test_columns_that_only_some_tables_have_are_null_elsewhere():
     assert made.to_pylist() == [{"x": 1, "y": None}, {"x": None, "y": "a"}]
 
 
+@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["live", "shadow"]))))
 def test_the_first_row_of_each_id_and_source_stays(pairs):
     times = [datetime.fromtimestamp(len(pairs) - n, UTC) for n in range(len(pairs))]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_nb.errors import MlopsError
@@ -40,6 +40,7 @@ def test_a_pseudonym_is_the_hmac_of_the_value_with_the_key_of_the_project(folder
     assert [path.name for path in folder.iterdir()] == ["predictions.key"]
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.integers(), st.booleans(), st.floats(allow_nan=False)))
 def test_values_with_different_texts_have_different_pseudonyms(value):
     made = Pseudonyms.__new__(Pseudonyms)
@@ -50,6 +51,7 @@ def test_values_with_different_texts_have_different_pseudonyms(value):
     ]
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**53), 2**53))
 def test_a_number_has_one_pseudonym_as_int_float_and_text(number):
     assert text_of(number) == text_of(float(number)) == text_of(str(number))
