@@ -68,7 +68,11 @@ class AliasMoved(Event, frozen=True, kw_only=True):
 
 
 class VersionServed(Event, frozen=True, kw_only=True):
-    """A version answers in a server from now on. `previous`: the version before, if any."""
+    """A version answers in a server from now on. `previous`: the version before, if any.
+
+    replayed: what the replay of the last requests found: rows, the share of changed predictions,
+              and the median latencies of both versions, s; empty without a replay
+    """
 
     model: str
     version: int
@@ -76,6 +80,7 @@ class VersionServed(Event, frozen=True, kw_only=True):
     url: str = ""
     previous: int | None = None
     because: str = ""
+    replayed: Mapping[str, float] = field(default_factory=dict)
 
 
 class VersionRefused(Event, frozen=True, kw_only=True):

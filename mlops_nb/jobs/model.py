@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from mlops_nb.notebook.model import Value
+from mlops_nb.serving.settings import ServingSettings
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ class Job(Struct, frozen=True, kw_only=True):
     triggers: tuple[Mapping[str, Value], ...] = ()
     approval: str = "none"  # none | required
     notify: tuple[Mapping[str, Value], ...] = ()  # {"webhook": …} or {"command": …}
+    serving: ServingSettings = field(default_factory=ServingSettings)
 
 
 class Interval(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ from mlops_nb.events import (
     RunLost,
     RunQueued,
     RunSkipped,
+    VersionRefused,
+    VersionServed,
 )
 from mlops_nb.jobs import agenda
 from mlops_nb.jobs import registry as job_states
@@ -46,7 +48,7 @@ OF_RUNS = (
     ChampionScored,
     DataChecked,
 )
-OF_MODELS = (Released, ApprovalAsked)
+OF_MODELS = (Released, ApprovalAsked, VersionServed, VersionRefused)
 OF_THE_REST = (*job_states.KINDS, *OF_MODELS, Evaluated, AliasMoved)
 CLEARS = {"good": ("failed", "missed", "refused"), "refused": ("failed", "missed")}
 Last = tuple[datetime, timedelta]  # when something new came last, and the usual time between
@@ -190,7 +192,7 @@ def conditions(
         job = jobs.get(model.job) or Job(
             name=model.job or model.name, notebook="", folder="", source="", model_name=model.name
         )
-        for one in (_waiting(facts, job, model), _moved(facts, job, model)):
+        for one in (f(facts, job, model) for f in (_waiting, _moved, _unserved)):
             known = found.get((one.job, one.kind))
             if known is None or not known.what:  # a job may have made two models in its time
                 found[one.job, one.kind] = one
@@ -347,6 +349,25 @@ def _moved(facts: HealthState, job: Job, model: Model) -> Condition:
     )
     return _condition(
         facts, job, replace(none, cause=f"{model.name} {event.id}"), what, "mlops-nb models"
+    )
+
+
+def _unserved(facts: HealthState, job: Job, model: Model) -> Condition:
+    """Return whether a server refused the champion, and still answers with another version."""
+    answers, _ = answering(facts, job, "answers now")
+    none = Condition(job=job.name, kind="unserved", because=f"it serves, or is replaced; {answers}")
+    event = next(iter(model.unserved.values()), None)
+    if event is None:
+        return none
+    goes_on = f"version {event.serving} goes on" if event.serving else "nothing answers there"
+    return replace(
+        none,
+        cause=f"{model.name} {event.id}",
+        urgent=not event.serving,
+        what=f"{event.server} refused version {event.version} of {model.name!r}: {event.because}; "
+        f"{goes_on}",
+        fix=f"mlops-nb approve {model.name} {event.version}, which tries again, or "
+        f"mlops-nb rollback {model.name}",
     )
 
 

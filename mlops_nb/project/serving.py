@@ -14,12 +14,14 @@ class Predictions(OpenProject):
         """Serve the champion of a model over HTTP until stopped.
 
         ready:   called with what `serve --json` prints, when it answers
-        options: see `serving.server.ServeOptions`
+        options: see `serving.workers.ServeOptions`
         """
         from mlops_nb.context import ignore
-        from mlops_nb.serving import server
+        from mlops_nb.jobs.execute import serving_settings
+        from mlops_nb.serving import server, workers
 
-        server.serve(self.context, model, server.ServeOptions(**options), ready, ignore)
+        ctx, asked = self.context, workers.ServeOptions(**options)
+        server.serve(ctx, model, asked, lambda: serving_settings(ctx, model), ready, ignore)
 
     def predict(self, model: str, file: str | Path, output: str | Path) -> dict[str, Any]:
         """Write the answers of a model's champion to the rows of a file.

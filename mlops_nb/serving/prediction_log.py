@@ -24,6 +24,7 @@ SMALL = 16  # files of a day that are left as they are
 OLD = 5.0  # s, before a file is merged with others
 MOST_ROWS = 500_000  # that wait for a disk that is full; more are dropped
 MERGING = "merging.json"  # the files that a merged one replaces, until they are removed
+WEEK = 7  # days
 LIVE, DROPPED = "live", "dropped"
 
 
@@ -90,6 +91,20 @@ class PredictionLog:
         """Write everything, and end."""
         self.queue.put(None)
         self.thread.join()
+
+    def rows_a_day(self) -> float:
+        """Return how many rows a day has, in the mean of the last week that has rows."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        counts: list[int] = []
+        for day in sorted(self.folder.glob("day=*"))[-WEEK:]:
+            count = 0
+            for file in day.glob("*.parquet"):
+                with contextlib.suppress(OSError, pa.ArrowInvalid):  # merged meanwhile, or torn
+                    count += pq.ParquetFile(file).metadata.num_rows
+            counts.append(count)
+        return sum(counts) / len(counts) if counts else 0.0
 
     def _work(self) -> None:
         compacted, ended = time.monotonic(), False

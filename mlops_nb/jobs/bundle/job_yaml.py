@@ -5,12 +5,14 @@ from itertools import islice
 from typing import Any
 
 import yaml
+from msgspec import structs
 
 from mlops_nb.errors import JobError
 from mlops_nb.evaluation import gates
 from mlops_nb.jobs import schedule
 from mlops_nb.jobs.bundle import json_schema
 from mlops_nb.jobs.model import Job
+from mlops_nb.serving.settings import RolloutLimits, ServingSettings
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 MOST_LEVELS, MOST_VALUES = 40, 100_000
@@ -102,6 +104,24 @@ SCHEMA: dict[str, Any] = {
         "reuse": {"type": "boolean"},
         "retries": {"type": "integer", "minimum": 0},
         "timeout": {"type": ["number", "null"], "exclusiveMinimum": 0},
+        "rollout": {
+            "type": "object",
+            "additionalProperties": False,
+            "description": "what a new version must keep to when it answers the last requests",
+            "properties": {
+                "latency": {
+                    "type": ["number", "null"],
+                    "exclusiveMinimum": 0,
+                    "description": "its median, as a multiple of that of the version that answers",
+                },
+                "changed": {
+                    "type": ["number", "null"],
+                    "minimum": 0,
+                    "maximum": 1,
+                    "description": "share of the rows with another prediction",
+                },
+            },
+        },
         "approval": {"enum": ["none", "required"]},
         "notify": {
             "type": "array",
@@ -197,6 +217,7 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         triggers=tuple(found.get("triggers") or ()),
         approval=found.get("approval", "none"),
         notify=tuple(found.get("notify") or ()),
+        serving=ServingSettings(rollout=RolloutLimits(**found.get("rollout", {}))),
     )
 
 
@@ -228,6 +249,7 @@ def definition(job: Job) -> dict[str, Any]:
         "reuse": job.reuse,
         "retries": job.retries,
         "timeout": job.timeout,
+        "rollout": structs.asdict(job.serving.rollout),
         "approval": job.approval,
         "notify": [dict(n) for n in job.notify],
     }
