@@ -6,7 +6,7 @@ import pytest
 
 from mlops_nb import events as ev
 from mlops_nb.jobs.model import Job
-from mlops_nb.monitoring import alerts, health
+from mlops_nb.monitoring import alerts, conditions, health
 from mlops_nb.runs import history
 from mlops_nb.storage.memory import MemoryJournal
 
@@ -57,7 +57,7 @@ class Story:
     def stands(self, kind, **more):
         """Return how the job stands in one respect."""
         jobs = {"flights": self.job}
-        found = health.conditions(self.facts(), jobs, self.now, **more)
+        found = conditions.conditions(self.facts(), jobs, self.now, **more)
         (one,) = [s for s in found if s.kind == kind]
         return one
 
@@ -376,7 +376,7 @@ def test_data_or_labels_have_stopped_after_twice_their_usual_distance(kind):
 
 def test_where_nobody_looked_for_data_nothing_is_said_of_it():
     story = Story()
-    found = health.conditions(story.facts(), {"flights": story.job}, NOON)
+    found = conditions.conditions(story.facts(), {"flights": story.job}, NOON)
     assert {s.kind for s in found} == {"failed", "refused", "missed"}
 
 
@@ -421,7 +421,7 @@ def test_a_model_of_no_job_stands_by_its_own_name():
     story.happens(
         ev.Released(model="N", version=1), ev.AliasMoved(model="N", found="2", expected="1")
     )
-    found = health.conditions(story.facts(), {}, story.now)
+    found = conditions.conditions(story.facts(), {}, story.now)
     assert [s.job for s in found if s.what] == ["N"]
 
 
@@ -448,17 +448,17 @@ def test_what_lies_before_the_last_good_run_is_forgotten_and_nothing_stands_othe
     story.refuses("r4")
     jobs = {"flights": story.job}
     facts = story.facts()
-    before = health.conditions(facts, jobs, story.now)
+    before = conditions.conditions(facts, jobs, story.now)
     place = facts.forget(jobs, story.now)
     assert sorted(facts.runs["flights"]) == sorted(facts.began) == ["r3", "r4", "slow"]
-    assert health.conditions(facts, jobs, story.now) == before
+    assert conditions.conditions(facts, jobs, story.now) == before
     again = health.HealthState()
     again.take(
         e
         for e in story.journal.read()
         if e.id > place["flights"] or isinstance(e, health.OF_THE_REST)
     )
-    assert health.conditions(again, jobs, story.now) == before
+    assert conditions.conditions(again, jobs, story.now) == before
 
 
 def test_a_late_word_of_a_run_that_was_forgotten_does_not_bring_it_back():
