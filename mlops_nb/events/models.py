@@ -17,13 +17,19 @@ class Judged(Event, frozen=True, kw_only=True):
 
 
 class Registered(Event, frozen=True, kw_only=True):
-    """A model becomes a numbered version."""
+    """A model becomes a numbered version.
+
+    answers: digest of what answers beside the model, "" without any, or from an earlier version
+    lookups: the tables that its features join → how old they may be, s
+    """
 
     model: str
     version: int
     artifact: str
     digest: str
     metrics: Mapping[str, float] = field(default_factory=dict)
+    answers: str = ""
+    lookups: Mapping[str, float] = field(default_factory=dict)
 
 
 class Released(Event, frozen=True, kw_only=True):

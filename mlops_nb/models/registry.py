@@ -28,6 +28,8 @@ class Version:
     artifact: str
     digest: str
     metrics: Mapping[str, float]
+    answers: str = ""
+    lookups: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,6 +68,8 @@ def models(events: Iterable[Event]) -> dict[str, Model]:
                 artifact=event.artifact,
                 digest=event.digest,
                 metrics=event.metrics,
+                answers=event.answers,
+                lookups=event.lookups,
             )
         elif isinstance(event, ApprovalAsked):
             model = found.setdefault(event.model, Model(name=event.model, job=event.job))

@@ -59,7 +59,8 @@ def conditions(
         job = jobs.get(model.job) or Job(
             name=model.job or model.name, notebook="", folder="", source="", model_name=model.name
         )
-        for one in (f(facts, job, model) for f in (_waiting, _moved, _unserved)):
+        of_model = [f(facts, job, model) for f in (_waiting, _moved, _unserved)]
+        for one in (*of_model, _old_lookup(facts, job, model, now)):
             known = found.get((one.job, one.kind))
             if known is None or not known.what:  # a job may have made two models in its time
                 found[one.job, one.kind] = one
@@ -200,6 +201,26 @@ def _unserved(facts: HealthState, job: Job, model: Model) -> Condition:
         f"{goes_on}",
         fix=f"mlops-nb approve {model.name} {event.version}, which tries again, or "
         f"mlops-nb rollback {model.name}",
+    )
+
+
+def _old_lookup(facts: HealthState, job: Job, model: Model, now: datetime) -> Condition:
+    """Return whether the champion's features join a table that is older than it may be."""
+    answers, _ = answering(facts, job, "answers now")
+    none = Condition(job=job.name, kind="old-lookup", because=f"a newer one serves; {answers}")
+    version = model.versions.get(model.champion or 0)
+    if version is None or not version.lookups:
+        return none
+    table, most = min(version.lookups.items(), key=lambda item: item[1])
+    made = datetime.fromisoformat(version.created)
+    if (now - made).total_seconds() <= most:
+        return none
+    return replace(
+        none,
+        cause=f"{model.name} {version.version} {table}",
+        what=f"version {version.version} of {model.name!r} joins the table {table!r} of "
+        f"{_minute(made)}, which may be {_long(timedelta(seconds=most))} old",
+        fix=f"mlops-nb trigger {job.name}, which makes it anew, or a schedule that does",
     )
 
 

@@ -14,6 +14,7 @@ from mlops_nb.events import (
     Evaluated,
     Event,
     Judged,
+    Registered,
     Released,
     RunClaimed,
     RunDone,
@@ -45,7 +46,7 @@ OF_RUNS = (
     ChampionScored,
     DataChecked,
 )
-OF_MODELS = (Released, ApprovalAsked, VersionServed, VersionRefused)
+OF_MODELS = (Registered, Released, ApprovalAsked, VersionServed, VersionRefused)
 OF_THE_REST = (*job_states.KINDS, *OF_MODELS, Evaluated, AliasMoved)
 
 

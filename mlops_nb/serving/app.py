@@ -5,6 +5,7 @@ import hmac
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -243,7 +244,16 @@ class Serving:
         if path == "/openapi.json":
             return 200, JSON, orjson.dumps(openapi.description(version.package))
         number = version.package.version
-        told = {"model": self.model, "model_version": number, "since": self.since}
+        told: dict[str, Any] = {
+            "model": self.model,
+            "model_version": number,
+            "since": self.since,
+        }
+        if lookups := version.package.lookups:
+            now = datetime.now(UTC)
+            told["lookups"] = [
+                {"table": one.table, "age": one.age(now), "max_age": one.max_age} for one in lookups
+            ]
         return 200, JSON, orjson.dumps(told)
 
     def _metrics(self) -> str:
@@ -260,6 +270,9 @@ class Serving:
         gauges = {"mlops_nb_model_version": float(number)}
         if self.version is not None:
             gauges["mlops_nb_waiting_requests"] = float(len(self.version.queue))
+            for one in self.version.package.lookups:
+                name = counts.series("mlops_nb_lookup_age_seconds", {"table": one.table})
+                gauges[name] = one.age(datetime.now(UTC))
         return counts.text(values, gauges)
 
 

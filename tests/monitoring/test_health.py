@@ -475,3 +475,33 @@ def test_every_kind_that_is_read_is_one_that_the_fold_of_runs_knows():
     assert set(health.OF_RUNS) <= {*history.COURSE, ev.RunDone}
     assert not set(health.OF_RUNS) & set(health.OF_THE_REST)
     assert not set(alerts.KINDS) & {*health.OF_RUNS, *health.OF_THE_REST}
+
+
+def test_a_table_that_is_too_old_and_a_refused_champion_are_told():
+    story = Story()
+    lookups = {"weather": 86400.0}
+    told = {"artifact": "a", "digest": "d", "lookups": lookups}
+    story.passes("r1")
+    story.happens(ev.Registered(run="r1", job="flights", model="M", version=1, **told))
+    story.happens(released(1, "r1"))
+    assert not story.stands("old-lookup").what
+    story.now += timedelta(days=1, hours=1)
+    old = story.stands("old-lookup")
+    assert "joins the table 'weather' of 2026-01-01 12:00 UTC, which may be 1 day old" in old.what
+    assert old.fix.startswith("mlops-nb trigger flights")
+    story.happens(ev.Registered(run="r2", job="flights", model="M", version=2, **told))
+    story.happens(released(2, "r2"))
+    assert not story.stands("old-lookup").what
+
+    told = {"model": "M", "version": 2, "because": "slow"}
+    story.happens(ev.VersionRefused(server="a", serving=1, **told))
+    story.happens(ev.VersionServed(model="M", version=2, server="b"))
+    stands = story.stands("unserved")
+    assert stands.what == "a refused version 2 of 'M': slow; version 1 goes on"
+    assert not stands.urgent
+    story.happens(ev.VersionServed(model="M", version=2, server="a"))
+    assert not story.stands("unserved").what
+    story.happens(ev.VersionRefused(server="a", **told))
+    assert story.stands("unserved").urgent
+    story.happens(released(1, "r1"))
+    assert not story.stands("unserved").what

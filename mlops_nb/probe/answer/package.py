@@ -10,6 +10,7 @@ import types
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..fingerprint.digest import digest_or_unknown
 from ..inspect.values import write_pickle
 from ..introspect import namespace
 from ..values.pickling import one_line
@@ -40,7 +41,7 @@ def write(request: str) -> str:
     """Write model, features and decide as one pickle; answer what package.json holds, or "error".
 
     model, features, decide: names, "" without
-    lookups: names of tables that the features join
+    lookups: the tables that the features join → how old they may be, s
     rows:    names that may hold raw rows, the likeliest first
     pred, score: names of the evaluation, "" without
     path:    the file of the pickle
@@ -79,6 +80,7 @@ def _written(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         "independent": independent,
         "golden": {"rows": _dicts(columns, len(rows)), **golden},
         "reference": reference.describe(_columns(raw, signature), signature),
+        "answers": _digest(parts, space),
         "lookups": asked["lookups"],
         "rows_of": name,
         "compared": [n for n in (asked["pred"], asked["score"]) if n in space],
@@ -290,7 +292,8 @@ def _as_judged(one: Any, other: Any) -> bool:
 
 def _refuse_tables(space: dict[str, Any], parts: dict[str, Any], lookups: Iterable[str]) -> None:
     """Refuse functions that read a table of the notebook which no option names as a lookup."""
-    found = {n for p in ("features", "decide") if parts[p] for n in _tables(parts[p], space)}
+    reached = _reached(parts, space)
+    found = {name for name, value in reached.items() if _is_table(value) and len(value)}
     unnamed = sorted(found - set(lookups))
     if unnamed:
         table = unnamed[0]
@@ -298,22 +301,32 @@ def _refuse_tables(space: dict[str, Any], parts: dict[str, Any], lookups: Iterab
             f"the features join the table {table!r}, which would never be renewed where it serves",
             f"say how old it may be: %mlops model … --lookup {table}:max_age=1d",
         )
+    if unread := sorted(set(lookups) - found):
+        raise Otherwise(
+            f"--lookup names {unread[0]!r}, which is no table that the features read",
+            f"it is one of {', '.join(sorted(found))}" if found else "leave the option out",
+        )
 
 
-def _tables(function: Any, space: dict[str, Any]) -> set[str]:
-    """Return the names of tables that a function of the notebook, and those it calls, read."""
-    found: set[str] = set()
-    queue, known = [function], set()
+def _digest(parts: dict[str, Any], space: dict[str, Any]) -> str:
+    """Return the digest of what answers beside the model; "unknown" where it cannot be told."""
+    functions = [parts["features"], parts["decide"]]
+    values = {n: v for n, v in _reached(parts, space).items() if v is not parts["model"]}
+    return digest_or_unknown([functions, sorted(values.items(), key=lambda item: item[0])])
+
+
+def _reached(parts: dict[str, Any], space: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of the notebook that the functions, and those they call, read by name."""
+    found: dict[str, Any] = {}
+    queue = [parts[part] for part in ("features", "decide") if parts[part] is not None]
     while queue:
         code = getattr(queue.pop(), "__code__", None)
         for name in _names(code) if code is not None else ():
-            if name in space and name not in known:
-                known.add(name)
-                value = space[name]
-                if _is_table(value) and len(value):
-                    found.add(name)
-                elif isinstance(value, types.FunctionType):
-                    queue.append(value)
+            if name in found or isinstance(space.get(name, types), types.ModuleType):
+                continue
+            found[name] = space[name]
+            if isinstance(space[name], types.FunctionType):
+                queue.append(space[name])
     return found
 
 
