@@ -78,6 +78,32 @@ def test_the_answers_are_those_of_the_evaluation_and_need_only_what_the_features
     assert sum(told["reference"]["city"]["shares"].values()) == pytest.approx(1)
 
 
+def test_a_model_that_takes_arrays_as_it_takes_frames_gets_arrays(written):
+    scaled = TRAIN.replace(
+        "LogisticRegression(random_state=0)",
+        "make_pipeline(StandardScaler(), 'passthrough', LogisticRegression())",
+    )
+    named = TRAIN.replace(
+        "LogisticRegression(random_state=0)",
+        "make_pipeline(make_column_transformer((StandardScaler(), ['age', 'rich'])), "
+        "LogisticRegression())",
+    )
+    more = """
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.compose import make_column_transformer
+"""
+    for cells, arrays in ((scaled, True), (named, False)):
+        told, parts, space = written(START, more, cells)
+        assert told["signature"]["arrays"] is arrays
+        columns = {
+            c["name"]: frames.plain(space["test"][c["name"]]) for c in told["signature"]["columns"]
+        }
+        answers = Answers(parts, told["signature"]).answer(columns)
+        assert answers["predictions"] == space["pred"].tolist()
+        assert answers["scores"] == space["score"].tolist()
+
+
 def test_a_threshold_of_the_notebook_is_refused_or_named(written):
     low = "pred = (score >= 0.2).astype(int)"
     told, _, _ = written(START, TRAIN, low)
