@@ -195,7 +195,8 @@ class Recorder:
             self.put(ModelPackaged(run=self.task.run, error=error))
             return
         artifact, stored = self.store(answering.path), self.store(about)
-        self.put(ModelPackaged(run=self.task.run, artifact=artifact, about=stored))
+        told = {"answers": found["answers"], "lookups": found["lookups"]}
+        self.put(ModelPackaged(run=self.task.run, artifact=artifact, about=stored, **told))
 
     def _example(self, client: Client, name: str, path: Path) -> tuple[str, str]:
         """Store some rows of a model's input; return their digest and their description.

@@ -42,7 +42,7 @@ class Answering(Struct, frozen=True, kw_only=True):
     """How the model of a run answers requests, which the end of the run proves.
 
     model, features, decide: names of the notebook, "" without
-    lookups: names of the tables that the features join
+    lookups: the tables that the features join → how old they may be, s
     rows:    names that may hold rows of the evaluation as callers send them, the likeliest first
     pred, score: what the evaluation was judged on, "" without
     path:    the file of the package's pickle
@@ -52,7 +52,7 @@ class Answering(Struct, frozen=True, kw_only=True):
     path: Path
     features: str = ""
     decide: str = ""
-    lookups: tuple[str, ...] = ()
+    lookups: Mapping[str, float] = field(default_factory=dict)
     rows: tuple[str, ...] = ()
     pred: str = ""
     score: str = ""

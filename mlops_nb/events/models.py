@@ -17,13 +17,19 @@ class Judged(Event, frozen=True, kw_only=True):
 
 
 class Registered(Event, frozen=True, kw_only=True):
-    """A model becomes a numbered version."""
+    """A model becomes a numbered version.
+
+    answers: digest of what answers beside the model, "" without any, or from an earlier version
+    lookups: the tables that its features join → how old they may be, s
+    """
 
     model: str
     version: int
     artifact: str
     digest: str
     metrics: Mapping[str, float] = field(default_factory=dict)
+    answers: str = ""
+    lookups: Mapping[str, float] = field(default_factory=dict)
 
 
 class Released(Event, frozen=True, kw_only=True):
@@ -68,7 +74,11 @@ class AliasMoved(Event, frozen=True, kw_only=True):
 
 
 class VersionServed(Event, frozen=True, kw_only=True):
-    """A version answers in a server from now on. `previous`: the version before, if any."""
+    """A version answers in a server from now on. `previous`: the version before, if any.
+
+    replayed: what the replay of the last requests found: rows, the share of changed predictions,
+              and the median latencies of both versions, s; empty without a replay
+    """
 
     model: str
     version: int
@@ -76,6 +86,7 @@ class VersionServed(Event, frozen=True, kw_only=True):
     url: str = ""
     previous: int | None = None
     because: str = ""
+    replayed: Mapping[str, float] = field(default_factory=dict)
 
 
 class VersionRefused(Event, frozen=True, kw_only=True):

@@ -122,11 +122,15 @@ class ModelPackaged(Event, frozen=True, kw_only=True):
 
     artifact: of the pickle of model, features and decide, "" with an error
     about:    of the JSON of its signature, golden rows and reference
+    answers:  digest of what answers beside the model: functions, and the values that they read
+    lookups:  the tables that the features join → how old they may be, s
     refused:  the model would answer otherwise than it was judged: it must not be released
     """
 
     artifact: str = ""
     about: str = ""
+    answers: str = ""
+    lookups: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
     fix: str = ""
     refused: bool = False

@@ -33,6 +33,7 @@ from mlops_nb.reuse.rules import Rules
 from mlops_nb.runs import history, process, tracking
 from mlops_nb.runs.history import read_run
 from mlops_nb.runs.run import ledger_of
+from mlops_nb.serving.settings import ServingSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,15 @@ def readable(
         except MlopsError as error:
             note(f"{name}: {error}")
     return found
+
+
+def serving_settings(ctx: Context, model: str) -> ServingSettings:
+    """Return how the job of a model wants it to be served, as it is applied now."""
+    known = read_models(ctx).get(model)
+    states = read_jobs(ctx)
+    if known is None or known.job not in states or not states[known.job].digest:
+        return ServingSettings()
+    return job_yaml.of_definition(dict(states[known.job].definition)).serving
 
 
 def state_of(ctx: Context, name: str) -> JobState:

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from mlops_nb.notebook.model import Value
-from mlops_nb.serving.settings import PredictionSettings
+from mlops_nb.serving.settings import ServingSettings
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -55,9 +55,9 @@ class Job(Struct, frozen=True, kw_only=True):
     retries: int = 0
     timeout: float | None = None
     triggers: tuple[Mapping[str, Value], ...] = ()
-    predictions: PredictionSettings = PredictionSettings()
     approval: str = "none"  # none | required
     notify: tuple[Mapping[str, Value], ...] = ()  # {"webhook": …} or {"command": …}
+    serving: ServingSettings = field(default_factory=ServingSettings)
 
 
 class Interval(Struct, frozen=True, kw_only=True):

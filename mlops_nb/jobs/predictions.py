@@ -1,16 +1,16 @@
 """The settings of prediction logs: those of the jobs that make the models."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from mlops_nb.context import Context
 from mlops_nb.errors import Failed, JobError, MlopsError
-from mlops_nb.jobs.bundle import job_yaml
+from mlops_nb.jobs.execute import serving_settings
 from mlops_nb.jobs.model import Job
-from mlops_nb.jobs.registry import JobState, read_jobs
+from mlops_nb.jobs.registry import JobState
 from mlops_nb.models import package
 from mlops_nb.models.registry import read_models
 from mlops_nb.runs.history import read_run
@@ -19,19 +19,8 @@ from mlops_nb.serving.settings import PredictionSettings, ReadSettings, unknown_
 
 
 def settings_of(ctx: Context, model: str) -> PredictionSettings:
-    """Return the settings in the live job.yaml of the job that makes a model.
-
-    Of several jobs that make it, the one that was applied last counts; without one, the defaults.
-    """
-    return _of_jobs(read_jobs(ctx).values(), model)
-
-
-def _of_jobs(states: Iterable[JobState], model: str) -> PredictionSettings:
-    live = [s for s in states if (s.definition.get("model") or {}).get("name") == model]
-    if not live:
-        return PredictionSettings()
-    last = max(live, key=lambda state: state.applied)
-    return job_yaml.of_definition(dict(last.definition)).predictions
+    """Return the settings in the live job.yaml of the job that makes a model, else the defaults."""
+    return serving_settings(ctx, model).predictions
 
 
 def reader(ctx: Context, model: str) -> ReadSettings:
@@ -44,10 +33,10 @@ def kept(ctx: Context) -> dict[str, timedelta]:
 
     A model whose job.yaml cannot be read any more is left out, with a warning: its days stay.
     """
-    states, found = read_jobs(ctx), {}
+    found = {}
     for model in read_models(ctx):
         try:
-            found[model] = _of_jobs(states.values(), model).kept
+            found[model] = settings_of(ctx, model).kept
         except MlopsError as error:
             ctx.warnings.append(error)
     return found
@@ -65,7 +54,7 @@ def packaged(ctx: Context, run: str) -> Mapping[str, Any] | None:
 def size(ctx: Context, job: Job, run: str) -> str:
     """Return in words how large the log of a job's model becomes, "" if it cannot be served."""
     about = packaged(ctx, run)
-    return "" if about is None else log_size.sentence(about, job.predictions)
+    return "" if about is None else log_size.sentence(about, job.serving.predictions)
 
 
 def size_of_champion(ctx: Context, model: str) -> str:
@@ -84,7 +73,7 @@ def size_of_champion(ctx: Context, model: str) -> str:
 def refuse_proven(ctx: Context, job: Job, run: str) -> None:
     """Raise Failed if the settings name a column that the model of a run does not have."""
     about = packaged(ctx, run)
-    unknown = unknown_columns(job.predictions, about["signature"]) if about else []
+    unknown = unknown_columns(job.serving.predictions, about["signature"]) if about else []
     if unknown and about:
         raise Failed(_what(unknown), fix=_fix(job, about["signature"]), where="job.yaml")
 
@@ -92,7 +81,7 @@ def refuse_proven(ctx: Context, job: Job, run: str) -> None:
 def refuse_applied(ctx: Context, job: Job, state: JobState | None) -> None:
     """Raise JobError if the settings name a column that the model to be served does not have."""
     signature = _signature(ctx, job, state)
-    unknown = unknown_columns(job.predictions, signature) if signature else []
+    unknown = unknown_columns(job.serving.predictions, signature) if signature else []
     if unknown and signature:
         fix = _fix(job, signature)
         raise JobError(_what(unknown), fix=fix, where=f"jobs/{job.name}/job.yaml")

@@ -81,6 +81,8 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
         artifact=run.model.artifact,
         digest=run.model.digest,
         metrics=run.metrics,
+        answers=run.package.answers if run.package is not None else "",
+        lookups=run.package.lookups if run.package is not None else {},
     )
     if policy.approval:
         yield ApprovalAsked(
@@ -124,9 +126,13 @@ def _nothing_to_release(policy: ReleasePolicy, run: Run, model: Model | None) ->
 
 
 def _same(model: Model, champion: int, run: Run) -> bool:
+    """Return whether a run's model, and what answers beside it, are those of the champion."""
     version = model.versions.get(champion)
     digest = run.model.digest if run.model else ""
-    return version is not None and digest != "unknown" and version.digest == digest
+    if version is None or digest == "unknown" or version.digest != digest:
+        return False
+    answers = run.package.answers if run.package is not None else ""
+    return not (answers and version.answers) or answers == version.answers != "unknown"
 
 
 def _released_because(results: Sequence[Verdict], champion: int | None) -> str:

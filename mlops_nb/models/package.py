@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,18 @@ class ModelEnvironment(Struct, frozen=True, kw_only=True):
     lock: str
 
 
+class Lookup(Struct, frozen=True, kw_only=True):
+    """A table that the features join: when it was made, and how old it may be, s."""
+
+    table: str
+    made: datetime
+    max_age: float
+
+    def age(self, now: datetime) -> float:
+        """Return its age, s."""
+        return (now - self.made).total_seconds()
+
+
 class Package(Struct, frozen=True, kw_only=True):
     """A package that was read and verified.
 
@@ -39,6 +52,15 @@ class Package(Struct, frozen=True, kw_only=True):
     independent: bool
     golden: Mapping[str, Any]
     about: Mapping[str, Any]
+
+    @property
+    def lookups(self) -> list[Lookup]:
+        """The tables that its features join, which are as old as the version."""
+        made = datetime.fromisoformat(self.about["created"])
+        return [
+            Lookup(table=table, made=made, max_age=age)
+            for table, age in self.about["lookups"].items()
+        ]
 
 
 def folder(ctx: Context, model: str, version: int) -> Path:

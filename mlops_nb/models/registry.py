@@ -4,9 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlops_nb.context import Context
-from mlops_nb.events import AliasMoved, ApprovalAsked, Event, Registered, Released
+from mlops_nb.events import (
+    AliasMoved,
+    ApprovalAsked,
+    Event,
+    Registered,
+    Released,
+    VersionRefused,
+    VersionServed,
+)
 
-KINDS = (Registered, Released, ApprovalAsked, AliasMoved)
+SEEN = (AliasMoved, VersionServed, VersionRefused)
+KINDS = (Registered, Released, ApprovalAsked, *SEEN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,6 +28,8 @@ class Version:
     artifact: str
     digest: str
     metrics: Mapping[str, float]
+    answers: str = ""
+    lookups: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +42,7 @@ class Model:
     job: str = ""
     waiting: dict[int, ApprovalAsked] = field(default_factory=dict)
     moved: str = ""  # the champion in MLflow, if its alias was moved there
+    unserved: dict[str, VersionRefused] = field(default_factory=dict)  # by server: the champion
 
     @property
     def champion(self) -> int | None:
@@ -56,6 +68,8 @@ def models(events: Iterable[Event]) -> dict[str, Model]:
                 artifact=event.artifact,
                 digest=event.digest,
                 metrics=event.metrics,
+                answers=event.answers,
+                lookups=event.lookups,
             )
         elif isinstance(event, ApprovalAsked):
             model = found.setdefault(event.model, Model(name=event.model, job=event.job))
@@ -64,11 +78,25 @@ def models(events: Iterable[Event]) -> dict[str, Model]:
             model = found.setdefault(event.model, Model(name=event.model, job=event.job))
             model.waiting.pop(event.version, None)
             model.moved = ""
+            model.unserved = {}
             if event.rollback and event.version in model.releases:
                 while model.releases[-1] != event.version:
                     model.releases.pop()
             elif model.champion != event.version:
                 model.releases.append(event.version)
-        elif isinstance(event, AliasMoved) and event.model in found:
-            found[event.model].moved = event.found
+        elif isinstance(event, SEEN) and event.model in found:
+            _fold_seen(found[event.model], event)
     return found
+
+
+def _fold_seen(model: Model, event: AliasMoved | VersionServed | VersionRefused) -> None:
+    """Fold what was seen of a model outside the journal: in MLflow, and in its servers."""
+    match event:
+        case AliasMoved():
+            model.moved = event.found
+        case VersionServed():
+            model.unserved.pop(event.server, None)
+        case VersionRefused() if event.version == model.champion:
+            model.unserved[event.server] = event
+        case _:
+            return  # a challenger that cannot answer

@@ -108,7 +108,7 @@ def rolled_back(model: Model, to: int | None = None, *, by: str = "") -> Release
     if to not in model.versions:
         known = ", ".join(map(str, model.versions)) or "none"
         raise NotFound(f"{model.name!r} has no version {to}", fix=f"the versions are {known}")
-    if to == model.champion:
+    if to == model.champion and not model.unserved:
         raise JobError(
             f"version {to} of {model.name!r} is the champion already", fix="mlops-nb models"
         )
@@ -117,18 +117,29 @@ def rolled_back(model: Model, to: int | None = None, *, by: str = "") -> Release
         model=model.name,
         version=to,
         previous=model.champion,
-        because=f"rolled back from version {model.champion} by hand",
+        because=f"rolled back from version {model.champion} by hand"
+        if to != model.champion
+        else "released again by hand, without limits, as a server refused it",
         rollback=True,
         by=by,
     )
 
 
 def approved(model: Model, version: int, *, by: str = "") -> Released:
-    """Return the release of a version that waits for approval.
+    """Return the release of a version that waits for approval, or that a server refused.
 
     Raises NotFound for a version that does not wait, JobError if the champion that it was
     compared with is no longer the champion.
     """
+    if version == model.champion and model.unserved:
+        return Released(
+            job=model.job,
+            model=model.name,
+            version=version,
+            previous=version,
+            because="released again by hand, as a server refused it",
+            by=by,
+        )
     approval = model.waiting.get(version)
     if approval is None:
         waits = ", ".join(map(str, model.waiting)) or "none"

@@ -16,9 +16,10 @@ from mlops_nb.jobs import registry as job_states
 from mlops_nb.jobs.execute import readable
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import read_jobs
-from mlops_nb.monitoring import alerts, health
+from mlops_nb.monitoring import alerts, conditions, health
 from mlops_nb.monitoring.alerts import Alert
-from mlops_nb.monitoring.health import Condition, HealthState, Last
+from mlops_nb.monitoring.conditions import Condition, Last
+from mlops_nb.monitoring.health import HealthState
 from mlops_nb.monitoring.notify import Delivery, Teller, channels
 from mlops_nb.storage.ports import note_of
 
@@ -141,7 +142,7 @@ def look(
     found: list[Condition] = []
     seen.catch_up(ctx, now)
     if not seen.judged or ticks or data is not None or labels is not None:
-        found = health.conditions(
+        found = conditions.conditions(
             seen.facts, seen.jobs, now, missed=ticks, data=data, labels=labels
         )
     for event in list(alerts.changes(found, seen.known)):

@@ -3,13 +3,10 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_nb.errors import NotFound
 from mlops_nb.project.base import OpenProject
-
-if TYPE_CHECKING:
-    from mlops_nb.serving.prediction_log import PredictionLog
 
 
 class Predictions(OpenProject):
@@ -19,21 +16,25 @@ class Predictions(OpenProject):
         """Serve the champion of a model over HTTP until stopped.
 
         ready:   called with what `serve --json` prints, when it answers
-        options: see `serving.server.ServeOptions`
+        options: see `serving.workers.ServeOptions`
         """
-        from mlops_nb.serving import server
+        from mlops_nb.context import ignore
+        from mlops_nb.jobs.execute import serving_settings
+        from mlops_nb.serving import server, workers
 
-        made = server.ServeOptions(**options)
-        server.serve(self.context, model, made, ready, self._log(model))
+        ctx, asked = self.context, workers.ServeOptions(**options)
+        server.serve(ctx, model, asked, lambda: serving_settings(ctx, model), ready, ignore)
 
     def predict(self, model: str, file: str | Path, output: str | Path) -> dict[str, Any]:
         """Write the answers of a model's champion to the rows of a file.
 
         Return what `predict --json` prints.
         """
-        from mlops_nb.serving import batch
+        from mlops_nb.jobs import predictions
+        from mlops_nb.serving import batch, prediction_log
 
-        return batch.predict(self.context, model, Path(file), Path(output), self._log(model))
+        log = prediction_log.open_log(self.context, model, predictions.reader(self.context, model))
+        return batch.predict(self.context, model, Path(file), Path(output), log)
 
     def predictions(
         self, model: str, since: str | datetime | None = None, until: str | datetime | None = None
@@ -96,13 +97,6 @@ class Predictions(OpenProject):
         if model not in known:
             there = f"the models are {', '.join(known)}" if known else "promote a notebook first"
             raise NotFound(f"there is no model {model!r}", fix=there)
-
-    def _log(self, model: str) -> "PredictionLog":
-        from mlops_nb.jobs import predictions
-        from mlops_nb.serving import prediction_log
-
-        settings = predictions.reader(self.context, model)
-        return prediction_log.open_log(self.context, model, settings)
 
 
 def _moment(given: str | datetime | None) -> datetime | None:

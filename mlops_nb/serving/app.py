@@ -1,26 +1,48 @@
 """The routes of a server, as a bare ASGI application: answering is what it does most."""
 
+import asyncio
 import hmac
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from mlops_nb.errors import MlopsError
 from mlops_nb.serving import counts, openapi
 from mlops_nb.serving.batches import ServingVersion, Shed
+from mlops_nb.serving.challenger import Challenger, Traffic
 from mlops_nb.serving.model_process import Unanswered
 from mlops_nb.serving.rows import BadRequest, BodyTooLarge, Malformed, RowReader, of_invocation
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Log = Callable[[ServingVersion, list[str], float, Mapping[str, Any], Mapping[str, list[Any]]], None]
 JSON, TEXT = b"application/json", b"text/plain; version=0.0.4"
 POSTS = {"/predict", "/invocations"}
 DRAINED = 4  # times the limit, of a body that is too large, is read before it is refused
 MOST_ID = 200  # characters of a request's id
+MOST_SHADOWED = 200  # requests that wait for a challenger that answers beside
+LIVE, CANARY, SHADOW = "live", "canary", "shadow"
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """A request that was answered.
+
+    rows:    as they came; columns: as the model got them
+    source:  live, canary or shadow
+    seconds: from the check of its rows to the answer
+    """
+
+    version: ServingVersion
+    ids: list[str]
+    rows: list[dict[str, Any]]
+    columns: Mapping[str, list[Any]]
+    answer: Mapping[str, Any]
+    seconds: float
+    source: str = LIVE
 
 
 class Serving:
@@ -30,13 +52,17 @@ class Serving:
     keys: of which a caller must send one, () for an open server
     """
 
-    def __init__(self, model: str, log: Log, *, most_bytes: int, most_rows: int) -> None:
+    def __init__(
+        self, model: str, log: Callable[[Answered], None], *, most_bytes: int, most_rows: int
+    ) -> None:
         self.model, self.log = model, log
         self.most_bytes, self.most_rows = most_bytes, most_rows
         self.keys: tuple[bytes, ...] = ()
         self.version: ServingVersion | None = None
         self.reader: RowReader | None = None
+        self.challenger: Challenger | None = None
         self.since = ""
+        self.shadowing: set[asyncio.Task[None]] = set()
         self.counts = counts.Counts()
         self.others: Mapping[str, float] = {}  # the sums of the other fronts
 
@@ -44,7 +70,17 @@ class Serving:
         """Let a version answer from now on; return the one before."""
         before, self.version, self.since = self.version, version, since
         self.reader = RowReader(version.package.signature, self.most_rows)
+        self.counts.add("mlops_nb_swaps_total")
+        if self.challenger is not None and self.challenger.version is version:
+            self.challenger = None
         return before
+
+    def challenge(self, version: ServingVersion | None, traffic: Traffic) -> None:
+        """Let a version answer beside from now on; None ends that."""
+        self.challenger = None
+        if version is not None:
+            reader = RowReader(version.package.signature, self.most_rows)
+            self.challenger = Challenger(version=version, reader=reader, traffic=traffic)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -96,24 +132,75 @@ class Serving:
         return 200, JSON, orjson.dumps(await self._predict(body["rows"], body.get("request_ids")))
 
     async def _predict(self, rows: Any, given: Any) -> dict[str, Any]:
-        version, reader = self.version, self.reader
+        version, reader, challenger = self.version, self.reader, self.challenger
         assert version is not None
         assert reader is not None
         columns = reader.columns_of(rows)
         ids = _ids(given, len(rows))
-        began = time.perf_counter()
-        answer = await version.ask(columns, len(rows)) if rows else EMPTY
-        seconds = time.perf_counter() - began
-        number = version.package.version
+        answered = None
+        if challenger is not None and challenger.takes(rows, ids):
+            answered = await self._beside(challenger, rows, ids, CANARY)
+        if answered is None:
+            began = time.perf_counter()
+            answer = await version.ask(columns, len(rows)) if rows else EMPTY
+            answered = Answered(
+                version=version,
+                ids=ids,
+                rows=rows,
+                columns=columns,
+                answer=answer,
+                seconds=time.perf_counter() - began,
+            )
+            if challenger is not None and challenger.traffic.shadow:
+                self._shadow(challenger, rows, ids)
+        number = answered.version.package.version
         self.counts.add("mlops_nb_rows_total", len(rows), model_version=number)
         if rows:
-            self.log(version, ids, seconds, answer, columns)
+            self.log(answered)
         return {
-            "predictions": answer["predictions"],
-            "scores": answer["scores"],
+            "predictions": answered.answer["predictions"],
+            "scores": answered.answer["scores"],
             "request_ids": ids,
             "model_version": number,
         }
+
+    async def _beside(
+        self, challenger: Challenger, rows: list[dict[str, Any]], ids: list[str], source: str
+    ) -> Answered | None:
+        """Return the challenger's answer to a request, None if it has none: the champion's counts.
+
+        What it cannot answer is counted.
+        """
+        began = time.perf_counter()
+        try:
+            columns = challenger.reader.columns_of(rows)
+            answer = await challenger.version.ask(columns, len(rows))
+        except (BadRequest, Shed, Unanswered):
+            self.counts.add("mlops_nb_challenger_failed_total", source=source)
+            return None
+        return Answered(
+            version=challenger.version,
+            ids=ids,
+            rows=rows,
+            columns=columns,
+            answer=answer,
+            seconds=time.perf_counter() - began,
+            source=source,
+        )
+
+    def _shadow(self, challenger: Challenger, rows: list[dict[str, Any]], ids: list[str]) -> None:
+        """Let the challenger answer as well, for the log alone; nobody waits for it."""
+        if len(challenger.version.queue) >= MOST_SHADOWED:
+            self.counts.add("mlops_nb_challenger_failed_total", source=SHADOW)
+            return
+
+        async def work() -> None:
+            if found := await self._beside(challenger, rows, ids, SHADOW):
+                self.log(found)
+
+        task = asyncio.create_task(work())
+        self.shadowing.add(task)
+        task.add_done_callback(self.shadowing.discard)
 
     async def _body(self, scope: Mapping[str, Any], receive: Receive) -> Any:
         length = int(dict(scope["headers"]).get(b"content-length", b"0") or 0)
@@ -157,7 +244,16 @@ class Serving:
         if path == "/openapi.json":
             return 200, JSON, orjson.dumps(openapi.description(version.package))
         number = version.package.version
-        told = {"model": self.model, "model_version": number, "since": self.since}
+        told: dict[str, Any] = {
+            "model": self.model,
+            "model_version": number,
+            "since": self.since,
+        }
+        if lookups := version.package.lookups:
+            now = datetime.now(UTC)
+            told["lookups"] = [
+                {"table": one.table, "age": one.age(now), "max_age": one.max_age} for one in lookups
+            ]
         return 200, JSON, orjson.dumps(told)
 
     def _metrics(self) -> str:
@@ -174,6 +270,9 @@ class Serving:
         gauges = {"mlops_nb_model_version": float(number)}
         if self.version is not None:
             gauges["mlops_nb_waiting_requests"] = float(len(self.version.queue))
+            for one in self.version.package.lookups:
+                name = counts.series("mlops_nb_lookup_age_seconds", {"table": one.table})
+                gauges[name] = one.age(datetime.now(UTC))
         return counts.text(values, gauges)
 
 

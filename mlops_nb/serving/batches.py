@@ -39,12 +39,16 @@ class Shed(MlopsError):
 
 
 class Asked(Struct, kw_only=True):
-    """A request that waits: its columns, the number of its rows, and its answer to come."""
+    """A request that waits: its columns, the number of its rows, and its answer to come.
+
+    alone: it is not answered together with others
+    """
 
     columns: Mapping[str, list[Any]]
     rows: int
     answer: "asyncio.Future[dict[str, Any]]"
     until: float
+    alone: bool = False
 
 
 class ServingVersion:
@@ -64,15 +68,23 @@ class ServingVersion:
         self.task = asyncio.create_task(self._work())
         return golden
 
-    async def ask(self, columns: Mapping[str, list[Any]], rows: int) -> dict[str, Any]:
-        """Return the answer to rows. Raises Shed, Unanswered, BadRequest."""
+    async def ask(
+        self, columns: Mapping[str, list[Any]], rows: int, *, alone: bool = False
+    ) -> dict[str, Any]:
+        """Return the answer to rows, with the time that it took in the model's process, s.
+
+        alone: not together with other requests
+
+        Raises Shed, Unanswered, BadRequest.
+        """
         if len(self.queue) >= self.limits.waiting:
             raise Shed(
                 f"{len(self.queue)} requests wait already", fix="try again in a moment, or later"
             )
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         until = time.monotonic() + self.limits.deadline
-        self.queue.append(Asked(columns=columns, rows=rows, answer=answer, until=until))
+        asked = Asked(columns=columns, rows=rows, answer=answer, until=until, alone=alone)
+        self.queue.append(asked)
         self.arrived.set()
         return await answer
 
@@ -106,7 +118,7 @@ class ServingVersion:
         batch: list[Asked] = []
         count, now = 0, time.monotonic()
         most = MOST_TOGETHER if self.package.independent else 1
-        while self.queue and (not batch or count + self.queue[0].rows <= most):
+        while self.queue and (not batch or self._fits(self.queue[0], most - count)):
             asked = self.queue.popleft()
             if asked.answer.done():
                 continue  # its caller has gone
@@ -115,8 +127,12 @@ class ServingVersion:
                 asked.answer.set_exception(late)
                 continue
             batch.append(asked)
-            count += asked.rows
+            count = most if asked.alone else count + asked.rows
         return batch
+
+    @staticmethod
+    def _fits(asked: Asked, room: int) -> bool:
+        return asked.rows <= room and not asked.alone
 
     async def _answer(self, batch: list[Asked]) -> None:
         names = batch[0].columns
@@ -187,4 +203,5 @@ def _part(found: Mapping[str, Any], place: int, rows: int) -> dict[str, Any]:
         "predictions": found["predictions"][place:end],
         "scores": None if scores is None else scores[place:end],
         "features": None if features is None else {n: v[place:end] for n, v in features.items()},
+        "seconds": found["seconds"],
     }

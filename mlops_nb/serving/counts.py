@@ -10,11 +10,11 @@ HELP = {
     "mlops_nb_shed_total": "Requests that were not taken, as too many waited.",
     "mlops_nb_dropped_total": "Rows that were answered and are not in the prediction log.",
     "mlops_nb_sampled_out_total": "Rows that are not in the sample of the prediction log.",
+    "mlops_nb_challenger_failed_total": "Requests that a challenger could not answer, by source.",
     "mlops_nb_unknown_columns_total": "Values of columns that the model does not know.",
     "mlops_nb_missing_columns_total": "Requests without a column that the model needs.",
     "mlops_nb_restarts_total": "Starts of model processes that had ended.",
-    "mlops_nb_swaps_total": "Versions that took over.",
-    "mlops_nb_swaps_refused_total": "Versions that could not take over.",
+    "mlops_nb_swaps_total": "Versions that took over, in each front.",
     "mlops_nb_request_seconds": "Time from a request's body to its answer, s.",
 }
 

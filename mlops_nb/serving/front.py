@@ -20,10 +20,12 @@ import uvicorn
 
 from mlops_nb.errors import MlopsError
 from mlops_nb.models import package
-from mlops_nb.serving import golden
-from mlops_nb.serving.app import Serving
+from mlops_nb.serving import golden, replay
+from mlops_nb.serving.app import SHADOW, Answered, Serving
 from mlops_nb.serving.batches import AnswerLimits, ServingVersion
+from mlops_nb.serving.challenger import Traffic
 from mlops_nb.serving.control import ControlChannel
+from mlops_nb.serving.settings import RolloutLimits
 
 FLUSH_EVERY = 0.1  # s: what is not in the log yet
 TELL_EVERY = 1.0  # s
@@ -38,8 +40,8 @@ class Front:
     def __init__(self, channel: ControlChannel, listening: socket.socket) -> None:
         self.channel, self.listening = channel, listening
         self.versions: dict[int, ServingVersion] = {}
-        self.recent: deque[Mapping[str, list[Any]]] = deque(maxlen=REPLAYED)
-        self.waiting: dict[int, dict[str, list[Any]]] = {}
+        self.recent: deque[list[dict[str, Any]]] = deque(maxlen=REPLAYED)
+        self.waiting: dict[tuple[int, str], dict[str, list[Any]]] = {}
         self.dropped: dict[int, int] = {}
         self.limits = AnswerLimits()
         self.serving: Serving
@@ -59,6 +61,8 @@ class Front:
                 self._spawn(self._prepare(message))
             elif do == "switch":
                 self._switch(message["version"], message["since"])
+            elif do == "challenge":
+                self._challenge(message["version"], Traffic(**message["traffic"]))
             elif do == "others":
                 self.serving.others = message["counts"]
             elif do == "drain":
@@ -88,45 +92,38 @@ class Front:
     async def _prepare(self, message: Mapping[str, Any]) -> None:
         """Make a version ready to answer, and tell the server."""
         number = message["version"]
+        found = None
         try:
             if number not in self.versions or not self.versions[number].process.alive:
                 self.versions[number] = await self._started(Path(message["folder"]))
-            if message["replay"]:
-                await self._replay(self.versions[number])
+            serving = self.serving.version
+            if message["replay"] is not None and serving is not None:
+                limits = RolloutLimits(**message["replay"])
+                recent = list(self.recent)
+                found = await replay.replay(self.versions[number], serving, recent, limits)
         except MlopsError as error:
             self._forget(number)
-            self.channel.send(**{"is": "failed", "version": number, "error": error.what})
+            told = {"version": number, "error": error.what, "fix": error.fix}
+            self.channel.send(**{"is": "failed", **told})
         else:
-            self.channel.send(**{"is": "ready", "version": number})
+            self.channel.send(**{"is": "ready", "version": number, "replayed": replay.told(found)})
 
     async def _started(self, folder: Path) -> ServingVersion:
         version = ServingVersion(package.read(folder), self.limits)
         golden.check(version.package, await version.start())
         return version
 
-    async def _replay(self, version: ServingVersion) -> None:
-        """Let a version answer the rows that were answered last.
-
-        Raises MlopsError if it fails, or if callers do not send a column that it needs.
-        """
-        rows = list(self.recent)
-        if not rows:
-            return
-        needed = [c["name"] for c in version.package.signature["columns"]]
-        if lacking := [n for n in needed if any(n not in row for row in rows)]:
-            count = sum(any(n not in row for n in lacking) for row in rows)
-            raise MlopsError(
-                f"it needs {', '.join(lacking)}, which {count} of the last {len(rows)} requests "
-                "did not have",
-                fix="let the callers send it first",
-            )
-        columns = {n: [v for row in rows for v in row[n]] for n in needed}
-        await version.ask(columns, len(columns[needed[0]]) if needed else 0)
+    def _challenge(self, number: int | None, traffic: Traffic) -> None:
+        """Let a version that is ready answer beside; None ends that."""
+        version = None if number is None else self.versions.get(number)
+        self.serving.challenge(version, traffic)
 
     def _switch(self, number: int, since: str) -> None:
         self.serving.switch(self.versions[number], since)
         self.versions[number] = self.versions.pop(number)  # the latest is the last
-        for old in list(self.versions)[: -1 - STANDBY]:
+        beside = self.serving.challenger
+        rest = [n for n, v in self.versions.items() if beside is None or v is not beside.version]
+        for old in rest[: -1 - STANDBY]:
             self._spawn(self.versions.pop(old).stop())
         if self.answering is None:
             self.answering = asyncio.create_task(self._serve())
@@ -173,34 +170,28 @@ class Front:
 
     # messages to the server
 
-    def _log(
-        self,
-        version: ServingVersion,
-        ids: list[str],
-        seconds: float,
-        answer: Mapping[str, Any],
-        columns: Mapping[str, list[Any]],
-    ) -> None:
-        number, count = version.package.version, len(ids)
-        if count <= REPLAYED:
-            self.recent.append(columns)
+    def _log(self, answered: Answered) -> None:
+        number, count = answered.version.package.version, len(answered.ids)
+        if count <= REPLAYED and answered.source != SHADOW:
+            self.recent.append(answered.rows)
         if self.channel.full:
             self.dropped[number] = self.dropped.get(number, 0) + count
             self.serving.counts.add("mlops_nb_dropped_total", count)
             return
-        rows = self.waiting.get(number)
+        key = number, answered.source
+        rows = self.waiting.get(key)
         if rows is None:
-            rows = self.waiting[number] = {"ids": [], "times": [], "seconds": [], "answers": []}
-        rows["ids"] += ids
+            rows = self.waiting[key] = {"ids": [], "times": [], "seconds": [], "answers": []}
+        rows["ids"] += answered.ids
         rows["times"] += [time.time()] * count
-        rows["seconds"] += [seconds] * count
-        rows["answers"].append([answer, columns])
+        rows["seconds"] += [answered.seconds] * count
+        rows["answers"].append([answered.answer, answered.columns])
 
     def _flush(self) -> None:
         waiting, self.waiting = self.waiting, {}
         dropped, self.dropped = self.dropped, {}
-        for number, rows in waiting.items():
-            self.channel.send(**{"is": "log", "version": number, **rows})
+        for (number, source), rows in waiting.items():
+            self.channel.send(**{"is": "log", "version": number, "source": source, **rows})
         for number, count in dropped.items():
             self.channel.send(**{"is": "dropped", "version": number, "count": count})
 

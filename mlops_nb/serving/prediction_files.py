@@ -1,5 +1,6 @@
 """Reads the files of a prediction log, and merges small ones."""
 
+import contextlib
 import time
 import warnings
 from collections.abc import Collection
@@ -16,6 +17,7 @@ SMALL = 16  # files of a day that are left as they are
 BIG = 64 * 2**20  # bytes of a file that is not merged with others any more
 OLD = 5.0  # s, before a file is merged with others
 TRIES = 100  # to list a day whose files change; rows that come meanwhile may be left out
+WEEK = 7  # days
 ANSWERS = (LIVE, "canary", "batch")  # the sources of rows that a caller got
 COLUMNS = ("request_id", "time", "model_version", "source", "prediction", "score", "seconds")
 
@@ -96,6 +98,23 @@ def read(
     return frame.drop_duplicates("request_id", ignore_index=True)
 
 
+def rows_a_day(files: PredictionFiles) -> float:
+    """Return how many rows a day of a log has, in the mean of the last week that has rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    counts: list[int] = []
+    for day in days(files, None, None)[-WEEK:]:
+        count = 0
+        for file in files.entries(day):
+            with contextlib.suppress(OSError, pa.ArrowInvalid):  # merged meanwhile, or torn
+                if file.name.endswith(".parquet"):
+                    with files.open(day, file.name) as opened:
+                        count += pq.ParquetFile(opened).metadata.num_rows
+        counts.append(count)
+    return sum(counts) / len(counts) if counts else 0.0
+
+
 def days(files: PredictionFiles, since: datetime | None, until: datetime | None) -> list[str]:
     """Return the days of a log that may have rows in an interval."""
     utc = timedelta()
@@ -108,15 +127,16 @@ def _of_day(files: PredictionFiles, day: str) -> list[Any]:
     """Return the tables of a day.
 
     A list of files is no moment in time: while they are merged, it may have neither the new file
-    nor the old ones. So they are listed again until none is new and none has gone.
+    nor the old ones. So they are listed again until a list has none that is new, and lacks none of
+    the list before.
     """
     tables: dict[str, Any] = {}
     bad: dict[str, None] = {}
-    before: set[str] = set()
+    before: set[str] | None = None
     for _ in range(TRIES):
         listed = [f.name for f in files.entries(day) if f.name.endswith(".parquet")]
         fresh = [name for name in listed if name not in tables and name not in bad]
-        if not fresh and before <= set(listed):
+        if before is not None and not fresh and before <= set(listed):
             break
         before = set(listed)
         for name in fresh:

@@ -16,7 +16,7 @@ from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
 from mlops_nb.models.package import Package
 from mlops_nb.serving import prediction_table
-from mlops_nb.serving.prediction_files import compact
+from mlops_nb.serving.prediction_files import compact, rows_a_day
 from mlops_nb.serving.prediction_table import DROPPED, Mask, Pseudonym, Rows
 from mlops_nb.serving.pseudonyms import Pseudonyms
 from mlops_nb.serving.settings import PredictionSettings, ReadSettings, unknown_columns
@@ -117,6 +117,10 @@ class PredictionLog:
         """Write everything, and end."""
         self.queue.put(None)
         self.thread.join()
+
+    def rows_a_day(self) -> float:
+        """Return how many rows a day are answered, in the mean of the last week that has rows."""
+        return rows_a_day(self.files) / self.settings.sample
 
     def _warn(self, text: str) -> None:
         sys.stderr.write(f"warning: {text}\n")

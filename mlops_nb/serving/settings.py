@@ -1,10 +1,10 @@
-"""The settings of a prediction log: `predictions` in job.yaml."""
+"""How a job wants its model to be served: what is logged, and what a new version must keep to."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from mlops_nb import config
 
@@ -33,6 +33,24 @@ class PredictionSettings(Struct, frozen=True, kw_only=True):
     def kept(self) -> timedelta:
         """How long the days of the log stay. Raises Refused if `keep` is no length of time."""
         return config.span(self.keep, "predictions.keep")
+
+
+class RolloutLimits(Struct, frozen=True, kw_only=True):
+    """What a new version must keep to, compared with the version that answers; None: no limit.
+
+    latency: its median latency, as a multiple
+    changed: share of the replayed rows whose prediction is another one
+    """
+
+    latency: float | None = None
+    changed: float | None = None
+
+
+class ServingSettings(Struct, frozen=True, kw_only=True):
+    """The settings of a job that concern serving."""
+
+    predictions: PredictionSettings = field(default_factory=PredictionSettings)
+    rollout: RolloutLimits = field(default_factory=RolloutLimits)
 
 
 ReadSettings = Callable[[], PredictionSettings]

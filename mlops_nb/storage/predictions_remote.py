@@ -55,9 +55,10 @@ class RemotePredictions:
         return sorted(found, key=lambda file: file.name)
 
     def open(self, day: str, name: str) -> BinaryIO:
-        """Read a file of a day."""
+        """Open a file of a day for reading."""
         path = f"{self._day(day)}/{name}"
-        return BytesIO(_reached(lambda: self.system.cat_file(path)))
+        opened: BinaryIO = _reached(lambda: self.system.open(path, "rb"))
+        return opened
 
     def write(self, day: str, table: Any, instead_of: Collection[str] = ()) -> None:
         """Write a table as a file of a day, then remove those whose place it takes.

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from mlops_nb.context import Context
@@ -15,7 +16,7 @@ from mlops_nb.governance import prediction_days
 from mlops_nb.jobs import predictions
 from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.model import Job
-from mlops_nb.serving.settings import PredictionSettings
+from mlops_nb.serving.settings import PredictionSettings, ServingSettings
 from mlops_nb.storage.predictions import open_predictions
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -40,7 +41,7 @@ def job(ctx, name, model, **settings):
         source="a.ipynb",
         model_name=model,
         model_variable="m",
-        predictions=PredictionSettings(**settings),
+        serving=ServingSettings(predictions=PredictionSettings(**settings)),
     )
     definition = job_yaml.definition(made)
     ctx.journal.append(
@@ -90,7 +91,7 @@ def test_a_link_in_place_of_a_day_is_left_alone(tmp_path):
     ctx.journal.close()
 
 
-@settings(deadline=None)
+@example_settings(deadline=None)
 @given(
     st.floats(0, 2e9),
     st.integers(0, 5000),

@@ -12,7 +12,7 @@ from mlops_nb.jobs import predictions
 from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import read_jobs
-from mlops_nb.serving.settings import PredictionSettings
+from mlops_nb.serving.settings import PredictionSettings, ServingSettings
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ABOUT = {
@@ -47,7 +47,7 @@ def job(ctx, name, model, **settings):
         source="a.ipynb",
         model_name=model,
         model_variable="m",
-        predictions=PredictionSettings(**settings),
+        serving=ServingSettings(predictions=PredictionSettings(**settings)),
     )
     definition = job_yaml.definition(made)
     ctx.journal.append(

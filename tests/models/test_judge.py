@@ -4,7 +4,7 @@ import pytest
 
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.evaluation import gates
-from mlops_nb.events import Judged, ModelKept, Registered, Released
+from mlops_nb.events import Judged, ModelKept, ModelPackaged, Registered, Released
 from mlops_nb.models import registry
 from mlops_nb.models.judge import ReleasePolicy, judge
 from mlops_nb.models.registry import Model, Version
@@ -80,6 +80,20 @@ def test_a_model_whose_content_cannot_be_told_is_never_taken_for_the_champion():
     model = known(1)
     model.versions[1].digest = "unknown"
     assert len(list(judge(policy(), done(digest="unknown", auc=0.6), model))) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "count"),
+    [("a", "a", 1), ("a", "b", 3), ("", "b", 1), ("unknown", "unknown", 3)],
+)
+def test_what_answers_beside_the_model_makes_a_version_as_the_model_does(before, now, count):
+    model, run = known(1), done(digest="d1", auc=0.6)
+    model.versions[1].answers = before
+    run.package = ModelPackaged(run="r", artifact="a", answers=now)
+    events = list(judge(policy(), run, model))
+    assert len(events) == count
+    if count > 1:
+        assert events[1].answers == now
 
 
 def test_versions_go_on_after_a_rollback():

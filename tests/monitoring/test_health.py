@@ -6,7 +6,7 @@ import pytest
 
 from mlops_nb import events as ev
 from mlops_nb.jobs.model import Job
-from mlops_nb.monitoring import alerts, health
+from mlops_nb.monitoring import alerts, conditions, health
 from mlops_nb.runs import history
 from mlops_nb.storage.memory import MemoryJournal
 
@@ -57,7 +57,7 @@ class Story:
     def stands(self, kind, **more):
         """Return how the job stands in one respect."""
         jobs = {"flights": self.job}
-        found = health.conditions(self.facts(), jobs, self.now, **more)
+        found = conditions.conditions(self.facts(), jobs, self.now, **more)
         (one,) = [s for s in found if s.kind == kind]
         return one
 
@@ -376,7 +376,7 @@ def test_data_or_labels_have_stopped_after_twice_their_usual_distance(kind):
 
 def test_where_nobody_looked_for_data_nothing_is_said_of_it():
     story = Story()
-    found = health.conditions(story.facts(), {"flights": story.job}, NOON)
+    found = conditions.conditions(story.facts(), {"flights": story.job}, NOON)
     assert {s.kind for s in found} == {"failed", "refused", "missed"}
 
 
@@ -421,7 +421,7 @@ def test_a_model_of_no_job_stands_by_its_own_name():
     story.happens(
         ev.Released(model="N", version=1), ev.AliasMoved(model="N", found="2", expected="1")
     )
-    found = health.conditions(story.facts(), {}, story.now)
+    found = conditions.conditions(story.facts(), {}, story.now)
     assert [s.job for s in found if s.what] == ["N"]
 
 
@@ -448,17 +448,17 @@ def test_what_lies_before_the_last_good_run_is_forgotten_and_nothing_stands_othe
     story.refuses("r4")
     jobs = {"flights": story.job}
     facts = story.facts()
-    before = health.conditions(facts, jobs, story.now)
+    before = conditions.conditions(facts, jobs, story.now)
     place = facts.forget(jobs, story.now)
     assert sorted(facts.runs["flights"]) == sorted(facts.began) == ["r3", "r4", "slow"]
-    assert health.conditions(facts, jobs, story.now) == before
+    assert conditions.conditions(facts, jobs, story.now) == before
     again = health.HealthState()
     again.take(
         e
         for e in story.journal.read()
         if e.id > place["flights"] or isinstance(e, health.OF_THE_REST)
     )
-    assert health.conditions(again, jobs, story.now) == before
+    assert conditions.conditions(again, jobs, story.now) == before
 
 
 def test_a_late_word_of_a_run_that_was_forgotten_does_not_bring_it_back():
@@ -475,3 +475,33 @@ def test_every_kind_that_is_read_is_one_that_the_fold_of_runs_knows():
     assert set(health.OF_RUNS) <= {*history.COURSE, ev.RunDone}
     assert not set(health.OF_RUNS) & set(health.OF_THE_REST)
     assert not set(alerts.KINDS) & {*health.OF_RUNS, *health.OF_THE_REST}
+
+
+def test_a_table_that_is_too_old_and_a_refused_champion_are_told():
+    story = Story()
+    lookups = {"weather": 86400.0}
+    told = {"artifact": "a", "digest": "d", "lookups": lookups}
+    story.passes("r1")
+    story.happens(ev.Registered(run="r1", job="flights", model="M", version=1, **told))
+    story.happens(released(1, "r1"))
+    assert not story.stands("old-lookup").what
+    story.now += timedelta(days=1, hours=1)
+    old = story.stands("old-lookup")
+    assert "joins the table 'weather' of 2026-01-01 12:00 UTC, which may be 1 day old" in old.what
+    assert old.fix.startswith("mlops-nb trigger flights")
+    story.happens(ev.Registered(run="r2", job="flights", model="M", version=2, **told))
+    story.happens(released(2, "r2"))
+    assert not story.stands("old-lookup").what
+
+    told = {"model": "M", "version": 2, "because": "slow"}
+    story.happens(ev.VersionRefused(server="a", serving=1, **told))
+    story.happens(ev.VersionServed(model="M", version=2, server="b"))
+    stands = story.stands("unserved")
+    assert stands.what == "a refused version 2 of 'M': slow; version 1 goes on"
+    assert not stands.urgent
+    story.happens(ev.VersionServed(model="M", version=2, server="a"))
+    assert not story.stands("unserved").what
+    story.happens(ev.VersionRefused(server="a", **told))
+    assert story.stands("unserved").urgent
+    story.happens(released(1, "r1"))
+    assert not story.stands("unserved").what

@@ -306,7 +306,7 @@ def test_settings_are_read_again_and_unknown_columns_are_told(tmp_path, capsys):
 
 def test_two_logs_of_a_folder_that_is_read_lose_and_double_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(prediction_log, "WRITE_EVERY", 0.001)
-    monkeypatch.setattr(prediction_log, "COMPACT_EVERY", 0.0)
+    monkeypatch.setattr(prediction_log, "COMPACT_EVERY", 0.02)
     monkeypatch.setattr(prediction_files, "OLD", -60.0)
     monkeypatch.setattr(prediction_files, "SMALL", 3)
     logs = [log_in(tmp_path) for _ in range(2)]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from bank import CELLS, Served, some_rows, until
 from nbformat.v4 import new_code_cell, new_notebook
 from saved import project
-from test_serve import CELLS, Served, some_rows, until
 from typing_in import MLOPS_NB, Terminal
 
 from mlops_nb.project import open_project

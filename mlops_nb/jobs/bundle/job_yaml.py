@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 import yaml
+from msgspec import structs
 
 from mlops_nb.errors import JobError
 from mlops_nb.evaluation import gates
@@ -12,6 +13,7 @@ from mlops_nb.jobs import schedule
 from mlops_nb.jobs.bundle import json_schema
 from mlops_nb.jobs.model import Job
 from mlops_nb.serving import settings
+from mlops_nb.serving.settings import RolloutLimits, ServingSettings
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 MOST_LEVELS, MOST_VALUES = 40, 100_000
@@ -117,6 +119,24 @@ SCHEMA: dict[str, Any] = {
                 "entity": {**COLUMN, "description": "names what training knows a row by"},
             },
         },
+        "rollout": {
+            "type": "object",
+            "additionalProperties": False,
+            "description": "what a new version must keep to when it answers the last requests",
+            "properties": {
+                "latency": {
+                    "type": ["number", "null"],
+                    "exclusiveMinimum": 0,
+                    "description": "its median, as a multiple of that of the version that answers",
+                },
+                "changed": {
+                    "type": ["number", "null"],
+                    "minimum": 0,
+                    "maximum": 1,
+                    "description": "share of the rows with another prediction",
+                },
+            },
+        },
         "approval": {"enum": ["none", "required"]},
         "notify": {
             "type": "array",
@@ -210,9 +230,12 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         retries=found.get("retries", 0),
         timeout=found.get("timeout"),
         triggers=tuple(found.get("triggers") or ()),
-        predictions=settings.of_definition(found.get("predictions") or {}),
         approval=found.get("approval", "none"),
         notify=tuple(found.get("notify") or ()),
+        serving=ServingSettings(
+            predictions=settings.of_definition(found.get("predictions") or {}),
+            rollout=RolloutLimits(**found.get("rollout", {})),
+        ),
     )
 
 
@@ -244,7 +267,8 @@ def definition(job: Job) -> dict[str, Any]:
         "reuse": job.reuse,
         "retries": job.retries,
         "timeout": job.timeout,
-        "predictions": settings.definition(job.predictions),
+        "predictions": settings.definition(job.serving.predictions),
+        "rollout": structs.asdict(job.serving.rollout),
         "approval": job.approval,
         "notify": [dict(n) for n in job.notify],
     }
@@ -263,7 +287,7 @@ def write(job: Job) -> str:
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return the changes of a new definition, one line each.
 
-    A setting of the prediction log that a definition does not name has its default.
+    A setting of the prediction log or the rollout that a definition does not name has its default.
 
     >>> difference({"retries": 0}, {"retries": 2})
     ['retries: 0 → 2']
@@ -280,6 +304,6 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition with each setting of the prediction log by a name of its own."""
-    flat = dict(found)
+    flat = {"rollout": structs.asdict(RolloutLimits()), **found}
     given = {**settings.definition(settings.PredictionSettings()), **flat.pop("predictions", {})}
     return flat | {f"predictions.{key}": value for key, value in given.items()}

@@ -63,7 +63,7 @@ def _answering(
         path=path,
         features=served.features,
         decide=served.decide,
-        lookups=tuple(served.lookups),
+        lookups=served.lookups,
         rows=tuple(given),
         pred=pipeline.evaluation.get("pred", ""),
         score=pipeline.evaluation.get("score", ""),

@@ -12,7 +12,7 @@ from mlops_nb.jobs.bundle import job_yaml, trigger_text
 from mlops_nb.jobs.model import JOB_NAME, Job, Schedule
 from mlops_nb.notebook import parameters
 from mlops_nb.notebook.model import Source, Value
-from mlops_nb.serving.settings import PredictionSettings
+from mlops_nb.serving.settings import ServingSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,9 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
         model_variable=variable or None,
         secrets=secrets,
         retries=before.retries if before else 0,
+        serving=before.serving if before else ServingSettings(),
         timeout=before.timeout if before else None,
         triggers=_triggers(request, before),
-        predictions=before.predictions if before else PredictionSettings(),
         approval=request.approval or (before.approval if before else "none"),
         notify=_notify(request, before),
     )

@@ -4,12 +4,15 @@ import math
 import os
 import pickle
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from . import frames
 
 RTOL = 1e-6  # of scores: a batch of another size may round otherwise
+NUMBERS = {"i", "u", "f"}  # kinds of dtypes of NumPy
+TABLE = 2  # dimensions
 BINARY = 2  # classes, of which the score is that of the second one
 
 
@@ -17,12 +20,14 @@ class Answers:
     """Answers requests with what a package holds.
 
     parts:     "model", and "features" and "decide", which may be None
-    signature: of the input, as in package.json
+    signature: of the input, as in package.json; "arrays": the model answers an array of numbers as
+               it answers a frame, which was proven when the package was written
     """
 
     def __init__(self, parts: Mapping[str, Any], signature: Mapping[str, Any]) -> None:
         self.model = parts["model"]
         self.before, self.last = _divided(self.model)
+        self.arrays = bool(signature.get("arrays"))
         self.has_scores = hasattr(self.model, "predict_proba")
         self.features, self.decide = parts.get("features"), parts.get("decide")
         self.signature = signature
@@ -40,9 +45,12 @@ class Answers:
         """
         rows = frames.to_input(columns, self.signature)
         given = rows if self.features is None else self.features(rows)
-        taken = given if self.before is None else self.before.transform(given)
-        scores = _score(self.last.predict_proba(taken)) if self.has_scores else None
-        predictions = self.last.predict(taken) if self.decide is None else self.decide(scores)
+        if self.arrays:
+            with warnings.catch_warnings():  # of scikit-learn: an array has no names
+                warnings.filterwarnings("ignore", "X does not have valid feature names")
+                predictions, scores = self._answered(_as_array(given))
+        else:
+            predictions, scores = self._answered(given)
         names = self.signature.get("features") or []
         return {
             "predictions": frames.plain(predictions),
@@ -50,16 +58,34 @@ class Answers:
             "features": frames.to_columns(given, names) if names else None,
         }
 
+    def _answered(self, taken: Any) -> tuple[Any, Any]:
+        """Return predictions and scores for the input of the model."""
+        for step in self.before:
+            taken = step.transform(taken)
+        scores = _score(self.last.predict_proba(taken)) if self.has_scores else None
+        return self.last.predict(taken) if self.decide is None else self.decide(scores), scores
 
-def _divided(model: Any) -> tuple[Any, Any]:
+
+def _divided(model: Any) -> tuple[list[Any], Any]:
     """Return the first steps of a pipeline and its last one, so that the first ones run once.
 
-    (None, model) for any other model.
+    ([], model) for any other model.
     """
     pipelines: Any = sys.modules.get("sklearn.pipeline")
-    if pipelines is None or type(model) is not pipelines.Pipeline or len(model.steps) == 1:
-        return None, model
-    return model[:-1], model.steps[-1][1]
+    if pipelines is None or type(model) is not pipelines.Pipeline:
+        return [], model
+    *first, last = (step for _, step in model.steps)
+    return [step for step in first if step not in (None, "passthrough")], last
+
+
+def _as_array(given: Any) -> Any:
+    """Return a frame of numbers as an array, which costs a model less to check; others as is."""
+    if getattr(given, "ndim", 0) != TABLE or not hasattr(given, "dtypes"):
+        return given
+    import numpy
+
+    plain = all(isinstance(d, numpy.dtype) and d.kind in NUMBERS for d in given.dtypes)
+    return given.to_numpy() if plain else given
 
 
 def _score(found: Any) -> Any:

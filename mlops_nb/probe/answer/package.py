@@ -7,9 +7,11 @@ them, and must not depend on which other rows are asked with them.
 import json
 import sys
 import types
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..fingerprint.digest import digest_or_unknown
 from ..inspect.values import write_pickle
 from ..introspect import namespace
 from ..values.pickling import one_line
@@ -40,14 +42,16 @@ def write(request: str) -> str:
     """Write model, features and decide as one pickle; answer what package.json holds, or "error".
 
     model, features, decide: names, "" without
-    lookups: names of tables that the features join
+    lookups: the tables that the features join → how old they may be, s
     rows:    names that may hold raw rows, the likeliest first
     pred, score: names of the evaluation, "" without
     path:    the file of the pickle
     """
     asked = json.loads(request)
     try:
-        return json.dumps(_written(namespace(), asked), allow_nan=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they came when the notebook ran
+            return json.dumps(_written(namespace(), asked), allow_nan=False)
     except Unservable as error:
         told = {"error": str(error), "fix": error.fix, "refused": error.refused}
     except Exception as error:  # noqa: BLE001  the notebook's own functions and values
@@ -68,9 +72,10 @@ def _written(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     places = _places(len(raw), ROWS)
     rows = _at(raw, places)
     signature = _signature(rows, parts)
-    answers = Answers(parts, signature)
     columns = _columns(rows, signature)
-    golden = answers.answer(columns)
+    golden = Answers(parts, signature).answer(columns)
+    signature["arrays"] = _takes_arrays(parts, signature, columns, golden)
+    answers = Answers(parts, signature)
     independent = _refuse_dependent(answers, columns, golden, asked["features"])
     _refuse_unequal(space, asked, golden, places, len(raw), of=name)
     write_pickle(parts, asked["path"])
@@ -79,6 +84,7 @@ def _written(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         "independent": independent,
         "golden": {"rows": _dicts(columns, len(rows)), **golden},
         "reference": reference.describe(_columns(raw, signature), signature),
+        "answers": _digest(parts, space),
         "lookups": asked["lookups"],
         "rows_of": name,
         "compared": [n for n in (asked["pred"], asked["score"]) if n in space],
@@ -200,6 +206,19 @@ def _dicts(columns: frames.Columns, count: int) -> list[dict[str, Any]]:
 # proofs
 
 
+def _takes_arrays(
+    parts: dict[str, Any],
+    signature: dict[str, Any],
+    columns: frames.Columns,
+    golden: dict[str, Any],
+) -> bool:
+    """Return whether the model answers arrays exactly as frames, which cost it more to check."""
+    try:
+        return Answers(parts, {**signature, "arrays": True}).answer(columns) == golden
+    except Exception:  # noqa: BLE001  the model needs the names of columns
+        return False
+
+
 def _refuse_dependent(
     answers: Answers, columns: frames.Columns, golden: dict[str, Any], features: str
 ) -> bool:
@@ -290,7 +309,8 @@ def _as_judged(one: Any, other: Any) -> bool:
 
 def _refuse_tables(space: dict[str, Any], parts: dict[str, Any], lookups: Iterable[str]) -> None:
     """Refuse functions that read a table of the notebook which no option names as a lookup."""
-    found = {n for p in ("features", "decide") if parts[p] for n in _tables(parts[p], space)}
+    reached = _reached(parts, space)
+    found = {name for name, value in reached.items() if _is_table(value) and len(value)}
     unnamed = sorted(found - set(lookups))
     if unnamed:
         table = unnamed[0]
@@ -298,22 +318,32 @@ def _refuse_tables(space: dict[str, Any], parts: dict[str, Any], lookups: Iterab
             f"the features join the table {table!r}, which would never be renewed where it serves",
             f"say how old it may be: %mlops model … --lookup {table}:max_age=1d",
         )
+    if unread := sorted(set(lookups) - found):
+        raise Otherwise(
+            f"--lookup names {unread[0]!r}, which is no table that the features read",
+            f"it is one of {', '.join(sorted(found))}" if found else "leave the option out",
+        )
 
 
-def _tables(function: Any, space: dict[str, Any]) -> set[str]:
-    """Return the names of tables that a function of the notebook, and those it calls, read."""
-    found: set[str] = set()
-    queue, known = [function], set()
+def _digest(parts: dict[str, Any], space: dict[str, Any]) -> str:
+    """Return the digest of what answers beside the model; "unknown" where it cannot be told."""
+    functions = [parts["features"], parts["decide"]]
+    values = {n: v for n, v in _reached(parts, space).items() if v is not parts["model"]}
+    return digest_or_unknown([functions, sorted(values.items(), key=lambda item: item[0])])
+
+
+def _reached(parts: dict[str, Any], space: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of the notebook that the functions, and those they call, read by name."""
+    found: dict[str, Any] = {}
+    queue = [parts[part] for part in ("features", "decide") if parts[part] is not None]
     while queue:
         code = getattr(queue.pop(), "__code__", None)
         for name in _names(code) if code is not None else ():
-            if name in space and name not in known:
-                known.add(name)
-                value = space[name]
-                if _is_table(value) and len(value):
-                    found.add(name)
-                elif isinstance(value, types.FunctionType):
-                    queue.append(value)
+            if name in found or isinstance(space.get(name, types), types.ModuleType):
+                continue
+            found[name] = space[name]
+            if isinstance(space[name], types.FunctionType):
+                queue.append(space[name])
     return found
 
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 from typing import Any
 
@@ -54,8 +55,10 @@ def main(number: int, folder: str) -> None:
         gc.freeze()  # what is loaded stays: a collection does not look at it again
         _send(stream, {"ready": True, "golden": golden})
         while (request := _receive(stream)) is not None:
+            began = time.perf_counter()
             try:
                 answer = answers.answer(request["columns"])
+                answer["seconds"] = time.perf_counter() - began
             except Exception as error:  # noqa: BLE001  the notebook's own function
                 answer = {"error": _what(error)}
             _send(stream, answer)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from mlops_nb.errors import JobError
 from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.model import Job, Schedule
-from mlops_nb.serving.settings import PredictionSettings
+from mlops_nb.serving.settings import PredictionSettings, ServingSettings
 
 FULL = Job(
     name="flights",
@@ -28,8 +28,15 @@ FULL = Job(
         {"metric": "auc", "fall": 0.05, "every": 86400},
         {"job": "weather"},
     ),
-    predictions=PredictionSettings(
-        keep="30d", sample=0.25, drop=("name",), hash=("iban",), subject="customer", entity="flight"
+    serving=ServingSettings(
+        predictions=PredictionSettings(
+            keep="30d",
+            sample=0.25,
+            drop=("name",),
+            hash=("iban",),
+            subject="customer",
+            entity="flight",
+        )
     ),
     approval="required",
     notify=({"webhook": {"env": "HOOK"}}, {"command": "mail -s mlops team"}),
@@ -46,7 +53,7 @@ def yaml(**more):
 def test_a_job_is_read_as_it_was_written(job):
     again = job_yaml.read(job_yaml.write(job))
     assert job_yaml.definition(again) == job_yaml.definition(job)
-    assert again.predictions == job.predictions
+    assert again.serving == job.serving
     assert (again.parameters, again.schedule, again.gates) == (
         job.parameters,
         job.schedule,
@@ -89,7 +96,7 @@ def test_little_is_needed_and_the_rest_has_defaults():
     job = job_yaml.read(yaml())
     assert (job.source, job.folder, job.schedule, job.gates) == ("n.ipynb", ".", None, ())
     assert (job.retries, job.timeout, job.model_variable) == (0, None, None)
-    assert job.predictions == PredictionSettings()
+    assert job.serving == ServingSettings()
     assert job_yaml.definition(job)["predictions"] == {
         "keep": "180d",
         "sample": 1.0,
@@ -163,10 +170,11 @@ def test_a_new_definition_is_told_by_what_it_changes():
     assert job_yaml.difference({"a": 1}, {}) == ["a: 1 → None"]
 
 
-def test_a_job_of_before_the_prediction_settings_has_their_defaults():
-    old = {k: v for k, v in job_yaml.definition(SMALL).items() if k != "predictions"}
+def test_a_job_of_before_the_serving_settings_has_their_defaults():
+    new = ("predictions", "rollout")
+    old = {k: v for k, v in job_yaml.definition(SMALL).items() if k not in new}
     assert job_yaml.difference(old, job_yaml.definition(SMALL)) == []
-    masked = replace(SMALL, predictions=PredictionSettings(drop=("name",)))
+    masked = replace(SMALL, serving=ServingSettings(predictions=PredictionSettings(drop=("name",))))
     assert job_yaml.difference(old, job_yaml.definition(masked)) == [
         "predictions.drop: [] → ['name']"
     ]

@@ -52,7 +52,7 @@ def written(tmp_path, monkeypatch):
             exec(cell, space)
         monkeypatch.setattr(package, "namespace", lambda: space)
         path = tmp_path / "package.pickle"
-        names = {"model": "model", "features": "features", "decide": "", "lookups": []}
+        names = {"model": "model", "features": "features", "decide": "", "lookups": {}}
         names |= {"rows": ["test"], "pred": "pred", "score": "score", "path": str(path)}
         told = json.loads(package.write(json.dumps(names | asked)))
         return told, pickle.loads(path.read_bytes()) if path.exists() else None, space
@@ -78,6 +78,32 @@ def test_the_answers_are_those_of_the_evaluation_and_need_only_what_the_features
     assert sum(told["reference"]["city"]["shares"].values()) == pytest.approx(1)
 
 
+def test_a_model_that_takes_arrays_as_it_takes_frames_gets_arrays(written):
+    scaled = TRAIN.replace(
+        "LogisticRegression(random_state=0)",
+        "make_pipeline(StandardScaler(), 'passthrough', LogisticRegression())",
+    )
+    named = TRAIN.replace(
+        "LogisticRegression(random_state=0)",
+        "make_pipeline(make_column_transformer((StandardScaler(), ['age', 'rich'])), "
+        "LogisticRegression())",
+    )
+    more = """
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.compose import make_column_transformer
+"""
+    for cells, arrays in ((scaled, True), (named, False)):
+        told, parts, space = written(START, more, cells)
+        assert told["signature"]["arrays"] is arrays
+        columns = {
+            c["name"]: frames.plain(space["test"][c["name"]]) for c in told["signature"]["columns"]
+        }
+        answers = Answers(parts, told["signature"]).answer(columns)
+        assert answers["predictions"] == space["pred"].tolist()
+        assert answers["scores"] == space["score"].tolist()
+
+
 def test_a_threshold_of_the_notebook_is_refused_or_named(written):
     low = "pred = (score >= 0.2).astype(int)"
     told, _, _ = written(START, TRAIN, low)
@@ -101,10 +127,27 @@ def test_a_table_that_features_join_must_be_named_and_travels(written):
     told, _, _ = written(START, JOINED, TRAIN)
     assert told["refused"]
     assert "--lookup rates:max_age=1d" in told["fix"]
-    told, parts, _ = written(START, JOINED, TRAIN, lookups=["rates"])
+    told, parts, _ = written(START, JOINED, TRAIN, lookups={"rates": 86400.0})
     again = pickle.loads(cloudpickle.dumps(parts))
     rows = {"age": [30], "city": ["Busan"]}
     assert Answers(again, told["signature"]).answer(rows)["features"]["rate"] == [2.0]
+
+    told, _, _ = written(START, JOINED, TRAIN, lookups={"rates": 1.0, "df": 1.0})
+    assert "--lookup names 'df', which is no table that the features read" in told["error"]
+
+
+def test_the_digest_is_that_of_all_that_answers_beside_the_model(written):
+    days = {"lookups": {"rates": 1.0}}
+    same = [written(START, JOINED, TRAIN, **days)[0]["answers"] for _ in range(2)]
+    assert same[0] == same[1]
+    for was, now in (
+        ("3.0]", "4.0]"),  # the table
+        ("how='left'", "how='inner'"),  # a function that the features call
+        ("/ 10", "/ 20"),  # the features
+    ):
+        told, _, _ = written(START, JOINED.replace(was, now), TRAIN, **days)
+        assert told["answers"] not in {"unknown", same[0]}
+    assert written(START, JOINED, TRAIN, "unused = 1", **days)[0]["answers"] == same[0]
 
 
 def test_rows_that_no_features_make_are_the_columns_of_the_model(written):
