@@ -2,8 +2,8 @@
 
 import asyncio
 import hmac
+import os
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -287,7 +287,7 @@ def _known(path: str) -> str:
 def _ids(given: Any, count: int) -> list[str]:
     """Return the ids of a request's rows, those of the caller where they are given."""
     if given is None:
-        made = uuid.uuid4().hex
+        made = os.urandom(16).hex()
         return [made] if count == 1 else [f"{made}-{n}" for n in range(count)]
     texts = isinstance(given, list) and all(isinstance(one, str) for one in given)
     if not texts or len(given) != count or not all(0 < len(one) <= MOST_ID for one in given):

@@ -60,6 +60,7 @@ class ServingVersion:
         self.queue: deque[Asked] = deque()
         self.arrived = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+        self.reviving = asyncio.Lock()
         self.restarts = 0
 
     async def start(self) -> Mapping[str, Any] | None:
@@ -167,13 +168,19 @@ class ServingVersion:
         what = f"the model raised {error}"
         _fail(batch[0], BadRequest(what, fix="check the values of the rows"))
 
+    async def revive(self) -> None:
+        """Start the process again if it has ended. Raises Unanswered if it cannot start."""
+        async with self.reviving:
+            if not self.process.alive:
+                self.restarts += 1
+                self.process = ModelProcess(self.package)
+                await self.process.start(self.limits.threads)
+
     async def _restart(self) -> None:
         """Start the process again until it answers."""
         while True:
-            self.restarts += 1
-            self.process = ModelProcess(self.package)
             try:
-                await self.process.start(self.limits.threads)
+                await self.revive()
             except MlopsError:
                 await asyncio.sleep(RESTART_AFTER)
             else:

@@ -1,7 +1,9 @@
 """Counts what a server does, and writes it as Prometheus reads it."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # s
 HELP = {
@@ -20,24 +22,36 @@ HELP = {
 
 
 class Counts:
-    """Counters of one process, by name and labels."""
+    """Counters of one process, by name and labels, and the histogram of its requests.
+
+    A request only adds numbers; the names of the series are made when they are asked for.
+    """
 
     def __init__(self) -> None:
-        self.values: Counter[str] = Counter()
+        self.counters: dict[tuple[str, tuple[tuple[str, object], ...]], float] = {}
+        self.buckets = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
 
     def add(self, name: str, by: float = 1, **labels: object) -> None:
         """Add to a counter."""
-        self.values[series(name, labels)] += by  # type: ignore[assignment]
+        key = name, tuple(labels.items())
+        self.counters[key] = self.counters.get(key, 0) + by
 
     def time(self, seconds: float) -> None:
         """Add a request's time to the histogram."""
-        name = "mlops_nb_request_seconds"
-        for bound in BOUNDS:
-            if seconds <= bound:
-                self.add(f"{name}_bucket", le=bound)
-        self.add(f"{name}_bucket", le="+Inf")
-        self.add(f"{name}_sum", seconds)
-        self.add(f"{name}_count")
+        self.buckets[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Every series with its value."""
+        found = {series(name, dict(labels)): v for (name, labels), v in self.counters.items()}
+        if any(self.buckets):
+            name = "mlops_nb_request_seconds"
+            for bound, count in zip((*BOUNDS, "+Inf"), accumulate(self.buckets), strict=True):
+                found[series(f"{name}_bucket", {"le": bound})] = count
+            found[f"{name}_sum"], found[f"{name}_count"] = self.seconds, sum(self.buckets)
+        return found
 
 
 def series(name: str, labels: Mapping[str, object]) -> str:

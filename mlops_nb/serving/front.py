@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Front:
     def __init__(self, channel: ControlChannel, listening: socket.socket) -> None:
         self.channel, self.listening = channel, listening
         self.versions: dict[int, ServingVersion] = {}
+        self.starting: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.recent: deque[list[dict[str, Any]]] = deque(maxlen=REPLAYED)
         self.waiting: dict[tuple[int, str], dict[str, list[Any]]] = {}
         self.dropped: dict[int, int] = {}
@@ -94,8 +95,10 @@ class Front:
         number = message["version"]
         found = None
         try:
-            if number not in self.versions or not self.versions[number].process.alive:
-                self.versions[number] = await self._started(Path(message["folder"]))
+            async with self.starting[number]:  # asked for twice, it is started once
+                if number not in self.versions:
+                    self.versions[number] = await self._started(Path(message["folder"]))
+                await self.versions[number].revive()
             serving = self.serving.version
             if message["replay"] is not None and serving is not None:
                 limits = RolloutLimits(**message["replay"])
@@ -196,7 +199,7 @@ class Front:
             self.channel.send(**{"is": "dropped", "version": number, "count": count})
 
     def _tell(self) -> None:
-        self.channel.send(**{"is": "counts", "counts": dict(self.serving.counts.values)})
+        self.channel.send(**{"is": "counts", "counts": self.serving.counts.values})
 
     async def _flush_forever(self) -> None:
         told = 0.0

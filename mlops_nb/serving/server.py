@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlops_nb.context import Context, Notify, ignore
-from mlops_nb.errors import MlopsError, NotFound, Refused
+from mlops_nb.errors import MlopsError, NotFound, Refused, Unreachable
 from mlops_nb.events import ApprovalAsked, JobApplied, Released, VersionRefused, VersionServed
 from mlops_nb.models import package
 from mlops_nb.models.registry import read_models
@@ -94,6 +94,9 @@ class Server:
                 }
             )
             await self._follow()
+        except Unreachable:
+            if not self.workers.stopping.is_set():
+                raise
         finally:
             await self.workers.drain()
             if self.log.thread.is_alive():

@@ -224,8 +224,11 @@ class Workers:
             sys.stderr.write(f"warning: a front ended ({code}); it restarts\n")
             self.all[place] = made = await self._started()
             self._prepare(made, folder, number, None)
-            await self._until(lambda w: number in w.ready or w.active == number)
-            made.channel.send(do="switch", version=number, since=since)
+            await self._until(lambda w: bool({number} & {*w.ready, *w.failed, w.active}))
+            if number in made.failed:
+                made.process.kill()  # it starts again at the next look
+            else:
+                made.channel.send(do="switch", version=number, since=since)
         return bool(ended)
 
     async def drain(self) -> None:

@@ -84,7 +84,8 @@ class Served:
     @property
     def parts(self) -> list[psutil.Process]:
         """The processes of the fronts and of the versions."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        return [part for part in found if part.status() != psutil.STATUS_ZOMBIE]
 
     def stop(self) -> str:
         self.process.send_signal(signal.SIGTERM)
