@@ -21,11 +21,23 @@ class Predictions(OpenProject):
 
         server.serve(self.context, model, server.ServeOptions(**options), ready, ignore)
 
-    def predict(self, model: str, file: str | Path, output: str | Path) -> dict[str, Any]:
+    def predict(
+        self,
+        model: str,
+        file: str | Path,
+        output: str | Path,
+        *,
+        skip_bad: str | Path | None = None,
+        note: Callable[[int, int | None], None] = lambda *_: None,
+    ) -> dict[str, Any]:
         """Write the answers of a model's champion to the rows of a file.
 
         Return what `predict --json` prints.
+
+        skip_bad: where rows that cannot be answered go, each with its error
+        note:     called with the rows answered so far, and the number of all rows if it is known
         """
         from mlops_nb.serving import batch
 
-        return batch.predict(self.context, model, Path(file), Path(output))
+        skip = None if skip_bad is None else Path(skip_bad)
+        return batch.predict(self.context, model, Path(file), Path(output), skip=skip, note=note)

@@ -53,6 +53,7 @@ class PredictionLog:
         self.queue: queue.SimpleQueue[Rows | None] = queue.SimpleQueue()
         self.dropped = 0
         self.kept: list[Rows] = []
+        self.ending = threading.Event()
         self.thread = threading.Thread(target=self._work, daemon=True)
 
     def start(self) -> None:
@@ -89,12 +90,13 @@ class PredictionLog:
     def close(self) -> None:
         """Write everything, and end."""
         self.queue.put(None)
+        self.ending.set()
         self.thread.join()
 
     def _work(self) -> None:
         compacted, ended = time.monotonic(), False
         while not ended:
-            time.sleep(WRITE_EVERY)
+            self.ending.wait(WRITE_EVERY)
             while not self.queue.empty():
                 rows = self.queue.get()
                 ended = ended or rows is None
