@@ -38,6 +38,16 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     help="Also run on data:GLOB, drift:SHARE, metric:NAME:FALL or job:NAME.",
 )
 @click.option(
+    "--score", metavar="GLOB", help="Files that the champion answers as they come; needs -o."
+)
+@click.option(
+    "-o",
+    "--output",
+    "score_output",
+    metavar="OUT",
+    help='Where the answers go, such as "scores/{name}"; {stem} is the name without its suffix.',
+)
+@click.option(
     "--approval",
     type=click.Choice(["none", "required"]),
     help="required: a version that passed waits for `approve`.",
@@ -102,6 +112,8 @@ def promote(
             parameters=typed(options["given"]),
             secrets=options["secrets"],
             triggers=options["triggers"] or None,
+            score=options["score"],
+            score_output=options["score_output"],
             approval=options["approval"],
             notify=options["notify"] or None,
             quick=options["proof"] == "quick",

@@ -7,7 +7,7 @@ class AlertRaised(Event, frozen=True, kw_only=True):
     """An alert is raised; it is open until it ends.
 
     alert:  its name, such as `flights-failed-3`
-    kind:   failed, refused, missed, stopped-data, stopped-labels, waiting or moved
+    kind:   failed, refused, missed, stopped-data, stopped-labels, waiting, moved or scoring
     what:   what happened, and which version serves now
     fix:    the next command
     urgent: users are hurt; an alert that becomes urgent is raised again by its name

@@ -14,7 +14,7 @@ from mlops_nb.context import Context
 from mlops_nb.data import contract
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Event, JobApplied, Judged
-from mlops_nb.jobs import model, poll, proven, schedule, stored
+from mlops_nb.jobs import model, poll, proven, schedule, score_spec, stored
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
 from mlops_nb.jobs.cut import cut_out
 from mlops_nb.jobs.model import Job
@@ -182,6 +182,7 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
     digest = manifest.digest(found)
     job = _definition(ctx, name, found)
     refuse_triggers(ctx, job)
+    score_spec.refuse(job)
     state = read_jobs(ctx).get(name)
     before = dict(state.definition) if state is not None else {}
     changes = job_yaml.difference(before, job_yaml.definition(job)) if before else []

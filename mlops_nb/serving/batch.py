@@ -40,7 +40,7 @@ class AnsweredFile(Struct, frozen=True, kw_only=True):
     skipped: int = 0
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class AnsweredRows(Struct, frozen=True, kw_only=True):
     """Some rows of a chunk that were answered together, from `start`."""
 
     start: int
@@ -212,7 +212,7 @@ class FileAnswers:
         log = PredictionLog(staged)
         log.packages[self.package.version] = self.package
         log.start()
-        writing = _Writing(self, file, out, log, skip)
+        writing = _FileWriting(self, file, out, log, skip)
         try:
             for table in file.chunks():
                 await writing.take(table)
@@ -227,7 +227,7 @@ class FileAnswers:
         return AnsweredFile(rows=writing.count - skipped, skipped=skipped)
 
 
-class _Writing:
+class _FileWriting:
     """One file that is being answered.
 
     count:  rows that were read
@@ -271,14 +271,14 @@ class _Writing:
 
     async def _parts(
         self, columns: Mapping[str, list[Any]], start: int, stop: int, failed: dict[int, str]
-    ) -> list[Part]:
+    ) -> list[AnsweredRows]:
         """Answer some rows; where they fail, answer each half by itself, down to one row."""
         if self.skip is None and len(failed) > MOST_FAILURES:
             return []
         asked = {name: values[start:stop] for name, values in columns.items()}
         answer = await self.answers.process.ask(asked, WITHIN, quiet=True)
         if "error" not in answer:
-            return [Part(start=start, answer=answer, asked=asked)]
+            return [AnsweredRows(start=start, answer=answer, asked=asked)]
         if stop - start == 1:
             failed[start] = answer["error"]
             return []
@@ -286,7 +286,7 @@ class _Writing:
         first = await self._parts(columns, start, middle, failed)
         return first + await self._parts(columns, middle, stop, failed)
 
-    def _write(self, table: Any, parts: Sequence[Part]) -> None:
+    def _write(self, table: Any, parts: Sequence[AnsweredRows]) -> None:
         """Write answered rows, and put them into the log."""
         import pyarrow as pa
 

@@ -102,6 +102,16 @@ SCHEMA: dict[str, Any] = {
         "reuse": {"type": "boolean"},
         "retries": {"type": "integer", "minimum": 0},
         "timeout": {"type": ["number", "null"], "exclusiveMinimum": 0},
+        "score": {
+            "type": ["object", "null"],
+            "required": ["files", "output"],
+            "additionalProperties": False,
+            "description": "files that the champion answers as they come",
+            "properties": {
+                "files": {"type": "string", "description": "a glob, from the job's folder"},
+                "output": {"type": "string", "description": "with {name} or {stem} of the file"},
+            },
+        },
         "approval": {"enum": ["none", "required"]},
         "notify": {
             "type": "array",
@@ -195,6 +205,7 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         retries=found.get("retries", 0),
         timeout=found.get("timeout"),
         triggers=tuple(found.get("triggers") or ()),
+        score=found.get("score"),
         approval=found.get("approval", "none"),
         notify=tuple(found.get("notify") or ()),
     )
@@ -228,6 +239,7 @@ def definition(job: Job) -> dict[str, Any]:
         "reuse": job.reuse,
         "retries": job.retries,
         "timeout": job.timeout,
+        "score": None if job.score is None else dict(job.score),
         "approval": job.approval,
         "notify": [dict(n) for n in job.notify],
     }
