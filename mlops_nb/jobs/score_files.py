@@ -110,7 +110,8 @@ def _due(
     """Yield each file to score now, with its digest."""
     scored = board.scored.get(job.name, {})
     failed = board.unscored.get(job.name, {})
-    champion, contents, now = _champion(ctx, job), set(scored.values()), ctx.now()
+    contents = board.contents.get(job.name, set())
+    champion, now = _champion(ctx, job), ctx.now()
     for file, digest in settled.items():
         new = digest != scored[file] if file in scored else digest not in contents
         last = failed.get(file)
@@ -331,15 +332,14 @@ def summary(ctx: Context, job: Job, board: Board) -> dict[str, Any] | None:
         return None
     scored, failed = board.scored.get(job.name, {}), board.unscored.get(job.name, {})
     known = _notes(ctx, job.name).get("files", {})
-    contents = set(scored.values())
-    waiting = 0
+    contents, waiting = board.contents.get(job.name, set()), 0
     for path in (ctx.root / job.folder).glob(job.score["files"]):
         name = path.relative_to(ctx.root / job.folder).as_posix()
         if not path.is_file():
             continue
         stat, entry = path.stat(), known.get(name, [-1, -1, 0.0, ""])
         digest = entry[3] if entry[:2] == [stat.st_size, stat.st_mtime_ns] else ""
-        done = digest and (scored.get(name) == digest or digest in contents)
+        done = digest == scored[name] if name in scored else digest in contents
         failing = name in failed and failed[name].digest == digest
         waiting += not done and not failing
     return {

@@ -25,8 +25,8 @@ def read(files: str | None, output: str | None) -> dict[str, str] | None:
     if files is None and output is None:
         return None
     if files is None or output is None:
-        what = "--score has no output" if output is None else "-o has no files to score"
-        raise JobError(what, fix='give both: --score "data/new-*.parquet" -o "scores/{name}"')
+        what = "--score is without an output" if output is None else "-o is without files to score"
+        raise JobError(f"{what}: give both", fix='--score "data/new-*.parquet" -o "scores/{name}"')
     return {"files": files, "output": output}
 
 

@@ -55,7 +55,8 @@ class Board:
     followed: job → another job → the run of that which the last run after it followed
     evaluated: job → evaluations of its champion since the last run was queued
     looked: job → when its champion was evaluated, ascending
-    scored: job → the files that were scored: path → sha256
+    scored: job → the files that were scored: path → sha256 of the content that was last
+    contents: job → the sha256 of everything that was scored
     unscored: job → the files that could not be scored: path → the last failure
     failing: job → the id of the first failure since all of its files could be scored
     left:   those that an earlier scheduler had queued: perhaps no process works on them
@@ -75,6 +76,7 @@ class Board:
     evaluated: dict[str, list[Evaluated]] = field(default_factory=dict)
     looked: dict[str, list[datetime]] = field(default_factory=dict)
     scored: dict[str, dict[str, str]] = field(default_factory=dict)
+    contents: dict[str, set[str]] = field(default_factory=dict)
     unscored: dict[str, dict[str, ScoringFailed]] = field(default_factory=dict)
     failing: dict[str, int] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
@@ -128,6 +130,7 @@ class Board:
             failed.pop(event.file, None)
         if isinstance(event, FileScored):
             self.scored.setdefault(event.job, {})[event.file] = event.digest
+            self.contents.setdefault(event.job, set()).add(event.digest)
         if not failed:
             self.failing.pop(event.job, None)
 
