@@ -352,3 +352,12 @@ def test_a_model_that_cannot_be_loaded_stops_after_one_file_and_is_an_alert(bank
     assert failed.passing
     assert "damaged" in failed.error
     assert json.dumps(score_of(bank)["waiting"]) == "4"
+
+
+def test_a_name_that_is_no_text_stops_no_other_file(bank):
+    file = put(bank, "x.csv", 25)
+    os.rename(file, os.fsencode(bank.folder / "new") + b"/\xff.csv")
+    put(bank, "z.csv", 26)
+    once(bank)
+    assert [e.file for e in events(bank)] == ["new/z.csv"]
+    assert bank.type("job", "credit").status == 0

@@ -10,7 +10,7 @@ from typing import Any
 from . import frames
 
 RTOL = 1e-6  # of scores: a batch of another size may round otherwise
-BINARY = 2  # classes, of which the score is that of the second one
+BINARY = 2  # classes, of which the score is that of the second one; and dimensions of a table
 
 
 class Answers:
@@ -43,6 +43,7 @@ class Answers:
         taken = given if self.before is None else self.before.transform(given)
         scores = _score(self.last.predict_proba(taken)) if self.has_scores else None
         predictions = self.last.predict(taken) if self.decide is None else self.decide(scores)
+        predictions = _flat(predictions)
         names = self.signature.get("features") or []
         return {
             "predictions": frames.plain(predictions),
@@ -66,6 +67,13 @@ def _score(found: Any) -> Any:
     """Return the score of each row: of the second of two classes, or of every class."""
     if getattr(found, "ndim", 0) == BINARY and found.shape[1] == BINARY:
         return found[:, 1]
+    return _flat(found)
+
+
+def _flat(found: Any) -> Any:
+    """Return a table of one column as that column: some models predict (n, 1)."""
+    if getattr(found, "ndim", 0) == BINARY and found.shape[1] == 1:
+        return found.iloc[:, 0] if hasattr(found, "iloc") else found[:, 0]
     return found
 
 
