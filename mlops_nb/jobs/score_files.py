@@ -19,7 +19,7 @@ from msgspec import Struct, convert, to_builtins
 
 from mlops_nb import files
 from mlops_nb.context import Context
-from mlops_nb.errors import JobError, MlopsError
+from mlops_nb.errors import JobError, MlopsError, Unreachable
 from mlops_nb.events import FileScored, ScoringDropped, ScoringFailed
 from mlops_nb.jobs import execute, score_spec
 from mlops_nb.jobs.model import Job
@@ -226,7 +226,7 @@ class _Scoring:
         except (MlopsError, OSError) as error:
             if started and self._changed(file, digest):
                 return True
-            passing = not started or isinstance(error, Unanswered | OSError)
+            passing = not started or isinstance(error, Unanswered | Unreachable | OSError)
             self._record(file, digest, error, passing=passing)
             if passing:
                 self._end()

@@ -1,4 +1,4 @@
-"""Models of other libraries are packaged, loaded in a process of their own, and answer as judged."""
+"""Models of other libraries are packaged, loaded in their process, and answer as judged."""
 
 import asyncio
 import json
