@@ -25,6 +25,7 @@ from mlops_nb.events import (
 from mlops_nb.markup import lines
 from mlops_nb.project import Project
 
+ROWS_LIVE, ROWS_LOGGED = 1.0, 10.0  # s between two counts of rows, in a terminal and elsewhere
 PAGE = 50  # rows of a list, where `--last` does not say how many
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -111,6 +112,27 @@ class Progress:
             click.echo(f"  {event.step:<24} failed", err=True)
         elif isinstance(event, RunFinished) and event.status != "finished":
             click.echo(f"  {event.status}: {event.error}", err=True)
+
+
+class RowCount:
+    """Prints on stderr how many rows are done, now and then."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.began = self.last = time.monotonic()
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Print it if the last time is long ago.
+
+        total: None if it is not known
+        """
+        now = time.monotonic()
+        if now - self.last < (ROWS_LIVE if self.live else ROWS_LOGGED):
+            return
+        self.last = now
+        of = "" if total is None else f" of {total}"
+        text = f"  {done}{of} rows in {now - self.began:.0f} s"
+        click.echo(f"{text}\r" if self.live else text, err=True, nl=not self.live)
 
 
 def note(text: str) -> None:

@@ -1,6 +1,6 @@
 """Verbs that turn a notebook into a job: promote, apply."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from mlops_nb.cli.notebooks import parameter_option, project_of, typed
 from mlops_nb.cli.output import as_json_option
 from mlops_nb.jobs import schedule
 from mlops_nb.project import Project, open_project
+
+if TYPE_CHECKING:
+    from mlops_nb.project import Request
 
 BEHIND = "MLflow is behind: it does not have this champion yet; the sync goes on in the background"
 at_option = click.option("--at", metavar="TIME", help="Use TIME as the current time.")
@@ -36,6 +39,16 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     multiple=True,
     metavar="WHAT",
     help="Also run on data:GLOB, drift:SHARE, metric:NAME:FALL or job:NAME.",
+)
+@click.option(
+    "--score", metavar="GLOB", help="Files that the champion answers as they come; needs -o."
+)
+@click.option(
+    "-o",
+    "--output",
+    "score_output",
+    metavar="OUT",
+    help='Where the answers go, such as "scores/{name}"; {stem} is the name without its suffix.',
 )
 @click.option(
     "--approval",
@@ -86,27 +99,14 @@ def promote(
     **options: Any,
 ) -> int:
     """Turn NOTEBOOK into a job: prove it, judge it, release its model, schedule it."""
-    from mlops_nb.project import PromoteOptions, Request
+    from mlops_nb.project import PromoteOptions
 
     project = project_of(notebook)
     set_clock(project, options["at"], options["timezone"] or "UTC")
     progress = output.Progress()
     answer = project.promote(
         notebook,
-        Request(
-            name=options["name"],
-            model=options["model"],
-            schedule=options["schedule"],
-            timezone=options["timezone"],
-            gates=options["gates"] or None,
-            parameters=typed(options["given"]),
-            secrets=options["secrets"],
-            triggers=options["triggers"] or None,
-            approval=options["approval"],
-            notify=options["notify"] or None,
-            quick=options["proof"] == "quick",
-            tolerance=options["tolerance"],
-        ),
+        _request(options),
         PromoteOptions(
             replace=replace, draft=draft, dry_run=dry_run, notify=progress, note=output.note
         ),
@@ -117,6 +117,27 @@ def promote(
     words = _as_text(answer, scheduler_runs=project.scheduler_runs, log=log)
     output.emit(answer, words, as_json=as_json)
     return 0 if answer["passed"] else 1
+
+
+def _request(options: dict[str, Any]) -> "Request":
+    from mlops_nb.project import Request
+
+    return Request(
+        name=options["name"],
+        model=options["model"],
+        schedule=options["schedule"],
+        timezone=options["timezone"],
+        gates=options["gates"] or None,
+        parameters=typed(options["given"]),
+        secrets=options["secrets"],
+        triggers=options["triggers"] or None,
+        score=options["score"],
+        score_output=options["score_output"],
+        approval=options["approval"],
+        notify=options["notify"] or None,
+        quick=options["proof"] == "quick",
+        tolerance=options["tolerance"],
+    )
 
 
 def _as_text(answer: dict[str, Any], *, scheduler_runs: bool, log: str) -> str:

@@ -59,10 +59,19 @@ def serve(model: str, *, as_json: bool, **options: Any) -> int:
 @click.argument("model")
 @click.argument("file")
 @click.option("-o", "--output", "out", required=True, metavar="OUT", help="CSV or Parquet.")
+@click.option(
+    "--skip-bad",
+    "skip",
+    metavar="FILE",
+    help="Write rows that cannot be answered here, each with its error, and answer the others.",
+)
 @as_json_option
-def predict(model: str, file: str, *, out: str, as_json: bool) -> int:
+def predict(model: str, file: str, *, out: str, skip: str | None, as_json: bool) -> int:
     """Write the answers of MODEL's champion to the rows of FILE to OUT."""
-    answer = open_project().predict(model, file, out)
+    note = output.RowCount()
+    answer = open_project().predict(model, file, out, skip_bad=skip, note=note)
     words = f"{answer['rows']} rows of {file} answered by version {answer['model_version']}: {out}"
+    if answer.get("skipped"):
+        words += f"\n{answer['skipped']} rows could not be answered: {skip}"
     output.emit(answer, words, as_json=as_json)
     return 0

@@ -179,7 +179,8 @@ class Environments:
         if "No solution found" in stderr or "not found in the package registry" in stderr:
             raise JobError(
                 "the environment cannot be locked: " + " ".join(stderr.split())[:300],
-                fix="install that package from an index, or leave its import out of the job",
+                fix="install that package from an index, or leave its import out of the job; "
+                "name the index of a version such as 2.0+cpu: UV_INDEX=URL",
             )
         raise Unreachable(
             "the hashes of the packages could not be fetched: " + " ".join(stderr.split())[:300],

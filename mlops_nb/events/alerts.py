@@ -7,8 +7,8 @@ class AlertRaised(Event, frozen=True, kw_only=True):
     """An alert is raised; it is open until it ends.
 
     alert:  its name, such as `flights-failed-3`
-    kind:   failed, refused, missed, stopped-data, stopped-labels, waiting, moved, unserved
-             or old-lookup
+    kind:   failed, refused, missed, stopped-data, stopped-labels, waiting, moved, unserved,
+             old-lookup or scoring
     what:   what happened, and which version serves now
     fix:    the next command
     urgent: users are hurt; an alert that becomes urgent is raised again by its name

@@ -73,6 +73,49 @@ class AliasMoved(Event, frozen=True, kw_only=True):
     expected: str
 
 
+class FileScored(Event, frozen=True, kw_only=True):
+    """A file that came was answered by a version.
+
+    file, output: paths from the job's folder
+    digest:       sha256 of the file's content
+    seconds:      wall time, s
+    """
+
+    model: str
+    version: int
+    file: str
+    digest: str
+    output: str
+    rows: int
+    seconds: float
+
+
+class ScoringFailed(Event, frozen=True, kw_only=True):
+    """A file that came could not be answered; nothing of it was written.
+
+    file, digest: as in FileScored
+    passing:      the cause is neither the file nor the version, such as a full disk: it is tried
+                  again after a pause; else only with other content or another version
+    attempt:      how often it has failed for a passing cause, from 1
+    """
+
+    model: str
+    version: int
+    file: str
+    digest: str
+    error: str
+    fix: str = ""
+    passing: bool = False
+    attempt: int = 1
+
+
+class ScoringDropped(Event, frozen=True, kw_only=True):
+    """A file that could not be answered is gone, or is not to be answered any more."""
+
+    file: str
+    because: str = ""
+
+
 class VersionServed(Event, frozen=True, kw_only=True):
     """A version answers in a server from now on. `previous`: the version before, if any.
 

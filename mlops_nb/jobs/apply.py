@@ -14,7 +14,7 @@ from mlops_nb.context import Context
 from mlops_nb.data import contract
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Event, JobApplied, Judged
-from mlops_nb.jobs import model, poll, predictions, proven, schedule, stored
+from mlops_nb.jobs import model, poll, predictions, proven, schedule, score_spec, stored
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
 from mlops_nb.jobs.cut import cut_out
 from mlops_nb.jobs.model import Job
@@ -182,8 +182,10 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
     digest = manifest.digest(found)
     job = _definition(ctx, name, found)
     refuse_triggers(ctx, job)
+    score_spec.refuse(job)
     state = read_jobs(ctx).get(name)
     predictions.refuse_applied(ctx, job, state)
+    _refuse_without_package(ctx, job, state)
     before = dict(state.definition) if state is not None else {}
     changes = job_yaml.difference(before, job_yaml.definition(job)) if before else []
     changes += _contract_changes(ctx, name, state, found)
@@ -201,6 +203,25 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
         live = applied(ctx, job, digest, before=known, elsewhere=elsewhere)
         ctx.journal.append_all([*verdict, *live])
     return _answer(name, digest, changes)
+
+
+def _refuse_without_package(ctx: Context, job: Job, state: JobState | None) -> None:
+    """Refuse to score files with a model that cannot be served."""
+    if job.score is None:
+        return
+    waits = state.draft if state is not None else None
+    if waits is not None and waits.model_run:
+        made = read_run(ctx.journal, waits.model_run).package
+        served = made is not None and bool(made.artifact)
+    else:
+        known = read_models(ctx).get(job.model_name or "")
+        version = known.champion if known is not None else None
+        served = version is None or package.exists(ctx, job.model_name or "", version)
+    if not served:
+        raise JobError(
+            f"the model of job {job.name!r} cannot be served, so it can score no files",
+            fix="set score: null, or promote the notebook again",
+        )
 
 
 def _answer(job: str, digest: str, changes: list[str], refused: str = "") -> dict[str, Any]:

@@ -55,6 +55,7 @@ class Job(Struct, frozen=True, kw_only=True):
     retries: int = 0
     timeout: float | None = None
     triggers: tuple[Mapping[str, Value], ...] = ()
+    score: Mapping[str, str] | None = None  # {"files": glob, "output": template}
     approval: str = "none"  # none | required
     notify: tuple[Mapping[str, Value], ...] = ()  # {"webhook": …} or {"command": …}
     serving: ServingSettings = field(default_factory=ServingSettings)

@@ -9,13 +9,16 @@ from msgspec.structs import replace
 
 from mlops_nb import git
 from mlops_nb.context import Context, Notify, ignore
-from mlops_nb.jobs import agenda, execute, schedule, worker
+from mlops_nb.jobs import agenda, execute, schedule, score_files, worker
 from mlops_nb.jobs.model import Job
+from mlops_nb.jobs.triggers import data
 from mlops_nb.notebook.model import Value
 from mlops_nb.runs import history, reap
+from mlops_nb.runs.board import read_board
 from mlops_nb.runs.history import Run, read_run
 
 LOOK_EVERY = 0.2  # s
+SETTLE = data.SETTLE + 2.0  # s, for which files to score may still grow
 LEFT: list[Any] = []  # detached processes
 
 
@@ -44,7 +47,26 @@ def trigger(
     if detach:
         LEFT.append(worker.launch(ctx, queued.run))
         return read_run(ctx.journal, queued.run)
-    return carry_through(ctx, job, queued.run, notify)
+    done = carry_through(ctx, job, queued.run, notify)
+    score_new(ctx, job)
+    return done
+
+
+def score_new(ctx: Context, job: Job) -> None:
+    """Score what is new for a job, in a process of its own, and wait for it.
+
+    Files that still grow are waited for, a few seconds at most.
+    """
+    if job.score is None:
+        return
+    until = time.monotonic() + SETTLE
+    while True:
+        if score_files.is_due(ctx, job, read_board(ctx)):
+            worker.launch_scoring(ctx, job.name).wait()
+            return
+        if not score_files.settling(ctx, [job.name]) or time.monotonic() > until:
+            return
+        time.sleep(LOOK_EVERY)
 
 
 def carry_through(ctx: Context, job: Job, run_id: str, notify: Notify) -> Run:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_nb.context import Context, real_time
-from mlops_nb.jobs import changes, clock, execute, schedule
+from mlops_nb.jobs import changes, clock, execute, schedule, score_files
 from mlops_nb.jobs.bundle import job_yaml, trigger_text
 from mlops_nb.jobs.model import Job, Schedule
 from mlops_nb.jobs.registry import JobState, read_jobs
@@ -88,10 +88,18 @@ def all_jobs(ctx: Context) -> dict[str, Any]:
 
 
 def one_job(ctx: Context, name: str) -> dict[str, Any]:
-    """Return what `job --json` prints: the row of `jobs`, and the definition."""
+    """Return what `job --json` prints: the row of `jobs`, its scores, and the definition."""
     state = execute.state_of(ctx, name)
+    job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
+    scores = score_files.summary(ctx, job, read_board(ctx)) if job else None
     row = next(r for r in all_jobs(ctx)["jobs"] if r["job"] == name)
-    return {"version": 1, **row, "digest": state.digest, "definition": dict(state.definition)}
+    return {
+        "version": 1,
+        **row,
+        "score": scores,
+        "digest": state.digest,
+        "definition": dict(state.definition),
+    }
 
 
 SEEN = "scheduler.seen"

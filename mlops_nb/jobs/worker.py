@@ -29,6 +29,11 @@ def launch_evaluation(ctx: Context, job: str) -> "subprocess.Popen[bytes]":
     return _launched(ctx, [job, "--evaluate"], ctx.settings.folder / "evaluations.log")
 
 
+def launch_scoring(ctx: Context, job: str) -> "subprocess.Popen[bytes]":
+    """Start the process that scores what is new for a job."""
+    return _launched(ctx, [job, "--score"], ctx.settings.folder / "scoring.log")
+
+
 def _launched(ctx: Context, words: list[str], log: Path) -> "subprocess.Popen[bytes]":
     late = ["--late", str(ctx.late.total_seconds())]
     with log.open("ab") as output:

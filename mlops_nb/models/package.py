@@ -68,6 +68,11 @@ def folder(ctx: Context, model: str, version: int) -> Path:
     return ctx.settings.folder / "packages" / model / str(version)
 
 
+def exists(ctx: Context, model: str, version: int) -> bool:
+    """Return whether a version has a package."""
+    return (folder(ctx, model, version) / MANIFEST).is_file()
+
+
 def prepare(ctx: Context, events: Iterable[Event], environment: ModelEnvironment) -> None:
     """Write the package of each version that events register, before they are recorded.
 

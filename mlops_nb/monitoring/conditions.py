@@ -12,6 +12,7 @@ from mlops_nb.monitoring.health import HealthState, answering
 from mlops_nb.runs.history import Run
 
 CLEARS = {"good": ("failed", "missed", "refused"), "refused": ("failed", "missed")}
+SCORING = "scoring"  # the kind of an alert about files
 Last = tuple[datetime, timedelta]  # when something new came last, and the usual time between
 
 
@@ -50,6 +51,8 @@ def conditions(
     ticks = list(missed)
     for job in jobs.values():
         of_job = list(_of_runs(facts, job, now, [t for of, t in ticks if of == job.name]))
+        if job.score is not None or job.name in facts.unscored:
+            of_job.append(_scoring(facts, job))
         for kind, seen in (("data", data), ("labels", labels)):
             if seen is not None:
                 of_job.append(_stopped(facts, job, kind, seen.get(job.name), now))
@@ -150,6 +153,19 @@ def _stopped(
     )
     none = replace(none, cause=last[0].isoformat())
     return _condition(facts, job, none, what, f"mlops-nb job {job.name}")
+
+
+def _scoring(facts: HealthState, job: Job) -> Condition:
+    """Return whether files could not be scored; from the first one on it is one problem."""
+    none = Condition(job=job.name, kind=SCORING, because="each file was scored, or is gone")
+    failed = list(facts.unscored.get(job.name, {}).values())
+    if not failed or job.score is None:
+        return none
+    last = max(failed, key=lambda event: event.id)
+    many = f"{len(failed)} files" if len(failed) > 1 else "1 file"
+    what = f"job {job.name!r} could not score {many}: {last.file}: {last.error}"
+    cause = f"scoring {facts.failing.get(job.name, 0)}"
+    return _condition(facts, job, replace(none, cause=cause), what, f"mlops-nb job {job.name}")
 
 
 def _waiting(facts: HealthState, job: Job, model: Model) -> Condition:

@@ -22,6 +22,7 @@ from mlops_nb.events import (
     RunLost,
     RunQueued,
     RunSkipped,
+    ScoringFailed,
     VersionRefused,
     VersionServed,
 )
@@ -60,6 +61,8 @@ class HealthState:
     models: dict[str, Model] = field(default_factory=dict)
     scored: dict[tuple[str, int], ChampionScored | Evaluated] = field(default_factory=dict)
     moved: dict[str, AliasMoved] = field(default_factory=dict)
+    unscored: Mapping[str, Mapping[str, ScoringFailed]] = field(default_factory=dict)
+    failing: Mapping[str, int] = field(default_factory=dict)  # as of a board
     of_jobs: list[Event] = field(default_factory=list)
     of_models: list[Event] = field(default_factory=list)
 

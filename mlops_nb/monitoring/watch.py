@@ -21,12 +21,13 @@ from mlops_nb.monitoring.alerts import Alert
 from mlops_nb.monitoring.conditions import Condition, Last
 from mlops_nb.monitoring.health import HealthState
 from mlops_nb.monitoring.notify import Delivery, Teller, channels
+from mlops_nb.runs.board import SCORINGS, read_board
 from mlops_nb.storage.ports import note_of
 
 PLACE = "alerts"
 LOG = "alerts.log"
 REST = (*health.OF_THE_REST, *alerts.KINDS)
-KINDS = (*health.OF_RUNS, *REST)
+KINDS = (*health.OF_RUNS, *REST, *SCORINGS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,10 +55,18 @@ class Watch:
             alerts.take(self.known, event)
         if any(isinstance(event, job_states.KINDS) for event in fresh):
             self.jobs = readable(self.facts.jobs)
+        if any(j.score for j in self.jobs.values()) or self._scoring_failed:
+            board = read_board(ctx)
+            self.facts.unscored, self.facts.failing = board.unscored, board.failing
         note = json.dumps({"id": self.last, "jobs": self.facts.forget(self.jobs, now)})
         if note != self.noted:
             ctx.journal.place(PLACE, note)
             self.noted = note
+
+    @property
+    def _scoring_failed(self) -> bool:
+        """Whether an alert about files that could not be scored is open."""
+        return any(a.is_open and a.kind == conditions.SCORING for a in self.known.values())
 
     def _kept(self, ctx: Context) -> tuple[int, list[Event]]:
         """Return the last event that was read, and the earlier ones that still count."""

@@ -191,12 +191,14 @@ class Jobs(OpenProject):
 
         late: how far the clock is set forward, s
         """
-        from mlops_nb.jobs import worker
+        from mlops_nb.jobs import execute, trigger, worker
         from mlops_nb.runs.reap import FINE
 
         self.context.set_late(late)
         try:
             done = worker.work(self.context, run)
+            if done is not None and done.trigger == "hand":  # there may be no scheduler
+                trigger.score_new(self.context, execute.live(self.context, done.job)[1].job)
         finally:
             self._follow()
         return done is None or done.status in FINE
@@ -207,6 +209,13 @@ class Jobs(OpenProject):
 
         self.context.set_late(late)
         return not evaluate.evaluate(self.context, job).error
+
+    def score_files(self, job: str, late: float = 0.0) -> bool:
+        """Score what is new for a job; return whether that could go on to its end."""
+        from mlops_nb.jobs import score_files
+
+        self.context.set_late(late)
+        return score_files.score(self.context, job)
 
     def score(self, job: str, version: int, at: datetime | None = None) -> dict[str, float]:
         """Return the metrics of a version of a job's model on the data as of a time."""

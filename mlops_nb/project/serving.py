@@ -25,16 +25,29 @@ class Predictions(OpenProject):
         ctx, asked = self.context, workers.ServeOptions(**options)
         server.serve(ctx, model, asked, lambda: serving_settings(ctx, model), ready, ignore)
 
-    def predict(self, model: str, file: str | Path, output: str | Path) -> dict[str, Any]:
+    def predict(
+        self,
+        model: str,
+        file: str | Path,
+        output: str | Path,
+        *,
+        skip_bad: str | Path | None = None,
+        note: Callable[[int, int | None], None] = lambda *_: None,
+    ) -> dict[str, Any]:
         """Write the answers of a model's champion to the rows of a file.
 
         Return what `predict --json` prints.
+
+        skip_bad: where rows that cannot be answered go, each with its error
+        note:     called with the rows answered so far, and the number of all rows if it is known
         """
         from mlops_nb.jobs import predictions
-        from mlops_nb.serving import batch, prediction_log
+        from mlops_nb.serving import batch
 
-        log = prediction_log.open_log(self.context, model, predictions.reader(self.context, model))
-        return batch.predict(self.context, model, Path(file), Path(output), log)
+        skip = None if skip_bad is None else Path(skip_bad)
+        paths = batch.FilePaths(file=Path(file), out=Path(output), skip=skip)
+        settings = predictions.reader(self.context, model)
+        return batch.predict(self.context, model, paths, settings, note)
 
     def predictions(
         self, model: str, since: str | datetime | None = None, until: str | datetime | None = None

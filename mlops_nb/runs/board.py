@@ -9,13 +9,24 @@ from datetime import datetime
 from typing import Any
 
 from mlops_nb.context import Context
-from mlops_nb.events import DataSeen, Evaluated, Event, RunQueued, RunSkipped, RunStarted
+from mlops_nb.events import (
+    DataSeen,
+    Evaluated,
+    Event,
+    FileScored,
+    RunQueued,
+    RunSkipped,
+    RunStarted,
+    ScoringDropped,
+    ScoringFailed,
+)
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run, at_work, is_open, takes_turns
 from mlops_nb.storage.snapshots import Folded
 
-VERSION = 1  # of the snapshot: change it when the same events make another board
-SIGNALS = (DataSeen, Evaluated)  # events that a board folds besides those of runs
+VERSION = 2  # of the snapshot: change it when the same events make another board
+SCORINGS = (FileScored, ScoringFailed, ScoringDropped)
+SIGNALS = (DataSeen, Evaluated, *SCORINGS)  # events that a board folds besides those of runs
 KINDS = (*history.COURSE, *SIGNALS)
 RECENT = 1000  # times that are remembered of each job: the latest ones
 FAILURES = 100  # failed runs that may be tried again: the latest ones
@@ -44,6 +55,10 @@ class Board:
     followed: job → another job → the run of that which the last run after it followed
     evaluated: job → evaluations of its champion since the last run was queued
     looked: job → when its champion was evaluated, ascending
+    scored: job → the files that were scored: path → sha256 of the content that was last
+    contents: job → the sha256 of everything that was scored
+    unscored: job → the files that could not be scored: path → the last failure
+    failing: job → the id of the first failure since all of its files could be scored
     left:   those that an earlier scheduler had queued: perhaps no process works on them
     unheard: those of other machines that have sent no heartbeat to this scheduler yet
     last:   the latest time of an event
@@ -60,6 +75,10 @@ class Board:
     followed: dict[str, dict[str, str]] = field(default_factory=dict)
     evaluated: dict[str, list[Evaluated]] = field(default_factory=dict)
     looked: dict[str, list[datetime]] = field(default_factory=dict)
+    scored: dict[str, dict[str, str]] = field(default_factory=dict)
+    contents: dict[str, set[str]] = field(default_factory=dict)
+    unscored: dict[str, dict[str, ScoringFailed]] = field(default_factory=dict)
+    failing: dict[str, int] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
     unheard: set[str] = field(default_factory=set)
     last: datetime | None = None
@@ -97,8 +116,23 @@ class Board:
         elif isinstance(event, Evaluated):
             self.evaluated.setdefault(event.job, []).append(event)
             _remember(self.looked.setdefault(event.job, []), event.at)
+        elif isinstance(event, SCORINGS):
+            self._take_scoring(event)
         elif isinstance(event, RunQueued):
             self._take_signal(event)
+
+    def _take_scoring(self, event: FileScored | ScoringFailed | ScoringDropped) -> None:
+        failed = self.unscored.setdefault(event.job, {})
+        if isinstance(event, ScoringFailed):
+            failed[event.file] = event
+            self.failing.setdefault(event.job, event.id)
+        else:
+            failed.pop(event.file, None)
+        if isinstance(event, FileScored):
+            self.scored.setdefault(event.job, {})[event.file] = event.digest
+            self.contents.setdefault(event.job, set()).add(event.digest)
+        if not failed:
+            self.failing.pop(event.job, None)
 
     def _take_run(self, event: Event) -> None:
         history.take(self.runs, event)

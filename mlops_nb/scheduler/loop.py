@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from mlops_nb import git
 from mlops_nb.context import Context, Notify, ignore, real_time
-from mlops_nb.errors import MlopsError
+from mlops_nb.errors import MlopsError, Unreachable
 from mlops_nb.events import Event, RunLost, RunQueued
 from mlops_nb.governance import housekeeping
 from mlops_nb.integrations.follow import follow
-from mlops_nb.jobs import agenda, clock, poll, predictions, registry, trigger, worker
+from mlops_nb.jobs import agenda, clock, poll, predictions, registry, score_files, trigger, worker
 from mlops_nb.jobs import execute as wired
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import JobState, read_jobs
@@ -32,6 +32,7 @@ MIRROR_EVERY = 900.0  # s between two syncs with MLflow
 TIDY_EVERY = 3600.0  # s between two removals of what is not needed any more
 PRUNED = "scheduler.pruned"  # when old runs were looked for last
 SILENT_AFTER = 120.0  # s without a heartbeat, after which a run is lost
+REST = 60.0  # s before files are scored again by a process that failed
 STARTS = 3  # tries to start the process of a run
 
 Note = Callable[[str], None]
@@ -61,6 +62,8 @@ class Leader:
     jobs: dict[str, Job] = field(default_factory=dict)
     states: dict[str, JobState] = field(default_factory=dict)
     evaluations: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    scorings: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    resting: dict[str, float] = field(default_factory=dict)  # job → until when, by this process
     complaints: set[str] = field(default_factory=set)
     asked: float = 0.0
     mirrored: float = field(default_factory=time.monotonic)
@@ -83,6 +86,7 @@ class Leader:
         self._queue_signals()
         self.take_in()
         self._start()
+        self._score()
         watch.look(ctx, ctx.now(), data=self._arrivals())
         if time.monotonic() - self.mirrored > MIRROR_EVERY:
             self.mirrored = time.monotonic()
@@ -200,6 +204,26 @@ class Leader:
                 self.note(f"{name}: its champion is evaluated on current data")
                 self.evaluations[name] = worker.launch_evaluation(self.ctx, name)
 
+    def _score(self) -> None:
+        """Start a process for each job that has files to score, one at a time for each."""
+        for name in [n for n, p in self.scorings.items() if p.poll() is not None]:
+            if self.scorings.pop(name).returncode:
+                self.resting[name] = time.monotonic() + REST
+        for name, job in self.jobs.items():
+            if job.score is None or self.states[name].status != "active":
+                continue
+            if name in self.scorings or time.monotonic() < self.resting.get(name, 0.0):
+                continue
+            try:
+                if score_files.is_due(self.ctx, job, self.board):
+                    self.note(f"{name}: new files are scored")
+                    self.scorings[name] = worker.launch_scoring(self.ctx, name)
+            except MlopsError as error:  # the other jobs are still looked after
+                self.ctx.warnings.append(error)
+            except OSError as error:
+                what = f"the files to score of job {name!r} cannot be read: {error}"
+                self.ctx.warnings.append(Unreachable(what, fix="check their folder"))
+
     # processes
 
     def _start(self) -> None:
@@ -301,8 +325,9 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
         until = time.monotonic() + poll.SETTLE
         while True:
             leader.look()
-            settling = poll.settling(ctx) and time.monotonic() < until
-            if not (leader.busy or leader.children or leader.evaluations or settling):
+            settling = poll.settling(ctx) or score_files.settling(ctx)
+            working = leader.children or leader.evaluations or leader.scorings
+            if not (leader.busy or working or (settling and time.monotonic() < until)):
                 break
             time.sleep(trigger.LOOK_EVERY)
         watch.look(ctx, ctx.now(), wait=True)

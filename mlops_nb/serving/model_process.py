@@ -73,10 +73,15 @@ class ModelProcess:
             )
         return ours
 
-    async def ask(self, columns: Mapping[str, list[Any]], within: float) -> dict[str, Any]:
-        """Return the answer to rows, given as columns. Raises Unanswered; it is ended then."""
+    async def ask(
+        self, columns: Mapping[str, list[Any]], within: float, *, quiet: bool = False
+    ) -> dict[str, Any]:
+        """Return the answer to rows, given as columns. Raises Unanswered; it is ended then.
+
+        quiet: no traceback is printed if the model raises
+        """
         assert self.channel is not None
-        self.channel.send(columns=columns)
+        self.channel.send(columns=columns, **({"quiet": True} if quiet else {}))
         return await self._read(within)
 
     async def _read(self, within: float) -> dict[str, Any]:

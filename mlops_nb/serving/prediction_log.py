@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ from mlops_nb.serving.pseudonyms import Pseudonyms
 from mlops_nb.serving.settings import PredictionSettings, ReadSettings, unknown_columns
 from mlops_nb.storage.ports import PredictionFiles
 from mlops_nb.storage.predictions import open_predictions
+from mlops_nb.storage.predictions_local import LocalPredictions
 
 WRITE_EVERY = 0.2  # s
 RETRY_EVERY = 1.0  # s, while the disk refuses what is written
@@ -31,7 +33,7 @@ MOST_AT_ONCE = 100_000  # rows about dropped ones that are written as one file
 UNUSABLE = (ValueError, TypeError, LookupError, NotImplementedError, OverflowError)
 DROPPED_TOTAL, SAMPLED_OUT_TOTAL = "mlops_nb_dropped_total", "mlops_nb_sampled_out_total"
 
-__all__ = ["PredictionLog", "Rows", "open_log"]
+__all__ = ["PredictionLog", "Rows", "open_log", "publish", "staged_log"]
 
 
 def open_log(ctx: Context, model: str, settings: ReadSettings) -> "PredictionLog":
@@ -43,6 +45,24 @@ def open_log(ctx: Context, model: str, settings: ReadSettings) -> "PredictionLog
     """
     files = open_predictions(ctx.settings, model)
     return PredictionLog(files, Pseudonyms(ctx.settings.folder).of, settings)
+
+
+def staged_log(ctx: Context, folder: Path, settings: ReadSettings) -> "PredictionLog":
+    """Return a log below a folder, whose rows `publish` puts into the log of their model later."""
+    return PredictionLog(LocalPredictions(folder), Pseudonyms(ctx.settings.folder).of, settings)
+
+
+def publish(ctx: Context, model: str, staged: Path) -> None:
+    """Put staged rows into the log of a model.
+
+    If this process is killed in between and it is done again, repeated rows are one on reading.
+    """
+    from pyarrow import parquet
+
+    files = open_predictions(ctx.settings, model)
+    for file in sorted(staged.glob("day=*/*.parquet")):
+        files.write(file.parent.name.removeprefix("day="), parquet.ParquetFile(file).read())
+        file.unlink()
 
 
 class DroppedRows(Struct, frozen=True, kw_only=True):
@@ -77,6 +97,7 @@ class PredictionLog:
         self.dropped: dict[tuple[str, int], DroppedRows] = {}  # day and version: not on record yet
         self.days: set[str] = set()  # that were written to since they were compacted
         self.fails, self.retry_at = False, 0.0
+        self.ending = threading.Event()
         self.thread = threading.Thread(target=self._work, daemon=True)
 
     def start(self) -> None:
@@ -116,7 +137,13 @@ class PredictionLog:
     def close(self) -> None:
         """Write everything, and end."""
         self.queue.put(None)
+        self.ending.set()
         self.thread.join()
+
+    @property
+    def lost(self) -> int:
+        """How many rows are not in the log, once it is closed."""
+        return self._waiting() + self.counts[DROPPED_TOTAL]
 
     def rows_a_day(self) -> float:
         """Return how many rows a day are answered, in the mean of the last week that has rows."""
@@ -128,7 +155,7 @@ class PredictionLog:
     def _work(self) -> None:
         compacted, ended = time.monotonic(), False
         while not ended:
-            time.sleep(WRITE_EVERY)
+            self.ending.wait(WRITE_EVERY)
             ended = self._take()
             self._write(now=ended)
             while ended and self.dropped and not self.fails:

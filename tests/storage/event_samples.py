@@ -103,8 +103,37 @@ SAMPLES = (
     ev.Mirrored(run="r", mlflow_run="abc"),
     ev.ModelPackaged(run="r", artifact="a", about="b"),
     ev.ModelPackaged(run="r", error="one 'error'", fix="f", refused=True),
+    ev.FileScored(
+        job="j",
+        model="M",
+        version=2,
+        file="new/한글 1.csv",
+        digest="d",
+        output="scores/한글 1.csv",
+        rows=3,
+        seconds=0.5,
+    ),
+    ev.ScoringFailed(
+        job="j",
+        model="M",
+        version=2,
+        file="a.csv",
+        digest="d",
+        error="row 3: …",
+        fix="correct it",
+        passing=True,
+        attempt=2,
+    ),
+    ev.ScoringDropped(job="j", file="a.csv", because="it is gone"),
     ev.VersionServed(model="M", version=2, server="host:7", url="http://h:1", previous=1),
     ev.VersionRefused(model="M", version=3, server="host:7", serving=2, because="it is damaged"),
 )
 # kinds that the first version did not have
-NEWER = {ev.ModelPackaged, ev.VersionServed, ev.VersionRefused}
+NEWER = {
+    ev.FileScored,
+    ev.ModelPackaged,
+    ev.ScoringDropped,
+    ev.ScoringFailed,
+    ev.VersionRefused,
+    ev.VersionServed,
+}

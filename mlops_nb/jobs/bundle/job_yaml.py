@@ -137,6 +137,16 @@ SCHEMA: dict[str, Any] = {
                 },
             },
         },
+        "score": {
+            "type": ["object", "null"],
+            "required": ["files", "output"],
+            "additionalProperties": False,
+            "description": "files that the champion answers as they come",
+            "properties": {
+                "files": {"type": "string", "description": "a glob, from the job's folder"},
+                "output": {"type": "string", "description": "with {name} or {stem} of the file"},
+            },
+        },
         "approval": {"enum": ["none", "required"]},
         "notify": {
             "type": "array",
@@ -230,6 +240,7 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         retries=found.get("retries", 0),
         timeout=found.get("timeout"),
         triggers=tuple(found.get("triggers") or ()),
+        score=found.get("score"),
         approval=found.get("approval", "none"),
         notify=tuple(found.get("notify") or ()),
         serving=ServingSettings(
@@ -269,6 +280,7 @@ def definition(job: Job) -> dict[str, Any]:
         "timeout": job.timeout,
         "predictions": settings.definition(job.serving.predictions),
         "rollout": structs.asdict(job.serving.rollout),
+        "score": None if job.score is None else dict(job.score),
         "approval": job.approval,
         "notify": [dict(n) for n in job.notify],
     }

@@ -25,7 +25,16 @@ from mlops_nb.events import (
     RunQueued,
     StepRecorded,
 )
-from mlops_nb.jobs import apply, changes, predictions, schedule, secret_values, stored, views
+from mlops_nb.jobs import (
+    apply,
+    changes,
+    predictions,
+    schedule,
+    score_spec,
+    secret_values,
+    stored,
+    views,
+)
 from mlops_nb.jobs.bundle import job_yaml, manifest, schema_json
 from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.policy import policy_of
@@ -66,6 +75,7 @@ def promote(
     old = _existing(ctx, request.name, replace_=options.replace)
     job = promote_request.define(request, source=source, root=ctx.root, old=old)
     apply.refuse_triggers(ctx, job)
+    score_spec.refuse(job)
     interpreter = ctx.environments.interpreter(source.notebook.kernel)
     look = ctx.environments.look(interpreter)
     drafting = draft.Drafting(
@@ -84,7 +94,7 @@ def promote(
         )
         _start(ctx, job, bench.run, options.notify)
         proof.prove(made, drafting, bench, proof_options)
-        _refuse_answers(ctx, bench.run)
+        _refuse_answers(ctx, bench.run, job)
         predictions.refuse_proven(ctx, job, bench.run)
         return _judged(ctx, made, bench, options, old)
     except BaseException as error:
@@ -108,11 +118,18 @@ def _refuse(made: draft.Draft, *, root: Path, installed: Collection[str]) -> Non
     check.refuse(findings, made.source.path.name)
 
 
-def _refuse_answers(ctx: Context, run: str) -> None:
-    """Refuse a model that would answer otherwise than it was judged."""
+def _refuse_answers(ctx: Context, run: str, job: Job) -> None:
+    """Refuse a model that would answer otherwise than it was judged, or that can score no files."""
     found = read_run(ctx.journal, run).package
     if found is not None and found.refused:
         raise NotProven(found.error, fix=found.fix, where="served answers")
+    if job.score is not None and (found is None or not found.artifact):
+        what = found.error if found is not None else "it has no package"
+        raise NotProven(
+            f"the model cannot score files: {what}",
+            fix=(found.fix if found is not None else "") or "leave --score out",
+            where="--score",
+        )
 
 
 def _existing(ctx: Context, name: str, *, replace_: bool) -> Mapping[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import Any
 from mlops_nb.errors import JobError
 from mlops_nb.evaluation import gates
 from mlops_nb.jobs import schedule as job_schedule
+from mlops_nb.jobs import score_spec
 from mlops_nb.jobs.bundle import job_yaml, trigger_text
 from mlops_nb.jobs.model import JOB_NAME, Job, Schedule
 from mlops_nb.notebook import parameters
@@ -27,6 +28,8 @@ class Request:
     parameters: Mapping[str, Value] | None = None
     secrets: tuple[str, ...] = ()
     triggers: tuple[str, ...] | None = None
+    score: str | None = None
+    score_output: str | None = None
     approval: str | None = None
     notify: tuple[str, ...] | None = None
     quick: bool = False
@@ -63,6 +66,8 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
         serving=before.serving if before else ServingSettings(),
         timeout=before.timeout if before else None,
         triggers=_triggers(request, before),
+        score=score_spec.read(request.score, request.score_output)
+        or (before.score if before else None),
         approval=request.approval or (before.approval if before else "none"),
         notify=_notify(request, before),
     )

@@ -45,11 +45,15 @@ def refuse(pattern: str, folder: str) -> None:
 
     Raises JobError.
     """
-    if problem := _problem(pattern, folder):
-        raise JobError(f"the trigger data:{pattern!r} {problem}", fix=FIX)
+    if found := problem(pattern, folder):
+        raise JobError(f"the trigger data:{pattern!r} {found}", fix=FIX)
 
 
-def _problem(pattern: str, folder: str) -> str:
+def problem(pattern: str, folder: str) -> str:
+    """Return why a glob matches no file of the project, "" if it may match one.
+
+    folder: the job's folder, from the project's
+    """
     parts = [part for part in pattern.split("/") if part not in {"", "."}]
     if not pattern.isprintable() or not "".join(parts).strip():
         return "names no file"

@@ -63,7 +63,8 @@ class Answers:
         for step in self.before:
             taken = step.transform(taken)
         scores = _score(self.last.predict_proba(taken)) if self.has_scores else None
-        return self.last.predict(taken) if self.decide is None else self.decide(scores), scores
+        predictions = self.last.predict(taken) if self.decide is None else self.decide(scores)
+        return _flat(predictions), scores
 
 
 def _divided(model: Any) -> tuple[list[Any], Any]:
@@ -92,6 +93,13 @@ def _score(found: Any) -> Any:
     """Return the score of each row: of the second of two classes, or of every class."""
     if getattr(found, "ndim", 0) == BINARY and found.shape[1] == BINARY:
         return found[:, 1]
+    return _flat(found)
+
+
+def _flat(found: Any) -> Any:
+    """Return a table of one column as that column: some models predict (n, 1)."""
+    if getattr(found, "ndim", 0) == TABLE and found.shape[1] == 1:
+        return found.iloc[:, 0] if hasattr(found, "iloc") else found[:, 0]
     return found
 
 

@@ -60,7 +60,7 @@ def main(number: int, folder: str) -> None:
                 answer = answers.answer(request["columns"])
                 answer["seconds"] = time.perf_counter() - began
             except Exception as error:  # noqa: BLE001  the notebook's own function
-                answer = {"error": _what(error)}
+                answer = {"error": _what(error, quiet=request.get("quiet", False))}
             _send(stream, answer)
 
 
@@ -75,8 +75,10 @@ def _loaded(folder: str) -> tuple[Answers, dict[str, Any] | None]:
     return answers, answers.answer(columns) if golden else None
 
 
-def _what(error: Exception) -> str:
-    sys.stderr.write("".join(traceback.format_exception(error)))
+def _what(error: Exception, *, quiet: bool = False) -> str:
+    """Return an error in one line; unless quiet, print its traceback."""
+    if not quiet:
+        sys.stderr.write("".join(traceback.format_exception(error)))
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:500]
 

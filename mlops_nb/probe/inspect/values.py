@@ -202,7 +202,9 @@ def modules(_: str) -> str:
         if name.startswith(("_mlops_", "__")):
             continue
         names.add(name.partition(".")[0])
-        if file and not os.path.realpath(file).startswith(owned):
+        if not file or not (os.path.isabs(file) or os.path.isfile(file)):
+            continue  # a library may invent a name for what it puts there, as torch does
+        if not os.path.realpath(file).startswith(owned):
             loose.add(os.path.realpath(file))
     return json.dumps({"modules": sorted(names), "files": sorted(loose)})
 
