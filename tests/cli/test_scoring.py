@@ -289,7 +289,7 @@ def test_what_was_decided_is_finished_after_a_kill(bank, step, monkeypatch):
         if step == "part":
             killed.setattr(score_files, "_finish", lambda *_: None)
         else:
-            killed.setattr(score_files.batch, "move_log", lambda *_: None)
+            killed.setattr(score_files.prediction_log, "publish", lambda *_: None)
             killed.setattr(score_files.shutil, "rmtree", lambda *_, **__: None)
         assert score_files.score(ctx, "credit")
     assert len(events(bank)) == 1

@@ -21,6 +21,8 @@ from mlops_nb.models.package import Package
 from mlops_nb.probe.answer.answers import Answers
 from mlops_nb.serving import batch, tables
 from mlops_nb.serving.batch import FileAnswers, Output
+from mlops_nb.serving.prediction_log import PredictionLog
+from mlops_nb.storage.predictions_local import LocalPredictions
 
 COLUMNS = [
     {"name": "age", "kind": "int", "dtype": "int64", "missing": True},
@@ -92,7 +94,8 @@ class Folder:
         """Answer a file; return the output."""
         made = self.path / out
         left = None if skip is None else Output(skip, skip.suffix)
-        work = self.answers.write(file, Output(made, made.suffix), self.path / "log", left)
+        log = PredictionLog(LocalPredictions(self.path / "log"), str)
+        work = self.answers.write(file, Output(made, made.suffix), log, left)
         self.loop.run(work)
         if out.endswith(".csv"):
             return pa.Table.from_pandas(pd.read_csv(made, dtype=str, keep_default_na=False))
