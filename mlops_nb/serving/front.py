@@ -142,6 +142,7 @@ class Front:
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_WITHIN,
             backlog=2048,
         )
