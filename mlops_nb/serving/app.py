@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,6 +61,7 @@ class Serving:
         self.version: ServingVersion | None = None
         self.reader: RowReader | None = None
         self.challenger: Challenger | None = None
+        self.beside: tuple[str, ...] = ()  # columns that are logged although no model takes them
         self.since = ""
         self.shadowing: set[asyncio.Task[None]] = set()
         self.counts = counts.Counts()
@@ -69,7 +70,7 @@ class Serving:
     def switch(self, version: ServingVersion, since: str) -> ServingVersion | None:
         """Let a version answer from now on; return the one before."""
         before, self.version, self.since = self.version, version, since
-        self.reader = RowReader(version.package.signature, self.most_rows)
+        self.reader = self._reader(version)
         self.counts.add("mlops_nb_swaps_total")
         if self.challenger is not None and self.challenger.version is version:
             self.challenger = None
@@ -79,8 +80,20 @@ class Serving:
         """Let a version answer beside from now on; None ends that."""
         self.challenger = None
         if version is not None:
-            reader = RowReader(version.package.signature, self.most_rows)
-            self.challenger = Challenger(version=version, reader=reader, traffic=traffic)
+            made = self._reader(version)
+            self.challenger = Challenger(version=version, reader=made, traffic=traffic)
+
+    def _reader(self, version: ServingVersion) -> RowReader:
+        return RowReader(version.package.signature, self.most_rows, self.beside)
+
+    def log_beside(self, names: Iterable[str]) -> None:
+        """Log columns from now on although no model takes them."""
+        self.beside = tuple(names)
+        if self.reader is not None and self.version is not None:
+            before, self.reader = self.reader, self._reader(self.version)
+            self.reader.unknown, self.reader.missing = before.unknown, before.missing
+        if self.challenger is not None:
+            self.challenge(self.challenger.version, self.challenger.traffic)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -234,14 +234,15 @@ class _FileWriting:
         skip: Output | None,
     ) -> None:
         self.answers, self.file, self.log = answers, file, log
-        self.reader = RowReader(answers.package.signature, CHUNK)
+        beside = log.settings.beside
+        self.reader = RowReader(answers.package.signature, CHUNK, beside)
         self.out = TableWriter(out.part, out.suffix)
         self.skip = None if skip is None else TableWriter(skip.part, skip.suffix)
         self.count, self.failed = 0, dict[int, str]()
 
     async def take(self, table: Any) -> None:
         """Answer a chunk and write it."""
-        rows = self.file.rows(table)
+        rows = self.file.rows(table, self.reader.beside)
         errors = wrong_rows(self.reader, rows) if self.skip else {}
         good = [place for place in range(len(rows)) if place not in errors]
         columns = self.reader.columns_of([rows[place] for place in good])

@@ -25,11 +25,11 @@ from mlops_nb.serving.app import SHADOW, Answered, Serving
 from mlops_nb.serving.batches import AnswerLimits, ServingVersion
 from mlops_nb.serving.challenger import Traffic
 from mlops_nb.serving.control import ControlChannel
+from mlops_nb.serving.replay import REPLAYED
 from mlops_nb.serving.settings import RolloutLimits
 
 FLUSH_EVERY = 0.1  # s: what is not in the log yet
 TELL_EVERY = 1.0  # s
-REPLAYED = 200  # requests that were answered last, which a new version answers before it takes over
 STANDBY = 2  # earlier versions whose processes stay, so that a rollback takes no time
 DRAIN_WITHIN = 15  # s, for the requests that are being answered
 
@@ -64,6 +64,10 @@ class Front:
                 self._switch(message["version"], message["since"])
             elif do == "challenge":
                 self._challenge(message["version"], Traffic(**message["traffic"]))
+            elif do == "remember":
+                self.recent.extend([row] for row in message["rows"])
+            elif do == "beside":
+                self.serving.log_beside(message["names"])
             elif do == "others":
                 self.serving.others = message["counts"]
             elif do == "drain":
@@ -81,6 +85,7 @@ class Front:
             most_bytes=message["most_bytes"],
             most_rows=message["most_rows"],
         )
+        self.serving.log_beside(message["beside"])
         self.serving.keys = tuple(key.encode() for key in message["keys"])
 
     def _spawn(self, work: Any) -> None:

@@ -19,6 +19,7 @@ OLD = 5.0  # s, before a file is merged with others
 TRIES = 100  # to list a day whose files change; rows that come meanwhile may be left out
 WEEK = 7  # days
 ANSWERS = (LIVE, "canary", "batch")  # the sources of rows that a caller got
+INPUT = "in_"
 COLUMNS = ("request_id", "time", "model_version", "source", "prediction", "score", "seconds")
 
 
@@ -113,6 +114,33 @@ def rows_a_day(files: PredictionFiles) -> float:
                         count += pq.ParquetFile(opened).metadata.num_rows
         counts.append(count)
     return sum(counts) / len(counts) if counts else 0.0
+
+
+def recent_rows(
+    files: PredictionFiles, count: int, pseudonyms: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the inputs of the rows that were answered last, the oldest first, as they came.
+
+    pseudonyms: columns that are left out, as those that are dropped: a version that needs them
+                cannot be asked these rows
+    """
+    import pyarrow.compute as pc
+
+    found: list[dict[str, Any]] = []
+    for day in reversed(days(files, None, None)):
+        with contextlib.suppress(OSError):  # it cannot be reached: nothing is replayed
+            for table in _of_day(files, day):
+                live = table.filter(pc.equal(table["source"], LIVE))
+                masked = {INPUT + name for name in pseudonyms}
+                names = [n for n in table.column_names if n.startswith(INPUT) and n not in masked]
+                rows = live.sort_by("time").select(["time", *names])
+                found += rows.slice(max(0, len(rows) - count)).to_pylist()
+        if len(found) >= count:
+            break
+    found.sort(key=lambda row: row["time"])
+    return [
+        {n.removeprefix(INPUT): v for n, v in row.items() if n != "time"} for row in found[-count:]
+    ]
 
 
 def days(files: PredictionFiles, since: datetime | None, until: datetime | None) -> list[str]:

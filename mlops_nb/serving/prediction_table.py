@@ -91,7 +91,7 @@ def table_of(package: Package, group: Sequence[Rows], mask: Mask | None = None) 
     if mask is not None and mask.settings.subject is not None:
         people = _asked(parts, counts, mask.settings.subject)
         columns["subject"] = pa.array([mask.pseudonym(one) for one in people], pa.string())
-    for column in signature["columns"]:
+    for column in [*signature["columns"], *_beside(package, mask)]:
         name = column["name"]
         hashed = mask is not None and name in mask.settings.hash
         kind = pa.string() if hashed else _input_type(column["kind"])
@@ -103,6 +103,13 @@ def table_of(package: Package, group: Sequence[Rows], mask: Mask | None = None) 
         if mask is None or not mask.covers(name):
             columns[f"f_{name}"] = _array(_computed(parts, counts, name), pa.float64())
     return pa.table(columns)
+
+
+def _beside(package: Package, mask: Mask | None) -> list[dict[str, str]]:
+    """Return the column of the entity, if it is no input of the model."""
+    inputs = {column["name"] for column in package.signature["columns"]}
+    entity = None if mask is None else mask.settings.entity
+    return [] if entity is None or entity in inputs else [{"name": entity, "kind": "text"}]
 
 
 def _answers(package: Package, parts: Sequence[Answered], counts: Sequence[int]) -> dict[str, Any]:

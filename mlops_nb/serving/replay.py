@@ -13,6 +13,7 @@ from mlops_nb.serving.batches import ServingVersion
 from mlops_nb.serving.rows import BadRequest, RowReader
 from mlops_nb.serving.settings import RolloutLimits
 
+REPLAYED = 200  # requests that were answered last, which a new version answers as well
 TIMED = 20  # requests whose latency is compared, each asked of both versions in turns
 FLOOR = 0.001  # s: a difference below it is noise
 FIX = "mlops-nb approve {model} {version} tries again; mlops-nb rollback {model} goes back"

@@ -1,7 +1,7 @@
 """Reads the rows of a request, and checks them against the signature of a model."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,12 +40,17 @@ class BodyTooLarge(BadRequest):
 class RowReader:
     """Turns rows into columns, as the model process takes them.
 
+    beside:  columns that no model takes, and that are logged where callers send them
     unknown: column that no model knows → how often it came
     """
 
-    def __init__(self, signature: Mapping[str, Any], most_rows: int) -> None:
+    def __init__(
+        self, signature: Mapping[str, Any], most_rows: int, beside: Iterable[str] = ()
+    ) -> None:
         self.columns = [(c["name"], c["kind"], c) for c in signature["columns"]]
         self.names = {c["name"] for c in signature["columns"]}
+        self.beside = [name for name in beside if name not in self.names]
+        self.known = self.names | {*self.beside}
         self.most_rows = most_rows
         self.unknown: dict[str, int] = {}
         self.missing: dict[str, int] = {}
@@ -60,9 +65,11 @@ class RowReader:
             except (KeyError, TypeError):
                 raise self._without(rows, name) from None
             found[name] = self._checked(values, name, kind, column)
+        for name in self.beside:
+            found[name] = [row.get(name) for row in rows]
         for row in rows:
             if len(row) != len(self.names):
-                for name in row.keys() - self.names:
+                for name in row.keys() - self.known:
                     self.unknown[name] = self.unknown.get(name, 0) + 1
         return found
 

@@ -15,7 +15,9 @@ from mlops_nb.events import ApprovalAsked, JobApplied, Released, VersionRefused,
 from mlops_nb.models import package
 from mlops_nb.models.registry import read_models
 from mlops_nb.serving.challenger import Traffic, outlook
+from mlops_nb.serving.prediction_files import recent_rows
 from mlops_nb.serving.prediction_log import Rows, open_log
+from mlops_nb.serving.replay import REPLAYED
 from mlops_nb.serving.settings import RolloutLimits, ServingSettings
 from mlops_nb.serving.workers import ServeOptions, Workers
 
@@ -83,6 +85,7 @@ class Server:
         self.log.start()
         try:
             await self.workers.start()
+            self.workers.remember(self._recent())
             await self._begin(releases)
             await self._challenge()
             ready(
@@ -170,6 +173,7 @@ class Server:
         """Make a version ready in every front. Raises MlopsError if one cannot."""
         place = package.folder(self.ctx, self.model, number)
         self.log.follow(package.read(place))
+        self.workers.log_beside(self.log.settings.beside)
         self.workers.prepare(str(place), number, limits)
         await self.workers.are_ready(number)
 
@@ -221,6 +225,7 @@ class Server:
             self.place = fresh[-1].id
             if any(isinstance(event, JobApplied) for event in fresh):
                 self.log.refresh()
+                self.workers.log_beside(self.log.settings.beside)
             own = [e for e in fresh if isinstance(e, Released) and e.model == self.model]
             if own and own[-1].version != self.active:
                 await self._change(own[-1])
@@ -253,6 +258,10 @@ class Server:
         )
 
     # the log
+
+    def _recent(self) -> list[dict[str, Any]]:
+        """Return the rows that an earlier server answered last."""
+        return recent_rows(self.log.files, REPLAYED, self.log.settings.hash)
 
     def _take(self, message: Mapping[str, Any]) -> None:
         """Write what a front answered to the log."""

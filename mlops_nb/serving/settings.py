@@ -1,6 +1,6 @@
 """How a job wants its model to be served: what is logged, and what a new version must keep to."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,8 +18,8 @@ class PredictionSettings(Struct, frozen=True, kw_only=True):
     sample:  the share of the requests that is logged, in (0, 1]
     drop:    columns that are never written
     hash:    columns that are written as pseudonyms
-    subject: the input column that names the person a row is about; it is written as a pseudonym
-    entity:  the input column by which rows are compared with the training data
+    subject: the column that names the person a row is about; it is written as a pseudonym
+    entity:  the column by which rows are compared with the training data
     """
 
     keep: str = KEEP
@@ -28,6 +28,11 @@ class PredictionSettings(Struct, frozen=True, kw_only=True):
     hash: tuple[str, ...] = ()
     subject: str | None = None
     entity: str | None = None
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that callers may send although no model takes them."""
+        return tuple(dict.fromkeys(n for n in (self.entity, self.subject) if n is not None))
 
     @property
     def kept(self) -> timedelta:
@@ -93,25 +98,20 @@ def definition(settings: PredictionSettings) -> dict[str, Any]:
 
 
 def unknown_columns(settings: PredictionSettings, signature: Mapping[str, Any]) -> list[str]:
-    """Return the settings that name a column which a model's signature does not have.
+    """Return the names in `drop` and `hash` that are neither inputs nor computed features.
 
-    `drop` and `hash` may name a computed feature as well as an input.
+    The columns of `entity` and `subject` may be sent beside the inputs.
 
     >>> signature = {"columns": [{"name": "age"}], "features": ["old"]}
-    >>> unknown_columns(PredictionSettings(drop=("old",), subject="old"), signature)
-    ["subject: 'old'"]
+    >>> settings = PredictionSettings(drop=("old",), hash=("id", "x"), subject="id")
+    >>> unknown_columns(settings, signature)
+    ["hash: 'x'"]
     """
-    inputs = {column["name"] for column in signature["columns"]}
-    both = inputs | set(signature["features"])
-    named: tuple[tuple[str, Collection[str | None], set[str]], ...] = (
-        ("drop", settings.drop, both),
-        ("hash", settings.hash, both),
-        ("subject", (settings.subject,), inputs),
-        ("entity", (settings.entity,), inputs),
-    )
+    known = {column["name"] for column in signature["columns"]}
+    known |= {*signature["features"], *settings.beside}
     return [
         f"{key}: {name!r}"
-        for key, names, known in named
+        for key, names in (("drop", settings.drop), ("hash", settings.hash))
         for name in names
-        if name is not None and name not in known
+        if name not in known
     ]

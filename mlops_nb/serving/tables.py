@@ -114,14 +114,19 @@ class TableFile:
                 table = table.set_column(place, name, pa.array(values, kind))
         return table
 
-    def rows(self, table: Any) -> list[dict[str, Any]]:
-        """Return the columns of the signature as callers would send them, row by row."""
+    def rows(self, table: Any, beside: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Return the columns of the signature as callers would send them, row by row.
+
+        beside: names of more columns, as far as the file has them
+        """
         found = []
-        for column in self.columns:
+        more = [{"name": name, "kind": "text"} for name in beside if name in table.column_names]
+        columns = [*self.columns, *more]
+        for column in columns:
             values = table.column(column["name"]).to_pylist()
             of = _of_text if self.is_csv else _of_value
             found.append([of(value, column) for value in values])
-        names = [column["name"] for column in self.columns]
+        names = [column["name"] for column in columns]
         return [dict(zip(names, row, strict=True)) for row in zip(*found, strict=True)]
 
 

@@ -81,6 +81,7 @@ class Workers:
         self.socket, self.take = listening, take
         self.own_counts: Mapping[str, float] = {}  # of the server's own process
         self.all: list[Worker] = []
+        self.beside: tuple[str, ...] = ()
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
 
@@ -100,6 +101,7 @@ class Workers:
             model=self.model,
             most_bytes=options.most_bytes,
             most_rows=options.most_rows,
+            beside=self.beside,
             keys=[k for k in self.ctx.environment.get(KEYS, "").split(",") if k],
             limits={
                 "deadline": options.deadline,
@@ -151,6 +153,11 @@ class Workers:
             others = summed([*elsewhere, self.own_counts])
             worker.channel.send(do="others", counts=dict(others))
 
+    def remember(self, rows: list[dict[str, Any]]) -> None:
+        """Let the fronts replay rows that an earlier server answered."""
+        for worker in self.all if rows else ():
+            worker.channel.send(do="remember", rows=rows)
+
     # versions
 
     def prepare(self, folder: str, number: int, limits: RolloutLimits | None = None) -> None:
@@ -186,6 +193,13 @@ class Workers:
         for worker in self.all:
             worker.channel.send(do="switch", version=number, since=since)
         await self._until(lambda w: w.active == number)
+
+    def log_beside(self, names: tuple[str, ...]) -> None:
+        """Log columns from now on although no model takes them."""
+        if names != self.beside:
+            self.beside = names
+            for worker in self.all:
+                worker.channel.send(do="beside", names=names)
 
     def challenge(self, number: int | None, traffic: Traffic) -> None:
         """Let a version that is ready answer beside; None ends that."""

@@ -90,8 +90,8 @@ def test_a_run_whose_model_lacks_a_column_is_not_released(ctx):
     fits = job(ctx, "j", "m", drop=("age", "old"), subject="age")
     predictions.refuse_proven(ctx, fits, "run")
     predictions.refuse_proven(ctx, fits, "other")
-    wrong = job(ctx, "j", "m", hash=("name",), entity="old")
-    with pytest.raises(Failed, match="does not have: hash: 'name', entity: 'old'") as refused:
+    wrong = job(ctx, "j", "m", drop=("nme",), hash=("name", "id"), entity="id")
+    with pytest.raises(Failed, match="does not have: drop: 'nme', hash: 'name'") as refused:
         predictions.refuse_proven(ctx, wrong, "run")
     assert "the columns are age" in refused.value.fix
 

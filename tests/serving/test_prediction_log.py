@@ -291,9 +291,9 @@ def test_without_a_key_rows_wait_and_nothing_is_written_as_it_is(tmp_path):
 
 
 def test_settings_are_read_again_and_unknown_columns_are_told(tmp_path, capsys):
-    log = log_in(tmp_path, drop=("cty",), subject="who")
+    log = log_in(tmp_path, drop=("cty",), hash=("me", "who"), subject="who")
     log.follow(package_of(3))
-    assert "version 3 does not have: drop: 'cty', subject: 'who'" in capsys.readouterr().err
+    assert "version 3 does not have: drop: 'cty', hash: 'me'\n" in capsys.readouterr().err
 
     def broken():
         raise JobError("job.yaml is no YAML", fix="correct it")

@@ -63,7 +63,8 @@ def test_a_version_that_changes_too_many_answers_is_refused_and_tried_again_when
 
 
 def test_a_canary_answers_its_share_of_entities_and_a_shadow_none(bank):
-    settle(bank, approval="required", rollout={})
+    kept = {"entity": "customer", "subject": "customer"}
+    settle(bank, approval="required", rollout={}, predictions=kept)
     served = Served(bank, "--canary", "30%", "--shadow", "--workers", "2")
     retrained(bank, "0.01")
     number = max(v["version"] for v in bank.type("models").json["models"][0]["versions"])
@@ -71,25 +72,31 @@ def test_a_canary_answers_its_share_of_entities_and_a_shadow_none(bank):
     ids = [f"c{n}" for n in range(400)]
 
     def challenged() -> set[str]:
-        found = {i for i in ids if served.predict(ROW, request_ids=[i])[1]["model_version"] != 1}
+        asked = [(i, {**ROW, "customer": i}) for i in ids]
+        found = {i for i, row in asked if served.predict(row)[1]["model_version"] != 1}
         return found if len(found) > 1 else set()
 
     until(challenged)
     took = challenged()
     assert took == {i for i in ids if place(f"credit {number}", i) < 0.3}
+    assert "unknown_columns_total{" not in served.ask("/metrics")[1]
     errors = served.stop()
     assert f"version {number} waits for approval: it answers 0.3 of the requests" in errors
     assert "Traceback" not in errors
     log = logged(bank)
     canary, shadow = (log[log["source"] == kind] for kind in ("canary", "shadow"))
-    assert set(canary["request_id"]) == took
+    assert set(canary["in_customer"]) == took
+    assert set(canary["subject"]).isdisjoint(took)  # a pseudonym
+    assert canary["subject"].nunique() == len(took)
     assert set(canary["model_version"]) == set(shadow["model_version"]) == {number}
-    assert set(shadow["request_id"]) & set(ids) == set(ids) - took
+    assert set(shadow["in_customer"]) - {None} == set(ids) - took
 
     served = Served(bank)
     assert served.about["model_version"] == 1
     assert bank.type("approve", "credit", str(number)).status == 0
-    until(lambda: served.ask("/model")[1]["model_version"] == number)
+    until(lambda: events(bank, "VersionServed")[-1].version == number)
+    told = events(bank, "VersionServed")[-1].replayed  # of what earlier servers answered
+    assert told["rows"] == 200
     scores = [served.predict(row)[1]["scores"][0] for row in some_rows(20)]
     assert np.isfinite(scores).all()
     served.stop()
