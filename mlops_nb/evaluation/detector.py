@@ -1,0 +1,113 @@
+"""Detects that a loss rose above what was promised, however long one looks: an e-detector.
+
+Each day that is closed multiplies the evidence by how much likelier its loss is after a rise than
+before one; the sum over all days on which the rise may have begun is compared with a threshold. As
+the sum is restarted every day, good months do not dilute a late fall.
+
+Source: Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric framework for sequential change
+detection" (2023), the Shiryaev-Roberts form, with a mixture over the size of the rise.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+
+from msgspec import Struct
+
+RISES = (0.1, 0.2, 0.4, 0.8, 1.2)  # in standard deviations of a day, each as likely
+DAYS = 365  # that are looked at
+FALSE_ALARMS = 0.05  # share of healthy years that may have one, of all series together
+SURE = 1.645  # standard errors of the mean that was promised: its upper bound at 95 %
+CAREFUL = 1.0  # standard errors of the variance between days, which few days tell badly
+LEAST_DAYS = 7
+LEAST_SPREAD = 1e-6
+
+
+class Cohort(Struct, frozen=True, kw_only=True):
+    """A closed day: its mean loss, the number of labels, and the variance of one row's loss."""
+
+    loss: float
+    labels: int
+    variance: float
+
+
+class Detector:
+    """Watches the days of one series after a release.
+
+    released:  the days at release, whose mean is what was promised
+    series:    how many series are watched together
+    tolerance: how far above the promise a loss is no harm
+
+    The spread of days is learned from the differences of successive days, to which a lasting rise
+    adds little, at release and after it. The fewer they are, the wider it is taken.
+
+    Raises ValueError for fewer than seven days at release.
+    """
+
+    def __init__(
+        self, released: Sequence[Cohort], *, series: int = 1, tolerance: float = 0.0
+    ) -> None:
+        if len(released) < LEAST_DAYS:
+            raise ValueError(f"{len(released)} days promise nothing: {LEAST_DAYS} are needed")
+        self.within = fmean(day.variance for day in released)
+        self.last: Cohort | None = None
+        self.pairs = 0
+        self.apart = self.rows = 0.0  # sums: of squared differences, and of what rows explain
+        for day in released:
+            self._learn(day)
+        error = self.spread(fmean(day.labels for day in released)) / math.sqrt(len(released))
+        self.bound = fmean(day.loss for day in released) + SURE * error + tolerance
+        self.sums = (0.0,) * len(RISES)
+        self.threshold = threshold(series)
+
+    def _learn(self, day: Cohort) -> None:
+        if self.last is not None:
+            self.pairs += 1
+            self.apart += (day.loss - self.last.loss) ** 2 / 2
+            self.rows += self.within * (1 / day.labels + 1 / self.last.labels) / 2
+        self.last = day
+
+    def spread(self, labels: float) -> float:
+        """Return the standard deviation of the mean loss of a day with some labels."""
+        wider = 1 + CAREFUL * math.sqrt(3 / self.pairs)  # of a variance by differences
+        between = wider * max(0.0, self.apart - self.rows) / self.pairs
+        return max(LEAST_SPREAD, math.sqrt(between + self.within / labels))
+
+    def take(self, day: Cohort) -> bool:
+        """Take one more closed day; return whether the loss has risen."""
+        above = (day.loss - self.bound) / self.spread(day.labels)
+        self.sums = after(self.sums, above)
+        self._learn(day)
+        return self.evidence >= self.threshold
+
+    @property
+    def evidence(self) -> float:
+        """The evidence of a rise: the mean over its possible sizes."""
+        return fmean(self.sums)
+
+
+def after(sums: Sequence[float], above: float) -> tuple[float, ...]:
+    """Return the evidence of each size of a rise after one more day.
+
+    sums:  those of the days before, 0 at first
+    above: how far the day lies above the bound, in standard deviations
+
+    >>> [round(one, 2) for one in after((0.0,) * 5, 1.0)]
+    [1.1, 1.2, 1.38, 1.62, 1.62]
+    """
+    pairs = zip(RISES, sums, strict=True)
+    return tuple(math.exp(rise * above - rise * rise / 2) * (1 + one) for rise, one in pairs)
+
+
+def threshold(series: int) -> float:
+    """Return the evidence at which an alarm is raised, where so many series are watched.
+
+    >>> threshold(1), threshold(20)
+    (7300.0, 146000.0)
+    """
+    return DAYS * series / FALSE_ALARMS
+
+
+def first_alarm(detector: Detector, days: Iterable[Cohort]) -> int | None:
+    """Return the place of the first day on which an alarm is raised, None for none."""
+    return next((place for place, day in enumerate(days) if detector.take(day)), None)
