@@ -5,8 +5,13 @@
 A logistic regression on plain columns, and the same behind a pandas features function, with the
 prediction log on; MLflow serves the model alone. 16 connections of wrk send a varied row at a time,
 from the same cores. Requests a second, and milliseconds at p50 and p99; medians of the rounds.
+Then, of the plain one: ten times the connections for ten seconds; requests at a steady rate, 70 % of
+the full one, whether or not the one before is answered, beside the bare predict of a row in one
+process; and two workers. And other models behind the features function: boosting of scikit-learn,
+XGBoost.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -19,6 +24,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import nbformat
@@ -55,6 +62,14 @@ mlflow.sklearn.save_model(make_pipeline(StandardScaler(), LogisticRegression()).
     sys.argv[1], serialization_format='cloudpickle', pip_requirements=['scikit-learn'])"""
 
 
+IMPORTS = """from sklearn.ensemble import HistGradientBoostingClassifier
+from xgboost import XGBClassifier"""
+OTHERS = {
+    "boosting": "HistGradientBoostingClassifier(max_iter=100)",
+    "xgboost": "XGBClassifier(n_estimators=100, max_depth=4)",
+}
+
+
 def notebook(path: Path, name: str, cells: list[str]) -> None:
     """Write and promote a notebook."""
     book = new_notebook(cells=[new_code_cell(text) for text in cells])
@@ -89,11 +104,13 @@ def script(path: str) -> str:
     )
 
 
-def measured(folder: Path, port: int, path: str, seconds: float) -> list[float]:
+def measured(
+    folder: Path, port: int, path: str, seconds: float, connections: int = CONNECTIONS
+) -> list[float]:
     """Return requests a second, and p50 and p99 in ms."""
     lua = folder / f"{port}.lua"
     lua.write_text(script(path))
-    words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", "-s", str(lua)]
+    words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", str(lua)]
     done = subprocess.run(
         [*words, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True
     )
@@ -114,8 +131,136 @@ def wait(url: str) -> None:
     raise SystemExit(f"{url} does not answer")
 
 
+async def steady(port: int, rate: float, seconds: float) -> list[float]:
+    """Send requests at a rate, whatever their answers do; return the times to the answers, ms."""
+    draw = random.Random(9)
+    free: asyncio.Queue = asyncio.Queue()
+    for _ in range(64):
+        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    times: list[float] = []
+
+    async def one(due: float) -> None:
+        reader, writer = await free.get()
+        body = json.dumps({"rows": [row(draw)]})
+        head = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n{body}".encode())
+        answer = await reader.readuntil(b"\r\n\r\n")
+        length = int(re.search(rb"content-length: (\d+)", answer)[1])
+        await reader.readexactly(length)
+        assert b" 200 " in answer.split(b"\r\n")[0], answer
+        times.append((time.perf_counter() - due) * 1e3)
+        free.put_nowait((reader, writer))
+
+    began, due, tasks = time.perf_counter(), 0.0, []
+    while due < seconds:
+        await asyncio.sleep(max(0.0, began + due - time.perf_counter()))
+        tasks.append(asyncio.create_task(one(began + due)))
+        due += draw.expovariate(rate)
+    await asyncio.gather(*tasks)
+    return times
+
+
+BARE = """import json, pickle, statistics, sys, time, warnings
+import pandas as pd
+warnings.simplefilter('ignore')
+model = pickle.load(open(sys.argv[1], 'rb'))['model']
+row = pd.DataFrame([[44, 10.3]], columns=['age', 'income'])
+times = []
+for _ in range(500):
+    began = time.perf_counter()
+    model.predict(row)
+    times.append((time.perf_counter() - began) * 1e3)
+print(statistics.median(times), sorted(times)[495])"""
+
+
+@contextmanager
+def serving(folder: Path, words: list[object], port: int) -> Iterator[None]:
+    """Run a server while something is measured."""
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    out = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(words, cwd=folder, env=environment, start_new_session=True, **out)
+    try:
+        wait(f"http://127.0.0.1:{port}/health")
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def ours(model: str, port: int, *more: str) -> list[object]:
+    """Return the command that serves a model."""
+    return [BIN / "mlops-nb", "serve", model, "--port", str(port), *more]
+
+
+def line(what: str, rate: float, p50: float, p99: float, rest: str = "") -> None:
+    """Print one row of the results."""
+    print(f"{what:<30}{rate:>8.0f}/s  p50 {p50:6.1f} ms  p99 {p99:6.1f} ms{rest}", flush=True)
+
+
+def beside_mlflow(folder: Path, seconds: float, rounds: int) -> float:
+    """Print our servers beside MLflow's, in turns; return the full rate of the plain one."""
+    peer = folder / "peer"
+    subprocess.run([sys.executable, "-c", PEER, peer], check=True, cwd=folder)
+    mlflow = [BIN / "mlflow", "models", "serve", "-m", peer, "-p", "5899", "--env-manager", "local"]
+    servers = {
+        "mlops-nb, plain": (5901, "/predict", ours("plain", 5901)),
+        "mlops-nb, features": (5902, "/predict", ours("features", 5902)),
+        "mlflow models serve": (5899, "/invocations", mlflow),
+    }
+    found: dict[str, list[list[float]]] = {what: [] for what in servers}
+    with ExitStack() as stack:
+        for port, _, words in servers.values():
+            stack.enter_context(serving(folder, words, port))
+        for number in range(rounds + 1):
+            for what, (port, path, _) in servers.items():
+                one = measured(folder, port, path, 2.0 if not number else seconds)
+                found[what] += [one] if number else []  # the first round warms them up
+    medians = {
+        what: [statistics.median(v) for v in zip(*m, strict=True)] for what, m in found.items()
+    }
+    base = medians["mlflow models serve"]
+    for what, (rate, p50, p99) in medians.items():
+        line(what, rate, p50, p99, f"  {rate / base[0]:5.1f}x, p99 1/{base[2] / p99:.1f}")
+    print(BARS)
+    return medians["mlops-nb, plain"][0]
+
+
+def beyond(folder: Path, full: float, seconds: float) -> None:
+    """Print what the plain model does in a burst, at a steady rate, and with two workers."""
+    with serving(folder, ours("plain", 5901), 5901):
+        measured(folder, 5901, "/predict", 2.0)
+        rate, p50, p99 = measured(folder, 5901, "/predict", 10.0, 10 * CONNECTIONS)
+        line("ten times the connections", rate, p50, p99, "  bar: p99 100 ms")
+        times = sorted(asyncio.run(steady(5901, 0.7 * full, seconds)))
+        half, most = times[len(times) // 2], times[int(len(times) * 0.99)]
+        model = next(folder.glob(".mlops/packages/plain/*/model.pickle"))
+        done = subprocess.run(
+            [sys.executable, "-c", BARE, model], capture_output=True, text=True, check=True
+        )
+        bare = [float(text) for text in done.stdout.split()]
+        line("at a steady 70 %", 0.7 * full, half, most)
+        print(
+            f"  the bare predict: p50 {bare[0]:.1f} ms, p99 {bare[1]:.1f} ms; bars: 2 and 10 more"
+        )
+    with serving(folder, ours("plain", 5903, "--workers", "2"), 5903):
+        measured(folder, 5903, "/predict", 2.0)
+        line("two workers", *measured(folder, 5903, "/predict", seconds))
+
+
+def others(folder: Path, seconds: float) -> None:
+    """Print other models behind the features function."""
+    for number, (what, model) in enumerate(OTHERS.items()):
+        fit = FIT.format(x="features(train)", name=what, option=" --features features")
+        fit = fit.replace("make_pipeline(StandardScaler(), LogisticRegression())", model)
+        cells = [f"{DATA}\n{IMPORTS}", FEATURES, fit, JUDGE.format(x="features(test)")]
+        notebook(folder / f"{what}.ipynb", what, cells)
+        port = 5910 + number
+        with serving(folder, ours(what, port), port):
+            measured(folder, port, "/predict", 2.0)
+            line(what, *measured(folder, port, "/predict", seconds))
+
+
 def main(seconds: float, rounds: int) -> None:
-    """Print the medians, and what they are to each other."""
+    """Print all results."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / ".git").mkdir()
@@ -124,44 +269,9 @@ def main(seconds: float, rounds: int) -> None:
         fit = FIT.format(x="features(train)", name="features", option=" --features features")
         cells = [DATA, FEATURES, fit, JUDGE.format(x="features(test)")]
         notebook(folder / "b.ipynb", "features", cells)
-        peer = folder / "peer"
-        subprocess.run([sys.executable, "-c", PEER, peer], check=True, cwd=folder)
-        mlflow = [BIN / "mlflow", "models", "serve", "-m", peer, "-p", "5899"]
-        servers = {
-            "mlops-nb, plain": (5901, "/predict", [BIN / "mlops-nb", "serve", "plain"]),
-            "mlops-nb, features": (5902, "/predict", [BIN / "mlops-nb", "serve", "features"]),
-            "mlflow models serve": (5899, "/invocations", [*mlflow, "--env-manager", "local"]),
-        }
-        running = []
-        environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-        for what, (port, _, words) in servers.items():
-            ports = [] if "mlflow" in what else ["--port", str(port)]
-            out = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            running.append(
-                subprocess.Popen(
-                    [*words, *ports], cwd=folder, env=environment, start_new_session=True, **out
-                )
-            )
-            wait(f"http://127.0.0.1:{port}/health")
-        try:
-            found: dict[str, list[list[float]]] = {what: [] for what in servers}
-            for number in range(rounds + 1):
-                for what, (port, path, _) in servers.items():
-                    told = measured(folder, port, path, 2.0 if not number else seconds)
-                    found[what] += [told] if number else []  # the first round warms them up
-        finally:
-            for process in running:
-                os.killpg(process.pid, signal.SIGKILL)
-        medians = {
-            what: [statistics.median(v) for v in zip(*m, strict=True)] for what, m in found.items()
-        }
-        base = medians["mlflow models serve"]
-        for what, (rate, p50, p99) in medians.items():
-            print(
-                f"{what:<22}{rate:>8.0f}/s  p50 {p50:6.1f} ms  p99 {p99:6.1f} ms"
-                f"  {rate / base[0]:5.1f}x, p99 1/{base[2] / p99:.1f}"
-            )
-        print(BARS)
+        full = beside_mlflow(folder, seconds, rounds)
+        beyond(folder, full, seconds)
+        others(folder, seconds)
 
 
 if __name__ == "__main__":
