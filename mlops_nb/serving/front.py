@@ -114,7 +114,9 @@ class Front:
             told = {"version": number, "error": error.what, "fix": error.fix}
             self.channel.send(**{"is": "failed", **told})
         else:
-            self.channel.send(**{"is": "ready", "version": number, "replayed": replay.told(found)})
+            told = {"version": number, "replayed": replay.told(found)}
+            memory = self.versions[number].process.memory
+            self.channel.send(**{"is": "ready", "memory": memory, **told})
 
     async def _started(self, folder: Path) -> ServingVersion:
         version = ServingVersion(package.read(folder), self.limits)

@@ -107,6 +107,16 @@ class ModelProcess:
         )
 
     @property
+    def memory(self) -> int:
+        """The memory of the process, bytes; 0 if it has ended."""
+        import psutil
+
+        try:
+            return int(psutil.Process(self.process.pid).memory_info().rss) if self.process else 0
+        except psutil.Error:
+            return 0
+
+    @property
     def alive(self) -> bool:
         """Whether the process runs."""
         return self.process is not None and self.process.poll() is None

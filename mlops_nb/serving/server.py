@@ -88,6 +88,7 @@ class Server:
             self.workers.remember(self._recent())
             await self._begin(releases)
             await self._challenge()
+            sys.stderr.write(f"{self.workers.memory(self.active)}\n")
             ready(
                 {
                     "version": 1,
@@ -127,8 +128,8 @@ class Server:
                 await self._take_over(number, replay=False, because="the server started")
             except MlopsError as error:
                 errors.append(error)
-                sys.stderr.write(f"warning: version {number} cannot serve: {error.what}\n")
                 self._record_refusal(number, error.what)
+                sys.stderr.write(f"warning: version {number} cannot serve: {error.what}\n")
             else:
                 self._warm(releases[releases.index(number) + 1 :])
                 return
@@ -244,6 +245,8 @@ class Server:
             self._record_refusal(event.version, error.what)
 
     def _record_refusal(self, number: int, because: str) -> None:
+        if self.workers.stopping.is_set():
+            raise Unreachable("the server was stopped", fix="start it again")
         self.ctx.record(
             [
                 VersionRefused(

@@ -20,6 +20,7 @@ from mlops_nb.serving.settings import RolloutLimits
 
 READY_WITHIN = 180.0  # s
 DRAIN_WITHIN = 30.0  # s
+MB = 10**6
 KEYS = "MLOPS_NB_API_KEYS"
 
 
@@ -51,6 +52,7 @@ class Worker:
     """A front and its state, as the server knows it.
 
     ready:  version → what its replay found
+    memory: version → that of its process, bytes
     failed: version → why it cannot serve
     active: the version that answers
     """
@@ -58,6 +60,7 @@ class Worker:
     process: "subprocess.Popen[bytes]"
     channel: ControlChannel
     ready: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    memory: dict[int, int] = field(default_factory=dict)
     failed: dict[int, MlopsError] = field(default_factory=dict)
     active: int = 0
     counts: Mapping[str, float] = field(default_factory=dict)
@@ -136,6 +139,7 @@ class Workers:
             told = message["is"]
             if told == "ready":
                 worker.ready[message["version"]] = message["replayed"]
+                worker.memory[message["version"]] = message["memory"]
             elif told == "failed":
                 error = MlopsError(message["error"], fix=message["fix"])
                 worker.failed[message["version"]] = error
@@ -187,6 +191,18 @@ class Workers:
         """Return what the replay of a version found: the worst of each over the fronts."""
         told = [w.ready[number] for w in self.all if w.ready.get(number)]
         return {key: max(one[key] for one in told) for key in told[0]} if told else {}
+
+    def memory(self, number: int) -> str:
+        """Return in words what a version takes in each front."""
+        import psutil
+
+        one = max(worker.memory.get(number, 0) for worker in self.all)
+        free = psutil.virtual_memory().available
+        return (
+            f"version {number} takes {one / MB:,.0f} MB in each of {len(self.all)} "
+            f"{'worker' if len(self.all) == 1 else 'workers'}, as each earlier version that stays "
+            f"ready does; {free / MB:,.0f} MB are free"
+        )
 
     async def switch(self, number: int, since: str) -> None:
         """Let a version answer in every front."""

@@ -5,8 +5,8 @@
 A logistic regression on plain columns, and the same behind a pandas features function, with the
 prediction log on; MLflow serves the model alone. 16 connections of wrk send a varied row at a time,
 from the same cores. Requests a second, and milliseconds at p50 and p99; medians of the rounds.
-Then, of the plain one: ten times the connections for ten seconds; requests at a steady rate, 70 % of
-the full one, whether or not the one before is answered, beside the bare predict of a row in one
+Then, of the plain one: ten times the connections for ten seconds; requests at a steady rate, 70 %
+of the full one, whether or not the one before is answered, beside the bare predict of a row in one
 process; and two workers. And other models behind the features function: boosting of scikit-learn,
 XGBoost.
 """
