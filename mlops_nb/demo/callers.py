@@ -45,6 +45,7 @@ class Callers:
         self.calls: list[Call] = []
         self.answers: Counter[int | None] = Counter()  # version → calls; None: failed
         self.sent = 0  # the number of the latest call
+        self.failing = 0  # the latest calls that failed, one after the other
         self.month = 0
         self.flights: Iterator[tuple[int, Flight]] | None = None
         self.changed = threading.Condition()
@@ -64,14 +65,20 @@ class Callers:
     def wait(self, count: int, version: int | None = None) -> bool:
         """Wait for more calls, answered by a version if one is given; return whether they came.
 
-        There are none after the last flight of a month.
+        It ends early after the last flight of a month, and if the server does not answer any more.
         """
         with self.changed:
             wanted = count + (len(self.calls) if version is None else self.answers[version])
             self.changed.wait_for(
-                lambda: self._have(wanted, version) or self.flights is None, self.pace.within
+                lambda: self._have(wanted, version) or self.flights is None or self.dead,
+                self.pace.within,
             )
             return self._have(wanted, version)
+
+    @property
+    def dead(self) -> bool:
+        """Whether so many calls failed, one after the other, that the server seems to be gone."""
+        return self.failing >= self.pace.least
 
     def end(self) -> tuple[Call, ...]:
         """Wait for the answers that are due, and return all calls in the order of their sending."""
@@ -97,6 +104,7 @@ class Callers:
             with self.changed:
                 self.calls.append(call)
                 self.answers[call.version] += 1
+                self.failing = self.failing + 1 if call.version is None else 0
                 self.changed.notify_all()
         connection.close()
 

@@ -52,13 +52,11 @@ class Service:
         yield messages.took_over(seen)
 
     def wait(self, count: int, version: int | None = None) -> None:
-        """Wait for more calls. Raises Failed if none of those that were made was answered."""
-        made = len(self.callers.calls)
+        """Wait for more calls. Raises Failed if the server does not answer any more."""
         self.callers.wait(count, version)
-        fresh = self.callers.calls[made:]
-        if fresh and all(call.version is None for call in fresh):
+        if self.callers.dead:
             raise Failed(
-                f"the server answers no requests any more ({fresh[-1].error})",
+                f"the server answers no requests any more ({self.callers.calls[-1].error})",
                 fix=f"cd {self.folder} && mlops-nb serve {MODEL}",
             )
 
