@@ -88,6 +88,10 @@ class Story:
                 for words in chapter.commands:
                     self.type(words, chapter, months)
             calls = self.end()
+        except BaseException:
+            if self.service is not None:  # a run goes on without the command that started it
+                self.shell.run(("stop", MODEL))
+            raise
         finally:
             if self.service is not None:
                 self.service.end()

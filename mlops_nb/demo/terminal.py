@@ -23,6 +23,7 @@ PROGRAMS = {
     "score": (sys.executable, "-m", "mlops_nb.demo.score"),
     "rows": (sys.executable, "-m", "mlops_nb.demo.rows"),
     "logged": (sys.executable, "-m", "mlops_nb.demo.logged"),
+    "stop": (sys.executable, "-m", "mlops_nb.demo.stop"),
 }
 TYPED = ("mlops-nb", "python")  # the other programs are the demo's own
 WIDTH = 96  # letters of a line
@@ -148,6 +149,8 @@ def typed(words: Sequence[str]) -> str:
         return f"(the flights from February to {name_of(int(words[2]))}, as requests)"
     if words[0] == "logged":
         return "(the prediction log, compared with the answers)"
+    if words[0] == "stop":
+        return "(the runs that go on are stopped)"
     plain = re.compile(r"[\w@%+=:,./-]+")
     return " ".join(word if plain.fullmatch(word) else f'"{word}"' for word in words)
 

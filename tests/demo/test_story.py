@@ -65,6 +65,8 @@ class Script:
                 table = pyarrow.Table.from_pylist(self.flights)
                 pyarrow.parquet.write_table(table, path_of(self.folder, month))
             return {}
+        if words[0] == "stop":
+            return {}
         if words[0] == "logged":
             return {"request_ids": (self.folder / "answered").read_text().split()}
         typed = " ".join(words)
