@@ -11,7 +11,7 @@ from typing import Any
 DRAIN_WITHIN = 60  # s, for the requests that are being answered
 
 
-class Background:
+class BackgroundProcess:
     """A process that prints a line of JSON when it is ready; its errors go to a file."""
 
     def __init__(

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from mlops_nb.demo.background import Background
+from mlops_nb.demo.background import BackgroundProcess
 from mlops_nb.demo.results import Command, name_of
 from mlops_nb.errors import Failed
 
@@ -37,7 +37,7 @@ class Terminal:
         self.folder = folder
         self.out = out
         self.commands: list[Command] = []
-        self.background: list[tuple[str, Background]] = []
+        self.background: list[tuple[str, BackgroundProcess]] = []
         self.started = time.monotonic()
 
     def run(self, words: Sequence[str], *, may_refuse: bool = False) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Terminal:
             self.out(line)
         arguments = [*PROGRAMS[words[0]], *words[1:], "--json"]
         title, began = typed(words), time.monotonic() - self.started
-        process = Background(arguments, self.folder, without_servers(os.environ))
+        process = BackgroundProcess(arguments, self.folder, without_servers(os.environ))
         self.background.append((title, process))
         answer = process.ready()
         if not answer:
