@@ -9,6 +9,7 @@ MODEL = "flights"
 SPOILED_MONTH = 4  # its data arrives with an error first
 
 Words = tuple[str, ...]
+SERVE: Words = ("mlops-nb", "serve", MODEL, "--port", "0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class Chapter:
 
 def chapters(months: int) -> Iterator[Chapter]:
     """Yield the chapters, in order."""
-    yield Chapter(month=1, title="a notebook becomes a job", commands=(data(1), promote()))
+    yield Chapter(month=1, title="a notebook becomes a job", commands=(data(1), promote(), SERVE))
     for month in range(2, months + 1):
         due = ("mlops-nb", "scheduler", "--once", "--at", due_after(month))
         again = (
@@ -67,6 +68,11 @@ def data(month: int) -> Words:
 def score(month: int) -> Words:
     """Return the arguments that score the first model on a month, for the demo's own program."""
     return ("score", str(month), due_after(month))
+
+
+def requests(url: str, months: int) -> Words:
+    """Return the arguments that write the flights as requests, for the demo's own program."""
+    return ("rows", url, str(months))
 
 
 def due_after(month: int) -> str:

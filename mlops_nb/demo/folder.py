@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import mlops_nb
+from mlops_nb.demo.rows import REQUESTS
 from mlops_nb.errors import Refused
 
 SETTINGS = "# The playground of `mlops-nb demo`: the next demo clears it.\n"
@@ -28,7 +29,7 @@ def set_up(folder: Path) -> bool:
             fix="mlops-nb demo --folder A_NEW_FOLDER",
         )
     if old:
-        for name in ("notebooks", "jobs", ".mlops", REPORT):
+        for name in ("notebooks", "jobs", ".mlops", REQUESTS, REPORT):
             remove(folder / name)
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
     settings.write_text(SETTINGS, encoding="utf-8")  # makes the folder a project

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlops_nb.demo.calls import Calls, Takeover
 from mlops_nb.demo.commands import Chapter
 from mlops_nb.demo.results import YEAR, Gate, Results, Trial, name_of
 
@@ -64,6 +65,14 @@ def judged(trial: Trial) -> Iterator[str]:
         }.get(trial.result, "  The planted error was NOT caught: the gates let this model through.")
 
 
+def took_over(takeover: Takeover) -> str:
+    """Describe from which request on a version answers."""
+    version, call = takeover.version, takeover.call
+    if call is None:
+        return f"  requests   version {version} answered NONE of them"
+    return f"  requests   version {version} answers from {call.request_id} on"
+
+
 def _numbers(gate: Gate) -> str:
     value, champion = gate.get("value"), gate.get("champion")
     new = "no number" if value is None else f"{value:.3f}"
@@ -83,7 +92,45 @@ def summary(results: Results, report: Path) -> Iterator[str]:
     )
     kept = f"{refused} refused, {stopped} stopped by the data checks"
     yield f"{verdict(results)} {released} models released, {kept}."
+    yield from served(results.calls)
     yield f"It took {clock(results.seconds)} minutes. The report: {report}"
+
+
+def served(calls: Calls) -> Iterator[str]:
+    """Sum up the requests, the failed ones with their reasons, and the prediction log."""
+    if not calls.calls:
+        return
+    failed = f"{calls.failed:,} failed" if calls.failed else "none failed"
+    times = f"median {milliseconds(calls.seconds(0.5))}, p99 {milliseconds(calls.seconds(0.99))}"
+    yield f"Meanwhile {calls.answered:,} requests were answered and {failed} ({times})."
+    for error, count in calls.errors:
+        yield f"  {count:,} failed: {error}"
+    if calls.log is not None:
+        yield logged(calls)
+
+
+def logged(calls: Calls) -> str:
+    """Return in one sentence whether the prediction log has each answered request once."""
+    log = calls.log
+    if log is None:
+        return "The prediction log was not read."
+    if log.equal:
+        return f"The prediction log has each of the {calls.answered:,} answered requests once."
+    return (
+        f"The prediction log has {log.rows:,} rows for {calls.answered:,} answered requests: "
+        f"{log.missing:,} are MISSING, {log.extra:,} are too many."
+    )
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Return seconds as milliseconds, or a dash if there are none.
+
+    >>> milliseconds(0.00456), milliseconds(0.123)
+    ('4.6 ms', '123 ms')
+    """
+    if seconds is None:
+        return "-"
+    return f"{seconds * 1e3:.1f} ms" if seconds < 0.01 else f"{seconds * 1e3:.0f} ms"  # noqa: PLR2004
 
 
 def verdict(results: Results) -> str:

@@ -5,8 +5,9 @@ from importlib import resources
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from mlops_nb.demo.callers import Pace
 from mlops_nb.demo.chart import chart
-from mlops_nb.demo.messages import SPOILED, clock, metric, verdict
+from mlops_nb.demo.messages import SPOILED, clock, logged, metric, milliseconds, verdict
 from mlops_nb.demo.results import YEAR, Results, name_of
 from mlops_nb.markup import html
 
@@ -26,6 +27,7 @@ def render(results: Results) -> str:
         keep_trailing_newline=True,
     )
     page.filters |= {"clock": clock, "metric": metric, "month": name_of}
+    page.filters |= {"milliseconds": milliseconds, "thousands": "{:,}".format}
     source = resources.files("mlops_nb.demo").joinpath("report.html").read_text("utf-8")
     return page.from_string(source).render(
         results=results,
@@ -33,4 +35,6 @@ def render(results: Results) -> str:
         spoiled=SPOILED,
         verdict=verdict(results),
         chart=chart(results),
+        logged=logged(results.calls),
+        pace=Pace(),
     )

@@ -2,8 +2,10 @@
 
 import calendar
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from mlops_nb.demo.calls import Calls
 
 YEAR = 2013
 METRIC = "auc"
@@ -76,6 +78,7 @@ class Results:
 
     without:     month → metric of the first model, never retrained
     rolled_back: the version that the rollback removed, and the one that serves again
+    calls:       the requests that were sent to the server
     seconds:     wall time, s
     """
 
@@ -83,6 +86,7 @@ class Results:
     without: Mapping[int, float]
     commands: tuple[Command, ...] = ()
     rolled_back: tuple[int, int] | None = None
+    calls: Calls = field(default_factory=Calls)
     seconds: float = 0.0
 
     def ended(self, result: str) -> tuple[Trial, ...]:

@@ -1,17 +1,22 @@
 """Runs the demo: months arrive, a job retrains, gates decide, and one model is rolled back."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from mlops_nb.demo import folder as demo_folder
 from mlops_nb.demo import messages, report
-from mlops_nb.demo.commands import MODEL, Chapter, Words, chapters
+from mlops_nb.demo.callers import Pace
+from mlops_nb.demo.calls import Calls, compare
+from mlops_nb.demo.commands import MODEL, Chapter, Words, chapters, requests
 from mlops_nb.demo.results import METRIC, Command, Results, Trial, Verb, name_of, read_trial
+from mlops_nb.demo.service import Service
 from mlops_nb.demo.terminal import Terminal
 from mlops_nb.errors import Failed, Refused
 
 MONTHS = range(2, 13)
+CHANGES = ("scheduler", "trigger", "rollback")  # commands that may change the version in service
 Answer = dict[str, Any]
 
 
@@ -23,6 +28,14 @@ class CommandRunner(Protocol):
 
     def run(self, words: Words, *, may_refuse: bool = False) -> Answer:
         """Run a command and return its JSON answer."""
+        ...
+
+    def start(self, words: Words) -> Answer:
+        """Start a command that goes on, and return the JSON answer that it prints first."""
+        ...
+
+    def end(self, *, may_fail: bool = False) -> None:
+        """End the commands that go on."""
         ...
 
 
@@ -49,9 +62,13 @@ def run_demo(folder: Path, months: int = 6, out: Callable[[str], None] = print) 
 class Story:
     """Runs the chapters and keeps what they measure."""
 
-    def __init__(self, shell: CommandRunner, out: Callable[[str], None]) -> None:
+    def __init__(
+        self, shell: CommandRunner, out: Callable[[str], None], pace: Pace | None = None
+    ) -> None:
         self.shell = shell
         self.out = out
+        self.pace = pace or Pace()
+        self.service: Service | None = None
         self.trials: list[Trial] = []
         self.without: dict[int, float] = {}
         self.rolled_back: tuple[int, int] | None = None
@@ -62,20 +79,60 @@ class Story:
             self.out(line)
 
     def run(self, months: int) -> Results:
-        """Run all chapters and return what they measured."""
-        for chapter in chapters(months):
-            self.print(messages.heading(chapter, self.seconds()))
-            for words in chapter.commands:
-                may_refuse = words[1] in ("scheduler", "trigger")
-                answer = self.shell.run(words, may_refuse=may_refuse)
-                self.print(self.read(words, answer, chapter))
+        """Run all chapters and return what they measured; no process goes on after it."""
+        try:
+            for chapter in chapters(months):
+                self.print(messages.heading(chapter, self.seconds()))
+                if self.service is not None:
+                    self.service.begin(chapter.month)
+                for words in chapter.commands:
+                    self.type(words, chapter, months)
+            calls = self.end()
+        except BaseException:
+            if self.service is not None:  # a run goes on without the command that started it
+                self.shell.run(("stop", MODEL))
+            raise
+        finally:
+            if self.service is not None:
+                self.service.end()
+            self.shell.end(may_fail=True)
         return Results(
             trials=tuple(self.trials),
             without=dict(self.without),
             commands=tuple(self.shell.commands),
             rolled_back=self.rolled_back,
+            calls=calls,
             seconds=self.seconds(),
         )
+
+    def type(self, words: Words, chapter: Chapter, months: int) -> None:
+        """Run a command of a chapter while requests are answered, and print what came of it."""
+        if words[1] == "serve":
+            self.serve(words, months)
+            return
+        service = self.service if words[1] in CHANGES else None
+        if service is not None:
+            service.before()
+        answer = self.shell.run(words, may_refuse=words[1] in ("scheduler", "trigger"))
+        self.print(self.read(words, answer, chapter))
+        if service is not None:
+            rollback = words[1] == "rollback"
+            champion = answer["champion"] if rollback else self.trials[-1].version
+            self.print(service.after(champion or service.champion, rollback=rollback))
+
+    def serve(self, words: Words, months: int) -> None:
+        """Start the server, and prepare the requests of all months."""
+        answer = self.shell.start(words)
+        self.shell.run(requests(answer["url"], months))
+        self.service = Service(answer["url"], answer["model_version"], self.shell.folder, self.pace)
+
+    def end(self) -> Calls:
+        """End callers and server, and compare the prediction log with the answers."""
+        assert self.service is not None  # the first chapter starts it
+        calls = self.service.end()
+        self.shell.end()
+        logged = self.shell.run(("logged", MODEL))["request_ids"]
+        return replace(calls, log=compare(calls.calls, logged))
 
     def seconds(self) -> float:
         """Return when the last command ended, in seconds since the start."""

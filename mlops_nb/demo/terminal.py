@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from mlops_nb.demo.background import BackgroundProcess
 from mlops_nb.demo.results import Command, name_of
 from mlops_nb.errors import Failed
 
@@ -20,7 +21,11 @@ PROGRAMS = {
     "mlops-nb": (sys.executable, "-m", "mlops_nb"),
     "python": (sys.executable,),
     "score": (sys.executable, "-m", "mlops_nb.demo.score"),
+    "rows": (sys.executable, "-m", "mlops_nb.demo.rows"),
+    "logged": (sys.executable, "-m", "mlops_nb.demo.logged"),
+    "stop": (sys.executable, "-m", "mlops_nb.demo.stop"),
 }
+TYPED = ("mlops-nb", "python")  # the other programs are the demo's own
 WIDTH = 96  # letters of a line
 INTERVAL = 15  # seconds between lines that show that a command is still running
 
@@ -32,6 +37,7 @@ class Terminal:
         self.folder = folder
         self.out = out
         self.commands: list[Command] = []
+        self.background: list[tuple[str, BackgroundProcess]] = []
         self.started = time.monotonic()
 
     def run(self, words: Sequence[str], *, may_refuse: bool = False) -> dict[str, Any]:
@@ -41,7 +47,7 @@ class Terminal:
         Raises Failed if the command fails.
         """
         title = typed(words)
-        if words[0] != "score":
+        if words[0] in TYPED:
             for line in wrapped(words):
                 self.out(line)
         arguments = [*PROGRAMS[words[0]], *words[1:]]
@@ -52,14 +58,46 @@ class Terminal:
         seconds, began = time.monotonic() - began, began - self.started
         self.commands.append(Command(typed=title, began=began, seconds=seconds, outcome=outcome))
         if failed:
-            for line in stderr.splitlines()[-20:]:
-                self.out(f"  {line}")
-            raise Failed(
-                f"the demo stopped: exit status {status} from {title!r}",
-                fix=f"cd {self.folder} and type it again to see why",
-            )
+            raise self._failed(title, status, stderr)
         answer: dict[str, Any] = json.loads(stdout) if stdout.startswith("{") else {}
         return answer
+
+    def start(self, words: Sequence[str]) -> dict[str, Any]:
+        """Start a command that goes on, and return the JSON answer that it prints first.
+
+        Raises Failed if it ends without an answer.
+        """
+        for line in wrapped(words):
+            self.out(line)
+        arguments = [*PROGRAMS[words[0]], *words[1:], "--json"]
+        title, began = typed(words), time.monotonic() - self.started
+        process = BackgroundProcess(arguments, self.folder, without_servers(os.environ))
+        self.background.append((title, process))
+        answer = process.ready()
+        if not answer:
+            self.background.pop()
+            raise self._failed(title, *process.end())
+        self.commands.append(
+            Command(typed=title, began=began, seconds=process.seconds, outcome="started")
+        )
+        return answer
+
+    def end(self, *, may_fail: bool = False) -> None:
+        """End the commands that go on. Raises Failed if one of them fails and may not."""
+        while self.background:
+            title, process = self.background.pop()
+            status, stderr = process.end()
+            if status and not may_fail:
+                raise self._failed(title, status, stderr)
+
+    def _failed(self, title: str, status: int, stderr: str) -> Failed:
+        """Print the last lines of the errors of a command, and return the failure."""
+        for line in stderr.splitlines()[-20:]:
+            self.out(f"  {line}")
+        return Failed(
+            f"the demo stopped: exit status {status} from {title!r}",
+            fix=f"cd {self.folder} and type it again to see why",
+        )
 
     def _wait(self, arguments: Sequence[str]) -> tuple[int, str, str]:
         process = subprocess.Popen(
@@ -107,6 +145,12 @@ def typed(words: Sequence[str]) -> str:
     """
     if words[0] == "score":
         return f"(January's model, never retrained, on {name_of(int(words[1]))})"
+    if words[0] == "rows":
+        return f"(the flights from February to {name_of(int(words[2]))}, as requests)"
+    if words[0] == "logged":
+        return "(the prediction log, compared with the answers)"
+    if words[0] == "stop":
+        return "(the runs that go on are stopped)"
     plain = re.compile(r"[\w@%+=:,./-]+")
     return " ".join(word if plain.fullmatch(word) else f'"{word}"' for word in words)
 

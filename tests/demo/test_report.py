@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from mlops_nb.demo import commands, messages, story, terminal
 from mlops_nb.demo import folder as demo_folder
+from mlops_nb.demo.calls import Call, Calls, LogCheck, Takeover
 from mlops_nb.demo.report import render
 from mlops_nb.demo.results import Command, Results, Trial, read_trial
 from mlops_nb.errors import Refused
@@ -162,6 +164,52 @@ def test_a_refused_month_counts_with_the_model_that_stayed() -> None:
     refused = trial(2, 0.5, 0.61, status="refused", model_version=None)
     months = make_results(trials=(trial(1, 0.64, None), refused)).months
     assert months[1].retrained == 0.61
+
+
+def make_calls(*failures: str, extra: int = 0) -> Calls:
+    versions = [1] * 400 + [2] * 600
+    calls = [
+        Call(number=n, request_id=f"2013-02-{n:05d}", month=2, version=version, seconds=n / 1e4)
+        for n, version in enumerate(versions, 1)
+    ]
+    for n, error in enumerate(failures, len(calls) + 1):
+        call = Call(number=n, request_id="", month=2, version=None, seconds=9, error=error)
+        calls.append(call)
+    takeover = Takeover(version=2, month=2, call=calls[400])
+    log = LogCheck(rows=1000 + extra, missing=0, extra=extra)
+    return Calls(calls=tuple(calls), takeovers=(takeover,), log=log)
+
+
+def test_the_requests_are_shown_by_month_and_by_version() -> None:
+    words = " ".join(" ".join(Page(render(make_results(calls=make_calls()))).words).split())
+    assert "1,000 were answered and none failed" in words
+    assert "v1: 400 v2: 600 v2 from 2013-02-00401 50 ms 99 ms" in words
+    assert "log has each of the 1,000 answered requests once" in words
+
+
+def test_failed_requests_are_shown_with_their_reasons() -> None:
+    results = make_results(calls=make_calls("503: busy", HOSTILE, "503: busy"))
+    words = " ".join(" ".join(Page(render(results)).words).split())
+    assert "1,000 were answered and 3 failed" in words
+    assert "2 failed : 503: busy" in words
+    assert HOSTILE in words
+    lines = list(messages.served(results.calls))
+    assert "  2 failed: 503: busy" in lines
+    assert "3 failed" in lines[0]
+    assert "p99 99 ms" in lines[0]
+
+
+def test_a_log_that_differs_is_reported() -> None:
+    results = make_results(calls=make_calls(extra=2))
+    assert "2 are too many" in render(results)
+    assert "2 are too many" in "".join(messages.served(results.calls))
+
+
+def test_a_version_that_never_answered_is_reported() -> None:
+    takeover = Takeover(version=2, month=2, call=None)
+    results = make_results(calls=replace(make_calls(), takeovers=(takeover,)))
+    assert '<span class="bad">never</span>' in render(results)
+    assert "NONE" in messages.took_over(takeover)
 
 
 def test_the_output_ends_with_every_month_and_the_report(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def _written(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     places = _places(len(raw), ROWS)
     rows = _at(raw, places)
     signature = _signature(rows, parts)
+    _note_missing(signature, [raw, *(space[n] for n in asked["rows"] if n in space)])
     columns = _columns(rows, signature)
     golden = Answers(parts, signature).answer(columns)
     signature["arrays"] = _takes_arrays(parts, signature, columns, golden)
@@ -160,6 +161,16 @@ def _signature(rows: Any, parts: dict[str, Any]) -> dict[str, Any]:
         "classes": None if classes is None else frames.plain(classes),
     }
     return made
+
+
+def _note_missing(signature: dict[str, Any], tables: Sequence[Any]) -> None:
+    """Note in which columns any rows at hand lack a value: some rows alone may lack none."""
+    frames_at_hand = [t for t in tables if hasattr(t, "columns") and _is_table(t)]
+    for column in signature["columns"]:
+        for table in frames_at_hand:
+            found = table.get(column["name"])
+            if getattr(found, "ndim", 0) == 1 and str(found.dtype) == column["dtype"]:
+                column["missing"] = column["missing"] or bool(found.isna().any())
 
 
 def _feature_names(computed: Any) -> list[str]:

@@ -184,6 +184,17 @@ def test_what_cannot_be_served_says_so(written, cells, asked, error, refused):
     assert parts is None
 
 
+def test_a_value_that_only_a_training_row_lacks_may_be_missing(written):
+    cells = """
+def features(rows):
+    return pd.DataFrame({'age': rows['age'] / 10, 'income': rows['income'].fillna(0)})
+df.loc[5, 'income'] = np.nan
+"""
+    told, _, _ = written(START, cells, TRAIN, rows=["test", "train"])
+    found = {c["name"]: c["missing"] for c in told["signature"]["columns"]}
+    assert found == {"age": False, "income": True}
+
+
 def test_times_categories_and_missing_values_come_back_as_they_were(written):
     cells = """
 df['size'] = pd.Categorical(draw.choice(['s', 'm'], 600), categories=['s', 'm', 'l'])
