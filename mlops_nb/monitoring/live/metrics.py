@@ -15,8 +15,8 @@ from mlops_nb.monitoring.live import sums
 from mlops_nb.monitoring.live.sums import Day, Moments, ScoreCounts, VersionSums
 
 LEAST_DAYS = 5  # with labels, from which on intervals follow from days
-CUTS = 1024  # score bins of a bootstrap over days
-DRAWS = 400
+CUTS = 512  # score bins of a bootstrap over days
+DRAWS = 300
 # metric → the loss that it is the mean of, and whether it lies in [0, 1]
 MEANS = {
     "accuracy": ("hit", True),

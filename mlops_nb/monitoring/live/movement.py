@@ -5,6 +5,7 @@ alike count for fewer, by the design effect of the window's own days. It is neve
 of `data.drift`.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -155,11 +156,9 @@ def _unseen(was: ReferenceColumn, now: ColumnCounts, total: int, noise: float) -
 
 def _noise(was: ReferenceColumn, days: Sequence[ColumnCounts], total: int) -> float:
     """Return 1 / n + 1 / m of the rows that count of the window, n, and the reference, m."""
-    parts = [
-        (list(day.bins) if day.bins else list(day.categories.values()), sum(day.bins) or 1)
-        for day in days
-    ]
-    if not was.edges:
+    if was.edges:
+        parts = [(list(itertools.accumulate(day.bins)), sum(day.bins)) for day in days]
+    else:
         names = sorted({name for day in days for name in day.categories})
         parts = [
             ([day.categories.get(name, 0) for name in names], day.rows - day.missing)
