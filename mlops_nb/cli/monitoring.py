@@ -29,13 +29,20 @@ def labels(model: str, file: str, *, as_json: bool) -> int:
 @click.argument("model")
 @click.option("--since", metavar="TIME", help="From when on, in UTC; by default 30 days back.")
 @click.option("--until", metavar="TIME", help="Until when; by default now.")
+@click.option("--report", metavar="FILE", help="Write it as a page as well, such as report.html.")
 @as_json_option
-def watch(model: str, *, since: str | None, until: str | None, as_json: bool) -> int:
+def watch(
+    model: str, *, since: str | None, until: str | None, report: str | None, as_json: bool
+) -> int:
     """Show the metrics of MODEL from late labels, how its columns moved, and its alerts."""
     from mlops_nb.monitoring.live import view
 
     project = open_project()
     found = project.watch(model, since, until)
     output.print_warnings(project)
-    output.emit(view.as_json(found), view.as_text(found), as_json=as_json)
+    words = view.as_text(found)
+    if report is not None:
+        project.write_report(found, report)
+        words += f"\n\nreport: {report}"
+    output.emit(view.as_json(found), words, as_json=as_json)
     return 0

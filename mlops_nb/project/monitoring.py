@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_nb import files
 from mlops_nb.errors import NotFound
 from mlops_nb.project.base import OpenProject
 
@@ -57,3 +58,11 @@ class Monitoring(OpenProject):
             ]
 
         return window.look(ctx, model, moment_or_none(since), moment_or_none(until), open_alerts)
+
+    def write_report(self, found: "WatchedWindow", file: str | Path) -> Path:
+        """Write what `watch` found as an HTML page that needs no other file; return its path."""
+        from mlops_nb.monitoring.live import report
+
+        path = self.here / file
+        files.write_text(path, report.render(found))
+        return path

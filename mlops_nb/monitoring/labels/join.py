@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from mlops_nb.monitoring import sql
 from mlops_nb.serving import prediction_files
 from mlops_nb.serving.prediction_files import ANSWERS
@@ -23,10 +25,6 @@ two AS (
     SELECT request_id, arg_max(label, (delivered, label)) AS label FROM every GROUP BY request_id
 )
 SELECT count(*) FROM one JOIN two USING (request_id) WHERE one.label <> two.label
-"""
-HOLDING = """
-SELECT request_id, arg_max(label, (delivered, label)) AS label, min(delivered) AS delivered
-FROM labels WHERE request_id IN (SELECT request_id FROM asked) GROUP BY request_id
 """
 WITH_DAYS = """
 WITH known AS (
@@ -69,18 +67,42 @@ def _logged(files: PredictionFiles, schema: Any) -> Iterator[Any]:
 
 def changed(before: Any, taken: Any, spill: Path) -> int:
     """Return how many ids have another label once the taken ones count as well."""
+    if not len(before):
+        return 0
     with sql.database(spill, was=before, taken=taken) as opened:
         found = opened.sql(CHANGED).fetchall()
     return int(found[0][0])
 
 
-def holding(labels: Any, ids: Any, spill: Path) -> Any:
+class Held(Struct, frozen=True, kw_only=True):
+    """The labels that hold for some rows. places: (labels,) of their rows; since: when known."""
+
+    places: Any
+    labels: Any
+    since: Any
+
+
+def holding(labels: Any, ids: Any) -> Held:
     """Return the label that holds for each of some ids, and when its id was labelled first.
 
-    labels: request_id, label, delivered; ids: an Arrow column
+    labels: request_id, label, delivered; ids: an Arrow array without repeated ids
     """
-    import pyarrow as pa
+    import numpy as np
+    import pyarrow.compute as pc
 
-    asked = pa.table({"request_id": ids})
-    with sql.database(spill, labels=labels, asked=asked) as opened:
-        return sql.arrow(opened.sql(HOLDING))
+    places = pc.index_in(labels["request_id"], value_set=ids)
+    asked = labels.filter(pc.is_valid(places))
+    rows = places.drop_null().to_numpy()
+    if not len(rows) or np.bincount(rows).max() == 1:
+        return Held(places=rows, labels=asked["label"], since=asked["delivered"])
+    keys = [("delivered", "ascending"), ("label", "ascending")]
+    order = pc.sort_indices(asked, sort_keys=keys).to_numpy()
+    last, first = (np.full(len(ids), -1) for _ in range(2))
+    last[rows[order]] = order  # of a repeated row, the last one is assigned
+    first[rows[order[::-1]]] = order[::-1]
+    kept = np.flatnonzero(last >= 0)
+    return Held(
+        places=kept,
+        labels=asked["label"].take(last[kept]),
+        since=asked["delivered"].take(first[kept]),
+    )

@@ -8,7 +8,8 @@ from typing import Any
 
 from mlops_nb import files
 
-COLUMNS = ("request_id", "label", "delivered", "digest", "day")
+JOINED = ("request_id", "label", "delivered")
+COLUMNS = (*JOINED, "digest", "day")
 
 
 class LabelFiles:
@@ -73,7 +74,8 @@ class LabelFiles:
             groups = [n for n, day in self._of(name) if day is None or day in days]
             if groups:
                 with (self.folder / name).open("rb") as opened:
-                    tables.append(parquet.ParquetFile(opened).read_row_groups(groups))
+                    file = parquet.ParquetFile(opened)
+                    tables.append(file.read_row_groups(groups, columns=list(JOINED)))
         return pa.concat_tables(tables) if tables else empty()
 
     def _of(self, name: str) -> list[tuple[int, str | None]]:
@@ -99,6 +101,6 @@ def empty() -> Any:
     """Return a table of labels without rows."""
     import pyarrow as pa
 
-    texts = dict.fromkeys(COLUMNS, pa.string())
+    texts = dict.fromkeys(JOINED, pa.string())
     schema = pa.schema({**texts, "delivered": pa.timestamp("us", tz="UTC")})
     return schema.empty_table()

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from mlops_nb.monitoring.labels import classes, join
 from mlops_nb.monitoring.labels.classes import AnswerKind
+from mlops_nb.monitoring.labels.join import Held
 from mlops_nb.monitoring.live import losses
 from mlops_nb.monitoring.live.count import as_numbers, counts
 from mlops_nb.monitoring.live.reference import ReferenceColumn
@@ -21,8 +21,6 @@ from mlops_nb.monitoring.live.sums import (
     SourceSums,
     VersionSums,
 )
-
-HOUR = 3600.0
 
 
 class DayQuestion(Struct, frozen=True, kw_only=True):
@@ -46,13 +44,11 @@ def of_rows(
     asked: DayQuestion,
     *,
     mature: bool,
-    spill: Path,
 ) -> DaySums:
     """Return the sums of a day.
 
     read_labels: reads the labels that may belong to it
     mature:      no more labels are to come
-    spill:       a folder for what exceeds the memory of the join
     """
     if rows.keys is None:
         return DaySums(day=day, mature=mature)
@@ -60,18 +56,18 @@ def of_rows(
     for name, sources in (("requests", REQUESTS), ("batch", BATCH)):
         keys = rows.of(sources)
         if len(keys):
-            held = join.holding(read_labels(), keys["request_id"], spill)
+            held = join.holding(read_labels(), keys["request_id"].combine_chunks())
             made[name] = _of_source(rows, keys, held, asked, mature=mature)
     return DaySums(day=day, mature=mature, dropped=rows.dropped, **made)
 
 
 def _of_source(
-    rows: DayRows, keys: Any, held: Any, asked: DayQuestion, *, mature: bool
+    rows: DayRows, keys: Any, held: Held, asked: DayQuestion, *, mature: bool
 ) -> SourceSums:
     import numpy as np
     import pyarrow.compute as pc
 
-    seconds = rows.columns(["seconds"], keys)["seconds"].to_numpy()
+    answers = rows.columns(["prediction", "score", "seconds"], keys)
     ends = pc.min_max(keys["time"]).as_py()
     columns: dict[str, ColumnCounts] = {}
     compared = [one for one in asked.reference.values() if one.log in rows.names]
@@ -82,52 +78,56 @@ def _of_source(
         rows=len(keys),
         first=ends["min"].astimezone(UTC).isoformat(),
         last=ends["max"].astimezone(UTC).isoformat(),
-        seconds=float(np.median(seconds)),
-        versions=_versions(rows, keys, held, asked, mature=mature),
+        seconds=float(np.median(answers["seconds"].to_numpy())),
+        versions=_versions(keys, answers, held, asked, mature=mature),
         columns=columns,
     )
 
 
 def _versions(
-    rows: DayRows, keys: Any, held: Any, asked: DayQuestion, *, mature: bool
+    keys: Any, answers: Any, held: Held, asked: DayQuestion, *, mature: bool
 ) -> dict[int, VersionSums]:
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
-    places = pc.index_in(keys["request_id"], value_set=held["request_id"].combine_chunks())
-    labels = held["label"].take(places)
-    delivered = held["delivered"].take(places)
-    if mature and asked.absent is not None:
-        labels = pc.fill_null(labels, asked.absent)
-    answers = rows.columns(["prediction", "score"], keys)
-    is_labelled = pc.is_valid(labels).to_numpy()
-    lags = _hours(keys["time"], delivered)
-    found = {}
     versions = keys["model_version"].to_numpy()
+    rows, labels = held.places, held.labels
+    hours = _hours(keys["time"].take(rows), held.since)
+    if mature and asked.absent is not None:
+        rows, labels = _with_absent(rows, labels, len(keys), asked.absent)
+    found = {}
     for version in np.unique(versions).tolist():
-        mine = versions == version
-        mask = pa.array(mine & is_labelled)
-        moments, scores = _losses(labels.filter(mask), answers.filter(mask), asked.kind)
-        lagged = lags[mine & ~np.isnan(lags)] if asked.timed else lags[:0]
-        hours, amounts = np.unique(np.floor(lagged).astype(int), return_counts=True)
+        mine = np.flatnonzero(versions[rows] == version)
+        moments, scores = _losses(labels.take(mine), answers.take(rows[mine]), asked.kind)
+        lags = hours[versions[held.places] == version] if asked.timed else hours[:0]
+        known, amounts = np.unique(lags, return_counts=True)
         found[int(version)] = VersionSums(
-            rows=int(np.count_nonzero(mine)),
-            labels=int(np.count_nonzero(mine & is_labelled)),
+            rows=int(np.count_nonzero(versions == version)),
+            labels=len(mine),
             moments=moments,
             scores=scores,
-            lags=dict(zip(hours.tolist(), amounts.tolist(), strict=True)),
+            lags=dict(zip(known.tolist(), amounts.tolist(), strict=True)),
         )
     return found
 
 
-def _hours(times: Any, delivered: Any) -> Any:
-    """Return how long after its answer each row was labelled, h; NaN without a label."""
+def _with_absent(rows: Any, labels: Any, count: int, absent: str) -> tuple[Any, Any]:
+    """Return labelled rows and those without a label, which have the label `absent`."""
+    import numpy as np
+    import pyarrow as pa
+
+    without = np.setdiff1d(np.arange(count), rows)
+    assumed = pa.repeat(pa.scalar(absent, pa.string()), len(without))
+    chunks = [*labels.chunks, assumed]
+    return np.concatenate([rows, without]), pa.chunked_array(chunks)
+
+
+def _hours(times: Any, known: Any) -> Any:
+    """Return how long after its answer each row was labelled, in whole hours."""
     import numpy as np
 
-    away = delivered.to_numpy().astype("datetime64[us]") - times.to_numpy().astype("datetime64[us]")
-    hours = away / np.timedelta64(1, "s") / HOUR
-    return np.where(np.isnat(away), np.nan, np.maximum(hours, 0))
+    apart = known.to_numpy().astype("datetime64[us]") - times.to_numpy().astype("datetime64[us]")
+    hours = np.floor(apart / np.timedelta64(1, "h")).astype(int)
+    return np.maximum(hours, 0)
 
 
 def _losses(labels: Any, answers: Any, kind: AnswerKind) -> tuple[dict[str, Moments], ScoreCounts]:

@@ -21,8 +21,8 @@ class DayRows:
     def __init__(
         self, opened: Sequence[Any], since: datetime | None = None, until: datetime | None = None
     ) -> None:
-        self.opened = opened
-        self.names = list(dict.fromkeys(n for f in opened for n in f.schema_arrow.names))
+        self.opened = [(file, set(file.schema_arrow.names)) for file in opened]
+        self.names = set().union(*(names for _, names in self.opened))
         self.keys: Any = self._keys(since, until) if opened else None
 
     def _keys(self, since: datetime | None, until: datetime | None) -> Any:
@@ -37,7 +37,8 @@ class DayRows:
             if bound is not None:
                 at = pa.scalar(bound, table["time"].type)
                 table = table.filter(compare(table["time"], at))
-        if pc.count_distinct(table["request_id"]).as_py() < len(table):
+        ids = table["request_id"].combine_chunks()
+        if pc.count_distinct(ids).as_py() < len(table):
             table = _first(table)
         return table
 
@@ -65,15 +66,15 @@ class DayRows:
 
     def groups(self, names: Sequence[str]) -> list[list[str]]:
         """Return names in groups of which each can be read at once."""
-        rows = sum(file.metadata.num_rows for file in self.opened)
+        rows = sum(file.metadata.num_rows for file, _ in self.opened)
         size = max(1, AT_ONCE // max(rows, 1))
         return [list(names[at : at + size]) for at in range(0, len(names), size)]
 
     def _read(self, names: Sequence[str]) -> Any:
         tables = []
-        for file in self.opened:
-            there = [name for name in names if name in file.schema_arrow.names]
-            tables.append(file.read(columns=there))
+        for file, known in self.opened:
+            there = [name for name in names if name in known]
+            tables.append(file.read(columns=there, use_threads=False))
         return prediction_table.combined(tables)
 
 

@@ -91,11 +91,11 @@ def _metrics(found: WatchedWindow) -> str:
         for one in found.metrics
         if one.version is None or len(metrics.versions(found.days)) > 1
     ]
-    lines = [_table(head, rows), "", _how(found)]
+    lines = [_table(head, rows), "", _wrapped(how(found))]
     return "\n".join(lines)
 
 
-def _how(found: WatchedWindow) -> str:
+def how(found: WatchedWindow) -> str:
     """Return in words how the intervals were made, and what labels may still change."""
     first = found.metrics[0]
     words = (
@@ -117,7 +117,7 @@ def _how(found: WatchedWindow) -> str:
             f" Whatever the missing labels are, {bounded.metric} of all rows is between "
             f"{low:.3f} and {high:.3f}."
         )
-    return _wrapped(words)
+    return words
 
 
 def _moved(found: WatchedWindow) -> str:

@@ -1,7 +1,7 @@
 """Looks at a window of a model's prediction log: its metrics, its movement, what is wrong."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from mlops_nb.context import Context
 from mlops_nb.errors import NotFound
+from mlops_nb.events import Released
 from mlops_nb.jobs import predictions
 from mlops_nb.models import package
 from mlops_nb.models.registry import Model, read_models
@@ -35,6 +36,14 @@ A_DAY = timedelta(days=1)
 AT_ONCE = 2  # days
 
 
+class Release(Struct, frozen=True, kw_only=True):
+    """A release in a window."""
+
+    at: datetime
+    version: int
+    rollback: bool = False
+
+
 class WatchedWindow(Struct, frozen=True, kw_only=True):
     """What a look at a model found.
 
@@ -52,6 +61,7 @@ class WatchedWindow(Struct, frozen=True, kw_only=True):
     columns: Mapping[str, ReferenceColumn]
     uncompared: tuple[str, ...] = ()
     reference: int | None = None
+    releases: tuple[Release, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -99,7 +109,6 @@ class Look(Struct, frozen=True, kw_only=True):
                 functools.partial(self.labels.read, [day]),
                 self.asked,
                 mature=mature,
-                spill=self.labels.folder,
             )
 
 
@@ -136,7 +145,7 @@ def look(
     ]
     found = tuple(sums.of_window(whole))
     alerts = list(open_alerts(known.job))
-    if any(day.sums.rows for day in found):
+    if any(day.sums.rows or day.dropped for day in found):
         alerts += faults.faults(found, columns, model)
     else:
         alerts.append(faults.no_rows(model, _last_before(opened.log, begins, model)))
@@ -151,6 +160,7 @@ def look(
         columns=columns,
         uncompared=hashed,
         reference=version,
+        releases=tuple(_releases(ctx, model, begins, ends)),
     )
 
 
@@ -163,6 +173,14 @@ def moved(days: Sequence[Day], columns: Mapping[str, ReferenceColumn]) -> list[M
         if one is not None:
             found.append(one)
     return found
+
+
+def _releases(ctx: Context, model: str, since: datetime, until: datetime) -> Iterator[Release]:
+    for event in ctx.journal.read(kinds=[Released]):
+        if isinstance(event, Released) and event.model == model:
+            at = datetime.fromisoformat(event.at)
+            if since <= at < until:
+                yield Release(at=at, version=event.version, rollback=event.rollback)
 
 
 def _metrics(days: Sequence[Day]) -> list[LiveMetric]:
