@@ -21,6 +21,7 @@ def database(folder: Path, **tables: Any) -> Iterator[Any]:
     import duckdb
 
     spill = folder / f"sql-{uuid.uuid4().hex[:8]}"
+    spill.mkdir(parents=True, mode=0o700)
     config = {
         "memory_limit": MEMORY,
         "threads": min(MOST_THREADS, os.cpu_count() or 1),

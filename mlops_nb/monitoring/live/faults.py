@@ -41,21 +41,24 @@ def faults(
 
 
 def _missing(was: ReferenceColumn, days: Sequence[Day]) -> WatchAlert | None:
-    counts = [day.sums.columns[was.name] for day in days]
-    rows, gone = sum(c.rows for c in counts), sum(c.missing for c in counts)
-    moved = movement.missing(was, counts)
-    if not moved.drifted or gone / rows < was.missing + JUMP:
+    """Return the alert for a column that is missing much more often, up to the last day."""
+    bad: list[Day] = []
+    for day in reversed(days):
+        count = day.sums.columns[was.name]
+        if count.missing < (was.missing + JUMP) * count.rows:
+            break
+        if not movement.missing(was, [count]).drifted:
+            break
+        bad.append(day)
+    if not bad:
         return None
-    bad = (
-        day.day
-        for day, count in zip(days, counts, strict=True)
-        if count.missing > (was.missing + JUMP) * count.rows
-    )
+    counts = [day.sums.columns[was.name] for day in bad]
+    share = sum(c.missing for c in counts) / sum(c.rows for c in counts)
     return WatchAlert(
         kind="missing",
-        what=f"{was.name!r} is missing in {gone / rows:.0%} of the rows; at the evaluation it was "
-        f"in {was.missing:.0%}",
-        since=_midnight(next(bad, days[0].day)),
+        what=f"{was.name!r} is missing in {share:.0%} of the rows; at the evaluation it was in "
+        f"{was.missing:.0%}",
+        since=_midnight(bad[-1].day),
         fix=f"mend what sends {was.name!r}; the answers until then rest on missing values",
     )
 

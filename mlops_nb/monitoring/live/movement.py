@@ -170,7 +170,10 @@ def _noise(was: ReferenceColumn, days: Sequence[ColumnCounts], total: int) -> fl
 def _design_effect(days: Sequence[tuple[list[int], int]]) -> float:
     """Return by how much the days differ more than samples of rows would, at least 1.
 
-    days: for each day the rows of each bin, and all rows
+    days: for each day, in order, the rows of each bin, and all rows
+
+    Only days that follow each other are compared (von Neumann 1941), so that a change for good in
+    the middle of the window does not count as noise.
     """
     known = [(bins, rows) for bins, rows in days if rows]
     if len(known) < LEAST_DAYS:
@@ -183,6 +186,7 @@ def _design_effect(days: Sequence[tuple[list[int], int]]) -> float:
     shares = bins.sum(axis=0) / total
     apart = bins - rows[:, None] * shares
     number = len(known)
-    clustered = number / (number - 1) * (apart * apart).sum() / total**2
+    steps = np.diff(apart, axis=0)
+    clustered = number / (2 * (number - 1)) * (steps * steps).sum() / total**2
     independent = (shares * (1 - shares)).sum() / total
     return max(1.0, float(clustered / independent)) if independent else 1.0
