@@ -13,7 +13,7 @@ from mlops_nb.jobs import schedule
 from mlops_nb.jobs.bundle import json_schema, watching_schema
 from mlops_nb.jobs.model import Job
 from mlops_nb.serving import settings
-from mlops_nb.serving.settings import RolloutLimits, ServingSettings, WatchSettings
+from mlops_nb.serving.settings import RolloutLimits, ServingSettings
 
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 MOST_LEVELS, MOST_VALUES = 40, 100_000
@@ -245,19 +245,19 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         score=found.get("score"),
         approval=found.get("approval", "none"),
         notify=tuple(found.get("notify") or ()),
-        serving=ServingSettings(
-            predictions=settings.of_definition(found.get("predictions") or {}),
-            rollout=RolloutLimits(**found.get("rollout", {})),
-            labels=settings.labels_of(found.get("labels") or {}),
-            watch=_watch_of(found.get("watch") or {}),
-        ),
+        serving=_serving_of(found),
     )
 
 
-def _watch_of(found: Mapping[str, Any]) -> WatchSettings:
-    made = settings.watch_of(found)
-    schedule.schedule(made.cron, "UTC")
-    return made
+def _serving_of(found: Mapping[str, Any]) -> ServingSettings:
+    watch = settings.watch_of(found.get("watch") or {})
+    schedule.schedule(watch.cron, "UTC")
+    return ServingSettings(
+        predictions=settings.of_definition(found.get("predictions") or {}),
+        rollout=RolloutLimits(**found.get("rollout", {})),
+        labels=settings.labels_of(found.get("labels") or {}),
+        watch=watch,
+    )
 
 
 def definition(job: Job) -> dict[str, Any]:

@@ -20,7 +20,7 @@ MOST_NAME = 20
 LANES = 2  # of labels of releases
 
 
-class Axis(Struct, frozen=True, kw_only=True):
+class DayAxis(Struct, frozen=True, kw_only=True):
     """The days of a chart, from left to right."""
 
     first: date
@@ -51,7 +51,7 @@ class Axis(Struct, frozen=True, kw_only=True):
         return [(n * every, f"{day:%b} {day.day}") for n, day in enumerate(days)]
 
 
-class Point(Struct, frozen=True, kw_only=True):
+class DayPoint(Struct, frozen=True, kw_only=True):
     """A value of a day, with its interval."""
 
     day: str
@@ -60,29 +60,29 @@ class Point(Struct, frozen=True, kw_only=True):
     high: float
 
 
-class Mark(Struct, frozen=True, kw_only=True):
+class ReleaseMark(Struct, frozen=True, kw_only=True):
     """A vertical line: a release."""
 
     day: str
     label: str
 
 
-def axis(first: str, last: str, left: int = LEFT) -> Axis:
+def axis(first: str, last: str, left: int = LEFT) -> DayAxis:
     """Return the axis from one day to another.
 
     >>> axis("2026-01-01", "2026-01-10").count
     10
     """
     start = date.fromisoformat(first)
-    return Axis(first=start, count=(date.fromisoformat(last) - start).days + 1, left=left)
+    return DayAxis(first=start, count=(date.fromisoformat(last) - start).days + 1, left=left)
 
 
 def metric(
-    points: Sequence[Point],
-    along: Axis,
+    points: Sequence[DayPoint],
+    along: DayAxis,
     provisional: Sequence[str],
-    marks: Iterable[Mark],
-    weeks: Sequence[Point] = (),
+    marks: Iterable[ReleaseMark],
+    weeks: Sequence[DayPoint] = (),
 ) -> str:
     """Return the chart of a metric by day, its interval as a band, provisional days shaded.
 
@@ -112,7 +112,7 @@ def metric(
 
 
 def amounts(
-    values: Sequence[tuple[str, float]], along: Axis, *, bars: bool, share: bool = False
+    values: Sequence[tuple[str, float]], along: DayAxis, *, bars: bool, share: bool = False
 ) -> str:
     """Return a chart of an amount by day, from zero: as bars or as a line. share: 1 is all."""
     high = 1.0 if share else max((v for _, v in values), default=0.0) or 1.0
@@ -136,7 +136,7 @@ def amounts(
     return _svg(parts, height)
 
 
-def heat(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], along: Axis) -> str:
+def heat(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], along: DayAxis) -> str:
     """Return the heat map of columns by day; a value of 1 is the threshold of that day."""
     shapes: dict[str, list[str]] = {name: [] for _, name in LEVELS}
     parts = []
@@ -168,9 +168,9 @@ def _scale(low: float, high: float, height: int = HEIGHT) -> Callable[[float], f
     return lambda value: TOP + room * (1 - (value - low) / span)
 
 
-def _runs(points: Sequence[Point], along: Axis) -> list[list[Point]]:
+def _runs(points: Sequence[DayPoint], along: DayAxis) -> list[list[DayPoint]]:
     """Return points in groups of days that follow each other."""
-    runs: list[list[Point]] = []
+    runs: list[list[DayPoint]] = []
     for point in points:
         if runs and along.place(point.day) - along.place(runs[-1][-1].day) == 1:
             runs[-1].append(point)
@@ -221,14 +221,14 @@ def _figure(value: float, step: float) -> str:
     return f"{value:,.{digits}f}"
 
 
-def _days(along: Axis, height: int = HEIGHT) -> str:
+def _days(along: DayAxis, height: int = HEIGHT) -> str:
     return "".join(
         f'<text x="{along.start(place):.1f}" y="{height - 6}">{label}</text>'
         for place, label in along.ticks()
     )
 
 
-def _shades(days: Sequence[str], along: Axis) -> str:
+def _shades(days: Sequence[str], along: DayAxis) -> str:
     places = sorted(along.place(day) for day in days)
     parts = []
     for _, group in groupby(enumerate(places), lambda one: one[1] - one[0]):
@@ -241,7 +241,7 @@ def _shades(days: Sequence[str], along: Axis) -> str:
     return "".join(parts)
 
 
-def _marks(marks: Iterable[Mark], along: Axis) -> str:
+def _marks(marks: Iterable[ReleaseMark], along: DayAxis) -> str:
     parts, ends = [], [-math.inf] * LANES
     for one in marks:
         x = along.middle(along.place(one.day))

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from mlops_nb.markup import html
 from mlops_nb.monitoring.live import charts, metrics, view
-from mlops_nb.monitoring.live.charts import Axis, Mark, Point
+from mlops_nb.monitoring.live.charts import DayAxis, DayPoint, ReleaseMark
 from mlops_nb.monitoring.live.metrics import LiveMetric
 from mlops_nb.monitoring.live.movement import movement
 from mlops_nb.monitoring.live.sums import VersionSums, together
@@ -27,7 +27,7 @@ TITLES = {
 }
 
 
-class Chart(Struct, frozen=True, kw_only=True):
+class ReportChart(Struct, frozen=True, kw_only=True):
     """A chart with its title."""
 
     title: str
@@ -68,7 +68,7 @@ def _day(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _axis(found: WatchedWindow, left: int = charts.LEFT) -> Axis:
+def _axis(found: WatchedWindow, left: int = charts.LEFT) -> DayAxis:
     return charts.axis(found.days[0].day, found.days[-1].day, left)
 
 
@@ -76,7 +76,7 @@ def _drawn(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704  charts escape their texts
 
 
-def _series(found: WatchedWindow) -> Iterator[Chart]:
+def _series(found: WatchedWindow) -> Iterator[ReportChart]:
     """Yield the chart of each metric by day, and by week where there are many days."""
     by_day = [(day.day, metrics.of_days([day])) for day in found.days]
     weeks = found.days if len(found.days) >= MANY_DAYS else ()
@@ -90,26 +90,26 @@ def _series(found: WatchedWindow) -> Iterator[Chart]:
             drawing = charts.metric(
                 points, _axis(found), provisional, _marks(found), _points(name, by_week)
             )
-            yield Chart(title=TITLES[name], drawing=_drawn(drawing))
+            yield ReportChart(title=TITLES[name], drawing=_drawn(drawing))
 
 
-def _points(name: str, measured: Iterable[tuple[str, list[LiveMetric]]]) -> list[Point]:
+def _points(name: str, measured: Iterable[tuple[str, list[LiveMetric]]]) -> list[DayPoint]:
     return [
-        Point(day=day, value=one.value, low=one.low, high=one.high)
+        DayPoint(day=day, value=one.value, low=one.low, high=one.high)
         for day, found in measured
         for one in found
         if one.metric == name
     ]
 
 
-def _marks(found: WatchedWindow) -> list[Mark]:
+def _marks(found: WatchedWindow) -> list[ReleaseMark]:
     first, last = found.days[0].day, found.days[-1].day
     made = []
     for one in found.releases:
         day = one.at.astimezone(UTC).date().isoformat()
         label = f"{'back to ' if one.rollback else 'version '}{one.version}"
         if first <= day <= last:
-            made.append(Mark(day=day, label=label))
+            made.append(ReleaseMark(day=day, label=label))
     return made
 
 
@@ -130,7 +130,7 @@ def _heat(found: WatchedWindow) -> Markup | None:
     return _drawn(charts.heat(rows, _axis(found, charts.NAMES)))
 
 
-def _amounts(found: WatchedWindow) -> Iterator[Chart]:
+def _amounts(found: WatchedWindow) -> Iterator[ReportChart]:
     """Yield what came each day: answers, coverage, latency."""
     along, days = _axis(found), [day for day in found.days if day.sums.rows]
     volume = [(day.day, float(day.sums.rows)) for day in days]
@@ -144,7 +144,7 @@ def _amounts(found: WatchedWindow) -> Iterator[Chart]:
         ),
         ("Median latency, ms", charts.amounts(seconds, along, bars=False)),
     ):
-        yield Chart(title=title, drawing=_drawn(drawing))
+        yield ReportChart(title=title, drawing=_drawn(drawing))
 
 
 def _coverage(versions: Iterable[VersionSums]) -> float:

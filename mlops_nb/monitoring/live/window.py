@@ -125,11 +125,7 @@ def look(
 
     Raises NotFound if there is no such model, or no row until then.
     """
-    known = read_models(ctx).get(model)
-    if known is None:
-        there = ", ".join(read_models(ctx))
-        hint = f"the models are {there}" if there else "promote a notebook first"
-        raise NotFound(f"there is no model {model!r}", fix=hint)
+    known = _known(ctx, model)
     take.take_source(ctx, model)
     settings = _settings(ctx, model)
     version, columns = _reference(ctx, known)
@@ -138,12 +134,7 @@ def look(
     opened = _look(ctx, model, settings, columns)
     ends = until or opened.now
     begins = since or ends - USUAL
-    whole = [
-        one
-        for one in _days(opened, begins, ends)
-        if one.requests.rows or one.batch.rows or one.dropped
-    ]
-    found = tuple(sums.of_window(whole))
+    found = tuple(sums.of_window(_days(opened, begins, ends)))
     alerts = list(open_alerts(known.job))
     if any(day.sums.rows or day.dropped for day in found):
         alerts += faults.faults(found, columns, model)
@@ -162,6 +153,14 @@ def look(
         reference=version,
         releases=tuple(_releases(ctx, model, begins, ends)),
     )
+
+
+def _known(ctx: Context, model: str) -> Model:
+    known = read_models(ctx)
+    if model not in known:
+        hint = f"the models are {', '.join(known)}" if known else "promote a notebook first"
+        raise NotFound(f"there is no model {model!r}", fix=hint)
+    return known[model]
 
 
 def moved(days: Sequence[Day], columns: Mapping[str, ReferenceColumn]) -> list[Movement]:
@@ -232,7 +231,8 @@ def _days(opened: Look, since: datetime, until: datetime) -> list[DaySums]:
     names = prediction_files.days(opened.log, since, until)
     opened.kept.forget(opened.log.days())
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda day: opened.day(day, since, until), names))
+        made = pool.map(lambda day: opened.day(day, since, until), names)
+        return [one for one in made if one.requests.rows or one.batch.rows or one.dropped]
 
 
 def _last_before(log: PredictionFiles, since: datetime, model: str) -> str:
