@@ -25,6 +25,8 @@ VERBS = {
     "rollback": "models",
     "serve": "serving",
     "predict": "serving",
+    "labels": "monitoring",
+    "watch": "monitoring",
     "ack": "alerts",
     "diff": "lineage",
     "lineage": "lineage",

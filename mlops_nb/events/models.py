@@ -140,3 +140,20 @@ class VersionRefused(Event, frozen=True, kw_only=True):
     server: str
     serving: int | None = None
     because: str = ""
+
+
+class LabelsTaken(Event, frozen=True, kw_only=True):
+    """A file of labels was taken, each content once.
+
+    digest:    sha256 of the file's content
+    matched:   request ids of the file that are in the prediction log
+    unmatched: those that are not, whose rows may come later
+    replaced:  those whose label was another one before
+    """
+
+    model: str
+    file: str
+    digest: str
+    matched: int
+    unmatched: int
+    replaced: int

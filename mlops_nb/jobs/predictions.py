@@ -8,9 +8,10 @@ from typing import Any
 
 from mlops_nb.context import Context
 from mlops_nb.errors import Failed, JobError, MlopsError
+from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.execute import serving_settings
 from mlops_nb.jobs.model import Job
-from mlops_nb.jobs.registry import JobState
+from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.models import package
 from mlops_nb.models.registry import read_models
 from mlops_nb.runs.history import read_run
@@ -21,6 +22,15 @@ from mlops_nb.serving.settings import PredictionSettings, ReadSettings, unknown_
 def settings_of(ctx: Context, model: str) -> PredictionSettings:
     """Return the settings in the live job.yaml of the job that makes a model, else the defaults."""
     return serving_settings(ctx, model).predictions
+
+
+def job_of(ctx: Context, model: str) -> Job | None:
+    """Return the live job that makes a model, None if there is none."""
+    known = read_models(ctx).get(model)
+    state = None if known is None else read_jobs(ctx).get(known.job)
+    if state is None or not state.digest:
+        return None
+    return job_yaml.of_definition(dict(state.definition))
 
 
 def reader(ctx: Context, model: str) -> ReadSettings:

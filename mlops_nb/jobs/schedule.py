@@ -195,3 +195,12 @@ def moment(text: str, timezone: str = "UTC") -> datetime:
             f"{text!r} is no time", fix="write it like 2013-02-01T03:00 or 2013-02-01T03:00+09:00"
         ) from None
     return found if found.tzinfo is not None else found.replace(tzinfo=zone(timezone))
+
+
+def moment_or_none(given: str | datetime | None) -> datetime | None:
+    """Return a time, in UTC if it has no offset, or None. Raises JobError for an invalid text."""
+    if isinstance(given, str):
+        return moment(given)
+    if given is None or given.tzinfo is not None:
+        return given
+    return given.replace(tzinfo=UTC)

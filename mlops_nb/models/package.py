@@ -16,6 +16,7 @@ from mlops_nb.events import Event, Registered
 from mlops_nb.runs.history import Run, read_run
 
 ABOUT, GOLDEN, REFERENCE = "package.json", "golden.json", "reference.json"
+ANSWERS = "reference_answers.json"  # packages of before have none
 MODEL, LOCK, MANIFEST = "model.pickle", "requirements.lock", "MANIFEST.json"
 
 
@@ -114,6 +115,8 @@ def _contents(
         REFERENCE: _json(made["reference"]),
         LOCK: environment.lock.encode(),
     }
+    if "reference_answers" in made:
+        contents[ANSWERS] = _json(made["reference_answers"])
     listed = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     return {**contents, MANIFEST: _json({"version": 1, "files": listed})}
 

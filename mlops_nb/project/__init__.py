@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_nb.engine.task import Limits
 from mlops_nb.project.jobs import Jobs
 from mlops_nb.project.models import Models
+from mlops_nb.project.monitoring import Monitoring
 from mlops_nb.project.notebooks import Notebooks
 from mlops_nb.project.serving import Predictions
 from mlops_nb.reuse.rules import Rules
@@ -31,7 +32,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'mlops_nb.project' has no attribute {name!r}")
 
 
-class Project(Notebooks, Jobs, Models, Predictions):
+class Project(Notebooks, Jobs, Models, Predictions, Monitoring):
     """A folder with notebooks, and the records of their runs and jobs."""
 
 

@@ -1,7 +1,7 @@
 """Verbs that answer with a model: over HTTP, and for a file."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +62,13 @@ class Predictions(OpenProject):
 
         Raises NotFound if there is no such model, JobError for a text that is no time.
         """
+        from mlops_nb.jobs.schedule import moment_or_none
         from mlops_nb.serving import prediction_files
         from mlops_nb.storage.predictions import open_predictions
 
         self._refuse_unknown(model)
         files = open_predictions(self.context.settings, model)
-        return prediction_files.read(files, _moment(since), _moment(until))
+        return prediction_files.read(files, moment_or_none(since), moment_or_none(until))
 
     def skew(
         self,
@@ -110,13 +111,3 @@ class Predictions(OpenProject):
         if model not in known:
             there = f"the models are {', '.join(known)}" if known else "promote a notebook first"
             raise NotFound(f"there is no model {model!r}", fix=there)
-
-
-def _moment(given: str | datetime | None) -> datetime | None:
-    from mlops_nb.jobs import schedule
-
-    if isinstance(given, str):
-        return schedule.moment(given)
-    if given is None or given.tzinfo is not None:
-        return given
-    return given.replace(tzinfo=UTC)

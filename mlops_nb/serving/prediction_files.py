@@ -3,10 +3,10 @@
 import contextlib
 import time
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlops_nb.serving import prediction_table
 from mlops_nb.serving.prediction_table import LIVE
@@ -69,12 +69,17 @@ def parsed(files: PredictionFiles, day: str, name: str) -> Any:
         table = pq.ParquetFile(BytesIO(content)).read()
     except (pa.ArrowException, OSError):
         raise Torn(name) from None
-    schema = table.schema
+    _refuse_foreign(table.schema, name)
+    return table
+
+
+def _refuse_foreign(schema: Any, name: str) -> None:
+    import pyarrow as pa
+
     if not set(COLUMNS) <= set(schema.names) or not pa.types.is_timestamp(
         schema.field("time").type
     ):
         raise Foreign(name)
-    return table
 
 
 def read(
@@ -91,12 +96,44 @@ def read(
     """
     import pyarrow as pa
 
-    tables = [table for day in days(files, since, until) for table in _of_day(files, day)]
+    tables = [t for day in days(files, since, until) for t in _of_day(files, day, parsed)]
     if not tables:
         return pa.table({name: pa.nulls(0) for name in COLUMNS}).to_pandas()
     found = _within(prediction_table.combined(tables), since, until, sources)
     frame = found.sort_by([("time", "ascending")]).to_pandas()
     return frame.drop_duplicates("request_id", ignore_index=True)
+
+
+@contextlib.contextmanager
+def opened_day(files: PredictionFiles, day: str) -> Iterator[list[Any]]:
+    """Open the Parquet files of a day, which stay readable while others are merged.
+
+    A row may be in two of them. A file that cannot be used is named in a warning.
+    """
+    found = _of_day(files, day, _opened)
+    try:
+        yield [file for _, file in found]
+    finally:
+        for handle, _ in found:
+            handle.close()
+
+
+def _opened(files: PredictionFiles, day: str, name: str) -> tuple[BinaryIO, Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    handle = files.open(day, name)
+    try:
+        found = pq.ParquetFile(handle)
+    except (pa.ArrowException, OSError):
+        handle.close()
+        raise Torn(name) from None
+    try:
+        _refuse_foreign(found.schema_arrow, name)
+    except Foreign:
+        handle.close()
+        raise
+    return handle, found
 
 
 def rows_a_day(files: PredictionFiles) -> float:
@@ -151,8 +188,10 @@ def days(files: PredictionFiles, since: datetime | None, until: datetime | None)
     return [day for day in files.days() if DAY.fullmatch(day) and first <= day <= last]
 
 
-def _of_day(files: PredictionFiles, day: str) -> list[Any]:
-    """Return the tables of a day.
+def _of_day(
+    files: PredictionFiles, day: str, read_file: Callable[[PredictionFiles, str, str], Any]
+) -> list[Any]:
+    """Return what `read_file` makes of each file of a day.
 
     A list of files is no moment in time: while they are merged, it may have neither the new file
     nor the old ones. So they are listed again until a list has none that is new, and lacks none of
@@ -169,7 +208,7 @@ def _of_day(files: PredictionFiles, day: str) -> list[Any]:
         before = set(listed)
         for name in fresh:
             try:
-                tables[name] = parsed(files, day, name)
+                tables[name] = read_file(files, day, name)
             except FileNotFoundError:  # merged: the next list has the new file
                 continue
             except (Torn, Foreign):

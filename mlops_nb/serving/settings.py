@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlops_nb import config
 
@@ -51,11 +52,47 @@ class RolloutLimits(Struct, frozen=True, kw_only=True):
     changed: float | None = None
 
 
+Label = str | float | bool
+
+
+class LabelSettings(Struct, frozen=True, kw_only=True):
+    """Where the labels of a model come from, and when they are complete.
+
+    source:  a glob of Parquet or CSV files, from the job's folder; None: by hand
+    key:     the column with the ids of the requests
+    column:  the column with the labels
+    time:    the column that says when each label became known
+    matures: how long after the end of a day its labels may come, such as 45d
+    absent:  the label of a row that has none when its day has matured; None: unknown
+    """
+
+    source: str | None = None
+    key: str = "request_id"
+    column: str = "label"
+    time: str | None = None
+    matures: str = "0d"
+    absent: Label | None = None
+
+    @property
+    def wait(self) -> timedelta:
+        """How long labels may come. Raises Refused if `matures` is no length of time."""
+        return config.span(self.matures, "labels.matures")
+
+
+class WatchSettings(Struct, frozen=True, kw_only=True):
+    """When a model is watched, and whether a bad release is rolled back: off or auto."""
+
+    cron: str = "0 * * * *"
+    rollback: str = "off"
+
+
 class ServingSettings(Struct, frozen=True, kw_only=True):
     """The settings of a job that concern serving."""
 
     predictions: PredictionSettings = field(default_factory=PredictionSettings)
     rollout: RolloutLimits = field(default_factory=RolloutLimits)
+    labels: LabelSettings = field(default_factory=LabelSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
 
 
 ReadSettings = Callable[[], PredictionSettings]
@@ -79,6 +116,29 @@ def of_definition(found: Mapping[str, Any]) -> PredictionSettings:
     )
     _ = made.kept
     return made
+
+
+def labels_of(found: Mapping[str, Any]) -> LabelSettings:
+    """Return the settings that job.yaml's `labels` gives, which its schema has checked.
+
+    Raises Refused if `matures` is no length of time.
+
+    >>> labels_of({"column": "paid", "matures": "45d"}).wait.days
+    45
+    """
+    made = LabelSettings(**found)
+    _ = made.wait
+    return made
+
+
+def watch_of(found: Mapping[str, Any]) -> WatchSettings:
+    """Return the settings that job.yaml's `watch` gives; YAML reads a bare `off` as false.
+
+    >>> watch_of({"rollback": False}).rollback
+    'off'
+    """
+    made = WatchSettings(**found)
+    return replace(made, rollback=made.rollback or "off")
 
 
 def definition(settings: PredictionSettings) -> dict[str, Any]:

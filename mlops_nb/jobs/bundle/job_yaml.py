@@ -10,7 +10,7 @@ from msgspec import structs
 from mlops_nb.errors import JobError
 from mlops_nb.evaluation import gates
 from mlops_nb.jobs import schedule
-from mlops_nb.jobs.bundle import json_schema
+from mlops_nb.jobs.bundle import json_schema, watching_schema
 from mlops_nb.jobs.model import Job
 from mlops_nb.serving import settings
 from mlops_nb.serving.settings import RolloutLimits, ServingSettings
@@ -119,6 +119,8 @@ SCHEMA: dict[str, Any] = {
                 "entity": {**COLUMN, "description": "names what training knows a row by"},
             },
         },
+        "labels": watching_schema.LABELS,
+        "watch": watching_schema.WATCH,
         "rollout": {
             "type": "object",
             "additionalProperties": False,
@@ -243,10 +245,18 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         score=found.get("score"),
         approval=found.get("approval", "none"),
         notify=tuple(found.get("notify") or ()),
-        serving=ServingSettings(
-            predictions=settings.of_definition(found.get("predictions") or {}),
-            rollout=RolloutLimits(**found.get("rollout", {})),
-        ),
+        serving=_serving_of(found),
+    )
+
+
+def _serving_of(found: Mapping[str, Any]) -> ServingSettings:
+    watch = settings.watch_of(found.get("watch") or {})
+    schedule.schedule(watch.cron, "UTC")
+    return ServingSettings(
+        predictions=settings.of_definition(found.get("predictions") or {}),
+        rollout=RolloutLimits(**found.get("rollout", {})),
+        labels=settings.labels_of(found.get("labels") or {}),
+        watch=watch,
     )
 
 
@@ -279,6 +289,8 @@ def definition(job: Job) -> dict[str, Any]:
         "retries": job.retries,
         "timeout": job.timeout,
         "predictions": settings.definition(job.serving.predictions),
+        "labels": structs.asdict(job.serving.labels),
+        "watch": structs.asdict(job.serving.watch),
         "rollout": structs.asdict(job.serving.rollout),
         "score": None if job.score is None else dict(job.score),
         "approval": job.approval,
@@ -299,7 +311,7 @@ def write(job: Job) -> str:
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return the changes of a new definition, one line each.
 
-    A setting of the prediction log or the rollout that a definition does not name has its default.
+    A setting of the log, the labels or the rollout that a definition does not name has its default.
 
     >>> difference({"retries": 0}, {"retries": 2})
     ['retries: 0 → 2']
@@ -315,7 +327,17 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a definition with each setting of the prediction log by a name of its own."""
-    flat = {"rollout": structs.asdict(RolloutLimits()), **found}
-    given = {**settings.definition(settings.PredictionSettings()), **flat.pop("predictions", {})}
-    return flat | {f"predictions.{key}": value for key, value in given.items()}
+    """Return a definition with each setting of the log and the labels by a name of its own."""
+    flat = dict(found)
+    defaults = ServingSettings()
+    whole = (("rollout", defaults.rollout), ("watch", defaults.watch))
+    for key, default in whole:
+        flat.setdefault(key, structs.asdict(default))
+    parts = {
+        "predictions": settings.definition(defaults.predictions),
+        "labels": structs.asdict(defaults.labels),
+    }
+    for key, default_values in parts.items():
+        given = {**default_values, **flat.pop(key, {})}
+        flat |= {f"{key}.{name}": value for name, value in given.items()}
+    return flat

@@ -85,6 +85,7 @@ def _written(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         "independent": independent,
         "golden": {"rows": _dicts(columns, len(rows)), **golden},
         "reference": reference.describe(_columns(raw, signature), signature),
+        "reference_answers": _judged_answers(space, asked, signature, len(raw)),
         "answers": _digest(parts, space),
         "lookups": asked["lookups"],
         "rows_of": name,
@@ -297,6 +298,22 @@ def _unequal_fix(asked: dict[str, Any], part: str) -> str:
     if not asked["features"]:
         return "name the function that makes the model's input: %mlops model … --features FUNCTION"
     return f"let the evaluation go through {asked['features']}() as well"
+
+
+def _judged_answers(
+    space: dict[str, Any], asked: dict[str, Any], signature: dict[str, Any], count: int
+) -> dict[str, Any]:
+    """Describe the predictions and scores that the notebook was judged on."""
+    found = {}
+    kind = "float" if signature["answer"]["kind"] == "number" else "text"
+    for name, part, log, of in (
+        (asked["pred"], "predictions", "prediction", kind),
+        (asked["score"], "scores", "score", "float"),
+    ):
+        values = _judged(space.get(name), part)
+        if values is not None and len(values) == count and not isinstance(values[0], list):
+            found[log] = reference.describe_column(values, of)
+    return found
 
 
 def _judged(value: Any, part: str) -> list[Any] | None:

@@ -7,7 +7,7 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from mlops_nb.probe.answer import frames, package
+from mlops_nb.probe.answer import frames, package, reference
 from mlops_nb.probe.answer.answers import Answers
 
 START = """
@@ -76,6 +76,17 @@ def test_the_answers_are_those_of_the_evaluation_and_need_only_what_the_features
     np.testing.assert_allclose(answered["scores"], space["score"])
     assert set(told["reference"]) == {"age", "income", "city"}
     assert sum(told["reference"]["city"]["shares"].values()) == pytest.approx(1)
+    assert told["reference_answers"]["score"]["mean"] == pytest.approx(space["score"].mean())
+    assert set(told["reference_answers"]["prediction"]["shares"]) == {"0", "1"}
+
+
+def test_a_column_is_described_by_exact_shares_at_its_quantiles():
+    told = reference.describe_column([0] * 7 + [1, 2, 3, None], "int")
+    assert told["at_most"] == [0.7, 0.8, 0.9, 1.0]
+    assert told["below"] == [0.0, 0.7, 0.8, 0.9]
+    assert told["missing"] == pytest.approx(1 / 11)
+    texts = reference.describe_column(["a", "a", "b", "c", None], "text")
+    assert (texts["distinct"], texts["once"]) == (3, 2)
 
 
 def test_a_model_that_takes_arrays_as_it_takes_frames_gets_arrays(written):

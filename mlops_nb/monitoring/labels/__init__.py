@@ -1,0 +1,1 @@
+"""Labels that come after the predictions: read, kept, and joined with them."""

@@ -1,0 +1,108 @@
+"""Joins labels with the prediction log: which day a label belongs to, and which one holds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from mlops_nb.monitoring import sql
+from mlops_nb.serving import prediction_files
+from mlops_nb.serving.prediction_files import ANSWERS
+from mlops_nb.storage.ports import PredictionFiles
+
+# The label that was delivered last holds; of one time, the larger text, so that order is no matter.
+CHANGED = """
+WITH ids AS (SELECT DISTINCT request_id FROM taken),
+old AS (
+    SELECT request_id, label, delivered FROM was WHERE request_id IN (SELECT request_id FROM ids)
+),
+every AS (SELECT * FROM old UNION ALL SELECT request_id, label, delivered FROM taken),
+one AS (
+    SELECT request_id, arg_max(label, (delivered, label)) AS label FROM old GROUP BY request_id
+),
+two AS (
+    SELECT request_id, arg_max(label, (delivered, label)) AS label FROM every GROUP BY request_id
+)
+SELECT count(*) FROM one JOIN two USING (request_id) WHERE one.label <> two.label
+"""
+WITH_DAYS = """
+WITH known AS (
+    SELECT request_id, min(day) AS day FROM logged
+    WHERE request_id IN (SELECT request_id FROM labels) GROUP BY request_id
+)
+SELECT l.request_id, l.label, l.delivered, k.day
+FROM labels l LEFT JOIN known k USING (request_id)
+"""
+
+
+def with_days(labels: Any, files: PredictionFiles, spill: Path) -> Any:
+    """Return a table of labels with the day of each prediction; null: it is not on record.
+
+    An id that was answered on several days belongs to the first.
+    """
+    import pyarrow as pa
+
+    schema = pa.schema({"day": pa.string(), "request_id": pa.string()})
+    logged = pa.RecordBatchReader.from_batches(schema, _logged(files, schema))
+    with sql.database(spill, labels=labels, logged=logged) as opened:
+        return sql.arrow(opened.sql(WITH_DAYS))
+
+
+def _logged(files: PredictionFiles, schema: Any) -> Iterator[Any]:
+    """Yield the request ids of a log, day by day."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for day in prediction_files.days(files, None, None):
+        with prediction_files.opened_day(files, day) as opened:
+            for file in opened:
+                table = file.read(columns=["request_id", "source"])
+                answered = table.filter(pc.is_in(table["source"], pa.array(ANSWERS)))
+                ids = answered["request_id"].cast(pa.string()).combine_chunks()
+                if len(ids):
+                    days = pa.repeat(pa.scalar(day, pa.string()), len(ids))
+                    yield from pa.table([days, ids], schema=schema).to_batches()
+
+
+def changed(before: Any, taken: Any, spill: Path) -> int:
+    """Return how many ids have another label once the taken ones count as well."""
+    if not len(before):
+        return 0
+    with sql.database(spill, was=before, taken=taken) as opened:
+        found = opened.sql(CHANGED).fetchall()
+    return int(found[0][0])
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """The labels that hold for some rows. places: (labels,) of their rows; since: when known."""
+
+    places: Any
+    labels: Any
+    since: Any
+
+
+def holding(labels: Any, ids: Any) -> Held:
+    """Return the label that holds for each of some ids, and when its id was labelled first.
+
+    labels: request_id, label, delivered; ids: an Arrow array without repeated ids
+    """
+    import numpy as np
+    import pyarrow.compute as pc
+
+    places = pc.index_in(labels["request_id"], value_set=ids)
+    asked = labels.filter(pc.is_valid(places))
+    rows = places.drop_null().to_numpy()
+    if not len(rows) or np.bincount(rows).max() == 1:
+        return Held(places=rows, labels=asked["label"], since=asked["delivered"])
+    keys = [("delivered", "ascending"), ("label", "ascending")]
+    order = pc.sort_indices(asked, sort_keys=keys).to_numpy()
+    last, first = (np.full(len(ids), -1) for _ in range(2))
+    last[rows[order]] = order  # of a repeated row, the last one is assigned
+    first[rows[order[::-1]]] = order[::-1]
+    kept = np.flatnonzero(last >= 0)
+    return Held(
+        places=kept,
+        labels=asked["label"].take(last[kept]),
+        since=asked["delivered"].take(first[kept]),
+    )

@@ -1,0 +1,106 @@
+"""The labels that were taken: one Parquet file a delivery, whose row groups each hold one day."""
+
+import os
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from mlops_nb import files
+
+JOINED = ("request_id", "label", "delivered")
+COLUMNS = (*JOINED, "digest", "day")
+
+
+class LabelFiles:
+    """The labels of one model, in a folder.
+
+    A row's `day` is the UTC day of its prediction; null: the row was not on record when the label
+    was taken.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._groups: dict[str, list[tuple[int, str | None]]] = {}
+
+    def has(self, digest: str) -> bool:
+        """Return whether a file with this content was taken."""
+        return self._path(digest).is_file()
+
+    def write(self, table: Any, digest: str) -> None:
+        """Write the labels of one file under a temporary name, and put them in place.
+
+        table: request_id, label, delivered, day
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        from pyarrow import parquet
+
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        table = table.append_column("digest", pa.repeat(digest, len(table))).select(COLUMNS)
+        ordered = table.sort_by([("day", "ascending"), ("request_id", "ascending")])
+        handle, part = tempfile.mkstemp(dir=self.folder, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                with parquet.ParquetWriter(file, ordered.schema) as writer:
+                    counts = pc.value_counts(ordered["day"]).to_pylist()
+                    at = 0
+                    for one in counts:
+                        writer.write_table(ordered.slice(at, one["counts"]))
+                        at += one["counts"]
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(part, files.mode_of(self._path(digest)))
+            os.replace(part, self._path(digest))
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+
+    def names(self) -> list[str]:
+        """Return the names of the files."""
+        return sorted(path.name for path in self.folder.glob("*.parquet"))
+
+    def files_of(self, day: str) -> list[str]:
+        """Return the names of the files that have labels of a day."""
+        return [n for n in self.names() if any(found == day for _, found in self._of(n))]
+
+    def read(self, days: Collection[str]) -> Any:
+        """Return the labels of days, and those of rows that were not on record."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        tables = []
+        for name in self.names():
+            groups = [n for n, day in self._of(name) if day is None or day in days]
+            if groups:
+                with (self.folder / name).open("rb") as opened:
+                    file = parquet.ParquetFile(opened)
+                    tables.append(file.read_row_groups(groups, columns=list(JOINED)))
+        return pa.concat_tables(tables) if tables else empty()
+
+    def _of(self, name: str) -> list[tuple[int, str | None]]:
+        """Return the row groups of a file, each with its day."""
+        from pyarrow import parquet
+
+        if name not in self._groups:
+            place = COLUMNS.index("day")
+            with (self.folder / name).open("rb") as opened:
+                about = parquet.ParquetFile(opened).metadata
+                found = []
+                for number in range(about.num_row_groups):
+                    stats = about.row_group(number).column(place).statistics
+                    found.append((number, stats.min if stats.has_min_max else None))
+            self._groups[name] = found
+        return self._groups[name]
+
+    def _path(self, digest: str) -> Path:
+        return self.folder / f"{digest}.parquet"
+
+
+def empty() -> Any:
+    """Return a table of labels without rows."""
+    import pyarrow as pa
+
+    texts = dict.fromkeys(JOINED, pa.string())
+    schema = pa.schema({**texts, "delivered": pa.timestamp("us", tz="UTC")})
+    return schema.empty_table()

@@ -1,0 +1,139 @@
+"""Takes labels of a model: a file, or what is new at the source that job.yaml names."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from mlops_nb import files
+from mlops_nb.context import Context
+from mlops_nb.errors import Refused
+from mlops_nb.events import LabelsTaken
+from mlops_nb.jobs import predictions
+from mlops_nb.models import package
+from mlops_nb.models.registry import read_models
+from mlops_nb.monitoring.labels import join, reading
+from mlops_nb.monitoring.labels.classes import AnswerKind, kind_of
+from mlops_nb.monitoring.labels.kept import LabelFiles
+from mlops_nb.serving.settings import LabelSettings
+from mlops_nb.storage.predictions import open_predictions
+
+SEEN = "source.json"  # the files of the source that were taken, so that none is read twice
+
+
+class SeenFile(Struct, frozen=True, kw_only=True):
+    """A file of the source as it was when it was read; `error`: why it could not be used."""
+
+    size: int
+    changed: int
+    error: str = ""
+    fix: str = ""
+
+
+def folder(ctx: Context, model: str) -> Path:
+    """Return the folder with the labels of a model."""
+    return ctx.settings.folder / "labels" / model
+
+
+def settings_of(ctx: Context, model: str) -> LabelSettings:
+    """Return `labels` of the live job.yaml of the job that makes a model, else the defaults."""
+    job = predictions.job_of(ctx, model)
+    return LabelSettings() if job is None else job.serving.labels
+
+
+def answer_kind(ctx: Context, model: str) -> AnswerKind:
+    """Return what a model answers, by the package of its newest version that has one."""
+    known = read_models(ctx)[model]
+    for version in sorted(known.versions, reverse=True):
+        place = package.folder(ctx, model, version) / package.ABOUT
+        if place.is_file():
+            return kind_of(json.loads(place.read_bytes())["signature"]["answer"])
+    return AnswerKind(is_number=False)
+
+
+def take(ctx: Context, model: str, file: Path) -> LabelsTaken:
+    """Take the labels of a file; the same content again changes nothing.
+
+    Raises Refused for a file that cannot be used; nothing is kept of it then.
+    """
+    ctx.prepare_folder()
+    place = folder(ctx, model)
+    kept, log = LabelFiles(place), open_predictions(ctx.settings, model)
+    table = reading.read(file, settings_of(ctx, model), answer_kind(ctx, model), ctx.now())
+    digest = files.sha256(file)
+    placed = join.with_days(table, log, place)
+    days = {day for day in placed["day"].unique().to_pylist() if day is not None}
+    replaced = 0
+    if not kept.has(digest):
+        replaced = join.changed(kept.read(days), placed, place)
+        kept.write(placed, digest)
+    ids = placed.group_by("request_id", use_threads=False).aggregate([("day", "min")])
+    unmatched = ids["day_min"].null_count
+    event = LabelsTaken(
+        job=read_models(ctx)[model].job,
+        model=model,
+        file=ctx.relative(file),
+        digest=digest,
+        matched=len(ids) - unmatched,
+        unmatched=unmatched,
+        replaced=replaced,
+    )
+    ctx.journal.append(event, once=f"labels:{model[:100]}:{digest}")
+    return event
+
+
+def take_source(ctx: Context, model: str) -> list[LabelsTaken]:
+    """Take what is new at the source that job.yaml names, each content once.
+
+    A file that cannot be used is a warning, and is read again when it changes.
+    """
+    job = predictions.job_of(ctx, model)
+    if job is None or not job.serving.labels.source:
+        return []
+    found, seen = [], _seen(ctx, model)
+    now: dict[str, SeenFile] = {}
+    for file in sorted(_matching(ctx.root / job.folder, job.serving.labels.source)):
+        about, name = file.stat(), ctx.relative(file)
+        was = seen.get(name)
+        if was is None or (was.size, was.changed) != (about.st_size, about.st_mtime_ns):
+            was = SeenFile(size=about.st_size, changed=about.st_mtime_ns)
+            try:
+                found.append(take(ctx, model, file))
+            except Refused as error:
+                was = replace(was, error=error.what, fix=error.fix)
+        if was.error:
+            ctx.warnings.append(Refused(was.error, fix=was.fix, where=name))
+        now[name] = was
+    if now != seen:
+        files.write_bytes(folder(ctx, model) / SEEN, msgspec.json.encode(now))
+    return found
+
+
+def _matching(place: Path, pattern: str) -> Iterator[Path]:
+    base = Path(os.path.join(place, pattern))  # an absolute pattern stays one
+    anchor = Path(base.anchor)
+    return (path for path in anchor.glob(str(base.relative_to(anchor))) if path.is_file())
+
+
+def _seen(ctx: Context, model: str) -> dict[str, SeenFile]:
+    try:
+        text = (folder(ctx, model) / SEEN).read_bytes()
+        return msgspec.json.decode(text, type=dict[str, SeenFile])
+    except (FileNotFoundError, msgspec.MsgspecError):  # a cache: every file is read again
+        return {}
+
+
+def answer(taken: LabelsTaken) -> Mapping[str, Any]:
+    """Return what `labels --json` prints."""
+    return {
+        "version": 1,
+        "model": taken.model,
+        "matched": taken.matched,
+        "unmatched": taken.unmatched,
+        "replaced": taken.replaced,
+    }

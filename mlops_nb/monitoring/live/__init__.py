@@ -1,0 +1,1 @@
+"""Watches the live model: its metrics from late labels, and how its columns move."""

@@ -1,0 +1,239 @@
+"""Metrics of the live model from the sums of days, each with its 95 % interval.
+
+With labels of at least five days, intervals follow from how the days differ, as the rows of a day
+are alike; else from the rows. scipy and numpy are imported when they are used.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from mlops_nb.evaluation.metrics import Z, wilson
+from mlops_nb.monitoring.live import sums
+from mlops_nb.monitoring.live.sums import Day, Moments, ScoreCounts, VersionSums
+
+LEAST_DAYS = 5  # with labels, from which on intervals follow from days
+CUTS = 512  # score bins of a bootstrap over days
+DRAWS = 300
+# metric → the loss that it is the mean of, and whether it lies in [0, 1]
+MEANS = {
+    "accuracy": ("hit", True),
+    "log_loss": ("log_loss", False),
+    "brier": ("brier", True),
+    "mae": ("absolute", False),
+    "rmse": ("squared", False),
+}
+
+
+class LiveMetric(Struct, frozen=True, kw_only=True):
+    """A metric of some days.
+
+    start, end: the days, as ISO dates
+    rows:       that were answered, with and without labels
+    version:    None for all versions together
+    by_days:    the interval follows from the days
+    bounds:     what the metric can be once every row has its label; None if it has no bounds
+    """
+
+    metric: str
+    start: str
+    end: str
+    value: float
+    low: float
+    high: float
+    labels: int
+    rows: int
+    version: int | None = None
+    by_days: bool = False
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def coverage(self) -> float:
+        """The share of the rows that have a label."""
+        return self.labels / self.rows if self.rows else 0.0
+
+
+def of_days(days: Sequence[Day], version: int | None = None) -> list[LiveMetric]:
+    """Return the metrics of days, of one version or of all together."""
+    chosen = [_chosen(day, version) for day in days]
+    whole = sums.together(chosen)
+    if not whole.labels:
+        return []
+    found = []
+    for metric, (loss, bounded) in MEANS.items():
+        if loss in whole.moments and whole.moments[loss].count:
+            parts = [one.moments[loss] for one in chosen if loss in one.moments]
+            interval = _of_mean(metric, whole.moments[loss], parts)
+            found.append((metric, interval, bounded))
+    if (area := auc(whole.scores)) is not None:
+        parts_of = [one.scores for one in chosen if one.scores.points]
+        found.insert(1, ("auc", _of_auc(area, whole.scores, parts_of), False))
+    named = [day.day for day in days if day.sums.rows] or [""]
+    made = []
+    for metric, (value, low, high, by_days), bounded in found:
+        one = LiveMetric(
+            metric=metric,
+            start=named[0],
+            end=named[-1],
+            value=value,
+            low=low,
+            high=high,
+            labels=whole.labels,
+            rows=whole.rows,
+            version=version,
+            by_days=by_days,
+            bounds=_bounds(value, whole) if bounded else None,
+        )
+        made.append(one)
+    return made
+
+
+def versions(days: Sequence[Day]) -> list[int]:
+    """Return the versions that answered."""
+    return sorted({version for day in days for version in day.sums.versions})
+
+
+def lag(days: Sequence[Day]) -> float | None:
+    """Return the median time from answer to label, in days; None if it is not known."""
+    found = sums.together(one for day in days for one in day.sums.versions.values()).lags
+    half, seen = sum(found.values()) / 2, 0
+    for hours in sorted(found):
+        seen += found[hours]
+        if seen >= half:
+            return hours / 24
+    return None
+
+
+def _chosen(day: Day, version: int | None) -> VersionSums:
+    if version is None:
+        return sums.together(day.sums.versions.values())
+    return day.sums.versions.get(version, VersionSums(rows=0, labels=0))
+
+
+def _bounds(value: float, whole: VersionSums) -> tuple[float, float]:
+    """Return between what a mean in [0, 1] lies, whatever the missing labels are."""
+    coverage = whole.labels / whole.rows
+    return coverage * value, coverage * value + 1 - coverage
+
+
+Interval = tuple[float, float, float, bool]  # value, low, high, whether it follows from days
+
+
+def _of_mean(metric: str, whole: Moments, days: Sequence[Moments]) -> Interval:
+    value = whole.total / whole.count
+    by_days = sum(one.count > 0 for one in days) >= LEAST_DAYS
+    if by_days:
+        half = ratio_error(days)
+        low, high = value - half, value + half
+    elif metric == "accuracy":
+        low, high = wilson(whole.total, whole.count)
+    else:
+        half = _row_error(whole)
+        low, high = value - half, value + half
+    low = max(low, 0.0)
+    if MEANS[metric][1]:
+        high = min(high, 1.0)
+    if metric == "rmse":
+        return math.sqrt(value), math.sqrt(low), math.sqrt(high), by_days
+    return value, low, high, by_days
+
+
+def _row_error(whole: Moments) -> float:
+    if whole.count < 2:  # noqa: PLR2004
+        return math.inf
+    mean = whole.total / whole.count
+    variance = max(0.0, whole.squares / whole.count - mean * mean)
+    return Z * math.sqrt(variance / (whole.count - 1))
+
+
+def ratio_error(days: Sequence[Moments]) -> float:
+    """Return half the width of the interval of a mean, from the sums of days.
+
+    Of the ratio R = sum(y) / sum(n) of daily sums y and counts n the variance is
+    D / (D - 1) * sum((y - R n)^2) / sum(n)^2 (Cochran 1977, "Sampling Techniques", 6.3), and the
+    quantile that of Student's t with D - 1 degrees of freedom.
+
+    >>> round(ratio_error([Moments(count=10, total=t, squares=t) for t in (7, 8, 9)]), 3)
+    0.248
+    """
+    known = [one for one in days if one.count]
+    count, total = sum(one.count for one in known), sum(one.total for one in known)
+    ratio, number = total / count, len(known)
+    spread = sum((one.total - ratio * one.count) ** 2 for one in known)
+    return student(number - 1) * math.sqrt(number / (number - 1) * spread) / count
+
+
+def student(freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's t.
+
+    >>> round(student(4), 4)
+    2.7764
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))
+
+
+def auc(counts: ScoreCounts) -> float | None:
+    """Return the area under the ROC curve; ties count half; None if there is one class alone.
+
+    >>> auc(ScoreCounts(points=(0.1, 0.9), positive=(0, 2), negative=(1, 1)))
+    0.75
+    """
+    import numpy as np
+
+    positive, negative = (np.array(c, float) for c in (counts.positive, counts.negative))
+    pairs = positive.sum() * negative.sum()
+    if not pairs:
+        return None
+    beaten = np.cumsum(negative) - negative / 2
+    return float((positive * beaten).sum() / pairs)
+
+
+def _of_auc(value: float, whole: ScoreCounts, days: Sequence[ScoreCounts]) -> Interval:
+    by_days = len(days) >= LEAST_DAYS
+    half = student(len(days) - 1) * _day_error(whole, days) if by_days else _delong(value, whole)
+    if half:
+        return value, max(0.0, value - half), min(1.0, value + half), by_days
+    least = min(sum(whole.positive), sum(whole.negative))
+    low, high = wilson(value * least, least)
+    return value, low, high, by_days
+
+
+def _delong(value: float, counts: ScoreCounts) -> float:
+    """Return half the width of the interval by DeLong's variance (DeLong et al. 1988)."""
+    import numpy as np
+
+    positive, negative = (np.array(c, float) for c in (counts.positive, counts.negative))
+    m, n = positive.sum(), negative.sum()
+    beaten = (np.cumsum(negative) - negative / 2) / n
+    beating = 1 - (np.cumsum(positive) - positive / 2) / m
+    variance = 0.0
+    for weights, shares, count in ((positive, beaten, m), (negative, beating, n)):
+        if count > 1:
+            variance += float((weights * (shares - value) ** 2).sum() / (count - 1) / count)
+    return Z * math.sqrt(variance)
+
+
+def _day_error(whole: ScoreCounts, days: Sequence[ScoreCounts]) -> float:
+    """Return the standard error of the area, by a bootstrap over days with a fixed seed."""
+    import numpy as np
+
+    both = np.array(whole.positive) + np.array(whole.negative)
+    ranks = np.minimum((np.cumsum(both) - both) * CUTS // both.sum(), CUTS - 1)
+    tables: list[Any] = [np.zeros((len(days), CUTS)) for _ in range(2)]
+    values = np.array(whole.points)
+    for row, day in enumerate(days):
+        bins = ranks[np.searchsorted(values, np.array(day.points))]
+        for table, given in zip(tables, (day.positive, day.negative), strict=True):
+            table[row] = np.bincount(bins, weights=given, minlength=CUTS)
+    draw = np.random.default_rng(0)  # the same days have the same interval
+    chosen = draw.multinomial(len(days), np.full(len(days), 1 / len(days)), size=DRAWS)
+    positive, negative = chosen @ tables[0], chosen @ tables[1]
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    beaten = np.cumsum(negative, axis=1) - negative / 2
+    areas = (positive * beaten).sum(axis=1)[pairs > 0] / pairs[pairs > 0]
+    number = len(days)
+    return float(areas.std(ddof=1) * math.sqrt(number / (number - 1)))

@@ -1,0 +1,188 @@
+"""The answer of `watch`, as JSON and as text."""
+
+import textwrap
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from mlops_nb.markup import visible
+from mlops_nb.monitoring.live import metrics
+from mlops_nb.monitoring.live.metrics import LiveMetric
+from mlops_nb.monitoring.live.movement import Movement
+from mlops_nb.monitoring.live.window import WatchedWindow
+
+DIGITS = 6
+WIDTH = 98
+NAME = 30  # of a column, in a text
+
+
+def as_json(found: WatchedWindow) -> dict[str, Any]:
+    """Return what `watch --json` prints."""
+    return {
+        "version": 1,
+        "model": found.model,
+        "rows": found.rows,
+        "dropped": found.dropped,
+        "drift": [movement_row(one) for one in found.drift],
+        "metrics": [metric_row(one, found) for one in found.metrics],
+        "alerts": [{"kind": a.kind, "what": a.what, "since": a.since} for a in found.alerts],
+    }
+
+
+def movement_row(one: Movement) -> dict[str, Any]:
+    """Return a column of `drift`."""
+    return {
+        "column": one.column,
+        "statistic": one.statistic,
+        "value": round(one.value, DIGITS),
+        "threshold": round(one.threshold, DIGITS),
+        "drifted": one.drifted,
+        "direction": one.direction if one.drifted else "",
+    }
+
+
+def metric_row(one: LiveMetric, found: WatchedWindow) -> dict[str, Any]:
+    """Return a row of `metrics`."""
+    return {
+        "metric": one.metric,
+        "from": _iso(found.since),
+        "to": _iso(found.until),
+        "value": one.value,
+        "low": one.low,
+        "high": one.high,
+        "labels": one.labels,
+        "coverage": round(one.coverage, DIGITS),
+        "model_version": one.version,
+    }
+
+
+def as_text(found: WatchedWindow) -> str:
+    """Return the answer as text of at most 100 columns: metrics, movement, alerts."""
+    parts = [_head(found), _metrics(found), _moved(found), _alerts(found)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _head(found: WatchedWindow) -> str:
+    since, until = (time.astimezone(UTC).strftime("%Y-%m-%d %H:%M") for time in _ends(found))
+    lost = f", {found.dropped:,} not on record" if found.dropped else ""
+    return f"{found.model}, {since} to {until} UTC: {found.rows:,} answers{lost}"
+
+
+def _ends(found: WatchedWindow) -> tuple[datetime, datetime]:
+    return found.since, found.until
+
+
+def _metrics(found: WatchedWindow) -> str:
+    if not found.metrics:
+        return _wrapped(
+            f"No labels for these answers yet. Next: mlops-nb labels {found.model} FILE, or name "
+            "a source: `labels` in job.yaml"
+        )
+    head = ("metric", "version", "value", "95 % interval", "labels", "coverage")
+    rows = [
+        (
+            one.metric,
+            "all" if one.version is None else str(one.version),
+            f"{one.value:.4f}",
+            f"{one.low:.4f} to {one.high:.4f}",
+            f"{one.labels:,}",
+            f"{one.coverage:.0%}",
+        )
+        for one in found.metrics
+        if one.version is None or len(metrics.versions(found.days)) > 1
+    ]
+    lines = [_table(head, rows), "", _wrapped(how(found))]
+    return "\n".join(lines)
+
+
+def how(found: WatchedWindow) -> str:
+    """Return in words how the intervals were made, and what labels may still change."""
+    first = found.metrics[0]
+    words = (
+        "Intervals follow from how the days differ."
+        if first.by_days
+        else "Intervals follow from the rows alone: labels of five days or more would show how "
+        "much the days differ, and intervals get wider where they do."
+    )
+    lag = metrics.lag(found.days)
+    if lag is not None:
+        words += f" A label comes after {lag:.1f} days in the median."
+    open_days = sum(not day.mature and day.sums.rows > 0 for day in found.days)
+    if open_days:
+        words += f" {open_days} of {len(found.days)} days are provisional: labels may still come."
+    bounded = next((one for one in found.metrics if one.bounds and one.version is None), None)
+    if bounded is not None and bounded.bounds and bounded.coverage < 1:
+        low, high = bounded.bounds
+        words += (
+            f" Whatever the missing labels are, {bounded.metric} of all rows is between "
+            f"{low:.3f} and {high:.3f}."
+        )
+    return words
+
+
+def _moved(found: WatchedWindow) -> str:
+    if found.reference is None:
+        return "No version has a package with a reference: the columns are not compared."
+    drifted = sorted((m for m in found.drift if m.drifted), key=lambda m: -m.excess)
+    still = len(found.drift) - len(drifted)
+    against = f"the evaluation of version {found.reference}"
+    if not drifted:
+        lines = [f"No column moved beyond its threshold; {still} compared with {against}."]
+    else:
+        head = ("column", "moved", "by", "threshold", "statistic")
+        rows = [
+            (
+                _short(one.column),
+                _short(one.direction),
+                f"{one.value:.4f}",
+                f"{one.threshold:.4f}",
+                one.statistic,
+            )
+            for one in drifted
+        ]
+        lines = [_table(head, rows), f"{still} columns did not move; compared with {against}."]
+    if found.uncompared:
+        names = ", ".join(map(visible, found.uncompared))
+        lines.append(_wrapped(f"Not compared, as they are pseudonyms: {names}."))
+    return "\n".join(lines)
+
+
+def _alerts(found: WatchedWindow) -> str:
+    if not found.alerts:
+        return "No alerts."
+    lines = []
+    for one in found.alerts:
+        since = one.since[:16].replace("T", " ")
+        lines.append(_wrapped(f"{one.kind}, since {since} UTC: {visible(one.what)}."))
+        if one.fix:
+            lines.append(
+                textwrap.fill(
+                    f"fix: {visible(one.fix)}",
+                    WIDTH,
+                    initial_indent="  ",
+                    subsequent_indent="       ",
+                )
+            )
+    return "\n".join(lines)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _short(text: str) -> str:
+    shown = visible(text)
+    return shown if len(shown) <= NAME else shown[: NAME - 1] + "…"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH)
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()

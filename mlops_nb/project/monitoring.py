@@ -1,0 +1,68 @@
+"""Verbs that watch a live model: labels, watch."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_nb import files
+from mlops_nb.errors import NotFound
+from mlops_nb.project.base import OpenProject
+
+if TYPE_CHECKING:
+    from mlops_nb.monitoring.live.window import WatchedWindow
+
+
+class Monitoring(OpenProject):
+    """Takes labels, and watches the live models."""
+
+    def labels(self, model: str, file: str | Path) -> dict[str, Any]:
+        """Take the labels of a file; return what `labels --json` prints.
+
+        Raises NotFound if there is no such model, Refused for a file that cannot be used.
+        """
+        from mlops_nb.models.registry import read_models
+        from mlops_nb.monitoring.labels import take
+
+        known = read_models(self.context)
+        if model not in known:
+            there = f"the models are {', '.join(known)}" if known else "promote a notebook first"
+            raise NotFound(f"there is no model {model!r}", fix=there)
+        return dict(take.answer(take.take(self.context, model, self.here / file)))
+
+    def watch(
+        self,
+        model: str,
+        since: str | datetime | None = None,
+        until: str | datetime | None = None,
+    ) -> "WatchedWindow":
+        """Look at the answers of a model from `since` on and before `until`.
+
+        since, until: ISO texts or datetimes, in UTC if they have no offset; by default the last
+                      30 days
+
+        Raises NotFound if there is no such model, or no row until then.
+        """
+        from mlops_nb.jobs.schedule import moment_or_none
+        from mlops_nb.monitoring import watch as monitoring_watch
+        from mlops_nb.monitoring.live import window
+        from mlops_nb.monitoring.live.faults import WatchAlert
+
+        ctx = self.context
+
+        def open_alerts(job: str) -> list[WatchAlert]:
+            rows = monitoring_watch.open_alerts(ctx)["alerts"]
+            return [
+                WatchAlert(kind=a["kind"], what=a["what"], since=a["since"], fix=a["fix"])
+                for a in rows
+                if a["job"] == job
+            ]
+
+        return window.look(ctx, model, moment_or_none(since), moment_or_none(until), open_alerts)
+
+    def write_report(self, found: "WatchedWindow", file: str | Path) -> Path:
+        """Write what `watch` found as an HTML page that needs no other file; return its path."""
+        from mlops_nb.monitoring.live import report
+
+        path = self.here / file
+        files.write_text(path, report.render(found))
+        return path
