@@ -166,7 +166,7 @@ def recent_rows(
     found: list[dict[str, Any]] = []
     for day in reversed(days(files, None, None)):
         with contextlib.suppress(OSError):  # it cannot be reached: nothing is replayed
-            for table in _of_day(files, day):
+            for table in _of_day(files, day, parsed):
                 live = table.filter(pc.equal(table["source"], LIVE))
                 masked = {INPUT + name for name in pseudonyms}
                 names = [n for n in table.column_names if n.startswith(INPUT) and n not in masked]
