@@ -18,6 +18,7 @@ BIG = 64 * 2**20  # bytes of a file that is not merged with others any more
 OLD = 5.0  # s, before a file is merged with others
 TRIES = 100  # to list a day whose files change; rows that come meanwhile may be left out
 WEEK = 7  # days
+INPUT = "in_"  # the prefix of input columns
 ANSWERS = (LIVE, "canary", "batch")  # the sources of rows that a caller got
 INPUT = "in_"
 COLUMNS = ("request_id", "time", "model_version", "source", "prediction", "score", "seconds")
@@ -125,6 +126,8 @@ def _opened(files: PredictionFiles, day: str, name: str) -> tuple[BinaryIO, Any]
     handle = files.open(day, name)
     try:
         found = pq.ParquetFile(handle)
+        texts = [f.name for f in found.schema_arrow if _is_category(f)]
+        found = pq.ParquetFile(handle, metadata=found.metadata, read_dictionary=texts)
     except (pa.ArrowException, OSError):
         handle.close()
         raise Torn(name) from None
@@ -134,6 +137,13 @@ def _opened(files: PredictionFiles, day: str, name: str) -> tuple[BinaryIO, Any]
         handle.close()
         raise
     return handle, found
+
+
+def _is_category(field: Any) -> bool:
+    """Return whether a column is an input of texts, which are read as a dictionary."""
+    import pyarrow as pa
+
+    return bool(field.name.startswith(INPUT) and pa.types.is_string(field.type))
 
 
 def rows_a_day(files: PredictionFiles) -> float:

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +37,19 @@ class LabelFiles:
         from pyarrow import parquet
 
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        table = table.append_column("digest", pa.repeat(digest, len(table))).select(COLUMNS)
         ordered = table.sort_by([("day", "ascending"), ("request_id", "ascending")])
         handle, part = tempfile.mkstemp(dir=self.folder, suffix=".part")
+        schema = empty(COLUMNS).schema
         try:
             with os.fdopen(handle, "wb") as file:
-                with parquet.ParquetWriter(file, ordered.schema) as writer:
+                with parquet.ParquetWriter(file, schema) as writer:
                     counts = pc.value_counts(ordered["day"]).to_pylist()
                     at = 0
                     for one in counts:
-                        writer.write_table(ordered.slice(at, one["counts"]))
+                        labels = ordered.slice(at, one["counts"])
+                        digests = pa.repeat(pa.scalar(digest, pa.string()), len(labels))
+                        labels = labels.append_column("digest", digests).select(COLUMNS)
+                        writer.write_table(labels.cast(schema))  # DuckDB's times are of its zone
                         at += one["counts"]
                 file.flush()
                 os.fsync(file.fileno())
@@ -97,10 +100,9 @@ class LabelFiles:
         return self.folder / f"{digest}.parquet"
 
 
-def empty() -> Any:
+def empty(columns: Sequence[str] = JOINED) -> Any:
     """Return a table of labels without rows."""
     import pyarrow as pa
 
-    texts = dict.fromkeys(JOINED, pa.string())
-    schema = pa.schema({**texts, "delivered": pa.timestamp("us", tz="UTC")})
-    return schema.empty_table()
+    kinds = {"delivered": pa.timestamp("us", tz="UTC")}
+    return pa.schema({name: kinds.get(name, pa.string()) for name in columns}).empty_table()

@@ -44,17 +44,13 @@ def as_numbers(values: Any) -> Any:
         return np.full(len(values), np.nan)
     import pandas as pd
 
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(pa.string())
     return pd.to_numeric(values.to_pandas(), errors="coerce").to_numpy(dtype=float)
 
 
 def _categories(values: Any, was: ReferenceColumn) -> ColumnCounts:
-    import pyarrow.compute as pc
-
-    found = {
-        str(one["values"]): one["counts"]
-        for one in pc.value_counts(values).to_pylist()
-        if one["values"] is not None
-    }
+    found = _found(values)
     missing = len(values) - sum(found.values())
     kept = {name: count for name, count in found.items() if name in was.shares}
     new = sorted((n for n in found if n not in was.shares), key=lambda n: (-found[n], n))
@@ -62,6 +58,25 @@ def _categories(values: Any, was: ReferenceColumn) -> ColumnCounts:
     if rest := sum(found[name] for name in new[MOST_NEW:]):
         kept[OTHER] = rest
     return ColumnCounts(rows=len(values), missing=missing, categories=kept)
+
+
+def _found(values: Any) -> dict[str, int]:
+    """Return how often each value of a column occurs, as text."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
+    whole = values.unify_dictionaries().combine_chunks()
+    parts = whole.chunks if isinstance(whole, pa.ChunkedArray) else [whole]
+    found: dict[str, int] = {}
+    for part in parts:
+        codes = part.indices.drop_null().to_numpy()
+        names = part.dictionary.to_pylist()
+        for name, count in zip(names, np.bincount(codes, minlength=len(names)), strict=True):
+            if count and name is not None:
+                found[str(name)] = found.get(str(name), 0) + int(count)
+    return found
 
 
 def added(parts: Sequence[ColumnCounts]) -> ColumnCounts:
