@@ -140,7 +140,8 @@ def _moved(found: WatchedWindow) -> str:
             )
             for one in drifted
         ]
-        lines = [_table(head, rows), f"{still} columns did not move; compared with {against}."]
+        columns = "1 column" if still == 1 else f"{still} columns"
+        lines = [_table(head, rows), f"{columns} did not move; compared with {against}."]
     if found.uncompared:
         names = ", ".join(map(visible, found.uncompared))
         lines.append(_wrapped(f"Not compared, as they are pseudonyms: {names}."))
