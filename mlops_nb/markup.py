@@ -1,12 +1,15 @@
 """Escapes texts of data and notebooks for Markdown, HTML, SVG and Mermaid: they are never markup.
 
-Every function returns one line, in which control characters, line breaks and characters that
-change the direction of text are written as Python escapes.
+Every function but `page` returns one line, in which control characters, line breaks and characters
+that change the direction of text are written as Python escapes.
 """
 
 import html as stdlib_html
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any
 
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # categories of characters without a shape of their own
 JOINERS = "\u200c\u200d"  # which belong to the spelling of words and to emoji
@@ -110,6 +113,30 @@ def html(value: object) -> str:
     """
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return stdlib_html.escape(visible(text))
+
+
+def page(package: str, filters: Mapping[str, Callable[..., Any]], **values: object) -> str:
+    """Return the page of a package's template `report.html`.
+
+    All that is inserted is escaped, except for what says that it is HTML, as drawings do.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    def escaped(value: object) -> object:
+        return value if hasattr(value, "__html__") else Markup(html(value))  # noqa: S704
+
+    made = Environment(
+        autoescape=True,
+        finalize=escaped,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= dict(filters)
+    source = resources.files(package).joinpath("report.html").read_text("utf-8")
+    return made.from_string(source).render(**values)
 
 
 def mermaid(text: str) -> str:

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from importlib import resources
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from msgspec import Struct
 
-from mlops_nb.markup import html
+from mlops_nb.markup import page
 from mlops_nb.monitoring.live import charts, metrics, view
 from mlops_nb.monitoring.live.charts import DayAxis, DayPoint, ReleaseMark
 from mlops_nb.monitoring.live.metrics import LiveMetric
@@ -36,21 +34,9 @@ class ReportChart(Struct, frozen=True, kw_only=True):
 
 def render(found: WatchedWindow) -> str:
     """Return the page; everything that is inserted is escaped, except for the charts."""
-
-    def escaped(value: object) -> object:
-        return value if hasattr(value, "__html__") else Markup(html(value))  # noqa: S704
-
-    page = Environment(
-        autoescape=True,
-        finalize=escaped,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    page.filters |= {"figure": lambda v: f"{v:.4f}", "share": lambda v: f"{v:.1%}", "day": _day}
-    source = resources.files("mlops_nb.monitoring.live").joinpath("report.html").read_text("utf-8")
-    return page.from_string(source).render(
+    return page(
+        "mlops_nb.monitoring.live",
+        {"figure": lambda v: f"{v:.4f}", "share": lambda v: f"{v:.1%}", "day": _day},
         found=found,
         titles=TITLES,
         several=len(metrics.versions(found.days)) > 1,
