@@ -125,12 +125,16 @@ SAMPLES = (
         attempt=2,
     ),
     ev.ScoringDropped(job="j", file="a.csv", because="it is gone"),
+    ev.LabelsTaken(
+        model="M", file="labels.csv", digest="d", matched=3, unmatched=1, replaced=2, job="j"
+    ),
     ev.VersionServed(model="M", version=2, server="host:7", url="http://h:1", previous=1),
     ev.VersionRefused(model="M", version=3, server="host:7", serving=2, because="it is damaged"),
 )
 # kinds that the first version did not have
 NEWER = {
     ev.FileScored,
+    ev.LabelsTaken,
     ev.ModelPackaged,
     ev.ScoringDropped,
     ev.ScoringFailed,
