@@ -11,7 +11,7 @@ from mlops_nb.serving.batches import ServingVersion
 from mlops_nb.serving.rows import RowReader
 
 POWER, CONFIDENCE = 0.8416, 1.96  # quantiles of the normal distribution: 80 % and 95 %, two-sided
-DIFFERENCES = (0.05, 0.02, 0.01)  # of accuracy, whose days are told
+DIFFERENCES = (0.05, 0.02, 0.01)  # of accuracy; `outlook` says when each shows
 
 
 class Traffic(Struct, frozen=True, kw_only=True):

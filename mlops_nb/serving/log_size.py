@@ -12,7 +12,7 @@ from mlops_nb.serving.prediction_table import Mask, Rows, table_of
 from mlops_nb.serving.pseudonyms import LENGTH, text_of
 from mlops_nb.serving.settings import PredictionSettings
 
-A_DAY = 1_000_000  # answers, of which the size is told
+A_DAY = 1_000_000  # answers; the size of the log is estimated for them
 DAYS = 30  # of a month
 GB = 1e9
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()

@@ -6,17 +6,14 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pyarrow as pa
 import pytest
+from applied_job import job
 from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from mlops_nb.context import Context
-from mlops_nb.events import JobApplied, Registered
 from mlops_nb.governance import prediction_days
 from mlops_nb.jobs import predictions
-from mlops_nb.jobs.bundle import job_yaml
-from mlops_nb.jobs.model import Job
-from mlops_nb.serving.settings import PredictionSettings, ServingSettings
 from mlops_nb.storage.predictions import open_predictions
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -31,23 +28,6 @@ def ctx(request, tmp_path):
     yield made
     made.journal.close()
     fsspec.filesystem("memory").store.clear()
-
-
-def job(ctx, name, model, **settings):
-    made = Job(
-        name=name,
-        notebook="pipeline.ipynb",
-        folder=".",
-        source="a.ipynb",
-        model_name=model,
-        model_variable="m",
-        serving=ServingSettings(predictions=PredictionSettings(**settings)),
-    )
-    definition = job_yaml.definition(made)
-    ctx.journal.append(
-        Registered(run=name, job=name, model=model, version=1, artifact="", digest="")
-    )
-    ctx.journal.append(JobApplied(job=name, digest="d", bundle="b", definition=definition))
 
 
 def log(ctx, model, *days):

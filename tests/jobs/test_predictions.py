@@ -4,15 +4,14 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from applied_job import job
 
 from mlops_nb.context import Context
 from mlops_nb.errors import Failed, JobError
-from mlops_nb.events import JobApplied, JobDrafted, ModelPackaged, Registered
+from mlops_nb.events import JobApplied, JobDrafted, ModelPackaged
 from mlops_nb.jobs import predictions
-from mlops_nb.jobs.bundle import job_yaml
-from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import read_jobs
-from mlops_nb.serving.settings import PredictionSettings, ServingSettings
+from mlops_nb.serving.settings import PredictionSettings
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ABOUT = {
@@ -37,24 +36,6 @@ def ctx(tmp_path):
     made.prepare_folder()
     yield made
     made.journal.close()
-
-
-def job(ctx, name, model, **settings):
-    made = Job(
-        name=name,
-        notebook="pipeline.ipynb",
-        folder=".",
-        source="a.ipynb",
-        model_name=model,
-        model_variable="m",
-        serving=ServingSettings(predictions=PredictionSettings(**settings)),
-    )
-    definition = job_yaml.definition(made)
-    ctx.journal.append(
-        Registered(run=name, job=name, model=model, version=1, artifact="", digest="")
-    )
-    ctx.journal.append(JobApplied(job=name, digest="d", bundle="b", definition=definition))
-    return made
 
 
 def test_the_job_that_was_applied_last_decides_and_without_one_the_defaults(ctx):
