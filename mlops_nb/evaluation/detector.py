@@ -31,10 +31,19 @@ class Cohort(Struct, frozen=True, kw_only=True):
     variance: float
 
 
+class Promise(Struct, frozen=True, kw_only=True):
+    """The mean loss that an evaluation promised: its rows, and of how many days they are worth."""
+
+    loss: float
+    rows: int
+    days: float = 1.0
+
+
 class Detector:
     """Watches the days of one series after a release.
 
-    released:  the days at release, whose mean is what was promised
+    released:  the days at release; without a promise, their mean is what was promised
+    promised:  what the evaluation promised; the days at release are then watched as well
     series:    how many series are watched together
     tolerance: how far above the promise a loss is no harm
 
@@ -45,7 +54,12 @@ class Detector:
     """
 
     def __init__(
-        self, released: Sequence[Cohort], *, series: int = 1, tolerance: float = 0.0
+        self,
+        released: Sequence[Cohort],
+        *,
+        promised: Promise | None = None,
+        series: int = 1,
+        tolerance: float = 0.0,
     ) -> None:
         if len(released) < LEAST_DAYS:
             raise ValueError(f"{len(released)} days promise nothing: {LEAST_DAYS} are needed")
@@ -55,10 +69,23 @@ class Detector:
         self.apart = self.rows = 0.0  # sums: of squared differences, and of what rows explain
         for day in released:
             self._learn(day)
-        error = self.spread(fmean(day.labels for day in released)) / math.sqrt(len(released))
-        self.bound = fmean(day.loss for day in released) + SURE * error + tolerance
         self.sums = (0.0,) * len(RISES)
         self.threshold = threshold(series)
+        self.promised, error = self._promise(released, promised)
+        self.bound = self.promised + SURE * error + tolerance
+        if promised is not None:
+            for day in released:
+                self._weigh(day)
+
+    def _promise(self, released: Sequence[Cohort], promised: Promise | None) -> tuple[float, float]:
+        """Return the mean loss that was promised, and its standard error."""
+        if promised is None:
+            labels = fmean(day.labels for day in released)
+            return fmean(day.loss for day in released), self.spread(labels) / math.sqrt(
+                len(released)
+            )
+        within = self.within / promised.rows
+        return promised.loss, math.sqrt(self.between() / max(promised.days, 1.0) + within)
 
     def _learn(self, day: Cohort) -> None:
         if self.last is not None:
@@ -69,16 +96,22 @@ class Detector:
 
     def spread(self, labels: float) -> float:
         """Return the standard deviation of the mean loss of a day with some labels."""
+        return max(LEAST_SPREAD, math.sqrt(self.between() + self.within / labels))
+
+    def between(self) -> float:
+        """Return the variance of days, beyond what their rows explain."""
         wider = 1 + CAREFUL * math.sqrt(3 / self.pairs)  # of a variance by differences
-        between = wider * max(0.0, self.apart - self.rows) / self.pairs
-        return max(LEAST_SPREAD, math.sqrt(between + self.within / labels))
+        return wider * max(0.0, self.apart - self.rows) / self.pairs
 
     def take(self, day: Cohort) -> bool:
         """Take one more closed day; return whether the loss has risen."""
-        above = (day.loss - self.bound) / self.spread(day.labels)
-        self.sums = after(self.sums, above)
+        self._weigh(day)
         self._learn(day)
         return self.evidence >= self.threshold
+
+    def _weigh(self, day: Cohort) -> None:
+        above = (day.loss - self.bound) / self.spread(day.labels)
+        self.sums = after(self.sums, above)
 
     @property
     def evidence(self) -> float:
@@ -106,6 +139,23 @@ def threshold(series: int) -> float:
     (7300.0, 146000.0)
     """
     return DAYS * series / FALSE_ALARMS
+
+
+def alarmed(evidence: Sequence[float]) -> list[int]:
+    """Return the places of the series whose evidence raises an alarm: e-BH.
+
+    The largest k for which k series have at least the threshold of all, divided by k (Wang and
+    Ramdas 2022, "False discovery rate control with e-values").
+
+    >>> alarmed([8000.0, 8000.0]), alarmed([8000.0, 1.0]), alarmed([15000.0, 1.0])
+    ([0, 1], [], [0])
+    """
+    order = sorted(range(len(evidence)), key=lambda place: -evidence[place])
+    most = max(
+        (k for k, at in enumerate(order, 1) if evidence[at] >= threshold(len(evidence)) / k),
+        default=0,
+    )
+    return sorted(order[:most])
 
 
 def first_alarm(detector: Detector, days: Iterable[Cohort]) -> int | None:

@@ -69,6 +69,7 @@ from mlops_nb.events.runs import (
     SweepFinished,
     SweepStarted,
 )
+from mlops_nb.events.watching import CohortClosed, ModelWatched
 
 __all__ = [
     "KINDS",
@@ -84,6 +85,7 @@ __all__ = [
     "CellObserved",
     "CellStarted",
     "ChampionScored",
+    "CohortClosed",
     "DataChecked",
     "DataSeen",
     "EngineChosen",
@@ -101,6 +103,7 @@ __all__ = [
     "Mirrored",
     "ModelKept",
     "ModelPackaged",
+    "ModelWatched",
     "Registered",
     "Released",
     "ReuseAudited",

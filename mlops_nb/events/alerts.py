@@ -8,7 +8,7 @@ class AlertRaised(Event, frozen=True, kw_only=True):
 
     alert:  its name, such as `flights-failed-3`
     kind:   failed, refused, missed, stopped-data, stopped-labels, waiting, moved, unserved,
-             old-lookup or scoring
+             old-lookup, scoring, harm, data-fault, labels, movement, digest or rolled-back
     what:   what happened, and which version serves now
     fix:    the next command
     urgent: users are hurt; an alert that becomes urgent is raised again by its name
@@ -38,11 +38,15 @@ class AlertSent(Event, frozen=True, kw_only=True):
 
 
 class AlertAcked(Event, frozen=True, kw_only=True):
-    """An alert is acknowledged; it is not repeated until an ISO time."""
+    """An alert is acknowledged; it is not repeated until an ISO time.
+
+    mistaken: it was no harm: what it was about counts as usual from now on
+    """
 
     alert: str
     until: str
     by: str = ""
+    mistaken: bool = False
 
 
 class AlertEnded(Event, frozen=True, kw_only=True):

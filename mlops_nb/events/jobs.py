@@ -22,6 +22,7 @@ class JobApplied(Event, frozen=True, kw_only=True):
     commit:     the git commit of the project, "" if there is none
     rollback:   it was live before
     elsewhere:  it was not proven in this project
+    by:         the user who applied it, and owns what it does
     """
 
     digest: str
@@ -31,6 +32,7 @@ class JobApplied(Event, frozen=True, kw_only=True):
     commit: str = ""
     rollback: bool = False
     elsewhere: bool = False
+    by: str = ""
 
 
 class JobPaused(Event, frozen=True, kw_only=True):

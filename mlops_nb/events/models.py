@@ -33,7 +33,10 @@ class Registered(Event, frozen=True, kw_only=True):
 
 
 class Released(Event, frozen=True, kw_only=True):
-    """A version becomes the champion. `because`: gates or rollback; `by`: the user who decided."""
+    """A version becomes the champion. `because`: gates or rollback; `by`: the user who decided.
+
+    quarantines: the version before did harm, and is released by hand alone from now on
+    """
 
     model: str
     version: int
@@ -41,6 +44,7 @@ class Released(Event, frozen=True, kw_only=True):
     because: str = ""
     rollback: bool = False
     by: str = ""
+    quarantines: bool = False
 
 
 class ApprovalAsked(Event, frozen=True, kw_only=True):

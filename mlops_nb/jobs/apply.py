@@ -21,7 +21,7 @@ from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.jobs.triggers import data
-from mlops_nb.models import judge, package
+from mlops_nb.models import judge, package, release
 from mlops_nb.models.package import ModelEnvironment
 from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import cells, parameters, slicing
@@ -64,6 +64,7 @@ def applied(
         source_digest=files.sha256(source) if source.is_file() else "",
         commit=git.of(ctx.root),
         elsewhere=elsewhere,
+        by=release.person(),
     )
     seen = poll.note_files(ctx, job, before)
     if seen is not None:

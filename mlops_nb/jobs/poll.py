@@ -105,6 +105,7 @@ def _ask(ctx: Context, job: Job, number: int, board: Board, since: datetime) -> 
         followed=board.followed.get(job.name, {}),
         known=board.known.get(job.name, {}),
         evaluated=board.evaluated.get(job.name, ()),
+        watched=board.watched.get(job.name),
         champion=champion,
         notes=note_of(before, dict[str, Any]) or {},
     )

@@ -34,6 +34,11 @@ def launch_scoring(ctx: Context, job: str) -> "subprocess.Popen[bytes]":
     return _launched(ctx, [job, "--score"], ctx.settings.folder / "scoring.log")
 
 
+def launch_watching(ctx: Context, job: str) -> "subprocess.Popen[bytes]":
+    """Start the process that looks at the live model of a job."""
+    return _launched(ctx, [job, "--watch"], ctx.settings.folder / "watching.log")
+
+
 def _launched(ctx: Context, words: list[str], log: Path) -> "subprocess.Popen[bytes]":
     late = ["--late", str(ctx.late.total_seconds())]
     with log.open("ab") as output:

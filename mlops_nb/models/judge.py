@@ -63,9 +63,10 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
     champion = None if model is None else model.champion
     results = verdicts(policy.gates, run, champion, run.champion_error)
     rows = tuple(asdict(v) for v in results)
-    ended = _refused(results, run, champion) or _nothing_to_release(policy, run, model)
+    refused = _refused(results, run, champion) or _quarantined(model, run)
+    ended = refused or _nothing_to_release(policy, run, model)
     if ended:
-        passed = all(v.passed for v in results) and not _unservable(run)
+        passed = not refused
         yield Judged(run=run.id, job=run.job, verdicts=rows, passed=passed, because=ended)
         return
     assert run.model is not None
@@ -106,6 +107,17 @@ def _refused(results: Sequence[Verdict], run: Run, champion: int | None) -> str:
         refused.append(f"it cannot be served as it was judged: {_unservable(run)}")
     kept = f"; version {champion} stays champion" if champion is not None else ""
     return "; ".join(refused) + kept if refused else ""
+
+
+def _quarantined(model: Model | None, run: Run) -> str:
+    """Return why a model must not be released again, "" if it may be."""
+    for version in model.quarantined if model is not None else ():
+        if model is not None and _same(model, version, run):
+            return (
+                f"the model equals version {version}, which was taken out, as it did harm; to "
+                f"release it all the same: mlops-nb rollback {model.name} --to {version}"
+            )
+    return ""
 
 
 def _unservable(run: Run) -> str:

@@ -43,6 +43,8 @@ class Model:
     waiting: dict[int, ApprovalAsked] = field(default_factory=dict)
     moved: str = ""  # the champion in MLflow, if its alias was moved there
     unserved: dict[str, VersionRefused] = field(default_factory=dict)  # by server: the champion
+    released: str = ""  # when the champion was released
+    quarantined: set[int] = field(default_factory=set)  # did harm: released by hand alone
 
     @property
     def champion(self) -> int | None:
@@ -79,6 +81,7 @@ def models(events: Iterable[Event]) -> dict[str, Model]:
             model.waiting.pop(event.version, None)
             model.moved = ""
             model.unserved = {}
+            _fold_quarantine(model, event)
             if event.rollback and event.version in model.releases:
                 while model.releases[-1] != event.version:
                     model.releases.pop()
@@ -87,6 +90,13 @@ def models(events: Iterable[Event]) -> dict[str, Model]:
         elif isinstance(event, SEEN) and event.model in found:
             _fold_seen(found[event.model], event)
     return found
+
+
+def _fold_quarantine(model: Model, event: Released) -> None:
+    model.released = event.at
+    model.quarantined.discard(event.version)  # a person has released it again
+    if event.quarantines and event.previous is not None:
+        model.quarantined.add(event.previous)
 
 
 def _fold_seen(model: Model, event: AliasMoved | VersionServed | VersionRefused) -> None:

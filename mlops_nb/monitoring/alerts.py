@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_nb.events import AlertAcked, AlertEnded, AlertRaised, AlertSent, Event
-from mlops_nb.monitoring.conditions import Condition
+from mlops_nb.monitoring.condition import Condition
 
 KINDS = (AlertRaised, AlertSent, AlertAcked, AlertEnded)
 TRIES = 5  # of one message to one channel

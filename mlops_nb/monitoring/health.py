@@ -14,6 +14,7 @@ from mlops_nb.events import (
     Evaluated,
     Event,
     Judged,
+    ModelWatched,
     Registered,
     Released,
     RunClaimed,
@@ -48,7 +49,7 @@ OF_RUNS = (
     DataChecked,
 )
 OF_MODELS = (Registered, Released, ApprovalAsked, VersionServed, VersionRefused)
-OF_THE_REST = (*job_states.KINDS, *OF_MODELS, Evaluated, AliasMoved)
+OF_THE_REST = (*job_states.KINDS, *OF_MODELS, Evaluated, AliasMoved, ModelWatched)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +62,8 @@ class HealthState:
     models: dict[str, Model] = field(default_factory=dict)
     scored: dict[tuple[str, int], ChampionScored | Evaluated] = field(default_factory=dict)
     moved: dict[str, AliasMoved] = field(default_factory=dict)
+    watched: dict[str, ModelWatched] = field(default_factory=dict)  # by model: the last look
+    taken_out: dict[str, Released] = field(default_factory=dict)  # by model, until the next release
     unscored: Mapping[str, Mapping[str, ScoringFailed]] = field(default_factory=dict)
     failing: Mapping[str, int] = field(default_factory=dict)  # as of a board
     of_jobs: list[Event] = field(default_factory=list)
@@ -96,10 +99,20 @@ class HealthState:
                 self.moved.pop(event.model, None)
             case AliasMoved():
                 self.moved.setdefault(event.model, event)
+            case ModelWatched():
+                self.watched[event.model] = event
             case Released():
                 self.moved.pop(event.model, None)
+                self.taken_out.pop(event.model, None)
+                if event.quarantines:
+                    self.taken_out[event.model] = event
             case _:
                 return
+
+    def owner(self, job: str) -> str:
+        """Return who applied a job, as the end of a sentence; "" if it is not known."""
+        applied = self.jobs[job].applications if job in self.jobs else []
+        return f"; owner: {applied[-1].by}" if applied and applied[-1].by else ""
 
     def course(self, job: Job, now: datetime) -> list[tuple[Run, str]]:
         """Return the ended runs of a job with their outcomes, in the order of their ends.

@@ -18,7 +18,8 @@ from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import read_jobs
 from mlops_nb.monitoring import alerts, conditions, health
 from mlops_nb.monitoring.alerts import Alert
-from mlops_nb.monitoring.conditions import Condition, Last
+from mlops_nb.monitoring.condition import Condition
+from mlops_nb.monitoring.conditions import Last
 from mlops_nb.monitoring.health import HealthState
 from mlops_nb.monitoring.notify import Delivery, Teller, channels
 from mlops_nb.runs.board import SCORINGS, read_board
@@ -132,13 +133,12 @@ def look(
     *,
     missed: Iterable[tuple[str, datetime]] = (),
     data: Mapping[str, Last] | None = None,
-    labels: Mapping[str, Last] | None = None,
     wait: bool = False,
 ) -> list[Event]:
     """Raise and end alerts for the current conditions, and start to send them; return new events.
 
     missed: missed ticks, each with its job
-    data, labels: job → time of the last arrival, and the usual time between; None: unknown
+    data:   job → time of the last arrival, and the usual time between; None: unknown
     wait:   until all messages are delivered or have failed
 
     Without new events it takes one query. Slow channels delay nothing else.
@@ -150,10 +150,8 @@ def look(
     recorded: list[Event] = []
     found: list[Condition] = []
     seen.catch_up(ctx, now)
-    if not seen.judged or ticks or data is not None or labels is not None:
-        found = conditions.conditions(
-            seen.facts, seen.jobs, now, missed=ticks, data=data, labels=labels
-        )
+    if not seen.judged or ticks or data is not None:
+        found = conditions.conditions(seen.facts, seen.jobs, now, missed=ticks, data=data)
     for event in list(alerts.changes(found, seen.known)):
         written = ctx.journal.append(event, once=alerts.once(event, seen.known))
         if written is not None:  # else another process was faster

@@ -59,6 +59,19 @@ class Monitoring(OpenProject):
 
         return window.look(ctx, model, moment_or_none(since), moment_or_none(until), open_alerts)
 
+    def watch_job(self, job: str, late: float = 0.0) -> None:
+        """Look at the live models of a job as its `watch` wants it, and act on harm.
+
+        late: how far the clock is set forward, s
+        """
+        from mlops_nb.models.registry import read_models
+        from mlops_nb.monitoring.incidents import check
+
+        self.context.set_late(late)
+        for model in read_models(self.context).values():
+            if model.job == job:
+                check.check(self.context, model.name)
+
     def write_report(self, found: "WatchedWindow", file: str | Path) -> Path:
         """Write what `watch` found as an HTML page that needs no other file; return its path."""
         from mlops_nb.monitoring.live import report

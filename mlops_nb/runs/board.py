@@ -14,6 +14,7 @@ from mlops_nb.events import (
     Evaluated,
     Event,
     FileScored,
+    ModelWatched,
     RunQueued,
     RunSkipped,
     RunStarted,
@@ -24,9 +25,14 @@ from mlops_nb.runs import history
 from mlops_nb.runs.history import Run, at_work, is_open, takes_turns
 from mlops_nb.storage.snapshots import Folded
 
-VERSION = 2  # of the snapshot: change it when the same events make another board
+VERSION = 3  # of the snapshot: change it when the same events make another board
 SCORINGS = (FileScored, ScoringFailed, ScoringDropped)
-SIGNALS = (DataSeen, Evaluated, *SCORINGS)  # events that a board folds besides those of runs
+SIGNALS = (
+    DataSeen,
+    Evaluated,
+    ModelWatched,
+    *SCORINGS,
+)  # events that a board folds besides those of runs
 KINDS = (*history.COURSE, *SIGNALS)
 RECENT = 1000  # times that are remembered of each job: the latest ones
 FAILURES = 100  # failed runs that may be tried again: the latest ones
@@ -54,6 +60,7 @@ class Board:
     fired:  job → kind of trigger → when it queued a run
     followed: job → another job → the run of that which the last run after it followed
     evaluated: job → evaluations of its champion since the last run was queued
+    watched: job → what the last look at its live model found since the last run was queued
     looked: job → when its champion was evaluated, ascending
     scored: job → the files that were scored: path → sha256 of the content that was last
     contents: job → the sha256 of everything that was scored
@@ -74,6 +81,7 @@ class Board:
     fired: dict[str, dict[str, Fired]] = field(default_factory=dict)
     followed: dict[str, dict[str, str]] = field(default_factory=dict)
     evaluated: dict[str, list[Evaluated]] = field(default_factory=dict)
+    watched: dict[str, ModelWatched] = field(default_factory=dict)
     looked: dict[str, list[datetime]] = field(default_factory=dict)
     scored: dict[str, dict[str, str]] = field(default_factory=dict)
     contents: dict[str, set[str]] = field(default_factory=dict)
@@ -116,6 +124,8 @@ class Board:
         elif isinstance(event, Evaluated):
             self.evaluated.setdefault(event.job, []).append(event)
             _remember(self.looked.setdefault(event.job, []), event.at)
+        elif isinstance(event, ModelWatched):
+            self.watched[event.job] = event
         elif isinstance(event, SCORINGS):
             self._take_scoring(event)
         elif isinstance(event, RunQueued):
@@ -187,6 +197,7 @@ class Board:
 
     def _take_signal(self, event: RunQueued) -> None:
         self.known.setdefault(event.job, {}).update(event.signal.get("files", {}))
+        self.watched.pop(event.job, None)
         self.evaluated.pop(event.job, None)  # the run trains on the data of these evaluations
         followed: Any = self.runs.get(event.signal.get("run", ""))
         if followed is not None:

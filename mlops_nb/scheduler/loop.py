@@ -21,6 +21,7 @@ from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.jobs.views import SEEN
 from mlops_nb.monitoring import watch
+from mlops_nb.monitoring.incidents.due import WatchClock
 from mlops_nb.runs import history, process, reap, resources
 from mlops_nb.runs.board import Board, read_board
 from mlops_nb.runs.history import Run, read_run
@@ -63,6 +64,8 @@ class Leader:
     states: dict[str, JobState] = field(default_factory=dict)
     evaluations: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     scorings: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    lookers: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)  # by job
+    watch_clock: WatchClock = field(default_factory=WatchClock)
     resting: dict[str, float] = field(default_factory=dict)  # job → until when, by this process
     complaints: set[str] = field(default_factory=set)
     asked: float = 0.0
@@ -83,6 +86,7 @@ class Leader:
         self._queue_due()  # before the next try of a dead run, which a tick does not overlap with
         self._queue_tries()
         self._evaluate()
+        self._watch()
         self._queue_signals()
         self.take_in()
         self._start()
@@ -203,6 +207,18 @@ class Leader:
             if name not in self.evaluations:
                 self.note(f"{name}: its champion is evaluated on current data")
                 self.evaluations[name] = worker.launch_evaluation(self.ctx, name)
+
+    def _watch(self) -> None:
+        """Start looks at live models, and take in what those that ended have found."""
+        ended = [name for name, looker in self.lookers.items() if looker.poll() is not None]
+        for name in ended:
+            del self.lookers[name]
+        if ended:
+            self.take_in()
+        models = watch.watch(self.ctx).facts.models
+        for name in self.watch_clock.due(self.ctx, self.jobs, models):
+            if name not in self.lookers and self.states[name].status == "active":
+                self.lookers[name] = worker.launch_watching(self.ctx, name)
 
     def _score(self) -> None:
         """Start a process for each job that has files to score, one at a time for each."""
@@ -326,7 +342,7 @@ def once(ctx: Context, notify: Notify = ignore, note: Note = lambda _: None) -> 
         while True:
             leader.look()
             settling = poll.settling(ctx) or score_files.settling(ctx)
-            working = leader.children or leader.evaluations or leader.scorings
+            working = leader.children or leader.evaluations or leader.scorings or leader.lookers
             if not (leader.busy or working or (settling and time.monotonic() < until)):
                 break
             time.sleep(trigger.LOOK_EVERY)

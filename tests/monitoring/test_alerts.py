@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from mlops_nb import events as ev
 from mlops_nb.monitoring import alerts
-from mlops_nb.monitoring.conditions import Condition
+from mlops_nb.monitoring.condition import Condition
 from mlops_nb.storage.memory import MemoryJournal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -128,14 +128,31 @@ SAMPLES = (
     ev.LabelsTaken(
         model="M", file="labels.csv", digest="d", matched=3, unmatched=1, replaced=2, job="j"
     ),
+    ev.CohortClosed(
+        model="M",
+        day="2026-03-01",
+        versions=({"version": 2, "rows": 9, "labels": 3, "losses": {"hit": [3, 2.0, 2.0]}},),
+        job="j",
+    ),
+    ev.ModelWatched(
+        model="M",
+        version=2,
+        signals=({"kind": "harm", "name": "brier", "what": "w", "since": "T", "fix": "f"},),
+        moved=1,
+        compared=4,
+        mend={"kind": "retrain"},
+        job="j",
+    ),
     ev.VersionServed(model="M", version=2, server="host:7", url="http://h:1", previous=1),
     ev.VersionRefused(model="M", version=3, server="host:7", serving=2, because="it is damaged"),
 )
 # kinds that the first version did not have
 NEWER = {
+    ev.CohortClosed,
     ev.FileScored,
     ev.LabelsTaken,
     ev.ModelPackaged,
+    ev.ModelWatched,
     ev.ScoringDropped,
     ev.ScoringFailed,
     ev.VersionRefused,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from mlops_nb.events import Evaluated
+from mlops_nb.events import Evaluated, ModelWatched
 from mlops_nb.jobs.model import Job
 from mlops_nb.runs.history import Run
 
@@ -22,6 +22,7 @@ class View(Struct, frozen=True, kw_only=True):
     followed: other job → its run that a run of this job followed last
     known:   the files of data triggers that are not new: path → sha256
     evaluated: evaluations of the job's model on current data, newest last
+    watched: the last look at the live model, None if there is none since the last run was queued
     champion: the version that serves, and its metrics at release
     notes:   the notes of the sensor's last check; the sensor may change them
     """
@@ -34,6 +35,7 @@ class View(Struct, frozen=True, kw_only=True):
     done: Mapping[str, Run] = field(default_factory=dict)
     followed: Mapping[str, str] = field(default_factory=dict)
     evaluated: Sequence[Evaluated] = ()
+    watched: ModelWatched | None = None
     champion: tuple[int, Mapping[str, float]] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 

@@ -67,6 +67,11 @@ class LabelFiles:
         """Return the names of the files that have labels of a day."""
         return [n for n in self.names() if any(found == day for _, found in self._of(n))]
 
+    def last_day(self) -> str:
+        """Return the last day that has labels, "" for none."""
+        found = (day for name in self.names() for _, day in self._of(name) if day is not None)
+        return max(found, default="")
+
     def read(self, days: Collection[str]) -> Any:
         """Return the labels of days, and those of rows that were not on record."""
         import pyarrow as pa

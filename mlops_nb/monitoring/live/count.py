@@ -1,6 +1,5 @@
 """Counts the values of a column by the edges or categories of its reference."""
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,11 +21,12 @@ def _numbers(values: Any, edges: Sequence[float]) -> ColumnCounts:
 
     numbers = as_numbers(values)
     present = numbers[~np.isnan(numbers)]
-    below = [int(np.count_nonzero(present < edge)) for edge in edges]
-    at_most = [int(np.count_nonzero(present <= edge)) for edge in edges]
-    upward = [0, *(n for pair in zip(below, at_most, strict=True) for n in pair), len(present)]
-    bins = tuple(b - a for a, b in itertools.pairwise(upward))
-    return ColumnCounts(rows=len(numbers), missing=len(numbers) - len(present), bins=bins)
+    present.sort()
+    below, at_most = (np.searchsorted(present, edges, side=side) for side in ("left", "right"))
+    bins = np.diff(np.stack([below, at_most], axis=1).ravel(), prepend=0, append=len(present))
+    return ColumnCounts(
+        rows=len(numbers), missing=len(numbers) - len(present), bins=tuple(bins.tolist())
+    )
 
 
 def as_numbers(values: Any) -> Any:

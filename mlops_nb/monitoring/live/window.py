@@ -86,12 +86,12 @@ class Look(Struct, frozen=True, kw_only=True):
 
     def is_mature(self, day: str) -> bool:
         """Return whether no more labels of a day are to come."""
-        return _end(day) + self.wait <= self.now
+        return day_end(day) + self.wait <= self.now
 
     def day(self, day: str, since: datetime | None, until: datetime | None) -> DaySums:
         """Return the sums of a day between two times; those of a whole day are kept."""
         mature = self.is_mature(day)
-        start, end = _end(day) - A_DAY, _end(day)
+        start, end = day_end(day) - A_DAY, day_end(day)
         cut = (since is not None and since > start) or (until is not None and until < end)
         if not cut and end <= self.now:
             key = key_of(day, self.log, self.labels, self.asked, mature=mature)
@@ -125,21 +125,16 @@ def look(
 
     Raises NotFound if there is no such model, or no row until then.
     """
-    known = _known(ctx, model)
-    take.take_source(ctx, model)
-    settings = _settings(ctx, model)
-    version, columns = _reference(ctx, known)
-    hashed = tuple(name for name in columns if name in settings.predictions.hash)
-    columns = {name: one for name, one in columns.items() if name not in hashed}
-    opened = _look(ctx, model, settings, columns)
+    about = open_model(ctx, model)
+    known, opened, columns = about.model, about.look, about.columns
     ends = until or opened.now
     begins = since or ends - USUAL
-    found = tuple(sums.of_window(_days(opened, begins, ends)))
+    found = tuple(days_between(opened, begins, ends))
     alerts = list(open_alerts(known.job))
     if any(day.sums.rows or day.dropped for day in found):
         alerts += faults.faults(found, columns, model)
     else:
-        alerts.append(faults.no_rows(model, _last_before(opened.log, begins, model)))
+        alerts.append(faults.no_rows(model, last_before(opened.log, begins, model)))
     return WatchedWindow(
         model=model,
         since=begins,
@@ -149,9 +144,52 @@ def look(
         drift=tuple(moved(found, columns)),
         alerts=tuple(alerts),
         columns=columns,
+        uncompared=about.uncompared,
+        reference=about.reference,
+        releases=tuple(_releases(ctx, model, begins, ends)),
+    )
+
+
+class OpenedModel(Struct, frozen=True, kw_only=True):
+    """A model that is looked at, with the labels that its source has now.
+
+    triggers:   those of its job
+    columns:    the columns that are compared with the reference
+    uncompared: columns that are not compared, as they are pseudonyms
+    reference:  the version whose evaluation that is; None: there is none
+    """
+
+    model: Model
+    settings: ServingSettings
+    triggers: Sequence[Mapping[str, Any]]
+    look: Look
+    columns: Mapping[str, ReferenceColumn]
+    uncompared: tuple[str, ...]
+    reference: int | None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the model answers with numbers."""
+        return self.look.asked.kind.is_number
+
+
+def open_model(ctx: Context, model: str) -> OpenedModel:
+    """Open the log and the labels of a model. Raises NotFound if there is no such model."""
+    known = _known(ctx, model)
+    take.take_source(ctx, model)
+    job = predictions.job_of(ctx, model)
+    settings = ServingSettings() if job is None else job.serving
+    version, columns = _reference(ctx, known)
+    hashed = tuple(name for name in columns if name in settings.predictions.hash)
+    columns = {name: one for name, one in columns.items() if name not in hashed}
+    return OpenedModel(
+        model=known,
+        settings=settings,
+        triggers=() if job is None else job.triggers,
+        look=_look(ctx, model, settings, columns),
+        columns=columns,
         uncompared=hashed,
         reference=version,
-        releases=tuple(_releases(ctx, model, begins, ends)),
     )
 
 
@@ -189,11 +227,6 @@ def _metrics(days: Sequence[Day]) -> list[LiveMetric]:
     return found
 
 
-def _settings(ctx: Context, model: str) -> ServingSettings:
-    job = predictions.job_of(ctx, model)
-    return ServingSettings() if job is None else job.serving
-
-
 def _reference(ctx: Context, model: Model) -> tuple[int | None, dict[str, ReferenceColumn]]:
     """Return the champion, or the newest version that has a package, and its reference."""
     order = [model.champion, *sorted(model.versions, reverse=True)]
@@ -227,6 +260,11 @@ def _look(
     )
 
 
+def days_between(opened: Look, since: datetime, until: datetime) -> list[Day]:
+    """Return the sums of the days of a window that have rows, or lost some."""
+    return sums.of_window(_days(opened, since, until))
+
+
 def _days(opened: Look, since: datetime, until: datetime) -> list[DaySums]:
     names = prediction_files.days(opened.log, since, until)
     opened.kept.forget(opened.log.days())
@@ -235,7 +273,7 @@ def _days(opened: Look, since: datetime, until: datetime) -> list[DaySums]:
         return [one for one in made if one.requests.rows or one.batch.rows or one.dropped]
 
 
-def _last_before(log: PredictionFiles, since: datetime, model: str) -> str:
+def last_before(log: PredictionFiles, since: datetime, model: str) -> str:
     """Return when the last row before a time was answered. Raises NotFound if there is none."""
     for day in reversed(prediction_files.days(log, None, since)):
         with prediction_files.opened_day(log, day) as opened:
@@ -261,5 +299,6 @@ def _latest(keys: Any) -> str:
     return found.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _end(day: str) -> datetime:
+def day_end(day: str) -> datetime:
+    """Return when a UTC day ends."""
     return datetime.fromisoformat(day).replace(tzinfo=UTC) + A_DAY

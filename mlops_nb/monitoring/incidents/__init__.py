@@ -1,0 +1,1 @@
+"""Scheduled looks at live models: harm, faults and movement, which mend, and who acts."""
