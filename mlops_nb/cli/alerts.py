@@ -16,21 +16,29 @@ from mlops_nb.project import open_project
 @click.command()
 @click.argument("alert", required=False)
 @click.option("--for", "length", metavar="TIME", help="How long to silence it: 30m, 8h, 2d.")
+@click.option(
+    "--false", "mistaken", is_flag=True, help="It was no harm: its level is usual from now on."
+)
 @as_json_option
-def ack(alert: str | None, *, length: str | None, as_json: bool) -> int:
+def ack(alert: str | None, *, length: str | None, mistaken: bool, as_json: bool) -> int:
     """List the open alerts, or silence ALERT for a time while you work on it."""
     project = open_project()
     if alert is None:
-        if length is not None:
-            raise Refused("--for goes with an alert", fix=f"mlops-nb ack ALERT --for {length}")
+        if length is not None or mistaken:
+            option = "--false" if mistaken else "--for"
+            raise Refused(f"{option} goes with an alert", fix=f"mlops-nb ack ALERT {option} …")
         answer = project.alerts()
         output.emit(answer, "" if as_json else _as_text(answer["alerts"]), as_json=as_json)
         return 0
-    if length is None:
+    if mistaken and length is not None:
+        raise Refused("--for and --false exclude each other", fix=f"mlops-nb ack {alert} --false")
+    if length is None and not mistaken:
         raise Refused("the time is missing", fix=f"mlops-nb ack {alert} --for 8h")
-    answer = project.ack(alert, _seconds(length), _user())
-    until = answer["alerts"][0]["acked_until"]
-    output.emit(answer, f"{alert}: silent until {until}", as_json=as_json)
+    answer = project.ack(alert, None if length is None else _seconds(length), _user())
+    words = f"{alert}: silent until {answer['alerts'][0]['acked_until']}"
+    if mistaken:
+        words = f"{alert}: what it is about counts as usual from now on"
+    output.emit(answer, words, as_json=as_json)
     return 0
 
 

@@ -7,7 +7,7 @@ class AlertRaised(Event, frozen=True, kw_only=True):
     """An alert is raised; it is open until it ends.
 
     alert:  its name, such as `flights-failed-3`
-    kind:   failed, refused, missed, stopped-data, stopped-labels, waiting, moved, unserved,
+    kind:   failed, refused, missed, stopped-data, waiting, moved, unserved,
              old-lookup, scoring, harm, data-fault, labels, movement, digest or rolled-back
     what:   what happened, and which version serves now
     fix:    the next command

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from mlops_nb.context import Context
-from mlops_nb.errors import NotFound
+from mlops_nb.errors import NotFound, Refused
 from mlops_nb.events import AlertAcked, Event, Judged
 from mlops_nb.jobs import registry as job_states
 from mlops_nb.jobs.execute import readable
@@ -21,11 +21,14 @@ from mlops_nb.monitoring.alerts import Alert
 from mlops_nb.monitoring.condition import Condition
 from mlops_nb.monitoring.conditions import Last
 from mlops_nb.monitoring.health import HealthState
+from mlops_nb.monitoring.model_conditions import HARM, MOVEMENT
 from mlops_nb.monitoring.notify import Delivery, Teller, channels
 from mlops_nb.runs.board import SCORINGS, read_board
 from mlops_nb.storage.ports import note_of
 
 PLACE = "alerts"
+LEARNING = (HARM, MOVEMENT)  # kinds of alerts with a threshold, which persons can teach
+MISTAKEN = timedelta(days=7)  # more than enough for the next look, which ends the alert
 LOG = "alerts.log"
 REST = (*health.OF_THE_REST, *alerts.KINDS)
 KINDS = (*health.OF_RUNS, *REST, *SCORINGS)
@@ -165,18 +168,33 @@ def look(
     return recorded
 
 
-def ack(ctx: Context, alert: str, seconds: float, by: str = "") -> dict[str, Any]:
+def ack(ctx: Context, alert: str, seconds: float | None, by: str = "") -> dict[str, Any]:
     """Acknowledge an alert: repeat it only after a time; return it as listed.
 
-    Raises NotFound if no alert of that name is open.
+    seconds: None: it was mistaken, and what it is about counts as usual from now on
+
+    Raises NotFound if no alert of that name is open, Refused if one cannot be mistaken.
     """
     known = {a.name: a for a in _known(ctx).values() if a.is_open}
     if alert not in known:
         hint = f"the open ones are {', '.join(known)}" if known else "mlops-nb ack: none is open"
         raise NotFound(f"there is no open alert {alert!r}", fix=hint)
     found = known[alert]
-    until = (ctx.now() + timedelta(seconds=seconds)).isoformat(timespec="seconds")
-    ctx.record([AlertAcked(run=found.run, job=found.job, alert=alert, until=until, by=by)])
+    if seconds is None and found.kind not in LEARNING:
+        raise Refused(
+            f"an alert of kind {found.kind!r} cannot be mistaken: it says what happened",
+            fix=f"silence it while you work on it: mlops-nb ack {alert} --for 8h",
+        )
+    pause = MISTAKEN if seconds is None else timedelta(seconds=seconds)
+    acked = AlertAcked(
+        run=found.run,
+        job=found.job,
+        alert=alert,
+        until=(ctx.now() + pause).isoformat(timespec="seconds"),
+        by=by,
+        mistaken=seconds is None,
+    )
+    ctx.record([acked])
     return {"version": 1, "alerts": [alerts.row(_known(ctx)[alert])]}
 
 

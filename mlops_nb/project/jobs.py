@@ -229,7 +229,7 @@ class Jobs(OpenProject):
 
         return monitoring_watch.open_alerts(self.context)
 
-    def ack(self, alert: str, seconds: float, by: str = "") -> dict[str, Any]:
+    def ack(self, alert: str, seconds: float | None, by: str = "") -> dict[str, Any]:
         """Acknowledge an alert: repeat it only after a time, s."""
         from mlops_nb.monitoring import watch as monitoring_watch
 

@@ -12,6 +12,7 @@ from mlops_nb.events import JobApplied, Registered, Released
 from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.model import Job
 from mlops_nb.models import package
+from mlops_nb.monitoring.incidents import check
 from mlops_nb.monitoring.live import view
 from mlops_nb.probe.answer import reference
 from mlops_nb.project import Project, open_project
@@ -20,13 +21,16 @@ from mlops_nb.serving.settings import LabelSettings, PredictionSettings, Serving
 from mlops_nb.storage.predictions_local import LocalPredictions
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RELEASED = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = {"i": "int", "f": "float", "O": "text", "b": "bool"}
 
 
 class LiveModel:
     """A project with one model `m`, of one job, whose clock stands at NOW.
 
-    evaluated: a frame of inputs; the reference describes it
+    evaluated:  a frame of inputs; the reference describes it
+    evaluation: metric → value that the evaluation of version 1 promised, of 4000 rows
+    job:        settings of the job
     """
 
     def __init__(
@@ -36,9 +40,12 @@ class LiveModel:
         classes=(0, 1),
         labels: LabelSettings | None = None,
         predictions: PredictionSettings | None = None,
+        evaluation: dict | None = None,
+        **job: object,
     ) -> None:
         (folder / ".git").mkdir(parents=True, exist_ok=True)
         self.folder, self.classes = folder, classes
+        self.evaluation = evaluation or {}
         serving = ServingSettings(
             labels=labels or LabelSettings(), predictions=predictions or PredictionSettings()
         )
@@ -50,8 +57,9 @@ class LiveModel:
             model_name="m",
             model_variable="model",
             serving=serving,
+            **job,
         )
-        project = self.open()
+        project = self.open(RELEASED)
         project.context.prepare_folder()
         project.context.record(
             [JobApplied(job="m", digest="d", bundle="b", definition=job_yaml.definition(job))]
@@ -66,15 +74,24 @@ class LiveModel:
     def open(self, now: datetime = NOW) -> Project:
         return open_project_at(self.folder, now)
 
-    def release(self, version: int, evaluated: pd.DataFrame, **answers) -> None:
+    def release(
+        self, version: int, evaluated: pd.DataFrame, at: datetime | None = None, **answers
+    ) -> None:
         """Register and release a version; answers: its predictions and scores at evaluation."""
-        ctx = self.open().context
+        at = at or RELEASED
+        ctx = self.open(at).context
         ctx.record(
             [
                 Registered(
                     run=f"r{version}", job="m", model="m", version=version, artifact="a", digest="d"
                 ),
-                Released(run=f"r{version}", job="m", model="m", version=version),
+                Released(
+                    run=f"r{version}",
+                    job="m",
+                    model="m",
+                    version=version,
+                    previous=version - 1 or None,
+                ),
             ]
         )
         place = package.folder(ctx, "m", version)
@@ -84,7 +101,7 @@ class LiveModel:
         signature = {"columns": self.columns, "answer": {"kind": kind, "classes": classes}}
         columns = {str(n): plain(evaluated[n]) for n in evaluated}
         contents = {
-            "package.json": {"signature": signature},
+            "package.json": {"signature": signature, "evaluation": evaluated_as(self.evaluation)},
             "reference.json": reference.describe(columns, signature),
             "reference_answers.json": {
                 name: reference.describe_column(plain(pd.Series(values)), of)
@@ -116,11 +133,21 @@ class LiveModel:
         """Return what `watch --json` prints."""
         return view.as_json(self.open(now).watch("m", since, until))
 
+    def look(self, now: datetime = NOW):
+        """Look at the model as the scheduler does; return what was found."""
+        return check.check(self.open(now).context, "m")
+
     def label(self, frame: pd.DataFrame, name: str = "labels.csv", now: datetime = NOW) -> dict:
         """Take labels: request_id and label."""
         path = self.folder / name
         frame.to_parquet(path) if name.endswith(".parquet") else frame.to_csv(path, index=False)
         return self.open(now).labels("m", name)
+
+
+def evaluated_as(promised: dict) -> dict:
+    """Return an evaluation as a package has it."""
+    score = {"low": None, "high": None, "n": 4000}
+    return {"whole": {name: {"value": value, **score} for name, value in promised.items()}}
 
 
 def open_project_at(folder: Path, now: datetime) -> Project:

@@ -28,8 +28,9 @@ def close(ctx: Context, opened: OpenedModel, known: Sequence[CohortClosed]) -> l
     found = list(known)
     for event in _closable(opened, known[-1].day if known else ""):
         once = f"cohort:{event.model[:90]}:{event.day}"
-        if ctx.journal.append(event, once=once) is not None:
-            found.append(event)
+        written = ctx.journal.append(event, once=once) or ctx.journal.written(once)
+        assert isinstance(written, CohortClosed)  # this process has closed it, or another one
+        found.append(written)
     return found
 
 
