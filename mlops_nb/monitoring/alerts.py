@@ -8,7 +8,10 @@ from typing import Any
 
 from mlops_nb.events import AlertAcked, AlertEnded, AlertRaised, AlertSent, Event
 from mlops_nb.monitoring.condition import Condition
+from mlops_nb.monitoring.model_conditions import DIGEST, MOVEMENT
 
+LOG = "log"  # the channel that gets every alert
+QUIET = {MOVEMENT}  # kinds that go to the log alone, and into the digest of the day
 KINDS = (AlertRaised, AlertSent, AlertAcked, AlertEnded)
 TRIES = 5  # of one message to one channel
 # pauses between tries; the first is longer than any delivery, so that a running delivery of
@@ -148,8 +151,11 @@ def once(event: AlertRaised | AlertSent | AlertEnded, known: Mapping[str, Alert]
 def message(alert: Alert, now: datetime) -> str:
     """Return which message of an alert must be sent now, "" for none.
 
-    There is none while the alert is acknowledged, and a day after its end.
+    There is none while the alert is acknowledged, and a day after its end. That the digest of a
+    day is over is no message.
     """
+    if alert.ended and alert.kind == DIGEST:
+        return ""
     if alert.ended:
         return ENDED if now - datetime.fromisoformat(alert.ended) < STALE else ""
     if alert.acked_until and now < datetime.fromisoformat(alert.acked_until):
@@ -164,6 +170,8 @@ def due(alert: Alert, channel: str, now: datetime) -> AlertSent | None:
     again after growing pauses, five times in all.
     """
     about = message(alert, now)
+    if alert.kind in QUIET and channel != LOG:
+        return None
     if not about or (about == ENDED and channel not in alert.sent):
         return None
     last = alert.tries.get((about, channel))

@@ -23,10 +23,10 @@ def of_model(facts: HealthState, job: Job, model: Model, now: datetime) -> Itera
     for find in (_waiting, _moved, _unserved, _taken_out):
         yield find(facts, job, model)
     yield _old_lookup(facts, job, model, now)
-    yield from _watched(facts, job, model)
+    yield from _watched(facts, job, model, now)
 
 
-def _watched(facts: HealthState, job: Job, model: Model) -> Iterator[Condition]:
+def _watched(facts: HealthState, job: Job, model: Model, now: datetime) -> Iterator[Condition]:
     """Yield what the last look at the live model found: one incident a cause.
 
     Faults of the data that go with harm are its cause. What moved is told with the harm, and by
@@ -42,7 +42,9 @@ def _watched(facts: HealthState, job: Job, model: Model) -> Iterator[Condition]:
     yield _faults(facts, job, model, signals[FAULT], harm)
     yield _labels(facts, job, model, signals[LABELS])
     informing = [*signals[MOVEMENT], *(one for one in signals[HARM] if not one.get("primary"))]
-    yield _informing(job, model, [] if harm else informing)
+    moved = _informing(job, model, [] if harm else informing)
+    yield moved
+    yield _digest(moved, now)
 
 
 def _harm(
@@ -118,6 +120,15 @@ def _informing(job: Job, model: Model, signals: Signals) -> Condition:
         what=_listed(signals),
         fix=f"mlops-nb watch {model.name} --report report.html",
     )
+
+
+def _digest(moved: Condition, now: datetime) -> Condition:
+    """Return what is told once a day, as it wakes nobody."""
+    none = Condition(job=moved.job, kind=DIGEST)
+    if not moved.what:
+        return none
+    what = f"the day of job {moved.job!r}: {moved.what}"
+    return replace(none, cause=f"{now:%Y-%m-%d}", what=what, fix=moved.fix)
 
 
 def _taken_out(facts: HealthState, job: Job, model: Model) -> Condition:

@@ -21,10 +21,9 @@ from msgspec.structs import replace
 
 from mlops_nb.events import AlertSent
 from mlops_nb.monitoring import alerts
-from mlops_nb.monitoring.alerts import Alert
+from mlops_nb.monitoring.alerts import LOG, Alert
 from mlops_nb.storage.ports import Clock, Journal
 
-LOG = "log"
 HOOK_TIMEOUT = 10.0  # s
 COMMAND_TIMEOUT = 30.0  # s
 AT_ONCE = 8

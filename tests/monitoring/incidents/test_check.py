@@ -129,6 +129,19 @@ def test_movement_alone_informs_and_wakes_nobody(live):
     assert not alerts(live)["movement"]["urgent"]
 
 
+def test_what_moved_is_in_one_digest_a_day_and_in_no_message_of_its_own(tmp_path):
+    told = tmp_path / "told"
+    live = LiveModel(tmp_path, INPUTS, notify=({"command": f"cat >> {told}"},))
+    live.answer(answers(22, before=NOW + 2 * DAY).assign(age=lambda f: f.age + 20, label=0))
+    for hours in range(0, 48, 6):
+        now = NOW + timedelta(hours=hours)
+        live.look(now)
+        watch.look(live.open(now).context, now, wait=True)
+    lines = told.read_text().splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"m-digest-{n}" for n in (1, 2, 3)]
+    assert "the day of job 'm': age moved: higher" in lines[0]
+
+
 def test_the_same_look_again_records_nothing_and_another_day_does(live):
     served(live, answers(20, [0.85] * 10 + [0.6] * 10))
     for hours in (0, 1, 2):
