@@ -26,6 +26,7 @@ from mlops_nb.storage.ports import note_of
 TRIGGERS = "mlops_nb.jobs.triggers"
 SETTLE = data.SETTLE + 2.0  # s: how long `--once` waits for files that may still grow
 EVALUATED = {"metric", "drift"}  # triggers that need an evaluation
+OPTIONS = {"cooldown", "every", "fall"}  # keys of a trigger besides its kind
 NOTES = "sensor:{job}:{number}"
 
 
@@ -44,8 +45,12 @@ def sensor(kind: str) -> Sensor:
 
 
 def kind_of(spec: Mapping[str, Any]) -> str:
-    """Return the kind of a trigger: the first of its keys."""
-    return next(iter(spec))
+    """Return the kind of a trigger: the first of its keys that is no option.
+
+    >>> kind_of({"fall": 0.05, "metric": "auc"})
+    'metric'
+    """
+    return next((key for key in spec if key not in OPTIONS), "")
 
 
 def signals(

@@ -215,8 +215,9 @@ class Leader:
             del self.lookers[name]
         if ended:
             self.take_in()
-        models = watch.watch(self.ctx).facts.models
-        for name in self.watch_clock.due(self.ctx, self.jobs, models):
+        state = watch.watch(self.ctx)
+        state.catch_up(self.ctx, self.ctx.now())
+        for name in self.watch_clock.due(self.ctx, self.jobs, state.facts.models):
             if name not in self.lookers and self.states[name].status == "active":
                 self.lookers[name] = worker.launch_watching(self.ctx, name)
 

@@ -19,7 +19,8 @@ from mlops_nb.monitoring.live.sums import Moments, added
 
 RELEASE = 28  # cohorts after a release that promise a loss where the evaluation has none
 LEAST_LABELS = 10  # of a cohort: days with fewer are joined with the next ones
-# metric → the loss that it is the mean of, in the order in which one is chosen to wake people
+# metric → the loss that it is the mean of, in the order in which one is chosen to wake people:
+# that of a trigger first, then those that an evaluation promised
 LOSSES = {
     "brier": "brier",
     "accuracy": "hit",
@@ -96,7 +97,7 @@ def harms(cohorts: Iterable[CohortClosed], release: WatchedRelease) -> list[Harm
     before = [day for day in days if start <= day.first and day.last <= release.accepted]
     after = [day for day in days if day.last > release.accepted]
     names = [n for n in LOSSES if any(day.losses.get(LOSSES[n]) for day in days)]
-    names.sort(key=lambda name: name != release.first)
+    names.sort(key=lambda name: (name != release.first, LOSSES[name] not in release.promised))
     series = {
         name: _series(before, after, LOSSES[name], name, release, len(names)) for name in names
     }
