@@ -181,11 +181,24 @@ def _of_bundle(answer: dict[str, Any], *, scheduler_runs: bool) -> list[str]:
         lines.append(f"next:  {coming[0] if coming else paused}")
         if not scheduler_runs:
             lines.append("no scheduler has been seen: start one with `mlops-nb scheduler`")
+    lines += _sliding(answer["gates"])
     if bundle and not answer["notify"]:
         lines.append("no alert is sent when it fails: add --notify, or `notify` in job.yaml")
     if bundle:
         lines.append(f"bundle: {bundle}/ (read REVIEW.md)")
     return lines
+
+
+def _sliding(gates: list[dict[str, Any]]) -> list[str]:
+    """Return a warning for each gate that moves with the champion alone."""
+    from mlops_nb.evaluation import gates as evaluation_gates
+
+    return [
+        f'the gate "{one.text}" lets {one.metric} get worse by {abs(one.bound):g} at each release, '
+        f'without an end: add --gate "{one.metric} {one.op} best '
+        f'{"-" if one.bound < 0 else "+"} {2 * abs(one.bound):g}"'
+        for one in evaluation_gates.sliding(evaluation_gates.gate(g["gate"]) for g in gates)
+    ]
 
 
 @click.command()

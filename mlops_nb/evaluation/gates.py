@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from mlops_nb.errors import JobError
 from mlops_nb.evaluation import metrics as evaluation_metrics
-from mlops_nb.evaluation.model import Gate, Verdict
+from mlops_nb.evaluation.model import BASELINE, BEST, CHAMPION, Gate, Verdict
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 SENTENCE = re.compile(
     rf"""^\s*(?P<metric>[A-Za-z_]\w*)(?P<gap>\s+gap)?(?:\s+by\s+(?P<by>[A-Za-z_]\w*))?
     \s*(?P<op>>=|<=|==|>|<)\s*
-    (?:(?P<champion>champion)(?:\s*(?P<sign>[+-])\s*(?P<away>{NUMBER}))?|(?P<bound>{NUMBER}))\s*$""",
+    (?:(?P<anchor>champion|best|baseline)(?:\s*(?P<sign>[+-])\s*(?P<away>{NUMBER}))?|(?P<bound>{NUMBER}))\s*$""",
     re.VERBOSE,
 )
 OPS = {
@@ -40,19 +40,21 @@ def gate(text: str) -> Gate:
     -0.01
     """
     match = SENTENCE.match(text)
-    if match is None or (match["gap"] and not match["by"]):
+    anchor = match["anchor"] or "" if match is not None else ""
+    if match is None or (match["gap"] and not match["by"]) or (match["by"] and anchor == BEST):
         raise JobError(
             f"the gate {text!r} cannot be read",
-            fix='write it like "auc >= 0.6", "auc >= champion - 0.01", '
-            '"accuracy by origin >= 0.7" or "recall gap by gender <= 0.1"',
+            fix='write it like "auc >= 0.6", "auc >= champion - 0.01", "auc >= best - 0.02", '
+            '"auc >= baseline + 0.05", "accuracy by origin >= 0.7" or '
+            '"recall gap by gender <= 0.1"',
         )
-    bound = float((match["sign"] or "+") + (match["away"] or "0")) if match["champion"] else None
+    bound = float((match["sign"] or "+") + (match["away"] or "0")) if anchor else None
     return Gate(
         text=text.strip(),
         metric=match["metric"],
         op=match["op"],
         bound=float(match["bound"]) if bound is None else bound,
-        champion=bool(match["champion"]),
+        anchor=anchor,
         by=match["by"] or "",
         gap=bool(match["gap"]),
     )
@@ -181,21 +183,49 @@ def judge(
     *,
     champion: Scored | Mapping[str, float] | None = None,
     champion_error: str = "",
+    released: Mapping[int, Mapping[str, float]] | None = None,
 ) -> tuple[Verdict, ...]:
     """Return the verdict of each gate on a model.
 
     scored:   the scores of the model, or its metrics alone
     champion: the scores of the champion on the same data, None without a champion
+    released: version → its metrics at release, of every version that was released
 
     >>> judge([gate("auc >= champion")], {"auc": 0.7})[0].because
     'there is no champion yet'
     """
     own = scored if isinstance(scored, Scored) else Scored(metrics=scored)
     other = champion if isinstance(champion, Scored | None) else Scored(metrics=champion)
-    return tuple(_verdict(one, own, other, champion_error) for one in gates)
+    anchors = Anchors(champion=other, error=champion_error, released=released or {})
+    return tuple(_verdict(one, own, anchors) for one in gates)
 
 
-def _verdict(one: Gate, scored: Scored, champion: Scored | None, champion_error: str) -> Verdict:
+class Anchors(Struct, frozen=True, kw_only=True):
+    """What bounds may be relative to, besides the naive answer of the evaluation.
+
+    error: why the champion could not be scored
+    """
+
+    champion: Scored | None
+    error: str
+    released: Mapping[int, Mapping[str, float]]
+
+
+class Anchor(Struct, frozen=True, kw_only=True):
+    """The value that a bound is relative to.
+
+    named:   what it is of
+    missing: why there is none
+    free:    the gate passes without it
+    """
+
+    value: float | None
+    named: str
+    missing: str = ""
+    free: bool = False
+
+
+def _verdict(one: Gate, scored: Scored, anchors: Anchors) -> Verdict:
     name = f"{one.metric}{' gap' * one.gap}{f' by {one.by}' * bool(one.by)}"
     found = measure(one, scored)
     value = found.value
@@ -203,30 +233,68 @@ def _verdict(one: Gate, scored: Scored, champion: Scored | None, champion_error:
         why = found.missing or ("was not measured" if value is None else "is nan")
         where = f" {found.where}" * bool(found.where)
         return Verdict(gate=one.text, passed=False, value=None, because=f"{name}{where} {why}")
-    against = None if champion is None else measure(one, champion).value
     bound = one.bound
     judged = Verdict(
         gate=one.text, passed=False, value=value, low=found.low, high=found.high, n=found.n
     )
-    if one.champion:
-        why = _no_champion(one, champion, against, champion_error)
-        if why:
-            free = champion is None and not champion_error
-            return replace(judged, passed=free, because=why)
-        bound += against or 0.0
+    anchor = _anchor(one, scored, anchors)
+    if anchor is not None:
+        if anchor.missing or anchor.value is None:
+            return replace(judged, passed=anchor.free, because=anchor.missing)
+        bound += anchor.value
     passed = bool(OPS[one.op](value, bound))
     shown = f"{name}{':' * bool(found.where)} {found.where} {value:.4g}".replace("  ", " ")
     because = f"{shown}{_interval(found)} {'' if passed else 'is not '}{one.op} {bound:.4g}"
-    because += _held(one, against)
-    return replace(judged, passed=passed, champion=against, because=because)
+    because += _held(one, anchor)
+    champion = None if anchors.champion is None else measure(one, anchors.champion).value
+    return replace(judged, passed=passed, champion=champion, because=because)
 
 
-def _held(one: Gate, champion: float | None) -> str:
-    """Return the derivation of a bound that is relative to the champion."""
-    if not one.champion or champion is None:
+def _held(one: Gate, anchor: Anchor | None) -> str:
+    """Return the derivation of a bound that is relative to something."""
+    if anchor is None or anchor.value is None:
         return ""
     away = f" {'-' if one.bound < 0 else '+'} {abs(one.bound):.4g}" if one.bound else ""
-    return f" (champion {champion:.4g}{away})"
+    return f" ({anchor.named} {anchor.value:.4g}{away})"
+
+
+def _anchor(one: Gate, scored: Scored, anchors: Anchors) -> Anchor | None:
+    """Return what a bound is relative to, None for a plain number."""
+    if one.anchor == CHAMPION:
+        champion = anchors.champion
+        value = None if champion is None else measure(one, champion).value
+        missing = _no_champion(one, champion, value, anchors.error)
+        free = champion is None and not anchors.error
+        return Anchor(value=value, named=CHAMPION, missing=missing, free=free)
+    if one.anchor == BEST:
+        return _best(one, anchors.released)
+    if one.anchor == BASELINE:
+        value = scored.evaluation.get(BASELINE, {}).get(one.metric)
+        missing = (
+            ""
+            if value is not None
+            else f"no naive answer is known for {one.metric}: name the truth with "
+            "%mlops evaluate --truth"
+        )
+        return Anchor(value=value, named="a naive answer", missing=missing)
+    return None
+
+
+def _best(one: Gate, released: Mapping[int, Mapping[str, float]]) -> Anchor:
+    """Return the best value that a release had: the highest, of what must be low the lowest."""
+    if not released:
+        return Anchor(value=None, named=BEST, missing="nothing is released yet", free=True)
+    known = {
+        version: metrics[one.metric]
+        for version, metrics in released.items()
+        if not math.isnan(metrics.get(one.metric, math.nan))
+    }
+    if not known:
+        missing = f"{one.metric} was not measured for any release"
+        return Anchor(value=None, named=BEST, missing=missing)
+    choose = min if one.op in {"<", "<="} else max
+    version = choose(known, key=lambda number: known[number])
+    return Anchor(value=known[version], named=f"the best release, version {version},")
 
 
 def _no_champion(one: Gate, champion: Scored | None, against: float | None, error: str) -> str:
@@ -238,3 +306,22 @@ def _no_champion(one: Gate, champion: Scored | None, against: float | None, erro
     if against is None:
         return f"{one.metric} was not measured for the champion"
     return f"{one.metric} of the champion is nan" if math.isnan(against) else ""
+
+
+def sliding(gates: Iterable[Gate]) -> list[Gate]:
+    """Return gates that let a metric get worse a little at each release, without an end.
+
+    A bound below the champion moves with it; another gate on the same metric stops that.
+
+    >>> [one.text for one in sliding([gate("auc >= champion - 0.01"), gate("mae <= 3")])]
+    ['auc >= champion - 0.01']
+    """
+    found = list(gates)
+    held = {(one.metric, one.by) for one in found if not one.champion}
+    return [
+        one
+        for one in found
+        if one.champion
+        and (one.metric, one.by) not in held
+        and (one.bound < 0 if one.op in {">", ">="} else one.bound > 0)
+    ]

@@ -210,11 +210,12 @@ def evaluation(
 
     {"least": rows of a slice that is judged, "whole": {metric: score},
     "by": {"auc_by_origin": {slice: score}}, "rows": {"origin": {slice: rows}},
-    "error": what could not be scored, and why}
+    "baseline": {metric: value of a naive answer}, "error": what could not be scored, and why}
     """
     import numpy as np
 
     found: dict[str, Any] = {"least": least, "whole": scores(**arrays), "by": {}, "rows": {}}
+    found["baseline"] = baseline(arrays["truth"], found["whole"])
     for name, labels in by.items():
         found["rows"][name] = {}
         slices = sorted(set(labels.tolist()))
@@ -227,6 +228,32 @@ def evaluation(
             for metric, one in _sliced(arrays, rows, found["whole"]).items():
                 found["by"].setdefault(f"{metric}_by_{name}", {})[label] = one
     return found
+
+
+def baseline(truth: Any, whole: Mapping[str, Score]) -> dict[str, float]:
+    """Return what the best constant answer scores: the most frequent class, or the middle.
+
+    truth: (n,); whole: the scores of the model, whose metrics are compared
+
+    >>> import numpy as np
+    >>> baseline(np.array([0, 0, 0, 1]), {"accuracy": {}, "auc": {}})
+    {'accuracy': 0.75, 'auc': 0.5}
+    """
+    import numpy as np
+
+    if not len(truth):
+        return {}
+    _, counts = np.unique(truth.astype(str), return_counts=True)
+    found = {"accuracy": float(counts.max() / len(truth)), "auc": 0.5}
+    shares = counts / len(truth)
+    found["log_loss"] = float(-(shares * np.log(shares)).sum())
+    if len(counts) <= 2:  # noqa: PLR2004
+        found["brier"] = float(shares.min() * (1 - shares.min())) if len(counts) > 1 else 0.0
+    if truth.dtype.kind in "iuf":
+        away = truth.astype(float)
+        found["mae"] = float(np.abs(away - np.median(away)).mean())
+        found["rmse"] = float(away.std())
+    return {metric: value for metric, value in found.items() if metric in whole}
 
 
 def _sliced(arrays: Mapping[str, Any], rows: Any, whole: Mapping[str, Score]) -> dict[str, Score]:

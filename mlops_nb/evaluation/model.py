@@ -2,14 +2,17 @@
 
 from msgspec import Struct
 
+CHAMPION, BEST, BASELINE = "champion", "best", "baseline"
+
 
 class Gate(Struct, frozen=True, kw_only=True):
     """A sentence that a model must satisfy to be released.
 
     metric:  its left side
     op:      one of >=, >, <=, <, ==
-    bound:   a number, or the distance to the champion's value of the metric
-    champion: the bound is relative to the champion
+    bound:   a number, or the distance to what it is relative to
+    anchor:  what the bound is relative to: the champion's value of the metric, that of the best
+             release so far, that of a naive answer (baseline), or nothing
     by, gap: the metric's worst slice, or its widest difference between slices
     """
 
@@ -17,9 +20,14 @@ class Gate(Struct, frozen=True, kw_only=True):
     metric: str
     op: str
     bound: float
-    champion: bool = False
+    anchor: str = ""
     by: str = ""
     gap: bool = False
+
+    @property
+    def champion(self) -> bool:
+        """Whether the bound is relative to the champion."""
+        return self.anchor == CHAMPION
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Judges the model of a run by its gates, and releases it if they pass."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -26,13 +26,13 @@ class ReleasePolicy(Struct, frozen=True, kw_only=True):
     approval: bool = False
 
 
-def verdicts(
-    wanted: tuple[Gate, ...], run: Run, champion: int | None, champion_error: str
-) -> tuple[Verdict, ...]:
+def verdicts(wanted: tuple[Gate, ...], run: Run, model: Model | None) -> tuple[Verdict, ...]:
     """Return the verdicts of gates on a finished run.
 
-    champion: the version that the run was scored against, None if there is none
+    model: as it is before the run's model is released; None if there is none yet
     """
+    champion = None if model is None else model.champion
+    champion_error = run.champion_error
     against = None if champion is None else _scored(run, champion)
     if champion is not None and champion not in run.champion and not champion_error:
         champion_error = (
@@ -41,7 +41,21 @@ def verdicts(
             else "no step below the model's own judges it"
         )
     own = gates.Scored(metrics=run.metrics, slices=run.slices, evaluation=run.evaluation)
-    return gates.judge(wanted, own, champion=against, champion_error=champion_error)
+    return gates.judge(
+        wanted,
+        own,
+        champion=against,
+        champion_error=champion_error,
+        released=_releases(model),
+    )
+
+
+def _releases(model: Model | None) -> dict[int, Mapping[str, float]]:
+    """Return version → its metrics at release, of those that did no harm."""
+    if model is None:
+        return {}
+    good = model.ever - model.quarantined
+    return {number: model.versions[number].metrics for number in sorted(good & {*model.versions})}
 
 
 def _scored(run: Run, version: int) -> gates.Scored:
@@ -61,7 +75,7 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
     champion stays. Any other model is registered as a version and becomes the champion.
     """
     champion = None if model is None else model.champion
-    results = verdicts(policy.gates, run, champion, run.champion_error)
+    results = verdicts(policy.gates, run, model)
     rows = tuple(asdict(v) for v in results)
     refused = _refused(results, run, champion) or _quarantined(model, run)
     ended = refused or _nothing_to_release(policy, run, model)

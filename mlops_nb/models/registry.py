@@ -44,6 +44,7 @@ class Model:
     moved: str = ""  # the champion in MLflow, if its alias was moved there
     unserved: dict[str, VersionRefused] = field(default_factory=dict)  # by server: the champion
     released: str = ""  # when the champion was released
+    ever: set[int] = field(default_factory=set)  # every version that was released
     quarantined: set[int] = field(default_factory=set)  # did harm: released by hand alone
 
     @property
@@ -94,6 +95,7 @@ def models(events: Iterable[Event]) -> dict[str, Model]:
 
 def _fold_quarantine(model: Model, event: Released) -> None:
     model.released = event.at
+    model.ever.add(event.version)
     model.quarantined.discard(event.version)  # a person has released it again
     if event.quarantines and event.previous is not None:
         model.quarantined.add(event.previous)

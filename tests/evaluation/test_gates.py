@@ -5,9 +5,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlops_nb.errors import JobError
-from mlops_nb.evaluation.gates import Scored, gate, judge, measure, unknown
+from mlops_nb.evaluation.gates import Scored, gate, judge, measure, sliding, unknown
 
 SLICES = {"accuracy_by_origin": {"EWR": 0.6, "JFK": 0.8, "LGA": 0.7}}
 
@@ -281,3 +282,62 @@ def test_a_gate_by_slice_needs_the_slices():
     assert unknown([gate("f1 by origin >= 0.1")], ["f1", "f1_by_origin"]) is None
     assert "'f1_by_origin'" in unknown([gate("f1 by origin >= 0.1")], ["f1"]).what
     assert unknown([gate("f1 >= 0.1")], []).fix == "the metrics are none"
+
+
+# bounds that do not move with the champion
+
+
+RELEASED = {1: {"auc": 0.7, "loss": 0.4}, 2: {"auc": 0.8, "loss": 0.3}, 3: {"auc": 0.75}}
+
+
+@pytest.mark.parametrize(
+    ("text", "metrics", "passed", "because"),
+    [
+        ("auc >= best - 0.02", {"auc": 0.79}, True, "(the best release, version 2, 0.8 - 0.02)"),
+        ("auc >= best - 0.02", {"auc": 0.77}, False, "is not >= 0.78"),
+        ("loss <= best + 0.05", {"loss": 0.34}, True, "(the best release, version 2, 0.3 + 0.05)"),
+        ("f1 >= best", {"f1": 0.9}, False, "f1 was not measured for any release"),
+    ],
+)
+def test_the_best_release_is_a_bound(text, metrics, passed, because):
+    (found,) = judge([gate(text)], metrics, released=RELEASED)
+    assert found.passed is passed
+    assert because in found.because
+
+
+def test_without_a_release_a_gate_on_the_best_passes_and_says_so():
+    (found,) = judge([gate("auc >= best - 0.02")], {"auc": 0.1})
+    assert (found.passed, found.because) == (True, "nothing is released yet")
+
+
+def test_a_naive_answer_is_a_bound():
+    scored = Scored(metrics={"accuracy": 0.82}, evaluation={"baseline": {"accuracy": 0.75}})
+    good, bad, unknown = judge(
+        [gate(f"{m} >= baseline + {x}") for m, x in (("accuracy", 0.05), ("accuracy", 0.1))]
+        + [gate("f1 >= baseline")],
+        replace(scored, metrics={"accuracy": 0.82, "f1": 0.9}),
+    )
+    assert good.passed
+    assert "(a naive answer 0.75 + 0.05)" in good.because
+    assert not bad.passed
+    assert "no naive answer is known for f1" in unknown.because
+
+
+def test_the_best_release_of_slices_is_not_on_record_and_is_refused():
+    with pytest.raises(JobError, match="cannot be read"):
+        gate("auc by origin >= best")
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["auc >= champion - 0.01"], ["auc >= champion - 0.01"]),
+        (["auc >= champion - 0.01", "auc >= 0.6"], []),
+        (["auc >= champion - 0.01", "auc >= best - 0.02"], []),
+        (["auc >= champion"], []),
+        (["auc >= champion + 0.01"], []),
+        (["loss <= champion + 0.1", "auc >= 0.6"], ["loss <= champion + 0.1"]),
+    ],
+)
+def test_gates_that_slide_with_the_champion_are_found(texts, found):
+    assert [one.text for one in sliding(map(gate, texts))] == found

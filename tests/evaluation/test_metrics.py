@@ -198,3 +198,28 @@ def test_too_many_slices_are_said_and_not_made():
     found = evaluation_metrics.evaluation({"truth": truth, "pred": truth}, {"user": users})
     assert "400 slices" in found["error"]
     assert found["by"] == {}
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_naive_answer_scores_as_scikit_learn_says(share):
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+
+    truth = (CHANCE.random(N) < share).astype(int)
+    rows = np.zeros((N, 1))
+    same = DummyClassifier(strategy="prior").fit(rows, truth)
+    amounts = CHANCE.lognormal(size=N)
+    names = ("accuracy", "auc", "brier", "log_loss", "mae", "rmse")
+    whole = {name: {} for name in names}
+    found = evaluation_metrics.baseline(truth, whole)
+    assert found["accuracy"] == sk.accuracy_score(truth, same.predict(rows))
+    assert found["auc"] == 0.5
+    score = same.predict_proba(rows)[:, 1]
+    assert found["brier"] == pytest.approx(sk.brier_score_loss(truth, score))
+    assert found["log_loss"] == pytest.approx(sk.log_loss(truth, score))
+    found = evaluation_metrics.baseline(amounts, whole)
+    for metric, strategy, score in (
+        ("mae", "median", sk.mean_absolute_error),
+        ("rmse", "mean", sk.root_mean_squared_error),
+    ):
+        guess = DummyRegressor(strategy=strategy).fit(rows, amounts).predict(rows)
+        assert found[metric] == pytest.approx(score(amounts, guess))

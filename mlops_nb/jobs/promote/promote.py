@@ -287,8 +287,7 @@ def _released(
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
     if passed and not options.dry_run:
         options.note("locking the environment and writing the bundle")
-        champion = model.champion if model else None
-        verdicts = judge.verdicts(policy.gates, done, champion, done.champion_error)
+        verdicts = judge.verdicts(policy.gates, done, model)
         bundle_files.finish(
             made,
             bench,
