@@ -177,6 +177,7 @@ def show(run_id: str, *, as_json: bool) -> int:
 @click.argument("step", required=False)
 @parameter_option
 @click.option("--at", metavar="TIME", help="Of MODEL: which version served at TIME (UTC).")
+@click.option("--request", metavar="ID", help="Of MODEL: what is behind the answer to a request.")
 @as_json_option
 def why(
     name: str,
@@ -184,11 +185,20 @@ def why(
     *,
     given: tuple[tuple[str, str], ...],
     at: str | None,
+    request: str | None,
     as_json: bool,
 ) -> int:
-    """Explain whether STEP of NOTEBOOK must run, or which version of MODEL served at a time."""
-    if (step is None) == (at is None):
-        raise click.UsageError("give NOTEBOOK and STEP, or MODEL and --at TIME")
+    """Explain whether STEP of NOTEBOOK must run, or what is behind an answer of MODEL."""
+    if sum(one is not None for one in (step, at, request)) != 1:
+        raise click.UsageError(
+            "give NOTEBOOK and STEP, MODEL and --at TIME, or MODEL and --request ID"
+        )
+    if request is not None:
+        from mlops_nb.monitoring.live import request as live_request
+
+        answer = open_project().why_request(name, request)
+        output.emit(answer, "" if as_json else live_request.as_text(answer), as_json=as_json)
+        return 0
     if at is not None:
         from mlops_nb.jobs import schedule
         from mlops_nb.lineage import explain

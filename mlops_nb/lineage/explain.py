@@ -13,18 +13,23 @@ from mlops_nb.runs.history import Run
 class Explanation:
     """The events that led to the version that served at a moment.
 
-    released: the event that released the version
+    released: the event that released the version; None: it never was
     made:     the event that registered it
     applied:  the bundle that was live when its run began, None if unknown
     """
 
-    released: Released
+    released: Released | None
     made: Registered
     applied: JobApplied | None
 
 
-def explain(events: Iterable[Event], model: str, at: datetime) -> Explanation | None:
-    """Return the events that led to the version serving at a moment, None if none served yet."""
+def explain(
+    events: Iterable[Event], model: str, at: datetime, version: int | None = None
+) -> Explanation | None:
+    """Return the events that led to the version serving at a moment, None if none served yet.
+
+    version: the one to explain, whether it was the champion or answered beside it
+    """
     made: dict[int, Registered] = {}
     applied: dict[str, list[JobApplied]] = {}
     last: Released | None = None
@@ -34,12 +39,13 @@ def explain(events: Iterable[Event], model: str, at: datetime) -> Explanation | 
         if isinstance(event, Registered) and event.model == model:
             made[event.version] = event
         elif isinstance(event, Released) and event.model == model:
-            last = event
+            last = event if version in {None, event.version} else last
         elif isinstance(event, JobApplied):
             applied.setdefault(event.job, []).append(event)
-    if last is None or last.version not in made:
+    number = version if version is not None or last is None else last.version
+    if number not in made:
         return None
-    found = made[last.version]
+    found = made[number]
     live = [a for a in applied.get(found.job, []) if a.id <= found.id]
     first = applied.get(found.job, [None])[0]  # its first promotion: made live once it passed
     return Explanation(released=last, made=found, applied=live[-1] if live else first)
@@ -54,14 +60,8 @@ def as_json(found: Explanation, model: str, run: Run, data: Mapping[str, str]) -
     return {
         "version": 1,
         "model": model,
-        "model_version": released.version,
-        "released": {
-            "at": released.at,
-            "because": released.because,
-            "by": released.by or (f"job {released.job}" if not released.rollback else ""),
-            "rollback": released.rollback,
-            "previous": released.previous,
-        },
+        "model_version": found.made.version,
+        "released": None if released is None else _release(released),
         "run": run.id,
         "job": run.job,
         "trigger": run.trigger,
@@ -77,12 +77,24 @@ def as_json(found: Explanation, model: str, run: Run, data: Mapping[str, str]) -
     }
 
 
+def _release(released: Released) -> dict[str, Any]:
+    return {
+        "at": released.at,
+        "because": released.because,
+        "by": released.by or (f"job {released.job}" if not released.rollback else ""),
+        "rollback": released.rollback,
+        "previous": released.previous,
+    }
+
+
 def as_text(answer: Mapping[str, Any]) -> str:
     """Return the explanation as text."""
     released = answer["released"]
     lines = [
         f"{answer['model']}: version {answer['model_version']} answered",
-        f"released: {released['at'][:19]} UTC, by {released['by'] or 'hand'}: "
+        "released: never; it answered beside the champion"
+        if released is None
+        else f"released: {released['at'][:19]} UTC, by {released['by'] or 'hand'}: "
         f"{released['because']}",
         f"made by:  run {answer['run']} of job {answer['job']}, trigger: {answer['trigger']}"
         f" ({answer['fired'] or 'as asked'})",

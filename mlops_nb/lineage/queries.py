@@ -115,6 +115,21 @@ def why_model(ctx: Context, name: str, at: datetime) -> dict[str, Any]:
             f"no version of {name!r} answered at {at.isoformat()}",
             fix="give a later --at TIME; mlops-nb models",
         )
+    return _explained(ctx, name, found)
+
+
+def why_version(ctx: Context, name: str, version: int, at: datetime) -> dict[str, Any]:
+    """Return the events behind a version that answered at a moment. Raises NotFound."""
+    kinds = (Registered, Released, JobApplied)
+    found = explain.explain(ctx.journal.read(kinds=kinds), name, at, version)
+    if found is None:
+        raise NotFound(
+            f"{name!r} had no version {version} at {at.isoformat()}", fix="mlops-nb models"
+        )
+    return _explained(ctx, name, found)
+
+
+def _explained(ctx: Context, name: str, found: explain.Explanation) -> dict[str, Any]:
     run = read_run(ctx.journal, found.made.run)
     return explain.as_json(found, name, run, _read_from_outside(ctx, run))
 

@@ -59,6 +59,15 @@ class Monitoring(OpenProject):
 
         return window.look(ctx, model, moment_or_none(since), moment_or_none(until), open_alerts)
 
+    def why_request(self, model: str, request: str) -> dict[str, Any]:
+        """Return what `why MODEL --request ID --json` prints: its answer, and what is behind it.
+
+        Raises NotFound if there is no such model, or no such request on record.
+        """
+        from mlops_nb.monitoring.live import request as live_request
+
+        return live_request.why_request(self.context, model, request)
+
     def watch_job(self, job: str, late: float = 0.0) -> None:
         """Look at the live models of a job as its `watch` wants it, and act on harm.
 

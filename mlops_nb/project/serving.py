@@ -50,12 +50,18 @@ class Predictions(OpenProject):
         return batch.predict(self.context, model, paths, settings, note)
 
     def predictions(
-        self, model: str, since: str | datetime | None = None, until: str | datetime | None = None
+        self,
+        model: str,
+        since: str | datetime | None = None,
+        until: str | datetime | None = None,
+        *,
+        labelled: bool = False,
     ) -> Any:
         """Return the answers of a model as a pandas frame: one row a request, sorted by time.
 
         since, until: rows from `since` on and before `until`; ISO texts or datetimes, in UTC if
                       they have no offset
+        labelled:     with the column `label`, missing where none is known
 
         Inputs have the prefix in_, computed features f_. Shadow rows are no answers. Files that
         are damaged are named in a warning.
@@ -68,7 +74,12 @@ class Predictions(OpenProject):
 
         self._refuse_unknown(model)
         files = open_predictions(self.context.settings, model)
-        return prediction_files.read(files, moment_or_none(since), moment_or_none(until))
+        frame = prediction_files.read(files, moment_or_none(since), moment_or_none(until))
+        if not labelled:
+            return frame
+        from mlops_nb.monitoring.labels import take
+
+        return take.with_labels(self.context, model, frame)
 
     def skew(
         self,

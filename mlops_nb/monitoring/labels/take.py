@@ -128,6 +128,24 @@ def _seen(ctx: Context, model: str) -> dict[str, SeenFile]:
         return {}
 
 
+def with_labels(ctx: Context, model: str, frame: Any) -> Any:
+    """Return a frame of answers with the column `label`, missing where none is known.
+
+    A label is of the type of the model's classes, or a number.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    kind = answer_kind(ctx, model)
+    days = {f"{day}" for day in pd.to_datetime(frame["time"], utc=True).dt.date.unique()}
+    ids = pa.array(frame["request_id"], pa.string())
+    held = join.holding(LabelFiles(folder(ctx, model)).read(days), ids)
+    values = dict(zip(kind.texts or (), kind.classes or (), strict=True))
+    known = [float(t) if kind.is_number else values.get(t, t) for t in held.labels.to_pylist()]
+    labels = pd.Series(known, index=frame.index[held.places])
+    return frame.assign(label=labels.reindex(frame.index))
+
+
 def answer(taken: LabelsTaken) -> Mapping[str, Any]:
     """Return what `labels --json` prints."""
     return {
