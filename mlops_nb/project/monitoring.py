@@ -43,21 +43,17 @@ class Monitoring(OpenProject):
         Raises NotFound if there is no such model, or no row until then.
         """
         from mlops_nb.jobs.schedule import moment_or_none
-        from mlops_nb.monitoring import watch as monitoring_watch
+        from mlops_nb.monitoring.incidents import current
         from mlops_nb.monitoring.live import window
-        from mlops_nb.monitoring.live.faults import WatchAlert
 
         ctx = self.context
-
-        def open_alerts(job: str) -> list[WatchAlert]:
-            rows = monitoring_watch.open_alerts(ctx)["alerts"]
-            return [
-                WatchAlert(kind=a["kind"], what=a["what"], since=a["since"], fix=a["fix"])
-                for a in rows
-                if a["job"] == job
-            ]
-
-        return window.look(ctx, model, moment_or_none(since), moment_or_none(until), open_alerts)
+        return window.look(
+            ctx,
+            model,
+            moment_or_none(since),
+            moment_or_none(until),
+            lambda job: current.alerts(ctx, job, model),
+        )
 
     def why_request(self, model: str, request: str) -> dict[str, Any]:
         """Return what `why MODEL --request ID --json` prints: its answer, and what is behind it.

@@ -21,6 +21,7 @@ from mlops_nb.monitoring.incidents import (
 from mlops_nb.monitoring.incidents.harm import Harm, WatchedRelease
 from mlops_nb.monitoring.incidents.mend import Mend
 from mlops_nb.monitoring.incidents.signals import Signal
+from mlops_nb.monitoring.labels import take
 from mlops_nb.monitoring.live import faults, window
 from mlops_nb.monitoring.live.window import OpenedModel
 
@@ -37,25 +38,44 @@ def check(ctx: Context, model: str) -> ModelWatched | None:
 
     Returns None for a model without a champion. Raises NotFound if there is no such model.
     """
+    take.take_source(ctx, model)
     opened = window.open_model(ctx, model)
-    version = opened.model.champion
-    if version is None:
+    if opened.model.champion is None:
         return None
-    closed = cohorts.close(ctx, opened, cohorts.closed(ctx, model))
     releases = _releases(ctx, model)
-    watched = _release(ctx, opened, version, releases, closed)
+    event, primary = _found(ctx, opened, releases)
+    if primary is None:
+        return _record(ctx, event)
+    chosen = _known_mend(ctx, event)
+    if chosen is None:
+        faulty = [one for one in event.signals if one["kind"] == "data-fault"]
+        before = _before(opened, event.version)
+        chosen = mend.choose(ctx, opened, primary, faulty, before)
+    written = _record(ctx, replace(event, mend=chosen.as_dict()))
+    _roll_back(ctx, opened, chosen, releases)
+    return written
+
+
+def harm_now(ctx: Context, model: str) -> list[Signal]:
+    """Return the harm and the lack of labels that a look would find now, and record nothing."""
+    looking = ctx.to_look()
+    opened = window.open_model(looking, model)
+    if opened.model.champion is None:
+        return []
+    event, _ = _found(looking, opened, _releases(looking, model))
+    return [one for one in event.signals if one["kind"] in {"harm", "labels"}]
+
+
+def _found(
+    ctx: Context, opened: OpenedModel, releases: Sequence[Released]
+) -> tuple[ModelWatched, Harm | None]:
+    """Return everything that a look finds, and the harm that wakes people."""
+    model = opened.model.name
+    closed = cohorts.close(ctx, opened, cohorts.closed(ctx, model))
+    watched = _release(ctx, opened, opened.model.champion or 0, releases, closed)
     found = harm.harms(closed, watched)
     event = _seen(ctx, opened, watched, closed, found, releases)
-    primary = next((one for one in found if one.primary), None)
-    if primary is not None:
-        faulty = [one for one in event.signals if one["kind"] == "data-fault"]
-        before = _before(opened, version)
-        chosen = _known_mend(ctx, event) or mend.choose(ctx, opened, primary, faulty, before)
-        event = replace(event, mend=chosen.as_dict())
-        written = _record(ctx, event)
-        _roll_back(ctx, opened, chosen, releases)
-        return written
-    return _record(ctx, event)
+    return event, next((one for one in found if one.primary), None)
 
 
 def _seen(

@@ -96,7 +96,9 @@ def _marks(found: WatchedWindow) -> list[ReleaseMark]:
         label = f"{'back to ' if one.rollback else 'version '}{one.version}"
         if first <= day <= last:
             made.append(ReleaseMark(day=day, label=label))
-    return made
+    harm = {one.since[:10] for one in found.alerts if one.kind == "harm"}
+    made += [ReleaseMark(day=day, label="harm") for day in sorted(harm) if first <= day <= last]
+    return sorted(made, key=lambda mark: mark.day)
 
 
 def _heat(found: WatchedWindow) -> Markup | None:

@@ -125,6 +125,8 @@ def look(
 
     Raises NotFound if there is no such model, or no row until then.
     """
+    _known(ctx, model)
+    take.take_source(ctx, model)
     about = open_model(ctx, model)
     known, opened, columns = about.model, about.look, about.columns
     ends = until or opened.now
@@ -151,7 +153,7 @@ def look(
 
 
 class OpenedModel(Struct, frozen=True, kw_only=True):
-    """A model that is looked at, with the labels that its source has now.
+    """A model that is looked at.
 
     triggers:   those of its job
     columns:    the columns that are compared with the reference
@@ -176,7 +178,6 @@ class OpenedModel(Struct, frozen=True, kw_only=True):
 def open_model(ctx: Context, model: str) -> OpenedModel:
     """Open the log and the labels of a model. Raises NotFound if there is no such model."""
     known = _known(ctx, model)
-    take.take_source(ctx, model)
     job = predictions.job_of(ctx, model)
     settings = ServingSettings() if job is None else job.serving
     version, columns = _reference(ctx, known)

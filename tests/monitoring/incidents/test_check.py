@@ -100,6 +100,17 @@ def test_harm_is_an_urgent_alert_with_its_mend(live):
     assert alert["fix"] == "mlops-nb trigger m"
 
 
+def test_watch_finds_the_same_harm_without_a_scheduler_and_records_nothing(live):
+    served(live, answers(20, [0.85] * 10 + [0.6] * 10))
+    (found,) = live.watch()["alerts"]
+    assert recorded(live, ev.CohortClosed) == recorded(live, ev.ModelWatched) == []
+    (signal,) = live.look().signals
+    assert (found["kind"], found["what"]) == ("harm", signal["what"])
+    alerts(live)
+    (found,) = live.watch()["alerts"]
+    assert found["what"].startswith(signal["what"])
+
+
 def test_a_change_of_few_days_asks_to_wait_for_labels(live):
     served(live, answers(20, [0.85] * 17 + [0.5] * 3))
     assert live.look().mend["kind"] == "wait"
