@@ -24,10 +24,13 @@ LEAST_SPREAD = 1e-6
 
 
 class Cohort(Struct, frozen=True, kw_only=True):
-    """A closed day: its mean loss, the number of labels, and the variance of one row's loss."""
+    """A closed day: its mean loss, the number of labels, and the variance of one row's loss.
+
+    labels: those of a sample count as many as they are worth
+    """
 
     loss: float
-    labels: int
+    labels: float
     variance: float
 
 

@@ -69,7 +69,7 @@ from mlops_nb.events.runs import (
     SweepFinished,
     SweepStarted,
 )
-from mlops_nb.events.watching import CohortClosed, ModelWatched
+from mlops_nb.events.watching import CohortClosed, ModelWatched, SampleDrawn
 
 __all__ = [
     "KINDS",
@@ -115,6 +115,7 @@ __all__ = [
     "RunRetried",
     "RunSkipped",
     "RunStarted",
+    "SampleDrawn",
     "ScoringDropped",
     "ScoringFailed",
     "StepFailed",

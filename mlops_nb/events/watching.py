@@ -37,3 +37,18 @@ class ModelWatched(Event, frozen=True, kw_only=True):
     moved: int = 0
     compared: int = 0
     mend: Mapping[str, Any] = field(default_factory=dict)
+
+
+class SampleDrawn(Event, frozen=True, kw_only=True):
+    """Answers of a model were drawn for labelling, with known probabilities.
+
+    rows: drawn ones; of: the answers without a label that they were drawn from
+    name: of the sample, in the folder of the labels
+    """
+
+    model: str
+    rows: int
+    of: int
+    since: str
+    until: str
+    name: str

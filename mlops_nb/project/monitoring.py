@@ -29,6 +29,35 @@ class Monitoring(OpenProject):
             raise NotFound(f"there is no model {model!r}", fix=there)
         return dict(take.answer(take.take(self.context, model, self.here / file)))
 
+    def sample(
+        self,
+        model: str,
+        size: int,
+        out: str | Path,
+        since: str | datetime | None = None,
+        until: str | datetime | None = None,
+    ) -> dict[str, Any]:
+        """Draw answers for labelling, and write them; return what `labels --sample --json` prints.
+
+        size: rows; since, until: as of `watch`
+
+        Raises NotFound if there is no such model or no row to draw, Refused for a file or a size
+        that cannot be used.
+        """
+        from mlops_nb.jobs.schedule import moment_or_none
+        from mlops_nb.monitoring.live import sample as live_sample
+
+        ctx = self.context
+        asked = live_sample.window(ctx, moment_or_none(since), moment_or_none(until))
+        drawn = live_sample.draw(ctx, model, size, self.here / out, asked)
+        return {
+            "version": 1,
+            "model": model,
+            "rows": drawn.rows,
+            "of": drawn.of,
+            "output": str(out),
+        }
+
     def watch(
         self,
         model: str,

@@ -143,6 +143,9 @@ SAMPLES = (
         mend={"kind": "retrain"},
         job="j",
     ),
+    ev.SampleDrawn(
+        model="M", rows=3, of=9, since="2026-03-01", until="2026-03-08", name="a.parquet", job="j"
+    ),
     ev.VersionServed(model="M", version=2, server="host:7", url="http://h:1", previous=1),
     ev.VersionRefused(model="M", version=3, server="host:7", serving=2, because="it is damaged"),
 )
@@ -153,6 +156,7 @@ NEWER = {
     ev.LabelsTaken,
     ev.ModelPackaged,
     ev.ModelWatched,
+    ev.SampleDrawn,
     ev.ScoringDropped,
     ev.ScoringFailed,
     ev.VersionRefused,

@@ -81,7 +81,7 @@ class DayLosses(Struct, frozen=True, kw_only=True):
     losses: Mapping[str, Moments]
 
     @property
-    def labels(self) -> int:
+    def labels(self) -> float:
         """The most labels of a loss."""
         return max((one.count for one in self.losses.values()), default=0)
 
@@ -264,7 +264,7 @@ def days_of(cohorts: Iterable[CohortClosed], version: int, since: str) -> list[D
 
 def _moments(values: Sequence[Any]) -> Moments:
     count, total, squares = values
-    return Moments(count=int(count), total=float(total), squares=float(squares))
+    return Moments(count=float(count), total=float(total), squares=float(squares))
 
 
 def joined(days: Sequence[DayLosses]) -> list[DayLosses]:

@@ -5,10 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from mlops_nb.monitoring.labels import classes, join
+from mlops_nb.monitoring.labels import join
 from mlops_nb.monitoring.labels.classes import AnswerKind
-from mlops_nb.monitoring.live.count import as_numbers
-from mlops_nb.monitoring.live.losses import PAIR
+from mlops_nb.monitoring.live import losses
 from mlops_nb.monitoring.live.rows import BATCH, REQUESTS, DayRows
 from mlops_nb.monitoring.live.window import OpenedModel
 from mlops_nb.serving import prediction_files
@@ -82,31 +81,10 @@ def loss_of_rows(
     import numpy as np
     import pyarrow as pa
 
-    if kind.is_number:
-        away = as_numbers(pa.array(predictions)) - as_numbers(pa.array(labels))
-        return np.abs(away) if loss == "absolute" else away * away
-    if loss == "hit":
-        texts = [classes.class_text(p, kind.classes) for p in predictions]
-        return np.array([a != b for a, b in zip(texts, labels, strict=True)], float)
-    places = {text: place for place, text in enumerate(kind.texts or ())}
-    truth = np.array([places.get(label, -1) for label in labels])
-    return _score_losses(truth, scores, loss, len(places))
-
-
-def _score_losses(truth: Any, scores: Sequence[Any] | None, loss: str, number: int) -> Any:
-    import numpy as np
-
-    found = np.full(len(truth), np.nan)
-    if scores is None:
-        return found
-    for row, (true, score) in enumerate(zip(truth.tolist(), scores, strict=True)):
-        if true < 0 or score is None:
-            continue
-        shares = score if isinstance(score, list) else [1 - score, score]
-        if len(shares) != number:
-            continue
-        if loss == "brier" and number == PAIR:
-            found[row] = (shares[1] - true) ** 2
-        elif loss == "log_loss":
-            found[row] = -np.log(max(shares[true], np.finfo(float).eps))
-    return found
+    unknown = pa.nulls(len(labels), pa.float64())
+    table = pa.table(
+        {"prediction": predictions, "score": unknown if scores is None else pa.array(scores)}
+    )
+    found = losses.of_rows(pa.array(labels, pa.string()), table, kind)
+    values = found.get(loss, np.full(len(labels), np.nan))
+    return 1 - values if loss == "hit" else values

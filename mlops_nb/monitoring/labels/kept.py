@@ -10,6 +10,8 @@ from mlops_nb import files
 
 JOINED = ("request_id", "label", "delivered")
 COLUMNS = (*JOINED, "digest", "day")
+SAMPLES = "samples"  # the folder of the rows that were drawn for labelling
+DAYS = "days"  # the key of the days that a sample was drawn from
 
 
 class LabelFiles:
@@ -85,6 +87,63 @@ class LabelFiles:
                     file = parquet.ParquetFile(opened)
                     tables.append(file.read_row_groups(groups, columns=list(JOINED)))
         return pa.concat_tables(tables) if tables else empty()
+
+    def samples(self) -> list[str]:
+        """Return the names of the samples that were drawn, the oldest first."""
+        return sorted(path.name for path in (self.folder / SAMPLES).glob("*.parquet"))
+
+    def write_sample(self, table: Any, days: Sequence[str], name: str) -> None:
+        """Record the rows that were drawn for labelling.
+
+        table: request_id, day, probability; days: those that were drawn from
+        """
+        from pyarrow import parquet
+
+        place = self.folder / SAMPLES
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        named = table.replace_schema_metadata({DAYS: ",".join(days)})
+        handle, part = tempfile.mkstemp(dir=place, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                parquet.write_table(named, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(part, files.mode_of(place / name))
+            os.replace(part, place / name)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+
+    def sample_of(self, day: str) -> str | None:
+        """Return the name of the last sample that was drawn from a day, None for none."""
+        from pyarrow import parquet
+
+        for name in reversed(self.samples()):
+            metadata = parquet.read_schema(self.folder / SAMPLES / name).metadata or {}
+            if day in metadata.get(DAYS.encode(), b"").decode().split(","):
+                return name
+        return None
+
+    def drawn(self, day: str) -> Any | None:
+        """Return request_id and probability of the rows that were drawn last from a day."""
+        from pyarrow import parquet
+
+        name = self.sample_of(day)
+        if name is None:
+            return None
+        with (self.folder / SAMPLES / name).open("rb") as opened:
+            return parquet.read_table(opened, columns=["request_id", "probability"])
+
+    def ever_drawn(self) -> Any:
+        """Return the request ids of all samples."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        found = [pa.chunked_array([], pa.string())]
+        for name in self.samples():
+            with (self.folder / SAMPLES / name).open("rb") as opened:
+                found.append(parquet.read_table(opened, columns=["request_id"])["request_id"])
+        return pa.chunked_array([chunk for one in found for chunk in one.chunks], pa.string())
 
     def _of(self, name: str) -> list[tuple[int, str | None]]:
         """Return the row groups of a file, each with its day."""

@@ -10,6 +10,7 @@ from mlops_nb.monitoring.labels.classes import AnswerKind
 from mlops_nb.serving.settings import LabelSettings
 
 SHOWN = 3
+PROBABILITY = "probability"  # the column of a file that was drawn for labelling
 
 
 def read(file: Path, settings: LabelSettings, kind: AnswerKind, now: datetime) -> Any:
@@ -17,7 +18,10 @@ def read(file: Path, settings: LabelSettings, kind: AnswerKind, now: datetime) -
 
     now: when a label was delivered if the file does not say
 
-    A label that is there several times is there once. Raises Refused for a file that cannot be
+    A label that is there several times is there once. Of a file that was drawn for labelling, rows
+    without a label are left out.
+
+    Raises Refused for a file that cannot be
     used.
     """
     import pyarrow as pa
@@ -32,6 +36,8 @@ def read(file: Path, settings: LabelSettings, kind: AnswerKind, now: datetime) -
             "job.yaml, then: mlops-nb apply JOB",
             where=str(file),
         )
+    if PROBABILITY in table.column_names:
+        table = _filled_in(table, settings.column, file)
     if not len(table):
         raise Refused("the file has no rows", fix="give a file with labels", where=str(file))
     for name in wanted:
@@ -44,6 +50,20 @@ def read(file: Path, settings: LabelSettings, kind: AnswerKind, now: datetime) -
         }
     )
     return _distinct(made, file)
+
+
+def _filled_in(table: Any, column: str, file: Path) -> Any:
+    """Return the rows of a drawn sample that have a label by now. Raises Refused if none has."""
+    import pyarrow.compute as pc
+
+    found = table.filter(pc.is_valid(table[column]))
+    if len(table) and not len(found):
+        raise Refused(
+            f"no row has a {column!r} yet",
+            fix=f"fill in the column {column!r}: of some rows is enough",
+            where=str(file),
+        )
+    return found
 
 
 def _table(file: Path, settings: LabelSettings) -> Any:

@@ -6,18 +6,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from mlops_nb.monitoring.labels import classes, join
+from mlops_nb.evaluation import sampling
+from mlops_nb.evaluation.sampling import WeightedSums
+from mlops_nb.monitoring.labels import join
 from mlops_nb.monitoring.labels.classes import AnswerKind
 from mlops_nb.monitoring.labels.join import Held
 from mlops_nb.monitoring.live import losses
-from mlops_nb.monitoring.live.count import as_numbers, counts
+from mlops_nb.monitoring.live.count import counts
 from mlops_nb.monitoring.live.reference import ReferenceColumn
 from mlops_nb.monitoring.live.rows import BATCH, REQUESTS, DayRows
 from mlops_nb.monitoring.live.sums import (
     ColumnCounts,
     DaySums,
-    Moments,
-    ScoreCounts,
     SourceSums,
     VersionSums,
 )
@@ -29,12 +29,14 @@ class DayQuestion(Struct, frozen=True, kw_only=True):
     absent:    the label of rows that have none on a mature day, as text; None: unknown
     reference: the columns that are compared
     timed:     labels say when they became known
+    sampled:   some rows were drawn for labelling: labels have weights
     """
 
     kind: AnswerKind
     reference: Mapping[str, ReferenceColumn]
     absent: str | None = None
     timed: bool = False
+    sampled: bool = False
 
 
 def of_rows(
@@ -42,12 +44,14 @@ def of_rows(
     rows: DayRows,
     read_labels: Callable[[], Any],
     asked: DayQuestion,
+    drawn: Any | None = None,
     *,
     mature: bool,
 ) -> DaySums:
     """Return the sums of a day.
 
     read_labels: reads the labels that may belong to it
+    drawn:       request_id and probability of the rows that were drawn for labelling
     mature:      no more labels are to come
     """
     if rows.keys is None:
@@ -57,12 +61,12 @@ def of_rows(
         keys = rows.of(sources)
         if len(keys):
             held = join.holding(read_labels(), keys["request_id"].combine_chunks())
-            made[name] = _of_source(rows, keys, held, asked, mature=mature)
+            made[name] = _of_source(rows, keys, held, asked, drawn, mature=mature)
     return DaySums(day=day, mature=mature, dropped=rows.dropped, **made)
 
 
 def _of_source(
-    rows: DayRows, keys: Any, held: Held, asked: DayQuestion, *, mature: bool
+    rows: DayRows, keys: Any, held: Held, asked: DayQuestion, drawn: Any | None, *, mature: bool
 ) -> SourceSums:
     import numpy as np
     import pyarrow.compute as pc
@@ -79,13 +83,13 @@ def _of_source(
         first=ends["min"].astimezone(UTC).isoformat(),
         last=ends["max"].astimezone(UTC).isoformat(),
         seconds=float(np.median(answers["seconds"].to_numpy())),
-        versions=_versions(keys, answers, held, asked, mature=mature),
+        versions=_versions(keys, answers, held, asked, drawn, mature=mature),
         columns=columns,
     )
 
 
 def _versions(
-    keys: Any, answers: Any, held: Held, asked: DayQuestion, *, mature: bool
+    keys: Any, answers: Any, held: Held, asked: DayQuestion, drawn: Any | None, *, mature: bool
 ) -> dict[int, VersionSums]:
     import numpy as np
 
@@ -94,19 +98,77 @@ def _versions(
     hours = _hours(keys["time"].take(rows), held.since)
     if mature and asked.absent is not None:
         rows, labels = _with_absent(rows, labels, len(keys), asked.absent)
+    weights = None if drawn is None else _weights(keys["request_id"], drawn)
     found = {}
     for version in np.unique(versions).tolist():
         mine = np.flatnonzero(versions[rows] == version)
-        moments, scores = _losses(labels.take(mine), answers.take(rows[mine]), asked.kind)
         lags = hours[versions[held.places] == version] if asked.timed else hours[:0]
         known, amounts = np.unique(lags, return_counts=True)
+        whole = np.flatnonzero(versions == version)
         found[int(version)] = VersionSums(
-            rows=int(np.count_nonzero(versions == version)),
+            rows=len(whole),
             labels=len(mine),
-            moments=moments,
-            scores=scores,
             lags=dict(zip(known.tolist(), amounts.tolist(), strict=True)),
+            **_judged(labels.take(mine), rows[mine], answers, whole, weights, asked),
         )
+    return found
+
+
+def _judged(
+    labels: Any, rows: Any, answers: Any, whole: Any, weights: Any | None, asked: DayQuestion
+) -> dict[str, Any]:
+    """Return moments, weighted sums and score counts of one version.
+
+    rows: places of the labelled rows; whole: those of all rows; weights: (all rows,), None without
+          a sample
+    """
+    if not len(labels):
+        return {}
+    mine = answers.take(rows)
+    values = losses.of_rows(labels, mine, asked.kind)
+    own = None if weights is None else weights[rows]
+    made: dict[str, Any] = {
+        "moments": {name: losses.moments(one, own) for name, one in values.items()},
+        "scores": losses.score_counts(labels, mine, asked.kind, own),
+    }
+    if asked.sampled:
+        made["weighted"] = _weighted(values, own, mine, answers.take(whole), asked)
+    return made
+
+
+def _weighted(
+    values: Mapping[str, Any], weights: Any | None, mine: Any, every: Any, asked: DayQuestion
+) -> dict[str, WeightedSums]:
+    """Return loss → its sums with weights. A day without a sample stands for its labelled rows."""
+    import numpy as np
+
+    forecasts = losses.expected(mine, asked.kind)
+    whole = losses.expected(every, asked.kind) if weights is not None else forecasts
+    count = len(every) if weights is not None else len(mine)
+    own = np.ones(len(mine)) if weights is None else weights
+    found = {}
+    for name, one in values.items():
+        known = np.isfinite(one)
+        forecast = forecasts.get(name, np.zeros(len(one)))
+        found[name] = sampling.weighted_sums(
+            one[known],
+            own[known],
+            forecast[known],
+            rows=count,
+            forecast=float(whole[name].sum()) if name in whole else 0.0,
+        )
+    return found
+
+
+def _weights(ids: Any, drawn: Any) -> Any:
+    """Return how many rows each row stands for: 1, or the inverse of its probability if drawn."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    places = pc.fill_null(pc.index_in(ids, value_set=drawn["request_id"].combine_chunks()), -1)
+    place = places.to_numpy()
+    found = np.ones(len(ids))
+    found[place >= 0] = 1 / drawn["probability"].to_numpy()[place[place >= 0]]
     return found
 
 
@@ -128,27 +190,3 @@ def _hours(times: Any, known: Any) -> Any:
     apart = known.to_numpy().astype("datetime64[us]") - times.to_numpy().astype("datetime64[us]")
     hours = np.floor(apart / np.timedelta64(1, "h")).astype(int)
     return np.maximum(hours, 0)
-
-
-def _losses(labels: Any, answers: Any, kind: AnswerKind) -> tuple[dict[str, Moments], ScoreCounts]:
-    import numpy as np
-    import pyarrow.compute as pc
-
-    if not len(labels):
-        return {}, ScoreCounts()
-    if kind.is_number:
-        truth = as_numbers(labels)
-        return losses.of_numbers(truth, as_numbers(answers["prediction"])), ScoreCounts()
-    predicted = classes.class_texts(answers["prediction"], kind)
-    hits = pc.fill_null(pc.equal(predicted, labels), False).to_numpy(zero_copy_only=False)
-    found = {"hit": losses.moments(hits.astype(float))}
-    scores = losses.array_of(answers["score"], kind)
-    if scores is None or kind.texts is None:
-        return found, ScoreCounts()
-    import pyarrow as pa
-
-    places = pc.index_in(labels, value_set=pa.array(kind.texts))
-    is_class = pc.is_valid(places).to_numpy()
-    truth = pc.fill_null(places, -1).to_numpy()[is_class].astype(np.int64)
-    more, counted = losses.of_scores(truth, scores[is_class])
-    return found | more, counted

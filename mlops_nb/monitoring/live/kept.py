@@ -14,7 +14,7 @@ from mlops_nb.monitoring.live.day import DayQuestion
 from mlops_nb.monitoring.live.sums import DaySums
 from mlops_nb.storage.ports import PredictionFiles
 
-FORM = 1  # of the sums: those of another form are made anew
+FORM = 2  # of the sums: those of another form are made anew
 
 
 class KeptDay(Struct, frozen=True, kw_only=True):
@@ -59,5 +59,13 @@ def key_of(
         for one in log.entries(day)
         if one.name.endswith(".parquet")
     ]
-    depends = (FORM, day, entries, labels.files_of(day), msgspec.to_builtins(asked), mature)
+    depends = (
+        FORM,
+        day,
+        entries,
+        labels.files_of(day),
+        labels.sample_of(day),
+        msgspec.to_builtins(asked),
+        mature,
+    )
     return hashlib.sha256(msgspec.json.encode(depends)).hexdigest()

@@ -1,58 +1,86 @@
-"""The losses of labelled rows, as sums of which every metric is made."""
+"""The losses of labelled rows, and their sums, of which every metric is made.
+
+A loss of a row is NaN where it is not defined: a missing score, or a label of no known class.
+"""
 
 from typing import Any
 
+from mlops_nb.monitoring.labels import classes
 from mlops_nb.monitoring.labels.classes import AnswerKind
+from mlops_nb.monitoring.live.count import as_numbers
 from mlops_nb.monitoring.live.sums import Moments, ScoreCounts
 
 PAIR = 2  # classes of a model whose score is one number
 EXACT = 4096  # distinct scores of a version and day that are counted one by one
 
 
-def moments(values: Any) -> Moments:
-    """Return the moments of an array."""
-    return Moments(
-        count=len(values), total=float(values.sum()), squares=float((values * values).sum())
-    )
+def of_rows(labels: Any, answers: Any, kind: AnswerKind) -> dict[str, Any]:
+    """Return loss → (n,) values. labels: (n,) texts; answers: a table of prediction and score.
 
-
-def of_numbers(truth: Any, answer: Any) -> dict[str, Moments]:
-    """Return the absolute and the squared errors. truth, answer: (n,) floats."""
-    import numpy as np
-
-    away = answer - truth
-    away = away[np.isfinite(away)]
-    return {"absolute": moments(np.abs(away)), "squared": moments(away * away)}
-
-
-def of_classes(truth: Any, answer: Any) -> dict[str, Moments]:
-    """Return the hits. truth, answer: (n,) codes of classes."""
-    return {"hit": moments((truth == answer).astype(float))}
-
-
-def of_scores(truth: Any, scores: Any) -> tuple[dict[str, Moments], ScoreCounts]:
-    """Return log loss and Brier score of rows, and how many rows have each score.
-
-    truth:  (n,) places of classes, those of no class left out
-    scores: (n,) of the second of two classes, or (n, classes)
+    hit is 1 for a right answer; brier and log_loss are of probabilities, absolute and squared of
+    numbers
     """
     import numpy as np
+    import pyarrow.compute as pc
 
+    if kind.is_number:
+        away = as_numbers(answers["prediction"]) - as_numbers(labels)
+        away = np.where(np.isfinite(away), away, np.nan)
+        return {"absolute": np.abs(away), "squared": away * away}
+    predicted = classes.class_texts(answers["prediction"], kind)
+    hits = pc.fill_null(pc.equal(predicted, labels), False).to_numpy(zero_copy_only=False)
+    found = {"hit": hits.astype(float)}
+    scores = probabilities(answers["score"], kind)
+    if scores is None:
+        return found
+    truth = places_of(labels, kind)
+    known = truth >= 0
+    right = np.where(known, scores[np.arange(len(truth)), truth], np.nan)
+    if scores.shape[1] == PAIR:
+        found["brier"] = (1 - right) ** 2
+    return found | {"log_loss": _log_loss(right)}
+
+
+def expected(answers: Any, kind: AnswerKind) -> dict[str, Any]:
+    """Return loss → (n,) its expectation, if the scores are right; nothing without scores."""
+    import numpy as np
+
+    scores = None if kind.is_number else probabilities(answers["score"], kind)
+    if scores is None:
+        return {}
+    scores = np.nan_to_num(scores, nan=1 / scores.shape[1])
+    predicted = places_of(classes.class_texts(answers["prediction"], kind), kind)
+    right = np.where(predicted >= 0, scores[np.arange(len(predicted)), predicted], 0.0)
+    found = {"hit": right, "log_loss": (scores * _log_loss(scores)).sum(axis=1)}
+    if scores.shape[1] == PAIR:
+        found["brier"] = scores[:, 0] * scores[:, 1]
+    return found
+
+
+def places_of(texts: Any, kind: AnswerKind) -> Any:
+    """Return the (n,) places of classes among those of a model, -1 for none of them."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    places = pc.index_in(texts, value_set=pa.array(kind.texts or (), pa.string()))
+    return pc.fill_null(places, -1).to_numpy().astype(np.int64)
+
+
+def probabilities(column: Any, kind: AnswerKind) -> Any | None:
+    """Return scores as (n, classes) probabilities, NaN where missing; None if they are none."""
+    import numpy as np
+
+    scores = None if kind.texts is None else array_of(column, kind)
+    if scores is None or not len(scores):
+        return None
+    known = scores[np.isfinite(scores)]
+    if not len(known) or known.min() < 0 or known.max() > 1:
+        return None
     if scores.ndim == 1:
-        known = np.isfinite(scores)
-        truth, scores = truth[known] == 1, scores[known]
-        counted = _counted(truth, scores)
-        if not len(scores) or scores.min() < 0 or scores.max() > 1:
-            return {}, counted
-        right = np.where(truth, scores, 1 - scores)
-        found = {"brier": moments((scores - truth) ** 2), "log_loss": moments(_log_loss(right))}
-        return found, counted
-    known = np.isfinite(scores).all(axis=1)
-    truth, scores = truth[known], scores[known]
-    if not len(scores) or scores.min() < 0 or scores.max() > 1:
-        return {}, ScoreCounts()
-    right = scores[np.arange(len(scores)), truth]
-    return {"log_loss": moments(_log_loss(right))}, ScoreCounts()
+        return np.stack([1 - scores, scores], axis=1)
+    whole = np.isfinite(scores).all(axis=1)
+    return np.where(whole[:, None], scores, np.nan)
 
 
 def _log_loss(right: Any) -> Any:
@@ -63,7 +91,43 @@ def _log_loss(right: Any) -> Any:
     return -np.log(np.clip(right, least, 1 - least))
 
 
-def _counted(truth: Any, scores: Any) -> ScoreCounts:
+def moments(values: Any, weights: Any | None = None) -> Moments:
+    """Return the moments of the known values; of weighted ones, of as many as they are worth.
+
+    A sample of weights w is worth sum(w)^2 / sum(w^2) rows of equal weight (Kish 1965).
+    """
+    import numpy as np
+
+    known = np.isfinite(values)
+    values = values[known]
+    if weights is None or not len(values):
+        squares = float((values * values).sum())
+        return Moments(count=len(values), total=float(values.sum()), squares=squares)
+    weights = weights[known]
+    scale = float(weights.sum() / (weights * weights).sum())
+    return Moments(
+        count=float(weights.sum()) * scale,
+        total=float((weights * values).sum()) * scale,
+        squares=float((weights * values * values).sum()) * scale,
+    )
+
+
+def score_counts(
+    labels: Any, answers: Any, kind: AnswerKind, weights: Any | None = None
+) -> ScoreCounts:
+    """Return how many labelled rows have each score, by class; nothing of more than two classes."""
+    import numpy as np
+
+    scores = None if kind.is_number or kind.texts is None else array_of(answers["score"], kind)
+    if scores is None or scores.ndim > 1:
+        return ScoreCounts()
+    truth = places_of(labels, kind)
+    known = np.isfinite(scores) & (truth >= 0)
+    weights = np.ones(len(truth)) if weights is None else weights
+    return _counted(truth[known] == 1, scores[known], weights[known])
+
+
+def _counted(truth: Any, scores: Any, weights: Any) -> ScoreCounts:
     """Return how many rows have each score; of very many, scores of about equal rank are one."""
     import numpy as np
 
@@ -72,13 +136,16 @@ def _counted(truth: Any, scores: Any) -> ScoreCounts:
         cuts = np.unique(np.quantile(scores, np.linspace(0, 1, EXACT + 1), method="lower"))
         places = (np.searchsorted(cuts, values, side="right") - 1)[places]
         values = cuts
-    positive = np.bincount(places[truth], minlength=len(values))
-    negative = np.bincount(places[~truth], minlength=len(values))
-    return ScoreCounts(
-        points=tuple(values.tolist()),
-        positive=tuple(positive.tolist()),
-        negative=tuple(negative.tolist()),
-    )
+    sides = [
+        np.bincount(places[side], weights=weights[side], minlength=len(values))
+        for side in (truth, ~truth)
+    ]
+    positive, negative = (tuple(_whole(one) for one in side.tolist()) for side in sides)
+    return ScoreCounts(points=tuple(values.tolist()), positive=positive, negative=negative)
+
+
+def _whole(count: float) -> float:
+    return int(count) if count == int(count) else count
 
 
 def array_of(column: Any, kind: AnswerKind) -> Any | None:
@@ -90,14 +157,14 @@ def array_of(column: Any, kind: AnswerKind) -> Any | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    classes = len(kind.classes or ())
+    number = len(kind.classes or ())
     if pa.types.is_floating(column.type):
-        return column.to_numpy() if classes == PAIR else None
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)) or not classes:
+        return column.to_numpy() if number == PAIR else None
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)) or not number:
         return None
     sizes = pc.list_value_length(column).to_numpy()
-    whole = sizes == classes
-    found = np.full((len(column), classes), np.nan)
+    whole = sizes == number
+    found = np.full((len(column), number), np.nan)
     flat = column.filter(pa.array(whole)).combine_chunks().flatten()
-    found[whole] = flat.to_numpy(zero_copy_only=False).reshape(-1, classes)
-    return found[:, 1] if classes == PAIR else found
+    found[whole] = flat.to_numpy(zero_copy_only=False).reshape(-1, number)
+    return found[:, 1] if number == PAIR else found

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from mlops_nb.evaluation import sampling
 from mlops_nb.evaluation.metrics import Z, wilson
 from mlops_nb.monitoring.live import sums
 from mlops_nb.monitoring.live.sums import Day, Moments, ScoreCounts, VersionSums
@@ -64,9 +65,7 @@ def of_days(days: Sequence[Day], version: int | None = None) -> list[LiveMetric]
     found = []
     for metric, (loss, bounded) in MEANS.items():
         if loss in whole.moments and whole.moments[loss].count:
-            parts = [one.moments[loss] for one in chosen if loss in one.moments]
-            interval = _of_mean(metric, whole.moments[loss], parts)
-            found.append((metric, interval, bounded))
+            found.append((metric, _of_mean(metric, loss, whole, chosen), bounded))
     if (area := auc(whole.scores)) is not None:
         parts_of = [one.scores for one in chosen if one.scores.points]
         found.insert(1, ("auc", _of_auc(area, whole.scores, parts_of), False))
@@ -121,23 +120,32 @@ def _bounds(value: float, whole: VersionSums) -> tuple[float, float]:
 Interval = tuple[float, float, float, bool]  # value, low, high, whether it follows from days
 
 
-def _of_mean(metric: str, whole: Moments, days: Sequence[Moments]) -> Interval:
-    value = whole.total / whole.count
-    by_days = sum(one.count > 0 for one in days) >= LEAST_DAYS
-    if by_days:
-        half = ratio_error(days)
-        low, high = value - half, value + half
-    elif metric == "accuracy":
-        low, high = wilson(whole.total, whole.count)
+def _of_mean(metric: str, loss: str, whole: VersionSums, chosen: Sequence[VersionSums]) -> Interval:
+    """Return the interval of a mean; with a sample, that of all rows (`evaluation.sampling`)."""
+    if loss in whole.weighted:
+        parts = [one.weighted[loss] for one in chosen if loss in one.weighted]
+        days = sum(part.labels > 0 for part in parts)
+        quantile = student(days - 1) if days >= LEAST_DAYS else None
+        found = sampling.estimate(parts, quantile, bounded=MEANS[metric][1])
+        value, low, high, by_days = found.value, found.low, found.high, found.by_days
     else:
-        half = _row_error(whole)
-        low, high = value - half, value + half
+        moments = [one.moments[loss] for one in chosen if loss in one.moments]
+        value, low, high, by_days = _of_moments(metric, whole.moments[loss], moments)
     low = max(low, 0.0)
     if MEANS[metric][1]:
         high = min(high, 1.0)
     if metric == "rmse":
-        return math.sqrt(value), math.sqrt(low), math.sqrt(high), by_days
+        return math.sqrt(max(value, 0.0)), math.sqrt(low), math.sqrt(max(high, 0.0)), by_days
     return value, low, high, by_days
+
+
+def _of_moments(metric: str, whole: Moments, days: Sequence[Moments]) -> Interval:
+    value = whole.total / whole.count
+    by_days = sum(one.count > 0 for one in days) >= LEAST_DAYS
+    if not by_days and metric == "accuracy":
+        return value, *wilson(whole.total, whole.count), False
+    half = ratio_error(days) if by_days else _row_error(whole)
+    return value, value - half, value + half, by_days
 
 
 def _row_error(whole: Moments) -> float:
@@ -221,8 +229,8 @@ def _day_error(whole: ScoreCounts, days: Sequence[ScoreCounts]) -> float:
     """Return the standard error of the area, by a bootstrap over days with a fixed seed."""
     import numpy as np
 
-    both = np.array(whole.positive) + np.array(whole.negative)
-    ranks = np.minimum((np.cumsum(both) - both) * CUTS // both.sum(), CUTS - 1)
+    both: Any = np.array(whole.positive, float) + np.array(whole.negative, float)
+    ranks = np.minimum((np.cumsum(both) - both) * CUTS / both.sum(), CUTS - 1).astype(np.int64)
     tables: list[Any] = [np.zeros((len(days), CUTS)) for _ in range(2)]
     values = np.array(whole.points)
     for row, day in enumerate(days):

@@ -5,13 +5,19 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from mlops_nb.evaluation import sampling
+from mlops_nb.evaluation.sampling import WeightedSums
+
 OTHER = "\x00other"  # categories that are not counted one by one
 
 
 class Moments(Struct, frozen=True, kw_only=True):
-    """How many values there are, their sum, and the sum of their squares."""
+    """How many values there are, their sum, and the sum of their squares.
 
-    count: int
+    Values of a sample with weights count as many as they are worth.
+    """
+
+    count: float
     total: float
     squares: float
 
@@ -19,12 +25,12 @@ class Moments(Struct, frozen=True, kw_only=True):
 class ScoreCounts(Struct, frozen=True, kw_only=True):
     """How many labelled rows have each score, by their true class.
 
-    points: (n,) distinct scores, ascending; positive, negative: (n,) rows
+    points: (n,) distinct scores, ascending; positive, negative: (n,) rows, or their weights
     """
 
     points: tuple[float, ...] = ()
-    positive: tuple[int, ...] = ()
-    negative: tuple[int, ...] = ()
+    positive: tuple[float, ...] = ()
+    negative: tuple[float, ...] = ()
 
 
 class VersionSums(Struct, frozen=True, kw_only=True):
@@ -32,11 +38,13 @@ class VersionSums(Struct, frozen=True, kw_only=True):
 
     labels:  rows with a label, those included whose absence means one
     moments: loss of a row, by name: hit, brier, log_loss, absolute, squared
+    weighted: loss → its sums with the weights of a sample; empty without one
     lags:    hours from answer to label → rows
     """
 
     rows: int
     labels: int
+    weighted: dict[str, WeightedSums] = field(default_factory=dict)
     moments: dict[str, Moments] = field(default_factory=dict)
     scores: ScoreCounts = field(default_factory=ScoreCounts)
     lags: dict[int, int] = field(default_factory=dict)
@@ -130,6 +138,10 @@ def together(versions: Iterable[VersionSums]) -> VersionSums:
         rows=sum(one.rows for one in found),
         labels=sum(one.labels for one in found),
         moments=moments,
+        weighted={
+            name: sampling.added([one.weighted[name] for one in found if name in one.weighted])
+            for name in dict.fromkeys(name for one in found for name in one.weighted)
+        },
         scores=joined_scores([one.scores for one in found if one.scores.points]),
         lags=lags,
     )
@@ -146,7 +158,7 @@ def joined_scores(parts: list[ScoreCounts]) -> ScoreCounts:
     counts: list[Any] = []
     for name in ("positive", "negative"):
         given = np.concatenate([np.array(getattr(part, name)) for part in parts])
-        counts.append(np.bincount(places, weights=given, minlength=len(distinct)).astype(np.int64))
+        counts.append(np.bincount(places, weights=given, minlength=len(distinct)))
     return ScoreCounts(
         points=tuple(distinct.tolist()),
         positive=tuple(counts[0].tolist()),

@@ -108,6 +108,7 @@ class Look(Struct, frozen=True, kw_only=True):
                 DayRows(opened, since, until),
                 functools.partial(self.labels.read, [day]),
                 self.asked,
+                self.labels.drawn(day),
                 mature=mature,
             )
 
@@ -244,16 +245,18 @@ def _look(
     columns: Mapping[str, ReferenceColumn],
 ) -> Look:
     kind, labels = take.answer_kind(ctx, model), settings.labels
+    files = LabelFiles(take.folder(ctx, model))
     absent = labels.absent
     asked = DayQuestion(
         kind=kind,
         reference=columns,
         absent=None if absent is None else classes.class_text(absent, kind.classes),
         timed=labels.time is not None,
+        sampled=bool(files.samples()),
     )
     return Look(
         log=open_predictions(ctx.settings, model),
-        labels=LabelFiles(take.folder(ctx, model)),
+        labels=files,
         kept=KeptDays(ctx.settings.folder / "watch" / model),
         asked=asked,
         now=ctx.now(),

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from live_model import NOW, LiveModel, binary, labels_of
 from sklearn import metrics as oracle
 
 from mlops_nb.evaluation.metrics import auc as plain_auc
+from mlops_nb.monitoring.labels.classes import AnswerKind
 from mlops_nb.monitoring.live import losses, metrics
 from mlops_nb.monitoring.live.sums import Day, Moments, ScoreCounts, SourceSums, VersionSums
 from mlops_nb.serving.settings import LabelSettings
@@ -149,11 +151,23 @@ def test_the_lag_is_the_median_time_to_the_label(tmp_path):
     assert metrics.lag(live.open().watch("m").days) == pytest.approx(np.median(days), abs=1 / 24)
 
 
+KIND = AnswerKind(is_number=False, classes=(0, 1))
+
+
+def labelled(truth, score):
+    """Return labels, and the answers to them."""
+    answers = pa.table({"prediction": (score > 0.5).astype(int), "score": score})
+    return pa.array(truth.astype(str)), answers
+
+
 def day_of(number, truth, score):
-    moments, counts = losses.of_scores(truth, score)
-    hits = losses.moments(((score > 0.5) == truth).astype(float))
+    labels, answers = labelled(truth, score)
+    values = losses.of_rows(labels, answers, KIND)
     version = VersionSums(
-        rows=len(truth), labels=len(truth), moments={**moments, "hit": hits}, scores=counts
+        rows=len(truth),
+        labels=len(truth),
+        moments={name: losses.moments(one) for name, one in values.items()},
+        scores=losses.score_counts(labels, answers, KIND),
     )
     sums = SourceSums(rows=len(truth), versions={1: version})
     return Day(day=f"2026-01-{number + 1:02}", mature=True, dropped=0, sums=sums)
@@ -198,7 +212,7 @@ def test_very_many_scores_change_the_auc_by_little():
     draw = np.random.default_rng(7)
     truth = (draw.random(200_000) < 0.02).astype(int)
     score = draw.beta(1 + truth, 300)
-    _, counts = losses.of_scores(truth, score)
+    counts = losses.score_counts(*labelled(truth, score), KIND)
     assert len(counts.points) <= losses.EXACT + 1
     assert metrics.auc(counts) == pytest.approx(oracle.roc_auc_score(truth, score), abs=1e-5)
 
