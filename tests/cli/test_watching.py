@@ -71,6 +71,10 @@ def test_labels_and_watch_typed_one_after_the_other(terminal):
         (["watch", "credit", "--since", "yesterday"], "yesterday"),
         (["why", "credit", "--request", "r99"], "'credit' has no request 'r99' on record"),
         (["ack", "--false"], "--false goes with an alert"),
+        (["labels", "credit"], "the file with the labels is missing"),
+        (["labels", "credit", "--sample", "9"], "--sample is without an output"),
+        (["labels", "credit", "a.csv", "--sample", "9", "-o", "b.csv"], "takes no labels from"),
+        (["labels", "credit", "a.csv", "-o", "b.csv"], "--output goes with --sample"),
     ],
 )
 def test_mistakes_have_one_clear_error_each(terminal, words, what):
@@ -96,3 +100,20 @@ def test_a_request_is_explained_from_its_answer_to_its_data(terminal):
     text = shown(terminal, "why", "credit", "--request", "r3")
     assert text.startswith("request:  r3, ")
     assert "made by:  run" in text
+
+
+def test_a_sample_is_drawn_filled_in_and_taken(terminal):
+    answer = terminal.type("labels", "credit", "--sample", "20", "-o", "to-label.csv").json
+    assert answer == {
+        "version": 1,
+        "model": "credit",
+        "rows": 20,
+        "of": 60,
+        "output": "to-label.csv",
+    }
+    path = terminal.folder / "to-label.csv"
+    frame = pd.read_csv(path)
+    frame.assign(label=(frame.in_age > 50).astype(int)).to_csv(path, index=False)
+    assert terminal.type("labels", "credit", "to-label.csv").json["matched"] == 20
+    shown = terminal.type("watch", "credit").json["metrics"]
+    assert {m["labels"] for m in shown} == {20}
