@@ -8,10 +8,12 @@ from mlops_nb.cli import output
 from mlops_nb.cli.notebooks import parameter_option, project_of, typed
 from mlops_nb.cli.output import as_json_option
 from mlops_nb.jobs import schedule
+from mlops_nb.markup import visible
 from mlops_nb.project import Project, open_project
 
 if TYPE_CHECKING:
     from mlops_nb.project import Request
+    from mlops_nb.serving.settings import ServingNotes
 
 BEHIND = "MLflow is behind: it does not have this champion yet; the sync goes on in the background"
 at_option = click.option("--at", metavar="TIME", help="Use TIME as the current time.")
@@ -113,8 +115,8 @@ def promote(
     )
     output.print_warnings(project)
     model = (answer["model"] or {}).get("name") if answer["bundle"] and not as_json else None
-    log = project.prediction_log_size(model) if model else ""
-    words = _as_text(answer, scheduler_runs=project.scheduler_runs, log=log)
+    notes = project.serving_notes(model) if model else None
+    words = _as_text(answer, scheduler_runs=project.scheduler_runs, notes=notes)
     output.emit(answer, words, as_json=as_json)
     return 0 if answer["passed"] else 1
 
@@ -140,7 +142,7 @@ def _request(options: dict[str, Any]) -> "Request":
     )
 
 
-def _as_text(answer: dict[str, Any], *, scheduler_runs: bool, log: str) -> str:
+def _as_text(answer: dict[str, Any], *, scheduler_runs: bool, notes: "ServingNotes | None") -> str:
     proof = answer["proof"]
     equal = "equal" if proof["equal"] else "not equal"
     lines = [f"proof: {equal}, {len(proof['steps'])} steps ({proof['because']})"]
@@ -152,13 +154,19 @@ def _as_text(answer: dict[str, Any], *, scheduler_runs: bool, log: str) -> str:
         lines += [
             *_of_model(answer["model"] or {}),
             *[BEHIND] * (answer["mlflow"] == "behind"),
-            *[f"log:   {log}"] * bool(log),
+            *_served(notes),
             *_of_bundle(answer, scheduler_runs=scheduler_runs),
         ]
     else:
         lines.append(f"error: not promoted: {answer['because']}")
         lines.append("  fix: train a better model, or change the gate")
     return "\n".join(lines)
+
+
+def _served(notes: "ServingNotes | None") -> list[str]:
+    """Return what to know of a model that is to be served."""
+    named = (("callers send", notes.callers), ("log", notes.log)) if notes is not None else ()
+    return [f"{name}: {visible(words)}" for name, words in named if words]
 
 
 def _of_model(model: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 LEAST = 30  # the fewest rows of a slice that is judged
 MOST_SLICES = 200
 BY_PRED = ("accuracy", "precision", "recall", "f1", "mae", "rmse")
-BY_SCORE = ("auc",)
+BY_SCORE = ("auc", "brier", "log_loss")
 CLASSES = 20  # whole numbers with more distinct values are no classes
 CLOSE = 1e-9  # relative difference of equal metrics
 Score = Mapping[str, Any]  # {"value", "low", "high", "n"}; the first three may be None
@@ -156,7 +156,7 @@ def _mean(values: Any) -> dict[str, Any]:
 
 
 def scores(truth: Any, pred: Any = None, score: Any = None) -> dict[str, Score]:
-    """Return all scores that apply: accuracy and its like, auc, mae and rmse.
+    """Return all scores that apply: accuracy and its like, auc and losses, mae and rmse.
 
     truth: (n,) numbers, truth values or texts; pred: the same kind; score: (n,) numbers
     """
@@ -169,8 +169,29 @@ def scores(truth: Any, pred: Any = None, score: Any = None) -> dict[str, Score]:
     if pred is not None and truth.dtype.kind in "iuf" and pred.dtype.kind in "biuf":
         found |= regressed(truth, pred)
     if score is not None and 0 < len(classes) <= 2:  # noqa: PLR2004
-        found["auc"] = auc(truth == _positive(classes), np.asarray(score, dtype=float))
+        positive, shares = truth == _positive(classes), np.asarray(score, dtype=float)
+        found["auc"] = auc(positive, shares)
+        found |= probability_losses(positive, shares)
     return found
+
+
+def probability_losses(truth: Any, score: Any) -> dict[str, Score]:
+    """Return Brier score and log loss, with intervals by the central limit theorem.
+
+    truth: (n,) bool; score: (n,) probabilities of the positive; nothing for other numbers
+    """
+    import numpy as np
+
+    if not len(score) or not np.isfinite(score).all() or score.min() < 0 or score.max() > 1:
+        return {}
+    least = np.finfo(float).eps
+    right = np.clip(np.where(truth, score, 1 - score), least, 1 - least)
+    found = {"brier": _mean((score - truth) ** 2), "log_loss": _mean(-np.log(right))}
+    most = {"brier": 1.0, "log_loss": math.inf}
+    return {
+        metric: {**one, "low": max(0.0, one["low"]), "high": min(most[metric], one["high"])}
+        for metric, one in found.items()
+    }
 
 
 def _alike(truth: Any, pred: Any) -> bool:
@@ -271,6 +292,7 @@ def _sliced(arrays: Mapping[str, Any], rows: Any, whole: Mapping[str, Score]) ->
     if "auc" in whole and score is not None:
         positive = _positive(distinct(truth))
         found["auc"] = auc(truth[rows] == positive, score[rows].astype(float))
+        found |= probability_losses(truth[rows] == positive, score[rows].astype(float))
     none = {"value": None, "low": None, "high": None, "n": n}
     return {metric: found.get(metric, none) for metric in whole}
 
@@ -287,7 +309,7 @@ def named(mark: Mapping[str, str]) -> tuple[str, ...]:
     """Return the metrics that an evaluation mark makes possible, whole and by slice.
 
     >>> named({"truth": "y", "score": "s", "by": "origin"})
-    ('auc', 'auc_by_origin')
+    ('auc', 'brier', 'log_loss', 'auc_by_origin', 'brier_by_origin', 'log_loss_by_origin')
     """
     found = [*(BY_PRED if mark.get("pred") else ()), *(BY_SCORE if mark.get("score") else ())]
     slicings = [name for name in re.split(r"[,\s]+", mark.get("by", "")) if name]

@@ -16,7 +16,12 @@ from mlops_nb.models import package
 from mlops_nb.models.registry import read_models
 from mlops_nb.runs.history import read_run
 from mlops_nb.serving import log_size
-from mlops_nb.serving.settings import PredictionSettings, ReadSettings, unknown_columns
+from mlops_nb.serving.settings import (
+    PredictionSettings,
+    ReadSettings,
+    ServingNotes,
+    unknown_columns,
+)
 
 
 def settings_of(ctx: Context, model: str) -> PredictionSettings:
@@ -61,23 +66,23 @@ def packaged(ctx: Context, run: str) -> Mapping[str, Any] | None:
     return about
 
 
-def size(ctx: Context, job: Job, run: str) -> str:
-    """Return in words how large the log of a job's model becomes, "" if it cannot be served."""
+def notes(ctx: Context, job: Job, run: str) -> ServingNotes:
+    """Return what to know of the model of a run; empty if it cannot be served."""
     about = packaged(ctx, run)
-    return "" if about is None else log_size.sentence(about, job.serving.predictions)
+    return ServingNotes() if about is None else log_size.notes(about, job.serving.predictions)
 
 
-def size_of_champion(ctx: Context, model: str) -> str:
-    """Return in words how large the log of a model becomes, "" if that cannot be known."""
+def notes_on_newest(ctx: Context, model: str) -> ServingNotes:
+    """Return what to know of the newest version of a model; empty if it cannot be served."""
     known = read_models(ctx).get(model)
     if known is None or not known.versions:
-        return ""
+        return ServingNotes()
     try:
         found = package.read(package.folder(ctx, model, max(known.versions)))
     except MlopsError:  # without a package, or damaged: `serve` tells it
-        return ""
+        return ServingNotes()
     about = {"signature": found.signature, "golden": found.golden}
-    return log_size.sentence(about, settings_of(ctx, model))
+    return log_size.notes(about, settings_of(ctx, model))
 
 
 def refuse_proven(ctx: Context, job: Job, run: str) -> None:

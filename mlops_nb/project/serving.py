@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_nb.errors import NotFound
 from mlops_nb.project.base import OpenProject
+
+if TYPE_CHECKING:
+    from mlops_nb.serving.settings import ServingNotes
 
 
 class Predictions(OpenProject):
@@ -109,11 +112,11 @@ class Predictions(OpenProject):
         folder = self.context.settings.folder
         return served_skew.compared(logged, frame, on or settings.entity or "", settings, folder)
 
-    def prediction_log_size(self, model: str) -> str:
-        """Return in words how large the prediction log of a model becomes."""
+    def serving_notes(self, model: str) -> "ServingNotes":
+        """Return what to know of a model that is to be served: what callers send, its log."""
         from mlops_nb.jobs import predictions
 
-        return predictions.size_of_champion(self.context, model)
+        return predictions.notes_on_newest(self.context, model)
 
     def _refuse_unknown(self, model: str) -> None:
         from mlops_nb.models.registry import read_models

@@ -1,4 +1,4 @@
-"""Estimates how large a prediction log becomes, from answers that a package holds."""
+"""Says of a package what callers must send, and how large its prediction log becomes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,13 +10,42 @@ from typing import Any
 from mlops_nb.models.package import Package
 from mlops_nb.serving.prediction_table import Mask, Rows, table_of
 from mlops_nb.serving.pseudonyms import LENGTH, text_of
-from mlops_nb.serving.settings import PredictionSettings
+from mlops_nb.serving.settings import PredictionSettings, ServingNotes
 
 A_DAY = 1_000_000  # answers; the size of the log is estimated for them
 DAYS = 30  # of a month
 GB = 1e9
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 SECONDS = 86_400.0
+
+
+SHOWN = 12  # columns that callers send, which are named
+KINDS = {
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "text": "text",
+    "time": "time",
+    "category": "category",
+    "other": "value",
+}
+
+
+def notes(about: Mapping[str, Any], settings: PredictionSettings) -> ServingNotes:
+    """Return the notes on a package. about: signature and golden answers."""
+    return ServingNotes(callers=callers(about["signature"]), log=sentence(about, settings))
+
+
+def callers(signature: Mapping[str, Any]) -> str:
+    """Return in words which columns callers must send.
+
+    >>> callers({"columns": [{"name": "age", "kind": "int"}, {"name": "city", "kind": "text"}]})
+    'age (whole number), city (text)'
+    """
+    columns = [f"{c['name']} ({KINDS.get(c['kind'], c['kind'])})" for c in signature["columns"]]
+    more = len(columns) - SHOWN
+    rest = f", and {more} more: GET /openapi.json of the server names all" if more > 0 else ""
+    return ", ".join(columns[:SHOWN]) + rest
 
 
 def sentence(about: Mapping[str, Any], settings: PredictionSettings) -> str:

@@ -95,6 +95,17 @@ class ServingSettings(Struct, frozen=True, kw_only=True):
     watch: WatchSettings = field(default_factory=WatchSettings)
 
 
+class ServingNotes(Struct, frozen=True, kw_only=True):
+    """What to know of a model that is to be served, in words; "" of one that cannot be.
+
+    callers: the columns that they must send
+    log:     how large the prediction log becomes
+    """
+
+    callers: str = ""
+    log: str = ""
+
+
 ReadSettings = Callable[[], PredictionSettings]
 
 

@@ -117,3 +117,8 @@ def test_a_sample_is_drawn_filled_in_and_taken(terminal):
     assert terminal.type("labels", "credit", "to-label.csv").json["matched"] == 20
     shown = terminal.type("watch", "credit").json["metrics"]
     assert {m["labels"] for m in shown} == {20}
+
+
+def test_the_reviewer_reads_what_callers_must_send(terminal):
+    text = (terminal.folder / "jobs" / "credit" / "REVIEW.md").read_text()
+    assert "**Callers send**: age (whole number), income (number), city (text)" in text

@@ -122,10 +122,10 @@ def test_midranks_are_what_counting_says(values):
 
 @given(arrays.arrays(bool, 12), arrays.arrays(float, 12, elements=st.sampled_from([0.0, 0.5, 1.0])))
 def test_an_interval_holds_its_own_value_and_stays_within_what_is_possible(truth, score):
-    for one in evaluation_metrics.scores(truth, score > 0.2, score).values():
+    for name, one in evaluation_metrics.scores(truth, score > 0.2, score).items():
         if one["value"] is not None:
             assert 0 <= one["low"] <= one["value"] + 1e-12
-            assert one["value"] - 1e-12 <= one["high"] <= 1
+            assert one["value"] - 1e-12 <= one["high"] <= (np.inf if name == "log_loss" else 1)
 
 
 def test_what_there_is_none_of_has_no_value():
@@ -223,3 +223,17 @@ def test_a_naive_answer_scores_as_scikit_learn_says(share):
     ):
         guess = DummyRegressor(strategy=strategy).fit(rows, amounts).predict(rows)
         assert found[metric] == pytest.approx(score(amounts, guess))
+
+
+def test_losses_of_probabilities_equal_those_of_scikit_learn_with_intervals_that_cover():
+    covered = 0
+    for _ in range(200):
+        score = CHANCE.beta(1, 3, N)
+        truth = CHANCE.random(N) < score
+        found = evaluation_metrics.probability_losses(truth, score)
+        assert found["brier"]["value"] == pytest.approx(sk.brier_score_loss(truth, score))
+        assert found["log_loss"]["value"] == pytest.approx(sk.log_loss(truth, score))
+        true = 0.25 - (3 / 80 + 1 / 16)  # E p (1 - p) of the beta distribution
+        covered += found["brier"]["low"] <= true <= found["brier"]["high"]
+    assert covered >= 175
+    assert evaluation_metrics.probability_losses(truth, score + 1) == {}

@@ -11,7 +11,7 @@ from mlops_nb.errors import Failed, JobError
 from mlops_nb.events import JobApplied, JobDrafted, ModelPackaged
 from mlops_nb.jobs import predictions
 from mlops_nb.jobs.registry import read_jobs
-from mlops_nb.serving.settings import PredictionSettings
+from mlops_nb.serving.settings import PredictionSettings, ServingNotes
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ABOUT = {
@@ -90,7 +90,7 @@ def test_the_size_of_a_log_is_told_where_a_model_can_be_served(ctx):
     packaged(ctx, "run")
     ctx.journal.append(ModelPackaged(run="other", error="it has no `predict`"))
     made = job(ctx, "j", "m", keep="7d")
-    assert predictions.size(ctx, made, "run").endswith("kept for 7d")
-    assert predictions.size(ctx, made, "other") == ""
-    assert predictions.size_of_champion(ctx, "m") == ""
-    assert predictions.size_of_champion(ctx, "none") == ""
+    assert predictions.notes(ctx, made, "run").log.endswith("kept for 7d")
+    assert predictions.notes(ctx, made, "other") == ServingNotes()
+    assert predictions.notes_on_newest(ctx, "m") == ServingNotes()
+    assert predictions.notes_on_newest(ctx, "none") == ServingNotes()

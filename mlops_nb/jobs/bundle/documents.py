@@ -10,6 +10,7 @@ from mlops_nb.evaluation.model import Verdict
 from mlops_nb.jobs.model import Job, Proof
 from mlops_nb.markup import code, markdown, sentence, visible
 from mlops_nb.notebook.model import Pipeline
+from mlops_nb.serving.settings import ServingNotes
 
 MOST_CATEGORIES = 20  # of a text column, in REVIEW.md
 LABEL = re.compile(r"(In \[\d+\]|cell \d+)(?: \(`(.*)`\))?", re.DOTALL)
@@ -32,7 +33,7 @@ class BundleFacts:
     touches: files, hosts and environment variables that the cells name: kind → names
     seconds: wall time of the proven run, s
     evaluation: scores with their intervals, as returned by `evaluation.metrics`
-    log:     how large the prediction log becomes, "" if no model is served
+    notes:   what to know of the model that is to be served
     """
 
     job: Job
@@ -48,7 +49,7 @@ class BundleFacts:
     packages: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     evaluation: Mapping[str, Any] = field(default_factory=dict)
-    log: str = ""
+    notes: ServingNotes = field(default_factory=ServingNotes)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -91,7 +92,8 @@ def review(facts: BundleFacts) -> str:
         f"- **Python**: {markdown(facts.python)}, {len(facts.packages)} packages in "
         "`requirements.lock`",
         f"- **Took**: {facts.seconds:.1f} s when it was proven",
-        f"- **Prediction log**: {markdown(facts.log) or 'none'}",
+        f"- **Prediction log**: {markdown(facts.notes.log) or 'none'}",
+        f"- **Callers send**: {markdown(facts.notes.callers) or 'nothing'}",
         f"- **Secrets**: {_listed(job.secrets)} (names; values are never stored)",
         *_touches(facts.touches),
         "",

@@ -15,6 +15,7 @@ from mlops_nb.jobs.promote import compare
 from mlops_nb.jobs.promote.draft import END, Bench, Draft
 from mlops_nb.notebook import check, render
 from mlops_nb.notebook.model import Pipeline
+from mlops_nb.serving.settings import ServingNotes
 
 
 def code_files(draft: Draft) -> dict[str, bytes]:
@@ -77,18 +78,18 @@ def finish(
     *,
     verdicts: Sequence[Verdict],
     edits: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
-    log: str = "",
+    notes: ServingNotes,
 ) -> None:
     """Fill in the bundle's files, manifest last.
 
     edits: schema.json of the bundle before, as promoted and as applied; they differ by manual edits
            are kept
-    log:   how large the prediction log becomes, in words
+    notes: what to know of the model that is to be served
     """
     lock = bench.environments.lock(draft.interpreter, draft.sides["bundle"].modules)
     look = bench.environments.look(draft.interpreter)
     asks = contract.carried(*edits, schema_of(draft))
-    facts = replace(_facts(draft, bench, asks, verdicts, lock), log=log)
+    facts = replace(_facts(draft, bench, asks, verdicts, lock), notes=notes)
     found = code_files(draft) | {"requirements.lock": lock.encode()}
     found |= {
         "job.yaml": job_yaml.write(draft.job).encode(),

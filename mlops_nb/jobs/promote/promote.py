@@ -293,7 +293,7 @@ def _released(
             bench,
             verdicts=verdicts,
             edits=_edited_contract(ctx, job),
-            log=predictions.size(ctx, job, bench.run),
+            notes=predictions.notes(ctx, job, bench.run),
         )
         made.changes = _changes(ctx, made, old)
         digest = manifest.digest(made.files)

@@ -259,7 +259,9 @@ def everywhere(text):
         verdicts=(Verdict(gate=text, passed=True, value=0.5, because=text),),
         left_out=((text, text), (f"cell 8 (`{text}`)", text)),
         touches=dict.fromkeys(("files", "written", "hosts", "environment"), (text,)),
-        schema={"frames": {text: {text: {"rows": 9, "columns": {text: column, "b": column}}}}},
+        schema={
+            "frames": {text: {text: {"rows": 9, "columns": {text: column, f"{text}-b": column}}}}
+        },
         model_type=text,
         python=text,
         packages={text: text},
