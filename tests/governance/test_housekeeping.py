@@ -19,6 +19,7 @@ from mlops_nb.context import Context
 from mlops_nb.engine.warm import client, leftovers
 from mlops_nb.errors import Refused
 from mlops_nb.governance import housekeeping
+from mlops_nb.models import package
 from mlops_nb.runs import history, process
 from mlops_nb.storage.ports import MLFLOW_PLACE
 
@@ -366,3 +367,32 @@ def test_counting_makes_no_folder(tmp_path, monkeypatch):
     found = housekeeping.size(Context(tmp_path, {}, lambda: NOW))
     assert {tuple(one.values()) for one in found.values()} == {(0, 0)}
     assert [p.name for p in tmp_path.iterdir()] == [".git"]
+
+
+# packages
+
+
+def test_packages_of_versions_that_cannot_be_released_again_are_removed(ctx):
+    """Of four versions, 1 and 2 have no model any more; 2 may be rolled back to."""
+    artifacts = {}
+    for number in range(1, 5):
+        file = ctx.settings.folder / f"model{number}"
+        file.write_bytes(b"model %d" % number)
+        kept = number > 2
+        artifacts[number] = ctx.store.put(file, move=True) if kept else f"{number}" * 64
+        ctx.journal.append(
+            ev.Registered(
+                run="r", job="j", model="M", version=number, artifact=artifacts[number], digest="d"
+            )
+        )
+    for number in (2, 3):
+        ctx.journal.append(ev.Released(job="j", model="M", version=number))
+    places = {n: package.folder(ctx, "M", n) for n in artifacts}
+    for place in places.values():
+        place.mkdir(parents=True)
+        (place / package.MANIFEST).write_text("{}")
+        age(place, 40)
+    assert housekeeping.size(ctx)["packages"]["files"] == 4
+    freed = housekeeping.prune(ctx, history.KnownRuns(ctx.journal), logs={})
+    assert freed["packages"]["removed"] == 1
+    assert [n for n, place in places.items() if place.exists()] == [2, 3, 4]
