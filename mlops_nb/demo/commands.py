@@ -9,6 +9,7 @@ MODEL = "flights"
 SPOILED_MONTH = 4  # its data arrives with an error first
 
 Words = tuple[str, ...]
+SEEDS = 20  # of each kind of synthetic stream
 SERVE: Words = ("mlops-nb", "serve", MODEL, "--port", "0")
 
 
@@ -73,6 +74,16 @@ def score(month: int) -> Words:
 def requests(url: str, months: int) -> Words:
     """Return the arguments that write the flights as requests, for the demo's own program."""
     return ("rows", url, str(months))
+
+
+def arms(months: int) -> Words:
+    """Return the arguments that compare four ways to keep the model, for the demo's own program."""
+    return ("arms", str(months))
+
+
+def streams() -> Words:
+    """Return the arguments that play synthetic streams, for the demo's own program."""
+    return ("streams", str(SEEDS))
 
 
 def due_after(month: int) -> str:

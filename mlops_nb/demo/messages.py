@@ -8,6 +8,12 @@ from mlops_nb.demo.calls import Calls, Takeover
 from mlops_nb.demo.commands import Chapter
 from mlops_nb.demo.results import YEAR, Gate, Results, Trial, name_of
 
+ARM_TITLES = {
+    "frozen": "Left alone",
+    "schedule": "Retrained each month",
+    "triggered": "Retrained on alarm",
+    "oracle": "Had it known that month",
+}
 SPOILED = "every delay of this month is given in seconds instead of minutes"
 
 
@@ -93,7 +99,56 @@ def summary(results: Results, report: Path) -> Iterator[str]:
     kept = f"{refused} refused, {stopped} stopped by the data checks"
     yield f"{verdict(results)} {released} models released, {kept}."
     yield from served(results.calls)
+    yield from arms(results)
     yield f"It took {clock(results.seconds)} minutes. The report: {report}"
+
+
+def comparing() -> Iterator[str]:
+    """Say what is compared after the months."""
+    yield ""
+    yield "Was it worth it? Four ways to keep the model on the same flights, labels a week late,"
+    yield "and the watch on synthetic streams, whose change is known."
+
+
+def arms(results: Results) -> Iterator[str]:
+    """Sum up the four ways to keep the model."""
+    if not results.arms:
+        return
+    gains = results.arms["all"]["gain"]
+    for arm, title in ARM_TITLES.items():
+        if arm != "frozen":
+            yield f"{title}: {interval(gains[arm])} of AUC over the model that was left alone."
+    alarms = len(results.arms["alarms"])
+    yield (
+        f"The labels raised {alarms or 'no'} alarm{'' if alarms == 1 else 's'}: a model can do no "
+        "worse than promised, and newer data could still do better."
+    )
+
+
+def interval(gain: Mapping[str, float]) -> str:
+    """Return a gain with its interval.
+
+    >>> interval({"value": 0.035, "low": 0.02, "high": 0.05})
+    '+0.035 (95 % +0.020 to +0.050)'
+    """
+    return f"{gain['value']:+.3f} (95 % {gain['low']:+.3f} to {gain['high']:+.3f})"
+
+
+def decision(stream: Mapping[str, Any]) -> str:
+    """Return in words what the watch decided on a kind of stream."""
+    if stream["alarm"] is not None:
+        detected = stream["alarm"] - stream["lag"]
+        after = f"{stream['alarm']:g} days: {stream['lag']} of waiting for labels, {detected:g} to "
+        words = f"harm found after {after}detect it"
+        if stream["mended"] is not None:
+            rest = stream["mended"] - stream["alarm"]
+            words += (
+                f"; {stream['mend']} {rest:g} days later" if rest else f"; {stream['mend']} at once"
+            )
+        return words
+    if stream["labels"] is not None:
+        return f"missing labels reported after {stream['labels']:g} days"
+    return "silence"
 
 
 def served(calls: Calls) -> Iterator[str]:

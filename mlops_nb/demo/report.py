@@ -4,7 +4,17 @@ from collections.abc import Callable
 
 from mlops_nb.demo.callers import Pace
 from mlops_nb.demo.chart import chart
-from mlops_nb.demo.messages import SPOILED, clock, logged, metric, milliseconds, verdict
+from mlops_nb.demo.messages import (
+    ARM_TITLES,
+    SPOILED,
+    clock,
+    decision,
+    interval,
+    logged,
+    metric,
+    milliseconds,
+    verdict,
+)
 from mlops_nb.demo.results import YEAR, Results, name_of
 from mlops_nb.markup import page
 
@@ -17,6 +27,8 @@ def render(results: Results) -> str:
         "month": name_of,
         "milliseconds": milliseconds,
         "thousands": "{:,}".format,
+        "interval": interval,
+        "decision": decision,
     }
     return page(
         "mlops_nb.demo",
@@ -28,4 +40,5 @@ def render(results: Results) -> str:
         chart=chart(results),
         logged=logged(results.calls),
         pace=Pace(),
+        arms=ARM_TITLES,
     )

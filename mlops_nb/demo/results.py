@@ -79,6 +79,8 @@ class Results:
     without:     month → metric of the first model, never retrained
     rolled_back: the version that the rollback removed, and the one that serves again
     calls:       the requests that were sent to the server
+    arms:        four ways to keep the model, as `demo.arms` prints them; {} if not compared
+    streams:     what the watch decided on synthetic streams, as `demo.streams` prints it
     seconds:     wall time, s
     """
 
@@ -87,6 +89,8 @@ class Results:
     commands: tuple[Command, ...] = ()
     rolled_back: tuple[int, int] | None = None
     calls: Calls = field(default_factory=Calls)
+    arms: Mapping[str, Any] = field(default_factory=dict)
+    streams: tuple[Mapping[str, Any], ...] = ()
     seconds: float = 0.0
 
     def ended(self, result: str) -> tuple[Trial, ...]:

@@ -46,7 +46,13 @@ def columns_of(url: str) -> list[str]:
 
 
 def features_of(folder: Path, last: int) -> Any:
-    """Return the flights up to a month with the job's features, in the order of departure.
+    """Return the flights up to a month with the job's features, in the order of departure."""
+    table = job_with_features(folder, last).table
+    return table.sort_values(["date", "hour", "minute"], kind="stable")
+
+
+def job_with_features(folder: Path, last: int) -> Any:
+    """Return the job's module, whose steps up to the features have run on months up to one.
 
     The job's folder stays as it is: nothing is compiled into it.
     """
@@ -59,7 +65,7 @@ def features_of(folder: Path, last: int) -> Any:
         job.load()
         job.clean()
         job.features()
-    return job.table.sort_values(["date", "hour", "minute"], kind="stable")
+    return job
 
 
 def load(path: Path) -> Any:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from mlops_nb.demo import commands, messages, report
 from mlops_nb.demo import folder as demo_folder
-from mlops_nb.demo import messages, report
 from mlops_nb.demo.callers import Pace
 from mlops_nb.demo.calls import Calls, compare
 from mlops_nb.demo.commands import MODEL, Chapter, Words, chapters, requests
@@ -96,12 +96,17 @@ class Story:
             if self.service is not None:
                 self.service.end()
             self.shell.end(may_fail=True)
+        self.print(messages.comparing())
+        arms = self.shell.run(commands.arms(months))
+        streams = self.shell.run(commands.streams())
         return Results(
             trials=tuple(self.trials),
             without=dict(self.without),
             commands=tuple(self.shell.commands),
             rolled_back=self.rolled_back,
             calls=calls,
+            arms=arms,
+            streams=tuple(streams["streams"]),
             seconds=self.seconds(),
         )
 

@@ -22,6 +22,8 @@ PROGRAMS = {
     "python": (sys.executable,),
     "score": (sys.executable, "-m", "mlops_nb.demo.score"),
     "rows": (sys.executable, "-m", "mlops_nb.demo.rows"),
+    "arms": (sys.executable, "-m", "mlops_nb.demo.arms"),
+    "streams": (sys.executable, "-m", "mlops_nb.demo.streams"),
     "logged": (sys.executable, "-m", "mlops_nb.demo.logged"),
     "stop": (sys.executable, "-m", "mlops_nb.demo.stop"),
 }
@@ -147,6 +149,10 @@ def typed(words: Sequence[str]) -> str:
         return f"(January's model, never retrained, on {name_of(int(words[1]))})"
     if words[0] == "rows":
         return f"(the flights from February to {name_of(int(words[2]))}, as requests)"
+    if words[0] == "arms":
+        return "(four ways to keep the model, on the same flights)"
+    if words[0] == "streams":
+        return "(the watch on synthetic streams whose change is known)"
     if words[0] == "logged":
         return "(the prediction log, compared with the answers)"
     if words[0] == "stop":

@@ -12,7 +12,6 @@ from mlops_nb.evaluation.metrics import Z
 from mlops_nb.models import package
 from mlops_nb.monitoring.incidents import labelled
 from mlops_nb.monitoring.incidents.harm import LOSSES, Harm
-from mlops_nb.monitoring.incidents.labelled import LabelledRows
 from mlops_nb.monitoring.live import metrics
 from mlops_nb.monitoring.live.sums import Moments
 from mlops_nb.monitoring.live.window import OpenedModel
@@ -126,17 +125,23 @@ def compare(ctx: Context, opened: OpenedModel, harm: Harm, version: int) -> Vers
     kind, loss = opened.look.asked.kind, LOSSES[harm.metric]
     theirs = labelled.loss_of_rows(rows.labels, answers.predictions, answers.scores, kind, loss)
     mine = labelled.loss_of_rows(rows.labels, rows.predictions, rows.scores, kind, loss)
-    return _compared(version, rows, mine, theirs)
+    return compared(version, rows.days, mine, theirs)
 
 
-def _compared(version: int, rows: LabelledRows, mine: Any, theirs: Any) -> VersionComparison:
+def compared(version: int, days: Sequence[str], mine: Any, theirs: Any) -> VersionComparison:
+    """Compare the losses of a version with those of the champion on the same rows.
+
+    days: (n,) of each row; mine: (n,) losses of the champion; theirs: (n,) of the version
+
+    Raises MlopsError for fewer than two rows with both.
+    """
     import numpy as np
 
     known = np.isfinite(mine) & np.isfinite(theirs)
     if known.sum() < 2:  # noqa: PLR2004
         raise MlopsError("too few labelled rows have both answers", fix="wait for labels")
     apart = (theirs - mine)[known]
-    half = _half(apart, [day for day, both in zip(rows.days, known, strict=True) if both])
+    half = _half(apart, [day for day, both in zip(days, known, strict=True) if both])
     mean = float(apart.mean())
     return VersionComparison(
         version=version,
