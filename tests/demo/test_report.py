@@ -255,3 +255,44 @@ def test_too_few_or_many_months_are_refused_before_any_write(months: int, tmp_pa
     with pytest.raises(Refused, match="cannot run"):
         story.run_demo(tmp_path / "demo", months, out=lambda _: None)
     assert not (tmp_path / "demo").exists()
+
+
+ARMS = {
+    "months": [
+        {
+            "month": 2,
+            "auc": {"frozen": 0.6, "schedule": 0.62, "triggered": 0.61, "oracle": 0.65},
+            "gain": {
+                arm: {"value": gain, "low": gain - 0.01, "high": gain + 0.01}
+                for arm, gain in (
+                    ("frozen", 0.0),
+                    ("schedule", 0.02),
+                    ("triggered", 0.01),
+                    ("oracle", 0.05),
+                )
+            },
+        }
+    ],
+    "alarms": [{"day": "2013-05-02", "since": "2013-04-20"}],
+}
+STREAM = {
+    "title": "a sudden change",
+    "seeds": 20,
+    "early": 0,
+    "alarm": 9,
+    "labels": None,
+    "lag": 7,
+    "mend": "retrain",
+    "mended": 14,
+}
+
+
+def test_the_four_ways_and_the_streams_are_shown_as_they_were_measured() -> None:
+    arms = {**ARMS, "all": {**ARMS["months"][0], "month": None}}
+    words = " ".join(Page(render(make_results(arms=arms, streams=(STREAM,)))).words)
+    text = " ".join(words.split())
+    assert "+0.020 (95 % +0.010 to +0.030)" in text
+    assert "2013-05-02, of a change since 2013-04-20" in text
+    assert "harm found after 9 days: 7 of waiting for labels, 2 to detect it" in text
+    assert "retrain 5 days later" in text
+    assert "Was it worth it?" not in render(make_results())
