@@ -115,7 +115,8 @@ def promote(
     )
     output.print_warnings(project)
     model = (answer["model"] or {}).get("name") if answer["bundle"] and not as_json else None
-    notes = project.serving_notes(model) if model else None
+    draft_of = answer["job"] if draft else ""
+    notes = project.serving_notes(model, draft_of) if model else None
     words = _as_text(answer, scheduler_runs=project.scheduler_runs, notes=notes)
     output.emit(answer, words, as_json=as_json)
     return 0 if answer["passed"] else 1

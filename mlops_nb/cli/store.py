@@ -19,6 +19,7 @@ PLACES = {
     "runs": "folders of runs",
     "reuse": "caches",
     "envs": "environments",
+    "packages": "model packages",
     "predictions": "prediction logs",
     "mlartifacts": "MLflow's artifacts (`mlflow gc` removes those of deleted runs)",
 }

@@ -317,6 +317,25 @@ def named(mark: Mapping[str, str]) -> tuple[str, ...]:
     return (*found, *by) if mark.get("truth") else ()
 
 
+def all_scores(metrics: Mapping[str, float], whole: Mapping[str, Score]) -> dict[str, Score]:
+    """Return the scores of an evaluation, and the metrics that the notebook computed itself.
+
+    A number of the notebook counts before one of the evaluation. It has the interval of that one
+    if both agree, else none.
+
+    >>> all_scores({"profit": 7.0}, {})
+    {'profit': {'value': 7.0, 'low': None, 'high': None, 'n': None}}
+    """
+    found = dict(whole)
+    for name, value in metrics.items():
+        score = whole.get(name)
+        if score is not None and agreeing(score, value):
+            found[name] = {**score, "value": value}
+        else:
+            found[name] = {"value": value, "low": None, "high": None, "n": None}
+    return found
+
+
 def agreeing(score: Score | None, value: float) -> bool:
     """Return whether a metric of the notebook equals the evaluated one; then its interval applies.
 

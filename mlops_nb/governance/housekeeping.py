@@ -17,9 +17,7 @@ from pathlib import Path
 from mlops_nb import config
 from mlops_nb.context import Context
 from mlops_nb.engine.warm import leftovers
-from mlops_nb.governance import prediction_days, retention
-from mlops_nb.models import package
-from mlops_nb.models.registry import read_models
+from mlops_nb.governance import packages, prediction_days, retention
 from mlops_nb.runs import history
 from mlops_nb.runs.history import Run
 from mlops_nb.storage import scratch
@@ -47,7 +45,7 @@ def size(ctx: Context) -> Freed:
     }
     return {
         **found,
-        "packages": _measured(ctx.settings.folder.joinpath("packages").glob("*/*")),
+        "packages": packages.size(ctx),
         "predictions": prediction_days.size(ctx),
         "sockets": _measured(leftovers.files()),
     }
@@ -103,7 +101,7 @@ def prune(
         ),
         "reuse": _removed(_caches(ctx.settings.folder / "reuse", now)),
         "envs": _removed(_environments(ctx, now)),
-        "packages": _removed(_packages(ctx, now)),
+        "packages": packages.prune(ctx),
         "predictions": prediction_days.prune(ctx, logs, datetime.fromtimestamp(now, UTC)),
     }
 
@@ -209,21 +207,6 @@ def _environments(ctx: Context, now: float) -> Iterator[Path]:
         killed = not (home / ".complete").exists() and _newest(home) < now - GIVEN_UP
         if killed or (home.name not in used and _is_old(home / ".complete", now - UNUSED)):
             yield home
-
-
-def _packages(ctx: Context, now: float) -> Iterator[Path]:
-    """Yield old packages of versions whose model is gone, so that none can be released again.
-
-    The champion, those before it, and the newest version stay.
-    """
-    for model in read_models(ctx).values():
-        stays = {*model.releases, *model.waiting, max(model.versions, default=0)}
-        for number, version in model.versions.items():
-            place = package.folder(ctx, model.name, number)
-            if number in stays or ctx.store.holds(version.artifact):
-                continue
-            if _is_old(place / package.MANIFEST, now - UNUSED):
-                yield place
 
 
 def _is_old(path: Path, since: float) -> bool:

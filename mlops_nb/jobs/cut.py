@@ -15,12 +15,13 @@ def cut_out(job: Job, source: Source) -> slicing.Slice:
     """
     pipeline = source.pipeline
     read = [gates.gate(text) for text in job.gates]
-    evaluation = (n for v in pipeline.evaluation.values() for n in v.split(","))
+    marked = slicing.evaluation_of(pipeline, job.model_variable)
+    evaluation = [name for value in marked.values() for name in value.split(",")]
     served = pipeline.served.get(job.model_variable or "", HowServed())
     answers = (n for n in (served.features, served.decide, *served.lookups) if n)
     wanted = (*pipeline.metrics, *(gate_name(g) for g in read), *evaluation, *answers)
     found = slicing.cut(pipeline, variable=job.model_variable, wanted=wanted)
-    known = [*possible_metrics(pipeline, found), *evaluation_metrics.named(pipeline.evaluation)]
+    known = [*possible_metrics(pipeline, found), *evaluation_metrics.named(marked)]
     if (error := gates.unknown(read, known)) is not None:
         raise error
     return found
@@ -33,7 +34,8 @@ def measured_metrics(job: Job, pipeline: Pipeline) -> tuple[str, ...]:
     """
     if pipeline.metrics or pipeline.logged:
         return pipeline.metrics
-    scored = set(evaluation_metrics.named(pipeline.evaluation))
+    marked = slicing.evaluation_of(pipeline, job.model_variable)
+    scored = set(evaluation_metrics.named(marked))
     judged = [gates.gate(text).metric for text in job.gates]
     judged += [str(trigger["metric"]) for trigger in job.triggers if "metric" in trigger]
     return tuple(dict.fromkeys(name for name in judged if name not in scored))

@@ -67,7 +67,7 @@ def _judged(ctx: Context, name: str, version: int, at: datetime) -> list[Event]:
             execute.checked(execute.base_task(ctx, bundle, values, secret), bundle),
             run=ctx.new_run(),
             document=document,
-            evaluation=bundle.pipeline.evaluation,
+            evaluation=slicing.evaluation_of(bundle.pipeline, job.model_variable),
             output=scratch / "scored.ipynb",
             bind={left_out[-1]: (job.model_variable or "", file)},
         )

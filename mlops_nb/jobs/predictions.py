@@ -72,6 +72,15 @@ def notes(ctx: Context, job: Job, run: str) -> ServingNotes:
     return ServingNotes() if about is None else log_size.notes(about, job.serving.predictions)
 
 
+def notes_on_draft(ctx: Context, name: str, model: str) -> ServingNotes:
+    """Return what to know of the model of a job's draft; empty without one that can be served."""
+    state = read_jobs(ctx).get(name)
+    if state is None or state.draft is None or not state.draft.model_run:
+        return ServingNotes()
+    about = packaged(ctx, state.draft.model_run)
+    return ServingNotes() if about is None else log_size.notes(about, settings_of(ctx, model))
+
+
 def notes_on_newest(ctx: Context, model: str) -> ServingNotes:
     """Return what to know of the newest version of a model; empty if it cannot be served."""
     known = read_models(ctx).get(model)

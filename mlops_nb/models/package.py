@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from msgspec import Struct
 from mlops_nb import files
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError, NotFound
+from mlops_nb.evaluation import metrics as evaluation_metrics
 from mlops_nb.events import Event, Registered
 from mlops_nb.runs.history import Run, read_run
 
@@ -106,7 +108,7 @@ def _contents(
         "signature": made["signature"],
         "lookups": made["lookups"],
         "metrics": dict(event.metrics),
-        "evaluation": run.evaluation,
+        "evaluation": {**run.evaluation, "metrics": _metrics(event.metrics, run)},
     }
     contents = {
         MODEL: ctx.store.path(run.package.artifact).read_bytes(),
@@ -119,6 +121,19 @@ def _contents(
         contents[ANSWERS] = _json(made["reference_answers"])
     listed = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     return {**contents, MANIFEST: _json({"version": 1, "files": listed})}
+
+
+def _metrics(metrics: Mapping[str, float], run: Run) -> dict[str, Any]:
+    """Return the metrics of the evaluation, each {"value", "low", "high", "rows"}.
+
+    The interval, 95 %, and the rows are null for a number that the notebook computed itself.
+    """
+    known = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    scores = evaluation_metrics.all_scores(known, run.evaluation.get("whole", {}))
+    return {
+        name: {"value": s["value"], "low": s["low"], "high": s["high"], "rows": s["n"]}
+        for name, s in scores.items()
+    }
 
 
 def _json(value: Any) -> bytes:

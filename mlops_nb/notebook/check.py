@@ -11,7 +11,7 @@ from mlops_nb import files
 from mlops_nb.errors import Refused
 from mlops_nb.notebook import local_modules, slicing
 from mlops_nb.notebook.cells import UNPARSABLE, is_injected, python_of
-from mlops_nb.notebook.model import Cell, Source, Warned
+from mlops_nb.notebook.model import Cell, Pipeline, Source, Warned
 from mlops_nb.probe.syntax.known_calls import USUAL_ALIASES, dotted, resolved
 
 SECRET_NAME = re.compile(
@@ -65,11 +65,33 @@ def check(  # noqa: PLR0913  each option is for one of the checks
         found += _hazard_warnings(cell, source.path.parent, root, set(declared) | OURS)
     if installed is not None:
         found += _not_installed(cells, source.path.parent, root, installed)
-    if variable is not None:
+    if variable is None:
+        found += several_models(pipeline, source.path.name)
+    else:
         found += _model_warnings(source, variable, champion_gate=champion_gate)
     if pipeline.steps and not any(c.kind == "parameters" for c in pipeline.cells):
         found.append(_no_parameters(source))
     return found
+
+
+def several_models(pipeline: Pipeline, notebook: str) -> list[Warned]:
+    """Return a finding if a notebook marks several models, of which a job has one.
+
+    notebook: the name of its file
+    """
+    if len(pipeline.model) < 2:  # noqa: PLR2004
+        return []
+    first, *others = pipeline.model
+    also = ", and ".join(f"--name {name} --model {name}" for name in others)
+    return [
+        Warned(
+            kind="several-models",
+            what=f"{notebook} marks {len(pipeline.model)} models, and a job has one of them",
+            fix=f"make a job for each: mlops-nb promote {notebook} --name {first} --model {first}; "
+            f"again with {also}",
+            stops=True,
+        )
+    ]
 
 
 def _out_of_order(source: Source) -> list[Warned]:

@@ -200,7 +200,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     model: Mapping[str, str] = field(default_factory=dict)  # variable → registered name
     served: Mapping[str, HowServed] = field(default_factory=dict)  # variable → how it answers
     metrics: tuple[str, ...] = ()
-    evaluation: Mapping[str, str] = field(default_factory=dict)
+    evaluations: tuple[Mapping[str, str], ...] = ()
     logged: tuple[str, ...] = ()
 
     def step(self, name: str) -> Step:

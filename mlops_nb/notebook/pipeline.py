@@ -286,7 +286,7 @@ def _marked_goals(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
     models: dict[str, str] = {}
     served: dict[str, HowServed] = {}
     metrics: dict[str, None] = {}
-    evaluation: Mapping[str, str] = {}
+    evaluations: list[Mapping[str, str]] = []
     for mark in (m for cell in marked for m in cell):
         if mark.word == "model" and mark.args:
             models[mark.args[0]] = mark.options.get("--name", mark.args[0])
@@ -298,10 +298,10 @@ def _marked_goals(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
         elif mark.word == "metric":
             metrics |= dict.fromkeys(name for arg in mark.args for name in names_in(arg))
         elif mark.word == "evaluate":
-            evaluation = {k.removeprefix("--"): v for k, v in mark.options.items()}
+            evaluations.append({k.removeprefix("--"): v for k, v in mark.options.items()})
     return {
         "model": models,
         "served": served,
         "metrics": tuple(metrics),
-        "evaluation": evaluation,
+        "evaluations": tuple(evaluations),
     }

@@ -1,6 +1,6 @@
 """Selects the cells that a job needs for its model, metrics, evaluation and files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mlops_nb.notebook.model import Pipeline
@@ -46,6 +46,20 @@ def model_cells(pipeline: Pipeline, variable: str) -> set[int]:
         for c in pipeline.cells
         if (variable in c.writes or variable in c.changes) and c.kind != "scratch"
     }
+
+
+def evaluation_of(pipeline: Pipeline, variable: str | None) -> Mapping[str, str]:
+    """Return the evaluation mark of a model, {} without one: role → name.
+
+    Of several it is the last whose predictions or scores depend on the model, else the last.
+    """
+    marks = pipeline.evaluations
+    if len(marks) > 1 and variable:
+        trained = model_cells(pipeline, variable)
+        below = trained | downstream(pipeline, trained)
+        answers = {name for i in below for name in pipeline.cells[i].writes}
+        marks = tuple(m for m in marks if answers & {m.get("pred"), m.get("score")}) or marks
+    return marks[-1] if marks else {}
 
 
 def cut(pipeline: Pipeline, *, variable: str | None, wanted: Iterable[str]) -> Slice:

@@ -112,10 +112,15 @@ class Predictions(OpenProject):
         folder = self.context.settings.folder
         return served_skew.compared(logged, frame, on or settings.entity or "", settings, folder)
 
-    def serving_notes(self, model: str) -> "ServingNotes":
-        """Return what to know of a model that is to be served: what callers send, its log."""
+    def serving_notes(self, model: str, draft_of: str = "") -> "ServingNotes":
+        """Return what to know of a model that is to be served: what callers send, its log.
+
+        draft_of: the job whose draft made it; "": its newest version
+        """
         from mlops_nb.jobs import predictions
 
+        if draft_of:
+            return predictions.notes_on_draft(self.context, draft_of, model)
         return predictions.notes_on_newest(self.context, model)
 
     def _refuse_unknown(self, model: str) -> None:

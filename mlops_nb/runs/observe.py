@@ -43,10 +43,11 @@ def check(ctx: Context, source: Source, model: str | None = None) -> list[Warned
     python = ctx.environments.interpreter(source.notebook.kernel)
     look = ctx.environments.look(python)
     found = source.pipeline
-    variable = model or next(iter(found.model), None)
+    variable = model or (next(iter(found.model)) if len(found.model) == 1 else None)
     kept = None
     if variable is not None and slicing.model_cells(found, variable):
-        evaluated = (n for names in found.evaluation.values() for n in names.split(","))
+        marked = slicing.evaluation_of(found, variable)
+        evaluated = (n for names in marked.values() for n in names.split(","))
         wanted = (*found.metrics, *evaluated)
         kept = set(slicing.cut(found, variable=variable, wanted=wanted).kept)
     return check_verb.check(

@@ -33,7 +33,12 @@ KINDS = {
 
 def notes(about: Mapping[str, Any], settings: PredictionSettings) -> ServingNotes:
     """Return the notes on a package. about: signature and golden answers."""
-    return ServingNotes(callers=callers(about["signature"]), log=sentence(about, settings))
+    signature = about["signature"]
+    return ServingNotes(
+        callers=callers(signature),
+        columns=columns_by_kind(signature),
+        log=sentence(about, settings),
+    )
 
 
 def callers(signature: Mapping[str, Any]) -> str:
@@ -42,10 +47,28 @@ def callers(signature: Mapping[str, Any]) -> str:
     >>> callers({"columns": [{"name": "age", "kind": "int"}, {"name": "city", "kind": "text"}]})
     'age (whole number), city (text)'
     """
-    columns = [f"{c['name']} ({KINDS.get(c['kind'], c['kind'])})" for c in signature["columns"]]
+    columns = [f"{c['name']} ({_kind(c)})" for c in signature["columns"]]
     more = len(columns) - SHOWN
-    rest = f", and {more} more: GET /openapi.json of the server names all" if more > 0 else ""
-    return ", ".join(columns[:SHOWN]) + rest
+    rest = f", and {more} more: MODEL_CARD.md and GET /openapi.json of the server name all"
+    return ", ".join(columns[:SHOWN]) + rest * (more > 0)
+
+
+def columns_by_kind(signature: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the names of all columns that callers must send, by their kind in words."""
+    found: dict[str, tuple[str, ...]] = {}
+    for column in signature["columns"]:
+        found[_kind(column)] = (*found.get(_kind(column), ()), column["name"])
+    return found
+
+
+def _kind(column: Mapping[str, Any]) -> str:
+    """Return in words what a column takes.
+
+    >>> _kind({"name": "age", "kind": "int", "missing": True})
+    'whole number or null'
+    """
+    words = KINDS.get(column["kind"], str(column["kind"]))
+    return f"{words}{' or null' * bool(column.get('missing'))}"
 
 
 def sentence(about: Mapping[str, Any], settings: PredictionSettings) -> str:

@@ -36,7 +36,8 @@ def compact(files: PredictionFiles, day: str) -> None:
     """Merge the small files of a day into one, if there are many; a repeated row stays once."""
     small, size = [], 0
     for file in files.entries(day):
-        fits = file.size < BIG and size < 2 * BIG and time.time() - file.changed > OLD
+        settled = abs(time.time() - file.changed) > OLD  # clocks of disks and processes may differ
+        fits = file.size < BIG and size < 2 * BIG and settled
         if file.name.endswith(".parquet") and fits:
             small.append(file.name)
             size += file.size
@@ -147,19 +148,23 @@ def _is_category(field: Any) -> bool:
 
 
 def rows_a_day(files: PredictionFiles) -> float:
-    """Return how many rows a day of a log has, in the mean of the last week that has rows."""
+    """Return how many rows a day of a log has, in the mean of the last week that has rows.
+
+    What cannot be reached counts for nothing.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     counts: list[int] = []
-    for day in days(files, None, None)[-WEEK:]:
-        count = 0
-        for file in files.entries(day):
-            with contextlib.suppress(OSError, pa.ArrowInvalid):  # merged meanwhile, or torn
-                if file.name.endswith(".parquet"):
-                    with files.open(day, file.name) as opened:
-                        count += pq.ParquetFile(opened).metadata.num_rows
-        counts.append(count)
+    with contextlib.suppress(OSError):
+        for day in days(files, None, None)[-WEEK:]:
+            count = 0
+            for file in files.entries(day):
+                with contextlib.suppress(OSError, pa.ArrowInvalid):  # merged meanwhile, or torn
+                    if file.name.endswith(".parquet"):
+                        with files.open(day, file.name) as opened:
+                            count += pq.ParquetFile(opened).metadata.num_rows
+            counts.append(count)
     return sum(counts) / len(counts) if counts else 0.0
 
 
@@ -174,8 +179,11 @@ def recent_rows(
     import pyarrow.compute as pc
 
     found: list[dict[str, Any]] = []
-    for day in reversed(days(files, None, None)):
-        with contextlib.suppress(OSError):  # it cannot be reached: nothing is replayed
+    listed: list[str] = []
+    with contextlib.suppress(OSError):  # it cannot be reached: nothing is replayed
+        listed = days(files, None, None)
+    for day in reversed(listed):
+        with contextlib.suppress(OSError):
             for table in _of_day(files, day, parsed):
                 live = table.filter(pc.equal(table["source"], LIVE))
                 masked = {INPUT + name for name in pseudonyms}

@@ -29,6 +29,7 @@ WRITE_EVERY = 0.2  # s
 RETRY_EVERY = 1.0  # s, while the disk refuses what is written
 COMPACT_EVERY = 30.0  # s
 MOST_ROWS = 500_000  # that wait for a disk that is full; more are dropped
+STUCK_AFTER = 60.0  # s, that one write takes; then the disk counts as one that refuses
 MOST_AT_ONCE = 100_000  # rows about dropped ones that are written as one file
 UNUSABLE = (ValueError, TypeError, LookupError, NotImplementedError, OverflowError)
 DROPPED_TOTAL, SAMPLED_OUT_TOTAL = "mlops_nb_dropped_total", "mlops_nb_sampled_out_total"
@@ -97,6 +98,10 @@ class PredictionLog:
         self.dropped: dict[tuple[str, int], DroppedRows] = {}  # day and version: not on record yet
         self.days: set[str] = set()  # that were written to since they were compacted
         self.fails, self.retry_at = False, 0.0
+        self.began: float | None = None  # when the write that goes on began, by the monotonic clock
+        self.lock = threading.Lock()  # of the next two
+        self.queued = 0  # rows in the queue
+        self.refused: dict[int, DroppedRows] = {}  # version: rows that were not queued
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._work, daemon=True)
 
@@ -127,23 +132,44 @@ class PredictionLog:
             self._warn(f"the prediction settings of before hold: {error.what}")
 
     def put(self, rows: Rows) -> None:
-        """Write rows soon."""
-        self.queue.put(rows)
+        """Write rows soon; drop them if the disk refuses what is written, and too many wait."""
+        count = len(rows.ids)
+        with self.lock:
+            if self.queued + count <= MOST_ROWS or not (self.fails or self.is_stuck):
+                self.queued += count
+                self.queue.put(rows)
+                return
+            before = self.refused.get(rows.version)
+            self.refused[rows.version] = DroppedRows(
+                version=rows.version,
+                count=count + (before.count if before is not None else 0),
+                time=rows.times[0],
+            )
+            self.counts[DROPPED_TOTAL] += count
 
     def note_dropped(self, version: int, count: int) -> None:
         """Record that rows were answered and are not in the log."""
         self.queue.put(DroppedRows(version=version, count=count, time=time.time()))
 
     def close(self) -> None:
-        """Write everything, and end."""
+        """Write everything, and end; a write that hangs is given up."""
         self.queue.put(None)
         self.ending.set()
-        self.thread.join()
+        while self.thread.is_alive() and not self.is_stuck:
+            self.thread.join(1.0)
+        if self.thread.is_alive():
+            self._warn_of_lost()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a write takes so long that no end of it is to be expected."""
+        began = self.began
+        return began is not None and time.monotonic() - began > STUCK_AFTER
 
     @property
     def lost(self) -> int:
         """How many rows are not in the log, once it is closed."""
-        return self._waiting() + self.counts[DROPPED_TOTAL]
+        return self._waiting() + self.queued + self.counts[DROPPED_TOTAL]
 
     def rows_a_day(self) -> float:
         """Return how many rows a day are answered, in the mean of the last week that has rows."""
@@ -163,7 +189,10 @@ class PredictionLog:
             if time.monotonic() - compacted > COMPACT_EVERY and not ended:
                 compacted = time.monotonic()
                 self._compact()
-        if lost := self._waiting():
+        self._warn_of_lost()
+
+    def _warn_of_lost(self) -> None:
+        if lost := self._waiting() + self.queued:
             self._warn(f"{lost} rows are not in the prediction log, which cannot be written")
 
     def _take(self) -> bool:
@@ -177,6 +206,12 @@ class PredictionLog:
                 self._note(found)
             else:
                 self.kept.append(found)
+                with self.lock:
+                    self.queued -= len(found.ids)
+        with self.lock:
+            refused, self.refused = self.refused, {}
+        for rows in refused.values():
+            self._note(rows)
         return ended
 
     def _note(self, rows: DroppedRows) -> None:
@@ -245,7 +280,11 @@ class PredictionLog:
         return prediction_table.table_of(self.packages[version], group, mask)
 
     def _write_day(self, day: str, table: Any) -> None:
-        self.files.write(day, table)
+        self.began = time.monotonic()
+        try:
+            self.files.write(day, table)
+        finally:
+            self.began = None
         self.days.add(day)
 
     def _write_dropped(self) -> None:

@@ -20,6 +20,7 @@ from mlops_nb.serving.prediction_log import Rows, open_log
 from mlops_nb.serving.replay import REPLAYED
 from mlops_nb.serving.settings import RolloutLimits, ServingSettings
 from mlops_nb.serving.workers import ServeOptions, Workers
+from mlops_nb.storage import scratch
 
 LOOK_EVERY = 0.1  # s: how soon a release is seen
 FOLLOWED = (Released, ApprovalAsked, JobApplied)
@@ -44,6 +45,7 @@ class Server:
         self.settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.active = 0
+        self.lock: int | None = None  # of the package of the active version
         self.challenger: int | None = None  # that answers beside
         self.since = ""
         self.place = 0
@@ -151,9 +153,16 @@ class Server:
         Raises MlopsError if it cannot; the version before goes on.
         """
         limits = self.settings().rollout if replay else None
-        await self._ready(number, limits)
-        self.since = self.ctx.now().isoformat(timespec="milliseconds")
-        await self.workers.switch(number, self.since)
+        lock = self._hold(number)
+        try:
+            await self._ready(number, limits)
+            self.since = self.ctx.now().isoformat(timespec="milliseconds")
+            await self.workers.switch(number, self.since)
+        except BaseException:
+            scratch.release(lock)
+            raise
+        scratch.release(self.lock)
+        self.lock = lock
         before, self.active = self.active, number
         self.ctx.record(
             [
@@ -169,6 +178,12 @@ class Server:
             ],
             self.notify,
         )
+
+    def _hold(self, number: int) -> int | None:
+        """Lock the package of a version, which housekeeping then leaves alone."""
+        with contextlib.suppress(FileNotFoundError):  # there is none: reading it says so
+            return scratch.hold(package.folder(self.ctx, self.model, number))
+        return None
 
     async def _ready(self, number: int, limits: RolloutLimits | None) -> None:
         """Make a version ready in every front. Raises MlopsError if one cannot."""

@@ -98,11 +98,13 @@ class ServingSettings(Struct, frozen=True, kw_only=True):
 class ServingNotes(Struct, frozen=True, kw_only=True):
     """What to know of a model that is to be served, in words; "" of one that cannot be.
 
-    callers: the columns that they must send
+    callers: the columns that they must send, the first of many
+    columns: all of them: kind → names
     log:     how large the prediction log becomes
     """
 
     callers: str = ""
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     log: str = ""
 
 

@@ -1,12 +1,12 @@
 """Prediction files at a URL that fsspec knows, such as s3://bucket/folder."""
 
+import io
 import re
 import time
 import uuid
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
-from io import BytesIO
 from typing import Any, BinaryIO
 
 from mlops_nb.errors import Refused
@@ -57,8 +57,7 @@ class RemotePredictions:
     def open(self, day: str, name: str) -> BinaryIO:
         """Open a file of a day for reading."""
         path = f"{self._day(day)}/{name}"
-        opened: BinaryIO = _reached(lambda: self.system.open(path, "rb"))
-        return opened
+        return io.BufferedReader(RemoteFile(_reached(lambda: self.system.open(path, "rb"))))
 
     def write(self, day: str, table: Any, instead_of: Collection[str] = ()) -> None:
         """Write a table as a file of a day, then remove those whose place it takes.
@@ -67,7 +66,7 @@ class RemotePredictions:
         """
         import pyarrow.parquet as pq
 
-        made = BytesIO()
+        made = io.BytesIO()
         pq.write_table(table, made)
         folder = self._day(day)
         name = f"{time.time_ns()}-{uuid.uuid4().hex[:8]}.parquet"
@@ -97,6 +96,41 @@ class RemotePredictions:
         except FileNotFoundError:
             return []
         return [entry for entry in found if _name(entry)]
+
+
+class RemoteFile(io.RawIOBase):
+    """A file that is read through a file system of fsspec, all of whose errors are OSError."""
+
+    def __init__(self, opened: Any) -> None:
+        self.opened = opened
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read bytes into a buffer; return how many."""
+        found = _reached(lambda: self.opened.read(len(buffer)))
+        buffer[: len(found)] = found
+        return len(found)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to an offset; return the new one."""
+        return int(self.opened.seek(offset, whence))
+
+    def tell(self) -> int:
+        """Return the offset."""
+        return int(self.opened.tell())
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self.opened.close()
+        super().close()
 
 
 def _reached(work: Callable[[], Any]) -> Any:

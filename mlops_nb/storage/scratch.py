@@ -48,6 +48,24 @@ def lock_of(folder: Path) -> int | None:
     return handle
 
 
+def hold(folder: Path) -> int | None:
+    """Lock a folder that others may hold as well; return the lock, None if this disk has none.
+
+    It waits while another process has the folder for itself, which is not for long.
+
+    Raises FileNotFoundError if there is no such folder.
+    """
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
 def release(lock: int | None) -> None:
     """Release a lock."""
     if lock is not None:

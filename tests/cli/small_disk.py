@@ -1,8 +1,11 @@
-"""A small disk under .mlops of a project, which can be full or read-only."""
+"""Small disks, which can be full or read-only: of a folder, or of .mlops of a project."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from typing_in import Terminal
@@ -13,6 +16,27 @@ needs_root = pytest.mark.skipif(
 )
 
 
+def mount(folder: Path, size: str, *options: str) -> None:
+    """Mount a disk at a folder, or skip the test; size: such as 64k."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip(f"needs root and mount, to make a disk of {size}")
+    given = ",".join((f"size={size}", *options))
+    words = ["mount", "-t", "tmpfs", "-o", given, "tmpfs", str(folder)]
+    if subprocess.run(words, check=False).returncode:
+        pytest.skip("this machine does not let root mount a tmpfs")
+
+
+@contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """Make a folder with a disk of its own; size: such as 64k."""
+    folder.mkdir()
+    mount(folder, size)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 class Disk:
     """A small disk of its own under .mlops of a project."""
 
@@ -20,9 +44,7 @@ class Disk:
         self.place = terminal.folder / ".mlops"
         kept = shutil.move(self.place, terminal.folder / "kept")
         self.place.mkdir(mode=0o700)
-        words = ["mount", "-t", "tmpfs", "-o", "size=32m,mode=0700", "tmpfs", str(self.place)]
-        if subprocess.run(words, check=False).returncode:
-            pytest.skip("this machine does not let root mount a tmpfs")
+        mount(self.place, "32m", "mode=0700")
         shutil.copytree(kept, self.place, dirs_exist_ok=True)
         shutil.rmtree(kept)
 

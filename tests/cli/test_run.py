@@ -1,7 +1,6 @@
 """Runs of real notebooks, through papermill, recorded in the journal and in MLflow."""
 
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from urllib.parse import unquote, urlparse
 import nbformat
 import pytest
 from asking_mlflow import ask_mlflow
+from small_disk import mounted
 from typing_in import Terminal
 from wine import IMPORTS, JUDGE, wine
 
@@ -103,24 +103,13 @@ def test_papermill_runs_a_notebook_through_this_engine(terminal):
 
 
 def test_a_full_disk_for_the_output_is_a_failed_run_and_not_a_finished_one(terminal):
-    if not Path("/dev/full").exists() or os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("needs root and mount, to make a disk of 64 kB")
-    small = terminal.folder / "small"
-    small.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this machine does not let root mount a tmpfs")
-    try:
+    with mounted(terminal.folder / "small", "64k") as small:
         big = JUDGE + "\nprint('x' * 200_000)"
         wine(terminal.folder / "big.ipynb", judge=big)
         answer = terminal.type("run", "big.ipynb", "-o", "small/out.ipynb")
         assert (answer.status, answer.json["status"]) == (1, "failed")
         assert "No space left" in answer.json["error"]
         assert not list(small.glob("*.part"))
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_metrics_that_cells_log_to_mlflow_are_the_runs_and_their_run_is_adopted(terminal):

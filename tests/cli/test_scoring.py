@@ -13,7 +13,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from saved import Saved, project, working_in
-from small_disk import needs_root
+from small_disk import mounted
 from typing_in import Terminal
 
 from mlops_nb.events import FileScored, ScoringFailed
@@ -315,14 +315,8 @@ def test_a_file_that_is_replaced_while_it_is_read_is_scored_as_it_is_then(bank):
     assert events(bank, ScoringFailed) == []
 
 
-@needs_root
 def test_a_full_disk_is_an_alert_and_is_tried_again(bank):
-    small = bank.folder / "scores"
-    small.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
-    if subprocess.run(words, check=False).returncode:
-        pytest.skip("this machine does not let root mount a tmpfs")
-    try:
+    with mounted(bank.folder / "scores", "64k") as small:
         put(bank, "big.csv", *range(20, 5000))
         once(bank)
         assert list(small.iterdir()) == []
@@ -338,8 +332,6 @@ def test_a_full_disk_is_an_alert_and_is_tried_again(bank):
         assert bank.type("scheduler", "--once", "--at", at).status == 0
         whole(bank, "big.csv")
         assert bank.type("ack").json["alerts"] == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_a_model_that_cannot_be_loaded_stops_after_one_file_and_is_an_alert(bank):

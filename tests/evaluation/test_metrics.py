@@ -45,6 +45,68 @@ def test_each_value_is_what_scikit_learn_says():
     )
 
 
+def probabilities(n=N):
+    """Return truth, and probabilities of which some are 0 or 1 and some are wrong about it."""
+    score = np.round(CHANCE.random(n), 1)
+    return CHANCE.random(n) < score * 0.9 + 0.05, score
+
+
+def test_the_scores_of_probabilities_are_what_scikit_learn_says():
+    truth, score = probabilities()
+    found = evaluation_metrics.scores(truth, score=score)
+    assert found.keys() == {"auc", "brier", "log_loss"}
+    assert found["brier"]["value"] == pytest.approx(sk.brier_score_loss(truth, score))
+    assert found["log_loss"]["value"] == pytest.approx(sk.log_loss(truth, score))
+    assert {one["n"] for one in found.values()} == {N}
+    texts = evaluation_metrics.scores(np.where(truth, "yes", "no").astype(object), score=score)
+    assert texts == found
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, math.nan, math.inf])
+def test_margins_have_an_auc_and_no_scores_of_probabilities(wrong):
+    truth, score = probabilities()
+    score[3] = wrong
+    assert evaluation_metrics.scores(truth, score=score).keys() == {"auc"}
+
+
+def test_intervals_of_probabilities_cover_the_expected_loss():
+    expected = 0.8 * 0.2**2 + 0.2 * 0.8**2
+    hits = 0
+    for _ in range(300):
+        truth = CHANCE.random(200) < 0.8
+        found = evaluation_metrics.probability_losses(truth, np.full(200, 0.8))["brier"]
+        hits += found["low"] <= expected <= found["high"]
+    assert 0.9 < hits / 300 < 0.99
+
+
+def test_scores_of_probabilities_are_by_slice_as_well():
+    truth, score = probabilities()
+    half = np.where(np.arange(N) % 4 == 0, "a", "b")
+    found = evaluation_metrics.evaluation({"truth": truth, "score": score}, {"half": half})
+    for part in ("a", "b"):
+        rows = half == part
+        one = found["by"]["brier_by_half"][part]
+        assert one["value"] == pytest.approx(sk.brier_score_loss(truth[rows], score[rows]))
+        one = found["by"]["log_loss_by_half"][part]
+        assert one["value"] == pytest.approx(sk.log_loss(truth[rows], score[rows]))
+    assert set(evaluation_metrics.named({"truth": "t", "score": "s", "by": "half"})) == {
+        *found["whole"],
+        *found["by"],
+    }
+
+
+def test_numbers_of_the_notebook_count_first_and_have_intervals_where_both_agree():
+    truth, score = probabilities()
+    whole = evaluation_metrics.scores(truth, score=score)
+    brier = whole["brier"]["value"] * (1 + 1e-13)
+    found = evaluation_metrics.all_scores({"brier": brier, "auc": 0.5, "profit": 7.0}, whole)
+    assert list(found) == ["auc", "brier", "log_loss", "profit"]
+    assert found["brier"] == {**whole["brier"], "value": brier}
+    assert found["log_loss"] == whole["log_loss"]
+    for name, value in (("auc", 0.5), ("profit", 7.0)):
+        assert found[name] == {"value": value, "low": None, "high": None, "n": None}
+
+
 def test_errors_of_amounts_are_what_scikit_learn_says():
     truth, pred = CHANCE.normal(size=(2, N))
     found = evaluation_metrics.scores(truth, pred)

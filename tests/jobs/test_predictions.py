@@ -94,3 +94,16 @@ def test_the_size_of_a_log_is_told_where_a_model_can_be_served(ctx):
     assert predictions.notes(ctx, made, "other") == ServingNotes()
     assert predictions.notes_on_newest(ctx, "m") == ServingNotes()
     assert predictions.notes_on_newest(ctx, "none") == ServingNotes()
+
+
+def test_the_notes_on_a_draft_are_those_of_its_own_model(ctx):
+    packaged(ctx, "run")
+    ctx.journal.append(ModelPackaged(run="other", error="it has no `predict`"))
+    job(ctx, "j", "m", keep="7d")
+    assert predictions.notes_on_draft(ctx, "j", "m") == ServingNotes()  # there is no draft
+    ctx.journal.append(JobDrafted(job="j", digest="d", run="other", model_run="other"))
+    assert predictions.notes_on_draft(ctx, "j", "m") == ServingNotes()
+    ctx.journal.append(JobDrafted(job="j", digest="d", run="run", model_run="run"))
+    found = predictions.notes_on_draft(ctx, "j", "m")
+    assert found.callers == "age (whole number)"
+    assert found.log.endswith("kept for 7d")

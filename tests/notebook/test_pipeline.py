@@ -215,7 +215,7 @@ def test_models_metrics_and_evaluations_are_declared_by_marks():
     )
     assert found.model == {"model": "flights", "other": "other"}
     assert found.metrics == ("auc", "f1", "x")
-    assert found.evaluation == {"truth": "y", "by": "a,b"}
+    assert found.evaluations == ({"truth": "y", "by": "a,b"},)
 
 
 def test_metrics_logged_to_mlflow_are_known():

@@ -4,7 +4,14 @@ import pytest
 
 from mlops_nb.notebook import cells
 from mlops_nb.notebook.pipeline import pipeline
-from mlops_nb.notebook.slicing import cut, downstream, held_names, last_writers, shares_step
+from mlops_nb.notebook.slicing import (
+    cut,
+    downstream,
+    evaluation_of,
+    held_names,
+    last_writers,
+    shares_step,
+)
 
 
 def told(*sources):
@@ -34,6 +41,23 @@ def test_all_that_the_model_and_its_metrics_need_is_kept():
 
 def test_what_a_later_step_makes_of_the_model_is_kept_unasked():
     assert kept(*SMALL, wanted=()) == (0, 1, 2, 3)
+
+
+def test_each_of_several_models_has_the_last_evaluation_of_its_answers():
+    both = told(
+        "x = read()",
+        "a = fit(x)",
+        "b = fit(x)",
+        "p, s = a.ask(x), a.score(x)\n%mlops evaluate --truth y --pred p",
+        "%mlops evaluate --truth y --score s",
+        "q = b.ask(x)\n%mlops evaluate --truth y --pred q --by z",
+        "r = other(x)\n%mlops evaluate --truth y --pred r",
+    )
+    assert evaluation_of(both, "a") == {"truth": "y", "score": "s"}
+    assert evaluation_of(both, "b") == {"truth": "y", "pred": "q", "by": "z"}
+    for variable in ("x", None, "c"):
+        assert evaluation_of(both, variable) == {"truth": "y", "pred": "r"}
+    assert evaluation_of(told("x = 1"), "x") == {}
 
 
 def test_plots_and_what_nothing_needs_are_left_out_with_the_reason():

@@ -1,7 +1,6 @@
 """The prediction log: rows by day, merged without loss, set aside where they are torn."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from logging_rows import log_in, logged, package_of, rows
+from small_disk import mounted
 
 from mlops_nb.errors import JobError
 from mlops_nb.serving import prediction_files, prediction_log
@@ -76,6 +76,19 @@ def test_many_small_files_are_merged_and_no_row_is_lost_or_doubled(log):
     assert len(list(day.glob("*.parquet"))) == 1
     assert sorted(row["request_id"] for row in logged(folder_of(log))) == sorted(names)
     assert [p.name for p in day.glob("*.damaged")] == ["0-torn.damaged"]
+
+
+def test_files_of_a_clock_that_was_a_day_ahead_are_merged(log):
+    for n in range(20):
+        log.put(rows(f"r{n}", at=MIDNIGHT + n))
+        until(lambda n=n: len(logged(folder_of(log))) == n + 1)
+    log.close()
+    ahead = time.time() + 86400
+    for file in folder_of(log).glob("*/*.parquet"):
+        os.utime(file, (ahead, ahead))
+    prediction_files.compact(log.files, "2026-03-01")
+    assert len([*folder_of(log).glob("*/*.parquet")]) == 1
+    assert {row["request_id"] for row in logged(folder_of(log))} == {f"r{n}" for n in range(20)}
 
 
 @pytest.mark.parametrize("removed", [0, 1, 20])
@@ -182,15 +195,8 @@ def test_the_file_that_another_process_writes_is_left_alone_at_start(log, tmp_pa
 @pytest.fixture
 def small_disk(tmp_path):
     """A log on a disk of 512 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("needs root and mount, to make a small disk")
-    words = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
-    if subprocess.run(words, check=False).returncode:
-        pytest.skip("this machine does not let root mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "small", "512k") as folder:
+        yield folder
 
 
 def until(holds):

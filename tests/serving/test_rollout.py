@@ -6,6 +6,7 @@ import yaml
 from bank import ROW, Served, logged, retrained, some_rows, until
 from bank import bank as make_bank
 
+from mlops_nb.models.registry import read_models
 from mlops_nb.project import open_project
 from mlops_nb.serving.challenger import place
 
@@ -105,3 +106,33 @@ def test_a_canary_answers_its_share_of_entities_and_a_shadow_none(bank):
 @pytest.mark.parametrize("wrong", ["150%", "1", "-5%", "many"])
 def test_a_canary_that_is_no_share_is_refused(bank, wrong):
     assert "no share below the whole" in bank.refused("serve", "credit", "--canary", wrong)
+
+
+def test_a_package_that_a_server_answers_with_is_never_pruned(bank):
+    """The server answers with a version whose release was taken back to one that is damaged."""
+    assert bank.type("rollback", "credit", "--to", "2").status == 0
+    served = Served(bank)
+    assert served.about["model_version"] == 2
+    packages = bank.folder / ".mlops" / "packages" / "credit"
+    golden = packages / "1" / "golden.json"
+    whole = golden.read_bytes()
+    golden.write_bytes(b"{}")
+    ctx = open_project(bank.folder).context
+    artifact = read_models(ctx)["credit"].versions[2].artifact
+    try:
+        assert bank.type("rollback", "credit", "--to", "1").status == 0
+        until(lambda: events(bank, "VersionRefused")[-1].version == 1)
+        ctx.store.remove(artifact)
+        assert bank.type("store", "--prune").json["housekeeping"]["packages"]["removed"] == 0
+        assert (packages / "2" / "MANIFEST.json").exists()
+        assert served.predict(ROW)[1]["model_version"] == 2
+    finally:
+        golden.write_bytes(whole)
+        served.stop()
+    assert bank.type("store", "--size").json["housekeeping"]["packages"]["files"] >= 2
+    assert bank.type("store", "--prune").json["housekeeping"]["packages"]["removed"] == 1
+    assert not (packages / "2" / "model.pickle").exists()
+    assert "no longer in the store" in bank.refused("rollback", "credit", "--to", "2")
+    again = Served(bank)
+    assert again.predict(ROW)[1]["model_version"] == 1
+    again.stop()

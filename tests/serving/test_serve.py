@@ -1,5 +1,6 @@
 """A model is served as it was judged: a real job, a real server, and what befalls it."""
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -54,6 +55,31 @@ def test_one_row_a_batch_and_a_file_have_the_same_answers_which_are_on_record(ba
     assert live["prediction"].tolist() == batch["predictions"]
     np.testing.assert_allclose(live["f_age"], [row["age"] / 10 for row in rows])
     assert (found["source"] == "batch").sum() == 600
+
+
+def test_promote_lists_the_raw_columns_that_callers_send(bank):
+    """The model itself takes the computed columns age, rich and seoul."""
+    words = ("promote", "n.ipynb", "--name", "credit", "--model", "model", "--replace", "--draft")
+    answer = bank.type(*words, "--dry-run")
+    assert "callers send" not in answer.stderr  # there is no bundle
+    with bank.start(*words) as process:
+        told, _ = process.communicate(timeout=300)
+    line = "callers send: age (whole number), income (number), city (text)"
+    assert line in told.splitlines()
+    page = (bank.folder / "jobs" / "credit" / "MODEL_CARD.md").read_text()
+    for listed in ("whole number**: `age`", "number**: `income`", "text**: `city`"):
+        assert listed in page
+
+
+def test_a_package_holds_the_metrics_of_the_evaluation_with_intervals(bank):
+    found = bank.folder / ".mlops" / "packages" / "credit" / "1" / "package.json"
+    about = json.loads(found.read_bytes())
+    metrics = about["evaluation"]["metrics"]
+    assert {"accuracy", "auc", "brier", "log_loss"} <= set(metrics)
+    for name, one in metrics.items():
+        assert one["low"] < one["value"] < one["high"], name
+    assert metrics["auc"]["rows"] == 300
+    assert metrics["accuracy"]["value"] == about["metrics"]["accuracy"]
 
 
 @pytest.mark.parametrize(

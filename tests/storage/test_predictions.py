@@ -8,6 +8,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import s3_server
 
 from mlops_nb import config
 from mlops_nb.errors import Refused
@@ -20,32 +21,18 @@ DAY, NEXT = "2026-01-31", "2026-02-01"
 
 @pytest.fixture(scope="session")
 def bucket():
-    """Return the options and the URL of a bucket of a server that speaks S3, in this process."""
-    for name in ("moto", "s3fs", "boto3"):
-        pytest.importorskip(name, reason="needs s3fs and moto: pip install s3fs 'moto[server]'")
-    from boto3 import client
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
-    address = f"http://{host}:{port}"
-    client("s3", endpoint_url=address, **keys).create_bucket(Bucket="logs")
-    before = dict(fsspec.config.conf)
-    fsspec.config.conf["s3"] = {"key": "a", "secret": "b", "endpoint_url": address}
-    yield "s3://logs"
-    fsspec.config.conf.clear()
-    fsspec.config.conf.update(before)
-    server.stop()
+    """Return the URL of a bucket of a server of S3."""
+    with s3_server.running():
+        yield f"s3://{s3_server.BUCKET}"
 
 
 @pytest.fixture(params=["folder", "folder of the project", "memory", "file", "s3"])
 def files(request, tmp_path):
-    if request.param == "s3":
-        yield RemotePredictions(f"{request.getfixturevalue('bucket')}/{uuid.uuid4().hex}/m")
-    elif request.param == "memory":
+    if request.param == "memory":
         yield RemotePredictions(f"memory://{uuid.uuid4().hex}/m")
+    elif request.param == "s3":
+        bucket = request.getfixturevalue("bucket")
+        yield RemotePredictions(f"{bucket}/{uuid.uuid4().hex}/m")
     elif request.param == "file":
         yield RemotePredictions(f"file://{tmp_path}/logs/m")
     elif request.param == "folder":

@@ -2,13 +2,13 @@
 
 import hashlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from small_disk import mounted
 
 from mlops_nb.errors import NotFound, Unreachable
 from mlops_nb.storage.artifacts_local import LocalStore
@@ -199,22 +199,13 @@ def test_processes_that_put_the_same_bytes_at_once_do_not_harm_each_other(tmp_pa
 
 @pytest.mark.parametrize("move", [False, True])
 def test_a_full_disk_takes_nothing_and_keeps_nothing(move, tmp_path):
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("needs root and mount, to make a disk of 256 kB")
-    small = tmp_path / "small"
-    small.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)]
-    if subprocess.run(words, check=False).returncode:
-        pytest.skip("this machine does not let root mount a tmpfs")
-    try:
+    with mounted(tmp_path / "small", "256k") as small:
         store, source = LocalStore(small / "store"), file(tmp_path, b"x" * 500_000)
         first = store.put(file(tmp_path, b"y", "y"), move=move)  # from another disk
         with pytest.raises(Unreachable, match="No space left"):
             store.put(source, move=move)
         assert [p.name for p in small.rglob("*") if p.is_file()] == [first]
         assert source.exists()
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 def left_over(folder, name):

@@ -221,6 +221,7 @@ def card(facts: BundleFacts) -> str:
         f"- **Made by**: job {code(job.name)}, from {code(job.source)}",
         f"- **Parameters**: {_listed(f'{k} = {v!r}' for k, v in job.parameters.items())}",
         "",
+        *_callers(facts.notes.columns),
         "## How well it did when it was promoted",
         "",
         *_scores(facts),
@@ -242,6 +243,19 @@ def card(facts: BundleFacts) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _callers(columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the columns that callers send. columns: kind → names."""
+    if not columns:
+        return []
+    count = sum(map(len, columns.values()))
+    return [
+        f"## What callers send: {count} column{'s' * (count > 1)}",
+        "",
+        *(f"- **{kind}**: {_listed(names)}" for kind, names in columns.items()),
+        "",
+    ]
+
+
 def _scores(facts: BundleFacts) -> list[str]:
     """Return the metrics, whole and by slice, each with its interval if that is known."""
     whole = facts.evaluation.get("whole", {})
@@ -249,14 +263,8 @@ def _scores(facts: BundleFacts) -> list[str]:
         return ["no metrics"]
     if not whole:
         return _table(("metric", "value"), facts.metrics.items())
-    values = {name: one["value"] for name, one in whole.items()} | dict(facts.metrics)
-    rows = []
-    for name, value in values.items():
-        score = whole.get(name)
-        known = (
-            score is not None and value is not None and evaluation_metrics.agreeing(score, value)
-        )
-        rows.append((name, _value(value), *(_interval(score) if known else ("", ""))))
+    scores = evaluation_metrics.all_scores(facts.metrics, whole).items()
+    rows = [(name, _value(score["value"]), *_interval(score)) for name, score in scores]
     head = ("value", "95 % interval", "rows")
     lines = _table(("metric", *head), rows)
     sliced = [
@@ -276,9 +284,8 @@ def _value(value: float | None) -> float | str:
 
 
 def _interval(score: Mapping[str, Any]) -> tuple[str, object]:
-    if score["low"] is None:
-        return "", score["n"]
-    return f"{score['low']:.4g} to {score['high']:.4g}", score["n"]
+    rows = "" if score["n"] is None else score["n"]
+    return ("" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"), rows
 
 
 def _quoted(text: str) -> str:

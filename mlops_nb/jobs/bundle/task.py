@@ -44,7 +44,7 @@ def bundle_task(
         keep={variable: (cut.model_step, model_file)} if variable else {},
         inputs=_inputs(pipeline, document, cut, variable),
         rescore=rescore,
-        evaluation=pipeline.evaluation,
+        evaluation=slicing.evaluation_of(pipeline, variable),
     )
 
 
@@ -54,6 +54,7 @@ def _answering(
     if not variable:
         return None
     served = pipeline.served.get(variable, HowServed())
+    evaluation = slicing.evaluation_of(pipeline, variable)
     cells = [source_of(c) for c in document["cells"] if c["cell_type"] == "code"]
     given = (
         given_to(cells, served.features) if served.features else model_inputs(cells, variable)[::-1]
@@ -65,8 +66,8 @@ def _answering(
         decide=served.decide,
         lookups=served.lookups,
         rows=tuple(given),
-        pred=pipeline.evaluation.get("pred", ""),
-        score=pipeline.evaluation.get("score", ""),
+        pred=evaluation.get("pred", ""),
+        score=evaluation.get("score", ""),
     )
 
 

@@ -11,7 +11,7 @@ from mlops_nb.jobs import schedule as job_schedule
 from mlops_nb.jobs import score_spec
 from mlops_nb.jobs.bundle import job_yaml, trigger_text
 from mlops_nb.jobs.model import JOB_NAME, Job, Schedule
-from mlops_nb.notebook import parameters
+from mlops_nb.notebook import check, parameters
 from mlops_nb.notebook.model import Source, Value
 from mlops_nb.serving.settings import ServingSettings
 
@@ -39,12 +39,13 @@ class Request:
 def define(request: Request, *, source: Source, root: Path, old: Mapping[str, Any] | None) -> Job:
     """Return the job of a request; settings that it does not give are kept from `old`.
 
-    Raises JobError for an invalid name, schedule, zone or gate.
+    Raises JobError for an invalid name, schedule, zone or gate, and if it is not known which model
+    of the notebook is meant.
     """
     folder = _folder(request, source, root)
     before = None if old is None else job_yaml.of_definition(dict(old))
     marked = dict(source.pipeline.model)
-    variable = request.model or next(iter(marked), None) or (before and before.model_variable)
+    variable = request.model or _marked_model(source, before)
     texts = request.gates if request.gates is not None else (before.gates if before else ())
     for text in texts:
         gates.gate(text)
@@ -71,6 +72,17 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
         approval=request.approval or (before.approval if before else "none"),
         notify=_notify(request, before),
     )
+
+
+def _marked_model(source: Source, before: Job | None) -> str | None:
+    """Return the model that the notebook marks; of several, the one of the job before."""
+    marked, name = source.pipeline.model, source.path.name
+    was = before.model_variable if before else None
+    if was in marked or not marked:
+        return was
+    for finding in check.several_models(source.pipeline, name):
+        raise JobError(finding.what, fix=finding.fix, where=name)
+    return next(iter(marked))
 
 
 def _triggers(request: Request, before: Job | None) -> tuple[Mapping[str, Value], ...]:

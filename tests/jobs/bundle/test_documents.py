@@ -14,6 +14,8 @@ from mlops_nb.evaluation.model import Verdict
 from mlops_nb.jobs.bundle.documents import BundleFacts, card, dockerfile, review
 from mlops_nb.jobs.model import Job, Proof, Schedule
 from mlops_nb.notebook.model import Pipeline, Step
+from mlops_nb.serving import log_size
+from mlops_nb.serving.settings import ServingNotes
 
 JOB = Job(
     name="flights",
@@ -133,6 +135,21 @@ def test_the_card_leaves_room_for_a_person():
     assert page.startswith("# Model card: flights\n")
     assert "- **Type**: sklearn.Tree" in page
     assert "**Known limits**" in page
+
+
+def test_the_card_lists_all_columns_that_callers_send_by_kind():
+    columns = [
+        {"name": f"{kind}{n}", "kind": kind, "missing": kind == "time"}
+        for n in range(30)
+        for kind in ("int", "time", "text")
+    ]
+    by_kind = log_size.columns_by_kind({"columns": columns})
+    page = card(dataclasses.replace(FACTS, notes=ServingNotes(columns=by_kind)))
+    assert "## What callers send: 90 columns\n" in page
+    assert "- **whole number**: `int0`, `int1`" in page
+    assert "- **time or null**: `time0`" in page
+    assert "`text29`" in page
+    assert "callers send" not in card(FACTS)
 
 
 def test_the_dockerfile_runs_the_pipeline_as_nobody_special():

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -27,6 +26,7 @@ from hypothesis.extra import numpy as hn
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from small_disk import mounted
 
 from mlops_nb import probe
 from mlops_nb.probe.fingerprint.digest import digest
@@ -441,20 +441,8 @@ def test_a_group_binds_all_its_names_or_those_that_are_picked_or_none(tmp_path):
     assert answer["damaged"][0]["names"] == ["b", "z"]
 
 
-def tmpfs(folder, size):
-    """Mount a small disk, or tell why there is none."""
-    folder.mkdir()
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("needs root and mount, to make a small disk")
-    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if subprocess.run(words, check=False).returncode:
-        pytest.skip("this machine does not let root mount a tmpfs")
-
-
 def test_a_full_disk_is_an_entry_with_an_error_and_leaves_no_part(tmp_path):
-    small = tmp_path / "small"
-    tmpfs(small, "256k")
-    try:
+    with mounted(tmp_path / "small", "256k") as small:
         rows = 100_000
         entries = save_load.write(
             {
@@ -472,8 +460,6 @@ def test_a_full_disk_is_an_entry_with_an_error_and_leaves_no_part(tmp_path):
         assert told.pop("n") == ""
         assert all("No space left" in why for why in told.values()), told
         assert len(list(small.iterdir())) == 1
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 # in a kernel
