@@ -167,7 +167,7 @@ def _as_text(answer: dict[str, Any], *, scheduler_runs: bool, notes: "ServingNot
 def _served(notes: "ServingNotes | None") -> list[str]:
     """Return what to know of a model that is to be served."""
     named = (("callers send", notes.callers), ("log", notes.log)) if notes is not None else ()
-    return [f"{name}: {visible(words)}" for name, words in named if words]
+    return [f"{name + ':':6} {visible(words)}" for name, words in named if words]
 
 
 def _of_model(model: dict[str, Any]) -> list[str]:
