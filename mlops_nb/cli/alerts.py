@@ -17,7 +17,10 @@ from mlops_nb.project import open_project
 @click.argument("alert", required=False)
 @click.option("--for", "length", metavar="TIME", help="How long to silence it: 30m, 8h, 2d.")
 @click.option(
-    "--false", "mistaken", is_flag=True, help="It was no harm: its level is usual from now on."
+    "--false",
+    "mistaken",
+    is_flag=True,
+    help="False alert: its level is normal from now on.",
 )
 @as_json_option
 def ack(alert: str | None, *, length: str | None, mistaken: bool, as_json: bool) -> int:

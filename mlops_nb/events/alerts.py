@@ -40,7 +40,7 @@ class AlertSent(Event, frozen=True, kw_only=True):
 class AlertAcked(Event, frozen=True, kw_only=True):
     """An alert is acknowledged; it is not repeated until an ISO time.
 
-    mistaken: it was no harm: what it was about counts as usual from now on
+    mistaken: the alert was false: the level that it reported counts as normal from now on
     """
 
     alert: str

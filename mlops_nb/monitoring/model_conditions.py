@@ -29,8 +29,8 @@ def of_model(facts: HealthState, job: Job, model: Model, now: datetime) -> Itera
 def _watched(facts: HealthState, job: Job, model: Model, now: datetime) -> Iterator[Condition]:
     """Yield what the last look at the live model found: one incident a cause.
 
-    Faults of the data that go with harm are its cause. What moved is told with the harm, and by
-    itself only in the digest of the day.
+    Faults of the data that go with harm are its cause. Drift is part of the harm's alert; without
+    harm it is in the daily digest.
     """
     event = facts.watched.get(model.name)
     current = event if event is not None and event.version == model.champion else None
@@ -123,7 +123,7 @@ def _informing(job: Job, model: Model, signals: Signals) -> Condition:
 
 
 def _digest(moved: Condition, now: datetime) -> Condition:
-    """Return what is told once a day, as it wakes nobody."""
+    """Return the daily digest: drift and secondary metrics, which are not urgent."""
     none = Condition(job=moved.job, kind=DIGEST)
     if not moved.what:
         return none

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -217,7 +218,8 @@ class Leader:
             self.take_in()
         state = watch.watch(self.ctx)
         state.catch_up(self.ctx, self.ctx.now())
-        for name in self.watch_clock.due(self.ctx, self.jobs, state.facts.models):
+        due = self.watch_clock.due(self.ctx, self.jobs, state.facts.models)
+        for name in islice(due, max(0, self.slots - len(self.lookers))):
             if name not in self.lookers and self.states[name].status == "active":
                 self.lookers[name] = worker.launch_watching(self.ctx, name)
 

@@ -4,10 +4,12 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import nbformat
 import psutil
+from nbformat.v4 import new_code_cell, new_notebook
 from typing_in import Terminal
 
 PATIENCE = 60.0  # s
@@ -17,6 +19,14 @@ def project(parent: Path, name: str) -> Terminal:
     """Return a terminal in a new project."""
     (parent / name / ".git").mkdir(parents=True)
     return Terminal(parent / name)
+
+
+def notebook(folder: Path, cells: Sequence[str]) -> None:
+    """Write the code cells as n.ipynb; the second one holds the parameters."""
+    book = new_notebook(cells=[new_code_cell(text) for text in cells])
+    book.cells[1].metadata["tags"] = ["parameters"]
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(book, folder / "n.ipynb")
 
 
 def working_in(folder: Path) -> Iterator[psutil.Process]:

@@ -8,11 +8,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import psutil
-from nbformat.v4 import new_code_cell, new_notebook
-from saved import project
+from saved import notebook, project
 from typing_in import Terminal
 
 CELLS = (
@@ -41,11 +39,7 @@ ROW = {"age": 44, "income": 30000.0, "city": "Seoul"}
 def bank(folder: Path, *words: str) -> Terminal:
     """Promote the notebook, with more options."""
     terminal = project(folder, "bank")
-    cells = [new_code_cell(text) for text in CELLS]
-    cells[1].metadata["tags"] = ["parameters"]
-    book = new_notebook(cells=cells)
-    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(book, terminal.folder / "n.ipynb")
+    notebook(terminal.folder, CELLS)
     answer = terminal.type("promote", "n.ipynb", "--name", "credit", "--model", "model", *words)
     assert answer.status == 0, answer.stderr
     return terminal

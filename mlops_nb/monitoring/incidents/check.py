@@ -1,25 +1,28 @@
 """One scheduled look at a live model: closes cohorts, judges them, and acts on harm."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mlops_nb.context import Context
-from mlops_nb.events import CohortClosed, LabelsTaken, ModelWatched, Released
+from mlops_nb.events import CohortClosed, ModelWatched
 from mlops_nb.models import package, release
 from mlops_nb.monitoring.incidents import (
     accepted,
     cohorts,
     harm,
     mend,
+    past,
     promise,
     signals,
     smoke,
 )
 from mlops_nb.monitoring.incidents.harm import Harm, WatchedRelease
 from mlops_nb.monitoring.incidents.mend import Mend
+from mlops_nb.monitoring.incidents.past import ModelPast
 from mlops_nb.monitoring.incidents.signals import Signal
 from mlops_nb.monitoring.labels import take
 from mlops_nb.monitoring.live import faults, window
@@ -42,17 +45,19 @@ def check(ctx: Context, model: str) -> ModelWatched | None:
     opened = window.open_model(ctx, model)
     if opened.model.champion is None:
         return None
-    releases = _releases(ctx, model)
-    event, primary = _found(ctx, opened, releases)
+    known = past.read(ctx, opened.model)
+    judged = _judged(ctx, opened, known)
+    event = _seen(opened, known, judged)
+    primary = next((one for one in judged.harms if one.primary), None)
     if primary is None:
-        return _record(ctx, event)
-    chosen = _known_mend(ctx, event)
+        return _record(ctx, event, known)
+    chosen = _known_mend(ctx, event, known)
     if chosen is None:
         faulty = [one for one in event.signals if one["kind"] == "data-fault"]
         before = _before(opened, event.version)
         chosen = mend.choose(ctx, opened, primary, faulty, before)
-    written = _record(ctx, replace(event, mend=chosen.as_dict()))
-    _roll_back(ctx, opened, chosen, releases)
+    written = _record(ctx, replace(event, mend=chosen.as_dict()), known)
+    _roll_back(ctx, opened, chosen, known)
     return written
 
 
@@ -62,89 +67,75 @@ def harm_now(ctx: Context, model: str) -> list[Signal]:
     opened = window.open_model(looking, model)
     if opened.model.champion is None:
         return []
-    event, _ = _found(looking, opened, _releases(looking, model))
-    return [one for one in event.signals if one["kind"] in {"harm", "labels"}]
+    known = past.read(looking, opened.model)
+    return list(_of_labels(opened, known, _judged(looking, opened, known)))
 
 
-def _found(
-    ctx: Context, opened: OpenedModel, releases: Sequence[Released]
-) -> tuple[ModelWatched, Harm | None]:
-    """Return everything that a look finds, and the harm that wakes people."""
-    model = opened.model.name
-    closed = cohorts.close(ctx, opened, cohorts.closed(ctx, model))
-    watched = _release(ctx, opened, opened.model.champion or 0, releases, closed)
-    found = harm.harms(closed, watched)
-    event = _seen(ctx, opened, watched, closed, found, releases)
-    return event, next((one for one in found if one.primary), None)
+class JudgedCohorts(Struct, frozen=True, kw_only=True):
+    """The closed days of a model, its champion, and the harm that it does."""
+
+    closed: list[CohortClosed]
+    release: WatchedRelease
+    harms: list[Harm]
 
 
-def _seen(
-    ctx: Context,
-    opened: OpenedModel,
-    watched: WatchedRelease,
-    closed: Sequence[CohortClosed],
-    found: Sequence[Harm],
-    releases: Sequence[Released],
-) -> ModelWatched:
+def _judged(ctx: Context, opened: OpenedModel, known: ModelPast) -> JudgedCohorts:
+    """Close the days that can be closed, and judge the champion by them."""
+    closed = cohorts.close(ctx, opened, known.closed)
+    watched = _release(ctx, opened, known, closed)
+    return JudgedCohorts(closed=closed, release=watched, harms=harm.harms(closed, watched))
+
+
+def _of_labels(opened: OpenedModel, known: ModelPast, judged: JudgedCohorts) -> Iterator[Signal]:
+    """Yield what labels say: harm, or that they are too few to show it."""
+    model, watched = opened.model.name, judged.release
+    yield from signals.of_harm(judged.harms, model)
+    yield from signals.of_labels(judged.closed, watched.version, watched.since, model)
+    yield from signals.of_arrivals(known.deliveries, opened.look.now, model)
+
+
+def _seen(opened: OpenedModel, known: ModelPast, judged: JudgedCohorts) -> ModelWatched:
     """Return everything that a look found, without its mend."""
-    now, model = opened.look.now, opened.model.name
+    now, model, closed = opened.look.now, opened.model.name, judged.closed
     days = window.days_between(opened.look, now - WINDOW, now)
     rows = sum(day.sums.rows for day in days)
     moved = window.moved(days, opened.columns) if rows >= LEAST_ROWS else []
-    moved = accepted.of_movement(ctx, model, moved, releases)
+    moved = accepted.of_movement(known, moved)
     wrong = list(faults.faults(days, opened.columns, model)) if days else []
     if not rows and closed:
         wrong.append(faults.no_rows(model, window.last_before(opened.look.log, now, model)))
-    wrong += smoke.smoke(opened, releases)
+    wrong += smoke.smoke(opened, known.last_release)
     logged = (now.date() - datetime.fromisoformat(closed[0].day).date()).days if closed else 0
     every: list[Signal] = [
-        *signals.of_harm(found, model),
+        *_of_labels(opened, known, judged),
         *signals.of_faults(wrong),
-        *signals.of_labels(closed, watched.version, watched.since, model),
-        *signals.of_arrivals(_deliveries(ctx, model), now, model),
         *signals.of_movement(moved, days, {one.column for one in wrong}, logged),
     ]
     return ModelWatched(
         job=opened.model.job,
         model=model,
-        version=watched.version,
+        version=judged.release.version,
         signals=tuple(every),
         moved=sum(one.drifted for one in moved),
         compared=len(moved),
     )
 
 
-def _deliveries(ctx: Context, model: str) -> list[datetime]:
-    """Return when labels of a model came, ascending."""
-    events = ctx.journal.read(kinds=[LabelsTaken])
-    return [
-        datetime.fromisoformat(e.at)
-        for e in events
-        if isinstance(e, LabelsTaken) and e.model == model
-    ]
-
-
-def _record(ctx: Context, event: ModelWatched) -> ModelWatched:
+def _record(ctx: Context, event: ModelWatched, known: ModelPast) -> ModelWatched:
     """Record what a look found if it differs from the last one, or is of another day."""
-    last = last_look(ctx, event.model)
+    last = known.last_look
     if last is None and not event.signals:
         return event
-    if last is not None and _essence(last) == _essence(event):
-        same_day = last.at[:10] == ctx.now().astimezone(UTC).isoformat()[:10]
-        if same_day or not event.signals:
-            return event
+    same = last is not None and _essence(last) == _essence(event)
+    if last is not None and same and (_is_of_today(ctx, last) or not event.signals):
+        return event
     written = ctx.journal.append(event)
     assert isinstance(written, ModelWatched)
     return written
 
 
-def last_look(ctx: Context, model: str) -> ModelWatched | None:
-    """Return what the last look at a model recorded, None for none."""
-    found = None
-    for event in ctx.journal.read(kinds=[ModelWatched]):
-        if isinstance(event, ModelWatched) and event.model == model:
-            found = event
-    return found
+def _is_of_today(ctx: Context, event: ModelWatched) -> bool:
+    return event.at[:10] == ctx.now().astimezone(UTC).isoformat()[:10]
 
 
 def _essence(event: ModelWatched) -> Any:
@@ -156,37 +147,27 @@ def _essence(event: ModelWatched) -> Any:
     return event.version, names, event.mend.get("kind"), event.mend.get("to")
 
 
-def _known_mend(ctx: Context, event: ModelWatched) -> Mend | None:
+def _known_mend(ctx: Context, event: ModelWatched, known: ModelPast) -> Mend | None:
     """Return the mend of this harm as it was found today, None if it must be looked for."""
-    last = last_look(ctx, event.model)
+    last = known.last_look
     if last is None or not last.mend or last.version != event.version:
         return None
-    today = ctx.now().astimezone(UTC).isoformat()[:10]
     same = _essence(replace(event, mend=last.mend)) == _essence(last)
-    return Mend(**last.mend) if same and last.at[:10] == today else None
-
-
-def _releases(ctx: Context, model: str) -> list[Released]:
-    events = ctx.journal.read(kinds=[Released])
-    return [e for e in events if isinstance(e, Released) and e.model == model]
+    return Mend(**last.mend) if same and _is_of_today(ctx, last) else None
 
 
 def _release(
-    ctx: Context,
-    opened: OpenedModel,
-    version: int,
-    releases: Sequence[Released],
-    closed: Sequence[CohortClosed],
+    ctx: Context, opened: OpenedModel, known: ModelPast, closed: Sequence[CohortClosed]
 ) -> WatchedRelease:
-    since = releases[-1].at[:10] if releases else ""
+    version = opened.model.champion or 0
     rows = [int(one["rows"]) for day in closed for one in day.versions if one["version"] == version]
     a_day = sum(rows) / len(rows) if rows else 0.0
     return WatchedRelease(
         version=version,
-        since=since,
+        since=known.last_release.at[:10] if known.last_release is not None else "",
         promised=promise.promised(package.folder(ctx, opened.model.name, version), a_day),
         tolerances=_tolerances(opened),
-        accepted=accepted.accepted_day(ctx, opened.model.job, closed, releases),
+        accepted=accepted.accepted_day(known, closed),
     )
 
 
@@ -202,13 +183,11 @@ def _before(opened: OpenedModel, version: int) -> int | None:
     return stack[-2] if len(stack) > 1 and stack[-1] == version else None
 
 
-def _roll_back(
-    ctx: Context, opened: OpenedModel, chosen: Mend, releases: Sequence[Released]
-) -> None:
+def _roll_back(ctx: Context, opened: OpenedModel, chosen: Mend, known: ModelPast) -> None:
     """Roll back once, where job.yaml says so and the version before does better."""
     if opened.settings.watch.rollback != "auto" or chosen.to is None:
         return
-    if releases and releases[-1].rollback:
+    if known.last_release is not None and known.last_release.rollback:
         return  # a rollback did not cure it: people must look
     with ctx.deciding():
         model = release.model_of(ctx, opened.model.name)

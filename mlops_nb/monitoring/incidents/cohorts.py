@@ -12,13 +12,6 @@ from mlops_nb.serving import prediction_files
 GIVEN_UP = timedelta(days=30)  # after which a day without any label is closed
 
 
-def closed(ctx: Context, model: str) -> list[CohortClosed]:
-    """Return the closed days of a model, ascending."""
-    events = ctx.journal.read(kinds=[CohortClosed])
-    found = [e for e in events if isinstance(e, CohortClosed) and e.model == model]
-    return sorted(found, key=lambda event: event.day)
-
-
 def close(ctx: Context, opened: OpenedModel, known: Sequence[CohortClosed]) -> list[CohortClosed]:
     """Record the days that can be closed now, in their order; return all that are closed.
 

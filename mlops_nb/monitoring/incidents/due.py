@@ -22,6 +22,7 @@ class WatchClock:
 
     def __init__(self) -> None:
         self.last: dict[str, datetime] = {}
+        self.ticks: dict[str, tuple[str, datetime]] = {}  # job → cron, and when it is due next
 
     def due(
         self, ctx: Context, jobs: Mapping[str, Job], models: Mapping[str, Model]
@@ -33,6 +34,7 @@ class WatchClock:
             if job is None or model.champion is None or not self._is_due(ctx, job, model, now):
                 continue
             self.last[job.name] = now
+            self.ticks.pop(job.name, None)
             ctx.journal.place(NOTE.format(job=job.name), f'"{now.isoformat()}"')
             try:
                 log = open_predictions(ctx.settings, model.name)
@@ -48,9 +50,17 @@ class WatchClock:
             return True
         if model.released and now - datetime.fromisoformat(model.released) < FIRST_HOURS:
             return now - last >= CLOSER
-        zone = job.schedule.timezone if job.schedule is not None else "UTC"
-        when = schedule.schedule(job.serving.watch.cron, zone)
-        return next(schedule.ticks(when, last)) <= now
+        return self._tick(job, last) <= now
+
+    def _tick(self, job: Job, last: datetime) -> datetime:
+        """Return when a job is due next, which is found out once after each look."""
+        cron = job.serving.watch.cron
+        known = self.ticks.get(job.name)
+        if known is None or known[0] != cron:
+            zone = job.schedule.timezone if job.schedule is not None else "UTC"
+            tick = next(schedule.ticks(schedule.schedule(cron, zone), last))
+            known = self.ticks[job.name] = (cron, tick)
+        return known[1]
 
     def _last(self, ctx: Context, job: str) -> datetime | None:
         if job not in self.last:

@@ -19,8 +19,8 @@ from mlops_nb.monitoring.live.sums import Moments, added
 
 RELEASE = 28  # cohorts after a release that promise a loss where the evaluation has none
 LEAST_LABELS = 10  # of a cohort: days with fewer are joined with the next ones
-# metric → the loss that it is the mean of, in the order in which one is chosen to wake people:
-# that of a trigger first, then those that an evaluation promised
+# metric → the loss that it is the mean of, in the order in which the primary one is chosen
+# (that of a trigger comes first, then those that an evaluation promised)
 LOSSES = {
     "brier": "brier",
     "accuracy": "hit",
@@ -39,7 +39,7 @@ class Harm(Struct, frozen=True, kw_only=True):
     since:    the first day of the change, as far as one can tell
     value:    the metric since then
     promised: the metric that was promised; bound: what it may be at worst
-    primary:  it wakes people; others inform
+    primary:  it raises an urgent alert; others are in the daily digest
     """
 
     metric: str
@@ -69,7 +69,7 @@ class WatchedRelease(Struct, frozen=True, kw_only=True):
 
     @property
     def first(self) -> str:
-        """The metric that wakes people if it is among some: that of a trigger, if there is one."""
+        """The primary metric: that of a trigger, if there is one."""
         return next(iter(self.tolerances), "")
 
 
@@ -87,7 +87,7 @@ class DayLosses(Struct, frozen=True, kw_only=True):
 
 
 def harms(cohorts: Iterable[CohortClosed], release: WatchedRelease) -> list[Harm]:
-    """Return what is worse than was promised, the metric that wakes people first.
+    """Return what is worse than was promised, the primary metric first.
 
     An alarm stays until another version becomes champion, or a person accepts the level.
     """

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,16 +29,15 @@ class VersionRows(Struct, frozen=True, kw_only=True):
     predictions: Any
 
 
-def smoke(opened: OpenedModel, releases: Sequence[Released]) -> list[WatchAlert]:
+def smoke(opened: OpenedModel, last: Released | None) -> list[WatchAlert]:
     """Return what is odd about the champion in the first day after its release."""
-    if not releases or releases[-1].previous is None:
+    if last is None or last.previous is None:
         return []
-    last = releases[-1]
     at, now = datetime.fromisoformat(last.at), opened.look.now
     if not timedelta() <= now - at < FIRST_HOURS or last.previous == last.version:
         return []
     new = _rows(opened, last.version, at, now)
-    old = _rows(opened, last.previous or 0, at - FIRST_HOURS, at)
+    old = _rows(opened, last.previous, at - FIRST_HOURS, at)
     if new is None or old is None:
         return []
     fix = f"mlops-nb rollback {opened.model.name}, or look: mlops-nb watch {opened.model.name}"

@@ -1,17 +1,13 @@
 """The labels that were taken: one Parquet file a delivery, whose row groups each hold one day."""
 
-import os
-import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from mlops_nb import files
+from mlops_nb.monitoring.labels import parquet_file
 
 JOINED = ("request_id", "label", "delivered")
 COLUMNS = (*JOINED, "digest", "day")
-SAMPLES = "samples"  # the folder of the rows that were drawn for labelling
-DAYS = "days"  # the key of the days that a sample was drawn from
 
 
 class LabelFiles:
@@ -34,32 +30,8 @@ class LabelFiles:
 
         table: request_id, label, delivered, day
         """
-        import pyarrow as pa
-        import pyarrow.compute as pc
-        from pyarrow import parquet
-
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         ordered = table.sort_by([("day", "ascending"), ("request_id", "ascending")])
-        handle, part = tempfile.mkstemp(dir=self.folder, suffix=".part")
-        schema = empty(COLUMNS).schema
-        try:
-            with os.fdopen(handle, "wb") as file:
-                with parquet.ParquetWriter(file, schema) as writer:
-                    counts = pc.value_counts(ordered["day"]).to_pylist()
-                    at = 0
-                    for one in counts:
-                        labels = ordered.slice(at, one["counts"])
-                        digests = pa.repeat(pa.scalar(digest, pa.string()), len(labels))
-                        labels = labels.append_column("digest", digests).select(COLUMNS)
-                        writer.write_table(labels.cast(schema))  # DuckDB's times are of its zone
-                        at += one["counts"]
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(part, files.mode_of(self._path(digest)))
-            os.replace(part, self._path(digest))
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+        parquet_file.put(self._path(digest), lambda file: _write_days(ordered, digest, file))
 
     def names(self) -> list[str]:
         """Return the names of the files."""
@@ -88,63 +60,6 @@ class LabelFiles:
                     tables.append(file.read_row_groups(groups, columns=list(JOINED)))
         return pa.concat_tables(tables) if tables else empty()
 
-    def samples(self) -> list[str]:
-        """Return the names of the samples that were drawn, the oldest first."""
-        return sorted(path.name for path in (self.folder / SAMPLES).glob("*.parquet"))
-
-    def write_sample(self, table: Any, days: Sequence[str], name: str) -> None:
-        """Record the rows that were drawn for labelling.
-
-        table: request_id, day, probability; days: those that were drawn from
-        """
-        from pyarrow import parquet
-
-        place = self.folder / SAMPLES
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        named = table.replace_schema_metadata({DAYS: ",".join(days)})
-        handle, part = tempfile.mkstemp(dir=place, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                parquet.write_table(named, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(part, files.mode_of(place / name))
-            os.replace(part, place / name)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
-
-    def sample_of(self, day: str) -> str | None:
-        """Return the name of the last sample that was drawn from a day, None for none."""
-        from pyarrow import parquet
-
-        for name in reversed(self.samples()):
-            metadata = parquet.read_schema(self.folder / SAMPLES / name).metadata or {}
-            if day in metadata.get(DAYS.encode(), b"").decode().split(","):
-                return name
-        return None
-
-    def drawn(self, day: str) -> Any | None:
-        """Return request_id and probability of the rows that were drawn last from a day."""
-        from pyarrow import parquet
-
-        name = self.sample_of(day)
-        if name is None:
-            return None
-        with (self.folder / SAMPLES / name).open("rb") as opened:
-            return parquet.read_table(opened, columns=["request_id", "probability"])
-
-    def ever_drawn(self) -> Any:
-        """Return the request ids of all samples."""
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        found = [pa.chunked_array([], pa.string())]
-        for name in self.samples():
-            with (self.folder / SAMPLES / name).open("rb") as opened:
-                found.append(parquet.read_table(opened, columns=["request_id"])["request_id"])
-        return pa.chunked_array([chunk for one in found for chunk in one.chunks], pa.string())
-
     def _of(self, name: str) -> list[tuple[int, str | None]]:
         """Return the row groups of a file, each with its day."""
         from pyarrow import parquet
@@ -162,6 +77,23 @@ class LabelFiles:
 
     def _path(self, digest: str) -> Path:
         return self.folder / f"{digest}.parquet"
+
+
+def _write_days(ordered: Any, digest: str, file: BinaryIO) -> None:
+    """Write labels that are sorted by day, each day as a row group."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import parquet
+
+    schema = empty(COLUMNS).schema
+    at = 0
+    with parquet.ParquetWriter(file, schema) as writer:
+        for one in pc.value_counts(ordered["day"]).to_pylist():
+            labels = ordered.slice(at, one["counts"])
+            digests = pa.repeat(pa.scalar(digest, pa.string()), len(labels))
+            labels = labels.append_column("digest", digests).select(COLUMNS)
+            writer.write_table(labels.cast(schema))  # DuckDB's times are of its zone
+            at += one["counts"]
 
 
 def empty(columns: Sequence[str] = JOINED) -> Any:

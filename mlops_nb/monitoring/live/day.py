@@ -1,6 +1,6 @@
 """Makes the sums of one day, from the rows of its answers and their labels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -44,29 +44,29 @@ def of_rows(
     rows: DayRows,
     read_labels: Callable[[], Any],
     asked: DayQuestion,
-    drawn: Any | None = None,
+    drawn: Iterable[Any] = (),
     *,
     mature: bool,
 ) -> DaySums:
     """Return the sums of a day.
 
     read_labels: reads the labels that may belong to it
-    drawn:       request_id and probability of the rows that were drawn for labelling
+    drawn:       request_id and probability of each sample of the day, the newest first
     mature:      no more labels are to come
     """
     if rows.keys is None:
         return DaySums(day=day, mature=mature)
-    made = {}
+    made, samples = {}, list(drawn)
     for name, sources in (("requests", REQUESTS), ("batch", BATCH)):
         keys = rows.of(sources)
         if len(keys):
             held = join.holding(read_labels(), keys["request_id"].combine_chunks())
-            made[name] = _of_source(rows, keys, held, asked, drawn, mature=mature)
+            made[name] = _of_source(rows, keys, held, asked, samples, mature=mature)
     return DaySums(day=day, mature=mature, dropped=rows.dropped, **made)
 
 
 def _of_source(
-    rows: DayRows, keys: Any, held: Held, asked: DayQuestion, drawn: Any | None, *, mature: bool
+    rows: DayRows, keys: Any, held: Held, asked: DayQuestion, drawn: Sequence[Any], *, mature: bool
 ) -> SourceSums:
     import numpy as np
     import pyarrow.compute as pc
@@ -89,7 +89,7 @@ def _of_source(
 
 
 def _versions(
-    keys: Any, answers: Any, held: Held, asked: DayQuestion, drawn: Any | None, *, mature: bool
+    keys: Any, answers: Any, held: Held, asked: DayQuestion, drawn: Sequence[Any], *, mature: bool
 ) -> dict[int, VersionSums]:
     import numpy as np
 
@@ -98,7 +98,7 @@ def _versions(
     hours = _hours(keys["time"].take(rows), held.since)
     if mature and asked.absent is not None:
         rows, labels = _with_absent(rows, labels, len(keys), asked.absent)
-    weights = None if drawn is None else _weights(keys["request_id"], drawn)
+    weights = _weights(keys["request_id"], held.places, drawn)
     found = {}
     for version in np.unique(versions).tolist():
         mine = np.flatnonzero(versions[rows] == version)
@@ -160,16 +160,25 @@ def _weighted(
     return found
 
 
-def _weights(ids: Any, drawn: Any) -> Any:
-    """Return how many rows each row stands for: 1, or the inverse of its probability if drawn."""
+def _weights(ids: Any, labelled: Any, samples: Sequence[Any]) -> Any | None:
+    """Return how many rows each row stands for: 1, or the inverse of its probability if drawn.
+
+    labelled: places of the rows with a label; samples: the newest first
+
+    The newest sample with a label counts: rows that were drawn or labelled before it were not drawn
+    from, and stand for themselves. None without such a sample.
+    """
     import numpy as np
     import pyarrow.compute as pc
 
-    places = pc.fill_null(pc.index_in(ids, value_set=drawn["request_id"].combine_chunks()), -1)
-    place = places.to_numpy()
-    found = np.ones(len(ids))
-    found[place >= 0] = 1 / drawn["probability"].to_numpy()[place[place >= 0]]
-    return found
+    for drawn in samples:
+        places = pc.index_in(ids, value_set=drawn["request_id"].combine_chunks())
+        place = pc.fill_null(places, -1).to_numpy()
+        if (place[labelled] >= 0).any():
+            found = np.ones(len(ids))
+            found[place >= 0] = 1 / drawn["probability"].to_numpy()[place[place >= 0]]
+            return found
+    return None
 
 
 def _with_absent(rows: Any, labels: Any, count: int, absent: str) -> tuple[Any, Any]:

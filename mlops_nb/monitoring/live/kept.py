@@ -10,11 +10,12 @@ from msgspec import Struct
 
 from mlops_nb import files
 from mlops_nb.monitoring.labels.kept import LabelFiles
+from mlops_nb.monitoring.labels.samples import SampleFiles
 from mlops_nb.monitoring.live.day import DayQuestion
 from mlops_nb.monitoring.live.sums import DaySums
 from mlops_nb.storage.ports import PredictionFiles
 
-FORM = 2  # of the sums: those of another form are made anew
+FORM = 3  # of the sums: those of another form are made anew
 
 
 class KeptDay(Struct, frozen=True, kw_only=True):
@@ -51,9 +52,15 @@ class KeptDays:
 
 
 def key_of(
-    day: str, log: PredictionFiles, labels: LabelFiles, asked: DayQuestion, *, mature: bool
+    day: str,
+    log: PredictionFiles,
+    labelled: tuple[LabelFiles, SampleFiles],
+    asked: DayQuestion,
+    *,
+    mature: bool,
 ) -> str:
     """Return the digest of all that the sums of a day depend on: rows, labels and the question."""
+    labels, samples = labelled
     entries = [
         (one.name, one.size, one.changed)
         for one in log.entries(day)
@@ -64,7 +71,7 @@ def key_of(
         day,
         entries,
         labels.files_of(day),
-        labels.sample_of(day),
+        samples.of_day(day),
         msgspec.to_builtins(asked),
         mature,
     )

@@ -94,7 +94,7 @@ def _refuse(size: int, out: Path) -> None:
 
 def _frames(opened: OpenedModel, asked: SampleWindow) -> Iterator[DayFrame]:
     """Yield the rows of each day of a window."""
-    drawn = opened.look.labels.ever_drawn()
+    drawn = opened.look.samples.ever_drawn()
     for day in prediction_files.days(opened.look.log, asked.since, asked.until):
         with prediction_files.opened_day(opened.look.log, day) as parts:
             if parts:
@@ -171,14 +171,13 @@ def _record(
     """Write the file, then record the draw, then put the file in place."""
     import pyarrow as pa
 
-    now = ctx.now().astimezone(UTC)
-    name = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.parquet"
+    name = opened.look.samples.new_name()
     days = prediction_files.days(opened.look.log, asked.since, asked.until)
     every = pa.concat_tables(chosen.values())
     part = batch.part_of(out, name)
     try:
         _write(opened, chosen, part, out.suffix)
-        opened.look.labels.write_sample(every, days, name)
+        opened.look.samples.write(every, days, name)
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)

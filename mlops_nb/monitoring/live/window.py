@@ -16,6 +16,7 @@ from mlops_nb.models import package
 from mlops_nb.models.registry import Model, read_models
 from mlops_nb.monitoring.labels import classes, take
 from mlops_nb.monitoring.labels.kept import LabelFiles
+from mlops_nb.monitoring.labels.samples import SampleFiles
 from mlops_nb.monitoring.live import day as days_of
 from mlops_nb.monitoring.live import faults, metrics, reference, sums
 from mlops_nb.monitoring.live.day import DayQuestion
@@ -79,6 +80,7 @@ class Look(Struct, frozen=True, kw_only=True):
 
     log: PredictionFiles
     labels: LabelFiles
+    samples: SampleFiles
     kept: KeptDays
     asked: DayQuestion
     now: datetime
@@ -94,7 +96,7 @@ class Look(Struct, frozen=True, kw_only=True):
         start, end = day_end(day) - A_DAY, day_end(day)
         cut = (since is not None and since > start) or (until is not None and until < end)
         if not cut and end <= self.now:
-            key = key_of(day, self.log, self.labels, self.asked, mature=mature)
+            key = key_of(day, self.log, (self.labels, self.samples), self.asked, mature=mature)
             make = functools.partial(self._made, day, None, None, mature=mature)
             return self.kept.get(day, key, make)
         return self._made(day, since, until, mature=mature)
@@ -108,7 +110,7 @@ class Look(Struct, frozen=True, kw_only=True):
                 DayRows(opened, since, until),
                 functools.partial(self.labels.read, [day]),
                 self.asked,
-                self.labels.drawn(day),
+                self.samples.drawn(day),
                 mature=mature,
             )
 
@@ -245,18 +247,19 @@ def _look(
     columns: Mapping[str, ReferenceColumn],
 ) -> Look:
     kind, labels = take.answer_kind(ctx, model), settings.labels
-    files = LabelFiles(take.folder(ctx, model))
+    samples = SampleFiles(take.folder(ctx, model))
     absent = labels.absent
     asked = DayQuestion(
         kind=kind,
         reference=columns,
         absent=None if absent is None else classes.class_text(absent, kind.classes),
         timed=labels.time is not None,
-        sampled=bool(files.samples()),
+        sampled=bool(samples.names()),
     )
     return Look(
         log=open_predictions(ctx.settings, model),
-        labels=files,
+        labels=LabelFiles(take.folder(ctx, model)),
+        samples=samples,
         kept=KeptDays(ctx.settings.folder / "watch" / model),
         asked=asked,
         now=ctx.now(),

@@ -1,9 +1,7 @@
 """A notebook with several models: a job has one of them, and each can have a job."""
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
-from saved import project
+from saved import notebook, project
 
 CELLS = (
     "import numpy as np\nfrom sklearn.linear_model import LogisticRegression",
@@ -27,11 +25,7 @@ MEND = "mlops-nb promote n.ipynb --name a --model a; again with --name b --model
 @pytest.fixture
 def terminal(tmp_path):
     made = project(tmp_path, "two")
-    cells = [new_code_cell(text) for text in CELLS]
-    cells[1].metadata["tags"] = ["parameters"]
-    book = new_notebook(cells=cells)
-    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(book, made.folder / "n.ipynb")
+    notebook(made.folder, CELLS)
     return made
 
 
