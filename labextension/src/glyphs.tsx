@@ -1,10 +1,10 @@
 /** A shape for each state: what colour says, the shape says too. */
 import * as React from 'react';
-import { State } from './states';
+import { State } from './types';
 
 /** 16 px square shapes, drawn around the middle (8, 8). */
 const SHAPES: Record<State, JSX.Element> = {
-  'never-run': <circle className="mlops-line" cx="8" cy="8" r="5.5" />,
+  never: <circle className="mlops-line" cx="8" cy="8" r="5.5" />,
   queued: (
     <>
       <circle className="mlops-line" cx="8" cy="8" r="6" />
@@ -29,7 +29,13 @@ const SHAPES: Record<State, JSX.Element> = {
       <path className="mlops-mark" d="M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8" />
     </>
   ),
-  edited: (
+  reused: (
+    <>
+      <circle className="mlops-line" cx="8" cy="8" r="6" />
+      <path className="mlops-tick" d="M4.9 8.3l2.2 2.2 4-4.6" />
+    </>
+  ),
+  stale: (
     <>
       <path className="mlops-fill" d="M8 .8L15.2 8 8 15.2.8 8z" />
       <path className="mlops-mark" d="M5.8 10.2l.3-1.6 3.1-3.1 1.3 1.3-3.1 3.1z" />

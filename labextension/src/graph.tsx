@@ -1,14 +1,13 @@
 /** Draws the pipeline as an SVG: steps as buttons, edges that say what they carry. */
 import * as React from 'react';
-import { IGraph, IStep } from './ask';
 import { Glyph } from './glyphs';
 import { arrange, IArrow, IBox, SHRINK } from './layout';
-import { IStanding } from './pipeline';
-import { words } from './states';
+import { wordOf } from './text';
+import { IGraph, IStep, IStepState } from './types';
 
 export interface IGraphProps {
   readonly graph: IGraph;
-  readonly standings: ReadonlyMap<string, IStanding>;
+  readonly standings: ReadonlyMap<string, IStepState>;
   readonly activeStep: string | null;
   readonly label: string;
   /** px: how wide the drawing may be before it shrinks, then scrolls. */
@@ -16,7 +15,7 @@ export interface IGraphProps {
   readonly onPick: (step: string) => void;
 }
 
-const UNKNOWN: IStanding = { state: 'never-run', ran: 0, of: 0, evidence: 'seen' };
+const UNKNOWN: IStepState = { state: 'never', because: '', seconds: null, ids: [], onward: [] };
 
 export function Graph(props: IGraphProps): JSX.Element {
   const { graph, room } = props;
@@ -93,7 +92,7 @@ function Arrow(props: { arrow: IArrow; isRelated: boolean }): JSX.Element {
 
 interface IBoxProps {
   readonly box: IBox;
-  readonly standing: IStanding;
+  readonly standing: IStepState;
   readonly isActive: boolean;
   readonly isRelated: boolean;
   readonly onPick: (step: string) => void;
@@ -114,7 +113,7 @@ function Box(props: IBoxProps): JSX.Element {
       data-step={name}
       data-state={state}
       data-related={props.isRelated || undefined}
-      aria-label={`${name}: ${words(state)}`}
+      aria-label={`${name}: ${wordOf(state)}`}
       aria-current={props.isActive ? 'step' : undefined}
       onClick={() => onPick(name)}
       onKeyDown={event => {
@@ -143,10 +142,10 @@ function Box(props: IBoxProps): JSX.Element {
   );
 }
 
-function tooltip(step: IStep, standing: IStanding): string {
-  const lines = [`${step.name}: ${words(standing.state)}`];
-  if (standing.of > 1) {
-    lines.push(`${standing.ran} of ${standing.of} cells have run as they stand`);
+function tooltip(step: IStep, standing: IStepState): string {
+  const lines = [`${step.name}: ${wordOf(standing.state)}`];
+  if (standing.because) {
+    lines.push(standing.because);
   }
   for (const [what, names] of [
     ['uses', step.uses],
@@ -162,7 +161,7 @@ function tooltip(step: IStep, standing: IStanding): string {
 }
 
 /** A step with all that it depends on and all that depends on it. */
-function relatives(graph: IGraph, step: string | null): ReadonlySet<string> | null {
+export function relatives(graph: IGraph, step: string | null): ReadonlySet<string> | null {
   if (step === null) {
     return null;
   }

@@ -1,27 +1,34 @@
-/** The JupyterLab plugin: puts the pipeline panel in the left side bar. */
+/** The JupyterLab plugin: puts the panel in the left side bar, and wide in the main area. */
 import {
   ILayoutRestorer,
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
-import { INotebookTracker } from '@jupyterlab/notebook';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { ICommandPalette, InputDialog, MainAreaWidget } from '@jupyterlab/apputils';
+import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { ITranslator } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
 import iconText from '../style/icon.svg';
-import { PipelinePanel } from './panel';
+import { Given, Panel } from './panel';
 import { Pipeline } from './pipeline';
+import { showProduction } from './production';
+import { Project } from './project';
+import { Answer, Server } from './server';
+import { text } from './text';
 
 const SHOW = 'mlops-nb:show-panel';
+const WIDE = 'mlops-nb:show-wide';
+const TAG = 'mlops-nb:mark-step';
+const STEP_TAG = 'step:';
 
 const icon = new LabIcon({ name: 'mlops-nb:pipeline', svgstr: iconText });
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'mlops-nb:plugin',
-  description: 'Shows the pipeline of the notebook in focus, live.',
+  description: 'Shows the pipeline of the notebook in focus, its runs, jobs and models.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ICommandPalette, ILayoutRestorer, ITranslator],
+  optional: [ICommandPalette, ILayoutRestorer, ITranslator, JupyterFrontEnd.ITreeResolver],
   activate
 };
 
@@ -30,32 +37,139 @@ function activate(
   tracker: INotebookTracker,
   palette: ICommandPalette | null,
   restorer: ILayoutRestorer | null,
-  translator: ITranslator | null
+  translator: ITranslator | null,
+  tree: JupyterFrontEnd.ITreeResolver | null
 ): void {
-  const trans = (translator ?? nullTranslator).load('mlops_nb');
-  const { contents, serverSettings } = app.serviceManager;
-  const pipeline = new Pipeline(tracker, serverSettings, contents);
-  const panel = new PipelinePanel(pipeline, trans, step => {
-    void pipeline.reveal(step).then(notebook => {
-      if (notebook) {
-        app.shell.activateById(notebook.id);
-      }
-    });
-  });
-  panel.title.icon = icon;
-  panel.title.caption = trans.__('MLOps pipeline');
-  panel.disposed.connect(() => pipeline.dispose());
+  if (translator) {
+    text.trans = translator.load('mlops_nb');
+  }
+  const { contents, events, serverSettings } = app.serviceManager;
+  const server = new Server(serverSettings);
+  const pipeline = new Pipeline(
+    tracker,
+    server,
+    contents,
+    Promise.all([app.restored, tree?.paths])
+  );
+  const given: Given = {
+    server,
+    pipeline,
+    project: new Project(pipeline, server, events),
+    open: path => void app.commands.execute('docmanager:open', { path }),
+    openRun: (run, withValues) => openRun(app, given, run, withValues),
+    reveal: id =>
+      void pipeline.reveal(id).then(notebook => {
+        if (notebook) {
+          app.shell.activateById(notebook.id);
+        }
+      })
+  };
+  const produce = () => {
+    const { current, state, path } = pipeline;
+    if (current && state) {
+      const jobs = given.project.lists?.jobs.filter(({ notebook }) => notebook === path) ?? [];
+      showProduction(current, state, jobs, run => void given.openRun(run, true));
+    }
+  };
+  pipeline.changed.connect(produce);
+  given.project.changed.connect(produce);
+  const panel = titled(new Panel('mlops-nb-panel', given));
   app.shell.add(panel, 'left', { rank: 600, type: 'MLOps' });
   restorer?.add(panel, panel.id);
+  addCommands(app, tracker, palette, panel, given);
+}
 
+/** Open a copy of the executed notebook of a run; load what it computed if that is wanted. */
+async function openRun(
+  app: JupyterFrontEnd,
+  given: Given,
+  run: string,
+  withValues: boolean
+): Promise<Answer<unknown>> {
+  const { server, pipeline } = given;
+  const found = await server.post<{ path: string }>('copies', { path: pipeline.path, run });
+  if ('problem' in found) {
+    return found;
+  }
+  const { path } = found.answer;
+  const opened = (await app.commands.execute('docmanager:open', { path })) as NotebookPanel;
+  if (withValues) {
+    await opened.sessionContext.ready;
+    const code = `%load_ext mlops_nb\n%mlops restore --run ${run}`;
+    const kernel = opened.sessionContext.session?.kernel;
+    const reply = await kernel?.requestExecute({ code, store_history: false }).done;
+    if (reply?.content.status === 'error') {
+      return { problem: { error: reply.content.evalue, fix: '', where: path } };
+    }
+  }
+  return found;
+}
+
+function titled(panel: Panel): Panel {
+  panel.title.icon = icon;
+  panel.title.caption = text.trans.__('MLOps');
+  return panel;
+}
+
+function addCommands(
+  app: JupyterFrontEnd,
+  tracker: INotebookTracker,
+  palette: ICommandPalette | null,
+  panel: Panel,
+  given: Given
+): void {
+  const { trans } = text;
+  const nothing = { args: { type: 'object', properties: {} } } as const;
   app.commands.addCommand(SHOW, {
-    label: trans.__('Show the MLOps pipeline'),
-    caption: trans.__('Show the pipeline of the notebook in focus'),
+    label: trans.__('Show the MLOps panel'),
+    caption: trans.__('Show the pipeline of the notebook in focus, its runs, jobs and models'),
     icon: args => (args['isPalette'] ? undefined : icon),
-    describedBy: { args: { type: 'object', properties: {} } },
+    describedBy: nothing,
     execute: () => app.shell.activateById(panel.id)
   });
-  palette?.addItem({ command: SHOW, category: trans.__('MLOps') });
+  app.commands.addCommand(WIDE, {
+    label: trans.__('Show the MLOps panel in the main area'),
+    describedBy: nothing,
+    execute: () => {
+      const wide = new MainAreaWidget({ content: titled(new Panel('mlops-nb-wide', given)) });
+      wide.title.label = trans.__('MLOps');
+      wide.title.icon = icon;
+      app.shell.add(wide, 'main', { mode: 'split-right' });
+    }
+  });
+  app.commands.addCommand(TAG, {
+    label: trans.__('Mark this cell as a step'),
+    caption: trans.__('Give the cell the tag step:NAME'),
+    icon: args => (args['isPalette'] ? undefined : icon),
+    describedBy: nothing,
+    isEnabled: () => tracker.activeCell?.model.type === 'code',
+    execute: () => markStep(tracker)
+  });
+  for (const command of [SHOW, WIDE, TAG]) {
+    palette?.addItem({ command, category: trans.__('MLOps'), args: { isPalette: true } });
+  }
+}
+
+/** Ask for a step's name, and mark the active cell by a tag: its code stays as it is. */
+async function markStep(tracker: INotebookTracker): Promise<void> {
+  const model = tracker.activeCell?.model;
+  if (model?.type !== 'code') {
+    return;
+  }
+  const tags = ((model.getMetadata('tags') as string[] | undefined) ?? []).map(String);
+  const before = tags.find(tag => tag.startsWith(STEP_TAG))?.slice(STEP_TAG.length);
+  const { trans } = text;
+  const { value, button } = await InputDialog.getText({
+    title: trans.__('The step that this cell is part of'),
+    placeholder: 'train',
+    text: before ?? '',
+    okLabel: trans.__('Mark')
+  });
+  if (button.accept) {
+    const others = tags.filter(tag => !tag.startsWith(STEP_TAG));
+    const name = (value ?? '').trim();
+    model.setMetadata('tags', name ? [...others, `${STEP_TAG}${name}`] : others);
+  }
 }
 
 export default plugin;

@@ -1,6 +1,6 @@
 /** Places the boxes and edges of a pipeline, from top to bottom. */
 import { Graph, layout } from '@dagrejs/dagre';
-import { Edge, IStep } from './ask';
+import { Edge, IStep } from './types';
 
 export interface IBox {
   readonly step: IStep;

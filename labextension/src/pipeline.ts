@@ -1,101 +1,104 @@
-/** The pipeline of the notebook in focus: asks Python after each change, keeps the states. */
+/** The notebook in focus: its pipeline, the state of each step, and the runs of its cells. */
 import type * as nbformat from '@jupyterlab/nbformat';
-import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import { Contents, ServerConnection } from '@jupyterlab/services';
-import { IDisposable } from '@lumino/disposable';
+import { INotebookTracker, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import { Contents } from '@jupyterlab/services';
 import { Debouncer } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
-import { Answer, askGraph, ICodeCell, IGraph, IProblem } from './ask';
-import { Evidence, isCode, Runs } from './runs';
-import { fold, State } from './states';
+import { Channel } from './channel';
+import { Queue } from './queue';
+import { Server } from './server';
+import { text } from './text';
+import { IGraph, IPipelineState, IProblem, IStepState, State } from './types';
 
 /** ms without a change before Python is asked. */
-const QUIET = 250;
+const QUIET = 200;
 
-/** The states that say that a cell has run. */
-const TELLING: ReadonlySet<State> = new Set(['finished', 'failed', 'edited']);
-
-/** How a step stands: its state, how many of its cells have run, and how we know. */
-export interface IStanding {
-  readonly state: State;
-  readonly ran: number;
-  readonly of: number;
-  readonly evidence: Evidence;
-}
-
-/** What is known of one notebook; the last good graph stays while a new one is asked. */
-interface IKnown {
-  asked: string;
-  graph: IGraph | null;
-  /** For each step, the ids of its cells in the notebook's order. */
-  cells: Map<string, string[]>;
+/** An open notebook. */
+interface IOpened {
+  readonly queue: Queue;
+  readonly channel: Channel;
+  /** What the server answers where no kernel does. */
+  state: IPipelineState | null;
   problem: IProblem | null;
+  asked: string;
 }
 
-export class Pipeline implements IDisposable {
+export class Pipeline {
   constructor(
     private readonly tracker: INotebookTracker,
-    private readonly settings: ServerConnection.ISettings,
-    private readonly contents: Contents.IManager
+    private readonly server: Server,
+    private readonly contents: Contents.IManager,
+    settled: Promise<unknown>
   ) {
-    tracker.forEach(panel => this.adopt(panel));
-    tracker.widgetAdded.connect((_, panel) => this.adopt(panel), this);
-    tracker.currentChanged.connect(this.follow, this);
-    tracker.activeCellChanged.connect(() => this._changed.emit(), this);
-    this.follow();
+    tracker.forEach(panel => this.open(panel));
+    tracker.widgetAdded.connect((_, panel) => this.open(panel));
+    tracker.activeCellChanged.connect(() => this._changed.emit());
+    // until the layout is restored and the address of the page opened, notebooks come into focus
+    // that nobody has chosen
+    void settled.then(() =>
+      window.setTimeout(() => {
+        tracker.currentChanged.connect(this.follow, this);
+        this.follow();
+      }, QUIET)
+    );
   }
 
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  get isDisposed(): boolean {
-    return this.later.isDisposed;
-  }
-
-  dispose(): void {
-    if (!this.isDisposed) {
-      this.later.dispose();
-      Signal.clearData(this);
-    }
-  }
-
-  /** The notebook's path on the server, or null where none is open. */
-  get path(): string | null {
+  /** The notebook's path on the server, "" where none is open. */
+  get path(): string {
     const path = this.panel?.context.path;
-    return path === undefined ? null : this.contents.localPath(path);
+    return path === undefined ? '' : this.contents.localPath(path);
+  }
+
+  get state(): IPipelineState | null {
+    const opened = this.opened;
+    return opened ? opened.channel.state ?? opened.state : null;
   }
 
   get graph(): IGraph | null {
-    return this.known?.graph ?? null;
+    return this.state?.graph ?? null;
   }
 
   get problem(): IProblem | null {
-    return this.known?.problem ?? null;
+    const opened = this.opened;
+    return opened ? (opened.channel.isOpen ? opened.channel.problem : opened.problem) : null;
   }
 
-  /** Each step's standing, by the step's name. */
-  standings(): Map<string, IStanding> {
-    return new Map(
-      (this.graph?.steps ?? []).map(step => [step.name, this.standing(step.name)])
-    );
+  /** Whether there is a kernel that does not report what runs in it. */
+  get isUnwatched(): boolean {
+    const kernel = this.panel?.sessionContext.session?.kernel;
+    return !!kernel && !this.opened?.channel.isOpen;
+  }
+
+  /** How a step stands: as Python says, but for what waits or runs. */
+  standing(step: string): IStepState {
+    const found = this.state?.steps[step];
+    const nothing = { state: 'never' as State, because: '', seconds: null, ids: [], onward: [] };
+    if (!found) {
+      return nothing;
+    }
+    const now = this.opened?.queue.stateOf(found.ids);
+    return now ? { ...found, state: now, because: '' } : found;
   }
 
   /** The step that holds the active cell, or null. */
   get activeStep(): string | null {
     const id = this.panel?.content.activeCell?.model.id;
-    for (const [step, ids] of this.known?.cells ?? []) {
-      if (id !== undefined && ids.includes(id)) {
-        return step;
-      }
-    }
-    return null;
+    const steps = Object.entries(this.state?.steps ?? {});
+    return steps.find(([, { ids }]) => id !== undefined && ids.includes(id))?.[0] ?? null;
   }
 
-  /** Scroll to a step's first cell and make it the active one. */
-  async reveal(step: string): Promise<NotebookPanel | null> {
+  /** Its notebook in the editor, null where none is open. */
+  get current(): NotebookPanel | null {
+    return this.panel;
+  }
+
+  /** Scroll to a cell, and make it the active one. */
+  async reveal(id: string | undefined): Promise<NotebookPanel | null> {
     const panel = this.panel;
-    const id = this.known?.cells.get(step)?.[0];
     const index = panel?.content.widgets.findIndex(cell => cell.model.id === id) ?? -1;
     if (!panel || index < 0) {
       return null;
@@ -107,46 +110,66 @@ export class Pipeline implements IDisposable {
     return panel;
   }
 
-  /** Whether anybody looks: while nobody does, Python is not asked. */
-  set isWatched(watched: boolean) {
-    this.watched = watched;
-    if (watched) {
-      this.soon();
+  /** The id of a code cell by its index. */
+  cellId(index: number | null): string | undefined {
+    const cell = this.graph?.cells.find(one => one.index === index);
+    return cell?.id ?? this.panel?.content.widgets[cell?.position ?? -1]?.model.id;
+  }
+
+  /** Run cells of the notebook in its kernel, in their order. */
+  async runCells(ids: readonly string[]): Promise<void> {
+    const panel = this.panel;
+    if (panel) {
+      const cells = panel.content.widgets.filter(cell => ids.includes(cell.model.id));
+      await NotebookActions.runCells(panel.content, cells, panel.sessionContext);
     }
   }
 
-  private standing(step: string): IStanding {
-    const runs = this.panel && this.runs.get(this.panel);
-    const ids = this.known?.cells.get(step) ?? [];
-    const states: State[] = [];
-    const evidence: Evidence[] = [];
-    let midway = false;
-    for (const cell of this.panel?.content.model?.cells ?? []) {
-      if (runs && isCode(cell) && ids.includes(cell.id)) {
-        const state = runs.state(cell);
-        states.push(state);
-        midway ||= runs.ranInBatch(cell.id);
-        if (TELLING.has(state)) {
-          evidence.push(runs.evidence(cell.id));
-        }
-      }
+  /** Run a line in the kernel that is no part of the notebook; return what went wrong, or "". */
+  async runLine(code: string): Promise<string> {
+    const kernel = this.panel?.sessionContext.session?.kernel;
+    if (!kernel) {
+      return text.trans.__('no kernel runs');
     }
-    return {
-      state: fold(states, midway),
-      ran: states.filter(state => state === 'finished').length,
-      of: states.length,
-      evidence: evidence.find(one => one !== 'seen') ?? 'seen'
+    const future = kernel.requestExecute({ code, store_history: false, stop_on_error: false });
+    const { content } = await future.done;
+    return content.status === 'error' ? content.evalue : '';
+  }
+
+  /** Save the notebook if it has changes. */
+  async save(): Promise<void> {
+    const context = this.panel?.context;
+    if (context?.model.dirty) {
+      await context.save();
+    }
+  }
+
+  /** Ask anew. */
+  refresh(): void {
+    void this.later.invoke();
+  }
+
+  /** Keep what runs in every notebook, also of those out of focus. */
+  private open(panel: NotebookPanel): void {
+    if (this.notebooks.has(panel)) {
+      return;
+    }
+    const opened: IOpened = {
+      queue: new Queue(panel),
+      channel: new Channel(panel),
+      state: null,
+      problem: null,
+      asked: ''
     };
-  }
-
-  /** Keep the runs of every notebook, also of those out of focus. */
-  private adopt(panel: NotebookPanel): void {
-    if (!this.runs.has(panel)) {
-      const runs = new Runs(panel);
-      this.runs.set(panel, runs);
-      runs.changed.connect(() => {
+    this.notebooks.set(panel, opened);
+    opened.queue.scheduled.connect(() => opened.channel.report());
+    for (const one of [opened.queue.changed, opened.channel.changed]) {
+      (one as ISignal<unknown, void>).connect(() => {
         if (panel === this.panel) {
           this._changed.emit();
+          if (!opened.channel.isOpen) {
+            this.refresh();
+          }
         }
       });
     }
@@ -157,87 +180,57 @@ export class Pipeline implements IDisposable {
     if (panel === this.panel) {
       return;
     }
-    this.panel?.content.modelContentChanged.disconnect(this.soon, this);
+    this.panel?.content.modelContentChanged.disconnect(this.refresh, this);
+    this.panel?.context.pathChanged.disconnect(this.refresh, this);
     this.panel = panel;
     if (panel) {
-      this.adopt(panel);
-      panel.content.modelContentChanged.connect(this.soon, this);
-      void panel.context.ready.then(() => this.soon());
+      this.open(panel);
+      panel.content.modelContentChanged.connect(this.refresh, this);
+      panel.context.pathChanged.connect(this.refresh, this);
+      void panel.context.ready.then(() => this.refresh());
     }
     this._changed.emit();
   }
 
-  private soon(): void {
-    this._changed.emit(); // an edit shows at once, whatever Python will say
-    void this.later.invoke();
-  }
-
   private async ask(): Promise<void> {
-    const panel = this.panel;
-    const path = this.path;
-    if (!this.watched || !panel?.context.isReady || path === null) {
+    const { panel, path, opened } = this;
+    if (!panel?.context.isReady || !opened || path === '') {
       return;
     }
-    const known = this.knownOf(panel);
+    await opened.channel.settled;
+    if (opened.channel.isOpen) {
+      opened.channel.report();
+      return;
+    }
     const content = withoutOutputs(panel);
     const question = JSON.stringify([path, content]);
-    if (question === known.asked) {
+    if (question === opened.asked) {
       return;
     }
-    known.asked = question;
-    const ids = panel.content.widgets.map(cell => cell.model.id);
-    const answer = await askGraph(this.settings, path, content);
-    if (known.asked === question) {
-      take(known, answer, ids);
-      this._changed.emit();
+    opened.asked = question;
+    const found = await this.server.post<IPipelineState>('pipeline', { path, content });
+    if (opened.asked !== question) {
+      return;
     }
+    if ('problem' in found) {
+      opened.problem = found.problem;
+      opened.asked = ''; // the next change asks again, even one that changes back
+    } else {
+      opened.problem = null;
+      opened.state = found.answer;
+    }
+    this._changed.emit();
   }
 
-  private get known(): IKnown | undefined {
+  private get opened(): IOpened | undefined {
     return this.panel ? this.notebooks.get(this.panel) : undefined;
   }
 
-  private knownOf(panel: NotebookPanel): IKnown {
-    const known = this.notebooks.get(panel) ?? {
-      asked: '',
-      graph: null,
-      cells: new Map<string, string[]>(),
-      problem: null
-    };
-    this.notebooks.set(panel, known);
-    return known;
-  }
-
   private readonly _changed = new Signal<this, void>(this);
-  private readonly later = new Debouncer(() => this.ask(), QUIET);
-  private readonly runs = new WeakMap<NotebookPanel, Runs>();
-  private readonly notebooks = new WeakMap<NotebookPanel, IKnown>();
+  // it must not wait: a debouncer that waits loses what comes meanwhile
+  private readonly later = new Debouncer(() => void this.ask(), QUIET);
+  private readonly notebooks = new WeakMap<NotebookPanel, IOpened>();
   private panel: NotebookPanel | null = null;
-  private watched = false;
-}
-
-/** Take in Python's answer; `ids` are the cells as they stood when it was asked. */
-function take(known: IKnown, answer: Answer, ids: readonly string[]): void {
-  if ('problem' in answer) {
-    known.problem = answer.problem;
-    known.asked = ''; // the next change asks again, even one that changes back
-    return;
-  }
-  known.problem = null;
-  known.graph = answer.graph;
-  known.cells = new Map(answer.graph.steps.map(step => [step.name, []]));
-  const inOrder = [...answer.graph.cells].sort((a, b) => a.position - b.position);
-  for (const cell of inOrder) {
-    const id = idOf(cell, ids);
-    if (cell.step !== null && id !== undefined) {
-      known.cells.get(cell.step)?.push(id);
-    }
-  }
-}
-
-function idOf(cell: ICodeCell, ids: readonly string[]): string | undefined {
-  const known = cell.id !== null && ids.includes(cell.id);
-  return known ? cell.id! : ids[cell.position];
 }
 
 /** The notebook in the editor, without what its cells printed and drew. */
@@ -246,7 +239,6 @@ function withoutOutputs(panel: NotebookPanel): nbformat.INotebookContent {
   for (const cell of content.cells) {
     if (cell.cell_type === 'code') {
       cell.outputs = [];
-      cell.execution_count = null;
     }
   }
   return content;

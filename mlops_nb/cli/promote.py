@@ -1,5 +1,7 @@
 """Verbs that turn a notebook into a job: promote, apply."""
 
+import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,6 +78,7 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     "--replace", is_flag=True, help="Replace the job; keep the settings that are not given."
 )
 @click.option("--dry-run", is_flag=True, help="Prove and judge, but write nothing.")
+@click.option("--confirm", is_flag=True, hidden=True)  # the panel: one answer, "yes", the other
 @click.option(
     "--proof",
     type=click.Choice(["full", "quick"]),
@@ -98,6 +101,7 @@ def promote(
     draft: bool,
     replace: bool,
     dry_run: bool,
+    confirm: bool,
     **options: Any,
 ) -> int:
     """Turn NOTEBOOK into a job: prove it, judge it, release its model, schedule it."""
@@ -110,7 +114,12 @@ def promote(
         notebook,
         _request(options),
         PromoteOptions(
-            replace=replace, draft=draft, dry_run=dry_run, notify=progress, note=output.note
+            replace=replace,
+            draft=draft,
+            dry_run=dry_run,
+            confirm=_confirmed if confirm else None,
+            notify=progress,
+            note=output.note,
         ),
     )
     output.print_warnings(project)
@@ -120,6 +129,12 @@ def promote(
     words = _as_text(answer, scheduler_runs=project.scheduler_runs, notes=notes)
     output.emit(answer, words, as_json=as_json)
     return 0 if answer["passed"] else 1
+
+
+def _confirmed(shown: Mapping[str, Any]) -> bool:
+    """Print what a dry run found; return whether the next line of the input is `yes`."""
+    output.emit({**shown, "mlflow": None}, "", as_json=True)
+    return sys.stdin.readline().strip() == "yes"
 
 
 def _request(options: dict[str, Any]) -> "Request":

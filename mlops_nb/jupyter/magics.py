@@ -36,6 +36,10 @@ def _observe(shell: Any) -> None:
     session = open_project().session(shell, _notebook)
     session.install()
     _sessions[id(shell)] = session
+    if getattr(shell, "kernel", None) is not None:
+        from mlops_nb.jupyter.channel import PanelChannel
+
+        PanelChannel(session).open()
 
 
 def _to_line_form(lines: list[str]) -> list[str]:
@@ -166,7 +170,7 @@ def _notebook() -> str:
 def _path() -> str:
     """Return the path of the notebook, "" if the front end does not pass it on."""
     session = _sessions.get(id(_shell()))
-    cells = session.cells.keys() if session is not None else ()
+    cells = session.live.cells.keys() if session is not None else ()
     return notebook_path.find(notebook_path.given(_shell().user_ns), cells)
 
 

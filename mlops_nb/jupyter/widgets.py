@@ -92,7 +92,7 @@ def sweep(notebook: str, words: Sequence[str]) -> Any:
 
 def status(session: Any) -> Any:
     """Return a table of each step's status and its reason."""
-    rows = [(r["step"], r["status"], r["because"]) for r in session.status()]
+    rows = [(one.step, one.state, one.because) for one in session.status()]
     return table(("step", "status", "because"), rows)
 
 

@@ -4,22 +4,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_nb.engine.task import Limits
-from mlops_nb.project.jobs import Jobs
-from mlops_nb.project.models import Models
 from mlops_nb.project.monitoring import Monitoring
-from mlops_nb.project.notebooks import Notebooks
+from mlops_nb.project.panel import Panel
 from mlops_nb.project.serving import Predictions
 from mlops_nb.reuse.rules import Rules
 
 if TYPE_CHECKING:
-    from mlops_nb.jobs.promote.promote import PromoteOptions
+    from mlops_nb.jobs.promote.options import PromoteOptions
     from mlops_nb.jobs.promote.request import Request
 
 __all__ = ["Limits", "Project", "PromoteOptions", "Request", "Rules", "open_project"]
 # imported when they are first used, so that other verbs start fast
 HOMES = {
     "Request": "mlops_nb.jobs.promote.request",
-    "PromoteOptions": "mlops_nb.jobs.promote.promote",
+    "PromoteOptions": "mlops_nb.jobs.promote.options",
 }
 
 
@@ -32,7 +30,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'mlops_nb.project' has no attribute {name!r}")
 
 
-class Project(Notebooks, Jobs, Models, Predictions, Monitoring):
+class Project(Panel, Predictions, Monitoring):
     """A folder with notebooks, and the records of their runs and jobs."""
 
 

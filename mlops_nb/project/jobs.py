@@ -13,7 +13,7 @@ from mlops_nb.notebook.model import Value
 from mlops_nb.project.base import OpenProject
 
 if TYPE_CHECKING:
-    from mlops_nb.jobs.promote.promote import PromoteOptions
+    from mlops_nb.jobs.promote.options import PromoteOptions
     from mlops_nb.jobs.promote.request import Request
 
 Note = Callable[[str], None]
@@ -30,7 +30,7 @@ class Jobs(OpenProject):
         Raises Refused before anything runs, NotProven if the bundle differs.
         """
         from mlops_nb.jobs.promote import promote as promote_promote
-        from mlops_nb.jobs.promote.promote import PromoteOptions
+        from mlops_nb.jobs.promote.options import PromoteOptions
 
         source = load.capture(self.here / notebook)
         options = options or PromoteOptions()

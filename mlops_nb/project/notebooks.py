@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlops_nb.events import StepRecorded
     from mlops_nb.lineage.graph import Graph
     from mlops_nb.runs.sweep_history import Sweep
-    from mlops_nb.session import Session
+    from mlops_nb.session.live import Session
 
 
 class Notebooks(OpenProject):
@@ -150,7 +150,7 @@ class Notebooks(OpenProject):
 
     def session(self, shell: Any, path_of: Callable[[], str]) -> "Session":
         """Follow a live notebook's shell. `path_of` returns the path of the saved notebook."""
-        from mlops_nb.session import Session
+        from mlops_nb.session.live import Session
 
         return Session(shell, self.context, path_of)
 

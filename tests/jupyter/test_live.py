@@ -51,16 +51,16 @@ def run_all(session):
 
 def test_status_follows_what_is_run_edited_and_assigned_again(notebook, kernels):
     live = kernels(notebook)
-    assert {state for state, _ in rows(live, "%mlops status").values()} == {"never run"}
+    assert {state for state, _ in rows(live, "%mlops status").values()} == {"never"}
     run_all(live)
-    assert {state for state, _ in rows(live, "%mlops status").values()} == {"fresh"}
+    assert {state for state, _ in rows(live, "%mlops status").values()} == {"finished"}
     edited = PARAMETERS.replace("2", "5")
     live.run(edited, "cell-3")
     wine(notebook, parameters=edited, train=SLOW)
     status = rows(live, "%mlops status")
     assert status["train"] == ["stale", "`depth` was set again since In [7] read it"]
-    assert status["judge"] == ["stale", "`train` is not fresh"]
-    assert status["split"][0] == "fresh"
+    assert status["judge"] == ["stale", "`train` is not up to date"]
+    assert status["split"][0] == "finished"
     wine(notebook, parameters=edited, train=SLOW, judge=JUDGE + " * 1")
     assert rows(live, "%mlops status")["judge"] == ["stale", "In [8] was edited since it ran"]
 
@@ -90,7 +90,7 @@ def test_restore_loads_results_and_says_how_much_time_it_saved(notebook, kernels
     saved = float(re.search(r"([\d.]+) s saved", shown["text/html"])[1])
     assert saved >= 0.8
     assert second.run("print(accuracy, model.get_depth(), X_test.shape)") == (expected, {}, "")
-    assert {state for state, _ in rows(second, "%mlops status").values()} == {"fresh"}
+    assert {state for state, _ in rows(second, "%mlops status").values()} == {"reused"}
 
 
 def test_a_step_whose_code_was_changed_is_not_restored(notebook, kernels):
@@ -205,6 +205,6 @@ def test_a_notebook_that_was_renamed_is_found_by_its_cells(notebook, kernels):
     for cell in book.cells:
         cell["id"] = f"other-{cell['id']}"
     nbformat.write(book, notebook.parent / "other.ipynb")
-    assert {state for state, _ in rows(live, "%mlops status").values()} == {"fresh"}
+    assert {state for state, _ in rows(live, "%mlops status").values()} == {"finished"}
     moved.unlink()
     assert f"the notebook is no longer at {str(notebook)!r}" in live.run("%mlops status")[2]

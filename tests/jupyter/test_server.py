@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_nb.errors import Refused
-from mlops_nb.jupyter.graph_process import GraphProcess
-from mlops_nb.jupyter.handlers.graph import read_request
+from mlops_nb.jupyter.handlers.pipeline import read_request
+from mlops_nb.jupyter.pipeline_process import PipelineProcess
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,7 +48,7 @@ def ask(jp_fetch: Callable[..., Awaitable[HTTPResponse]]) -> Ask:
         return await jp_fetch(
             "mlops-nb",
             "api",
-            "graph",
+            "pipeline",
             method="POST",
             body=text,
             raise_error=False,
@@ -82,9 +82,14 @@ def two_steps() -> dict[str, Any]:
 
 async def test_the_pipeline_of_the_notebook_in_the_editor_is_returned(ask: Ask) -> None:
     response = await ask({"path": "flights.ipynb", "content": two_steps()})
-    graph = json.loads(response.body)
+    answer = json.loads(response.body)
     assert response.code == 200
+    graph = answer["graph"]
     assert graph["version"] == 1
+    assert {name: step["state"] for name, step in answer["steps"].items()} == {
+        "load": "never",
+        "total": "never",
+    }
     assert [step["name"] for step in graph["steps"]] == ["load", "total"]
     assert graph["edges"] == [["load", "total", ["raw"]]]
 
@@ -93,21 +98,21 @@ async def test_unsaved_edits_win_over_the_saved_file(ask: Ask, jp_root_dir: Path
     saved = json.dumps(notebook("# mlops: step old\nx = 1"))
     (jp_root_dir / "flights.ipynb").write_text(saved)
     response = await ask({"path": "flights.ipynb", "content": two_steps()})
-    names = [step["name"] for step in json.loads(response.body)["steps"]]
+    names = [step["name"] for step in json.loads(response.body)["graph"]["steps"]]
     assert names == ["load", "total"]
 
 
 async def test_without_content_the_saved_file_is_read(ask: Ask, jp_root_dir: Path) -> None:
     (jp_root_dir / "flights.ipynb").write_text(json.dumps(two_steps()))
     response = await ask({"path": "flights.ipynb"})
-    names = [step["name"] for step in json.loads(response.body)["steps"]]
+    names = [step["name"] for step in json.loads(response.body)["graph"]["steps"]]
     assert names == ["load", "total"]
 
 
 async def test_each_cell_is_named_by_its_id(ask: Ask) -> None:
     content = two_steps()
     response = await ask({"path": "flights.ipynb", "content": content})
-    cells = json.loads(response.body)["cells"]
+    cells = json.loads(response.body)["graph"]["cells"]
     assert [cell["id"] for cell in cells] == [cell["id"] for cell in content["cells"]]
 
 
@@ -122,7 +127,7 @@ async def test_no_token_at_all_is_refused(
     http_server_client: AsyncHTTPClient, jp_serverapp: ServerApp
 ) -> None:
     response = await http_server_client.fetch(
-        f"{jp_serverapp.base_url}mlops-nb/api/graph",
+        f"{jp_serverapp.base_url}mlops-nb/api/pipeline",
         method="POST",
         body=json.dumps({"path": "flights.ipynb", "content": two_steps()}),
         raise_error=False,
@@ -204,7 +209,7 @@ async def test_a_body_that_no_notebook_has_is_malformed(ask: Ask, body: str) -> 
 )
 async def test_a_body_that_is_no_utf_8_is_malformed(ask: Ask, jp_fetch: Any, body: bytes) -> None:
     response = await jp_fetch(
-        "mlops-nb", "api", "graph", method="POST", body=body, raise_error=False
+        "mlops-nb", "api", "pipeline", method="POST", body=body, raise_error=False
     )
     answered(response, 400)
 
@@ -216,7 +221,7 @@ async def test_a_body_that_is_no_utf_8_is_malformed(ask: Ask, jp_fetch: Any, bod
 async def test_code_that_is_nested_too_deeply_is_malformed(ask: Ask, source: str) -> None:
     response = await ask({"path": "a.ipynb", "content": notebook(source)})
     if source.startswith("("):  # which Python itself calls a syntax error
-        assert json.loads(response.body)["warnings"][0]["kind"] == "syntax"
+        assert json.loads(response.body)["graph"]["warnings"][0]["kind"] == "syntax"
     else:
         assert "nested too deeply" in answered(response, 400)["error"]
 
@@ -243,7 +248,7 @@ async def test_a_request_over_the_limit_is_refused(ask: Ask) -> None:
 
 
 def test_a_notebook_that_takes_too_long_ends_at_the_deadline(tmp_path: Path) -> None:
-    process = GraphProcess(tmp_path, deadline=2)
+    process = PipelineProcess(tmp_path, deadline=2)
     slow = {"path": "a.ipynb", "content": notebook(*["x = [" + "1," * 450_000 + "]"] * 40)}
     began = time.monotonic()
     status, text = process.ask(json.dumps(slow).encode(), allow_hidden=False)
@@ -255,7 +260,7 @@ def test_a_notebook_that_takes_too_long_ends_at_the_deadline(tmp_path: Path) -> 
 
 
 def test_a_reader_that_is_killed_is_started_again(tmp_path: Path) -> None:
-    process = GraphProcess(tmp_path)
+    process = PipelineProcess(tmp_path)
     body = json.dumps({"path": "a.ipynb", "content": two_steps()}).encode()
     assert process.ask(body, allow_hidden=False)[0] == 200
     os.kill(process.started[0].pid, signal.SIGKILL)
@@ -391,7 +396,7 @@ def no_constant(name: str) -> None:
 
 @pytest.mark.usefixtures("outside")
 async def test_no_request_fails_the_server(jp_fetch: Any, jp_root_dir: Path) -> None:
-    route = ("mlops-nb", "api", "graph")
+    route = ("mlops-nb", "api", "pipeline")
     for body in examples(bodies, 400):
         response = await jp_fetch(*route, method="POST", body=body, raise_error=False)
         found = json.loads(response.body, parse_constant=no_constant)

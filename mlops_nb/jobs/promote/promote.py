@@ -1,8 +1,8 @@
 """Promotes a notebook: refuse, prove, judge, write the bundle, release, schedule."""
 
+import dataclasses
 import random
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mlops_nb.context import Context, Notify, ignore
+from mlops_nb.context import Context, Notify
 from mlops_nb.engine import run as engine_run
 from mlops_nb.engine.task import Task
 from mlops_nb.errors import JobError, NotProven
@@ -40,6 +40,7 @@ from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.promote import bundle_files, draft, proof
 from mlops_nb.jobs.promote import request as promote_request
+from mlops_nb.jobs.promote.options import PromoteOptions
 from mlops_nb.jobs.registry import read_jobs
 from mlops_nb.models import judge, package, release
 from mlops_nb.models.package import ModelEnvironment
@@ -51,17 +52,6 @@ from mlops_nb.reuse.rules import Rules
 from mlops_nb.runs import history, process, tracking
 from mlops_nb.runs import run as run_run
 from mlops_nb.runs.history import read_run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromoteOptions:
-    """The options of a promotion."""
-
-    replace: bool = False
-    draft: bool = False
-    dry_run: bool = False
-    notify: Notify = ignore
-    note: Callable[[str], None] = lambda _: None
 
 
 def promote(
@@ -242,6 +232,12 @@ def _judged(
     old: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Judge a proven draft, release it if it passes, and return the answer."""
+    if options.confirm is not None:
+        asked = dataclasses.replace(options, confirm=None)
+        shown = _judged(ctx, made, bench, dataclasses.replace(asked, dry_run=True), old)
+        if not shown["passed"] or not options.confirm(shown):
+            return shown
+        options = asked
     with ctx.deciding():
         _existing(ctx, made.job.name, replace_=options.replace)  # it may have been made meanwhile
         made.changes = _changes(ctx, made, old)

@@ -14,8 +14,8 @@ from jupyter_server.services.contents.fileio import FileManagerMixin
 from tornado import web  # type: ignore[attr-defined]
 
 from mlops_nb.errors import Refused
-from mlops_nb.jupyter.graph_process import GraphProcess
-from mlops_nb.jupyter.graph_request import (
+from mlops_nb.jupyter.pipeline_process import PipelineProcess
+from mlops_nb.jupyter.pipeline_request import (
     TOO_LARGE,
     TooLarge,
     read_request,
@@ -26,19 +26,19 @@ from mlops_nb.jupyter.graph_request import (
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["GraphHandler", "GraphReader", "read_request"]
+__all__ = ["PipelineHandler", "PipelineReader", "read_request"]
 
 BUSY = 429
 MOST_WAITING = 16  # requests
 NO_FOLDER = Path(os.devnull)
 
 
-class GraphReader:
+class PipelineReader:
     """Answers the requests of a server one by one, in a process of its own."""
 
-    def __init__(self, process: GraphProcess) -> None:
+    def __init__(self, process: PipelineProcess) -> None:
         self.process = process
-        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlops-nb-graph")
+        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlops-nb-pipeline")
         self.waiting = 0
 
     async def ask(self, body: bytes, *, allow_hidden: bool) -> tuple[int, bytes]:
@@ -57,10 +57,10 @@ class GraphReader:
         return self.process.ask(body, allow_hidden=allow_hidden)
 
 
-class GraphHandler(APIHandler):
-    """POST {"path", "content"} returns the object of `mlops-nb graph --json`."""
+class PipelineHandler(APIHandler):
+    """POST {"path", "content"} returns the pipeline and its steps as they stand in no kernel."""
 
-    def initialize(self, reader: GraphReader) -> None:
+    def initialize(self, reader: PipelineReader) -> None:
         """Take what reads the notebooks of this server."""
         self.reader = reader
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mlops_nb.errors import MlopsError, NotebookError, Refused
-from mlops_nb.notebook import cells, load, pipeline, render
+from mlops_nb.notebook import cells, load, pipeline
+from mlops_nb.notebook.model import Source
+from mlops_nb.session import view
+from mlops_nb.session.cells import LiveCells
 
 OK = 200
 BAD_REQUEST = 400
@@ -24,7 +27,7 @@ class TooLarge(Refused):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphRequest:
+class PipelineRequest:
     """A notebook under the server's root: as saved (content: None), or as it is in the editor.
 
     path: as the request gives it; errors show it instead of a path of this machine
@@ -73,8 +76,8 @@ def refusal(error: MlopsError, *, root: Path, path: str = "") -> dict[str, Any]:
     return {"error": what, "fix": fix, "where": where}
 
 
-def pipeline_of(request: GraphRequest) -> Mapping[str, Any]:
-    """Return the pipeline of a notebook, as `graph --json` prints it.
+def pipeline_of(request: PipelineRequest) -> Mapping[str, Any]:
+    """Return the pipeline of a notebook and its steps, as they stand in a kernel where none ran.
 
     Raises TooLarge for a notebook or a cell over the limits, Refused for code that is nested too
     deeply, NotebookError for a file that is no notebook and for steps that form no pipeline.
@@ -93,14 +96,16 @@ def pipeline_of(request: GraphRequest) -> Mapping[str, Any]:
                 fix="move its data into a file, and read it from there",
                 where=request.path,
             )
-    found = pipeline.pipeline(cells.read(document, name))
+    notebook = cells.read(document, name)
+    found = pipeline.pipeline(notebook)
     deep = next((w for w in found.warnings if w.kind == "too-deep"), None)
     if deep is not None:
         raise Refused(deep.what, fix=deep.fix, where=request.path)
-    return render.as_json(found)
+    source = Source(path=request.notebook, document=document, notebook=notebook, pipeline=found)
+    return view.pipeline_state(source, LiveCells())
 
 
-def _refuse_large_file(request: GraphRequest) -> None:
+def _refuse_large_file(request: PipelineRequest) -> None:
     try:
         size = request.notebook.stat().st_size
     except OSError:
@@ -123,7 +128,7 @@ def _large(what: str, where: str) -> TooLarge:
     )
 
 
-def read_request(body: bytes, *, root: Path, allow_hidden: bool = False) -> GraphRequest:
+def read_request(body: bytes, *, root: Path, allow_hidden: bool = False) -> PipelineRequest:
     """Read the body of a request.
 
     allow_hidden: as `ContentsManager.allow_hidden` of the server
@@ -147,14 +152,21 @@ def read_request(body: bytes, *, root: Path, allow_hidden: bool = False) -> Grap
     if not isinstance(read, dict):
         raise _malformed("the body is not a JSON object")
     path, content = read.get("path"), read.get("content")
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise _malformed("'path' is not the path of a notebook")
+    notebook = notebook_at(path, root=root, allow_hidden=allow_hidden)
     if content is not None and not isinstance(content, dict):
         raise _malformed("'content' is not a notebook")
-    request = GraphRequest(path=path, notebook=_under(root, path), content=content)
-    if not allow_hidden:
-        _refuse_hidden(request, root)
+    request = PipelineRequest(path=str(path), notebook=notebook, content=content)
     return replace(request, notebook=request.notebook.resolve()) if content is None else request
+
+
+def notebook_at(path: object, *, root: Path, allow_hidden: bool) -> Path:
+    """Return the file of a notebook that a browser names. Raises Refused as `read_request`."""
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise _malformed("'path' is not the path of a notebook")
+    notebook = _under(root, path)
+    if not allow_hidden:
+        _refuse_hidden(path, notebook, root)
+    return notebook
 
 
 def _malformed(what: str) -> Refused:
@@ -181,18 +193,18 @@ def _under(root: Path, path: str) -> Path:
     return root / relative
 
 
-def _refuse_hidden(request: GraphRequest, root: Path) -> None:
+def _refuse_hidden(path: str, notebook: Path, root: Path) -> None:
     """Raise Refused for a hidden path, or one that a link leads to, whether it exists or not."""
     from jupyter_core.paths import is_hidden
 
-    real, top = request.notebook.resolve(), root.resolve()
-    names = (*Path(request.path).parts, *real.relative_to(top).parts)
+    real, top = notebook.resolve(), root.resolve()
+    names = (*Path(path).parts, *real.relative_to(top).parts)
     hidden = any(name.startswith(".") for name in names)
     with suppress(OSError):  # there is no such file: to read it says so
         hidden = hidden or is_hidden(real, top)
     if hidden:
         raise Refused(
-            f"{request.path!r} is hidden, and this server does not show hidden files",
+            f"{path!r} is hidden, and this server does not show hidden files",
             fix="rename it, or set ContentsManager.allow_hidden of the server",
-            where=request.path,
+            where=path,
         )

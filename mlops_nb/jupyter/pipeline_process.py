@@ -1,8 +1,8 @@
 """Reads pipelines in a process of its own, which is killed at a deadline.
 
-A program as well: `python -m mlops_nb.jupyter.graph_process ROOT DEADLINE` answers requests on its
-standard input, each a JSON line {"size", "allow_hidden"} and a body, by a line "STATUS SIZE" and an
-answer.
+A program as well: `python -m mlops_nb.jupyter.pipeline_process ROOT DEADLINE` answers requests on
+its standard input, each a JSON line {"size", "allow_hidden"} and a body, by a line "STATUS SIZE"
+and an answer.
 """
 
 import json
@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlops_nb.errors import Refused
-from mlops_nb.jupyter.graph_request import UNPROCESSABLE, answer, refusal
+from mlops_nb.jupyter.pipeline_request import UNPROCESSABLE, answer, refusal
 
 DEADLINE = 20.0  # s to read one notebook
 LAST_WORDS = 5.0  # s between the end of the answers and the end of the process
 MEMORY = 2 * 2**30  # bytes of address space of the process
 
 
-class GraphProcess:
+class PipelineProcess:
     """A process that is started when it is first needed, and again after it was killed.
 
     One thread at a time may ask it.
