@@ -7,9 +7,14 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { GONE } from './queue';
 import { IGraph, IPipelineState, IProblem } from './types';
 
+/** The comm that the kernel opens and sends states on. */
 const TARGET = 'mlops_nb.panel';
+/** The comm that this browser opens and sends reports on. */
+const EDITOR = 'mlops_nb.editor';
 /** ms to wait for a kernel that starts or is busy. */
 const PATIENCE = 8000;
+/** ms to wait for a subshell. */
+const SUBSHELL = 2000;
 
 interface IMessage extends Partial<Omit<IPipelineState, 'graph'>> {
   readonly graph?: IGraph;
@@ -64,7 +69,7 @@ export class Channel {
     if (!kernel) {
       return;
     }
-    kernel.registerCommTarget(TARGET, comm => this.adopt(comm));
+    kernel.registerCommTarget(TARGET, comm => this.adopt(kernel, comm));
     // after a reload of the page the kernel's comm is still there, and answers
     this.asked = kernel
       .requestCommInfo({ target_name: TARGET })
@@ -73,13 +78,13 @@ export class Channel {
         const ids = content.status === 'ok' ? Object.keys(content.comms) : [];
         const last = ids[ids.length - 1];
         if (last !== undefined && this.comm === null && !kernel.isDisposed) {
-          this.adopt(kernel.createComm(TARGET, last));
+          this.adopt(kernel, kernel.createComm(TARGET, last));
         }
       })
       .catch(() => this.drop()); // the kernel ended before it answered
   }
 
-  private adopt(comm: Kernel.IComm): void {
+  private adopt(kernel: Kernel.IKernelConnection, comm: Kernel.IComm): void {
     this.comm = comm;
     comm.onMsg = message => this.take(message);
     comm.onClose = () => {
@@ -87,13 +92,29 @@ export class Channel {
         this.drop();
       }
     };
-    this.sent.clear();
-    this.send(true);
+    void this.openReports(kernel, comm);
     this._changed.emit();
+  }
+
+  /** Open the way for reports: through a subshell, where the kernel has them, it is never busy. */
+  private async openReports(kernel: Kernel.IKernelConnection, comm: Kernel.IComm): Promise<void> {
+    const reports: Kernel.IComm & { readonly subshellStarted?: Promise<void> } =
+      kernel.createComm(EDITOR); // JupyterLab's own class has what its interface leaves out
+    if (kernel.supportsSubshells) {
+      const late = new Promise(resolve => window.setTimeout(resolve, SUBSHELL));
+      await Promise.race([reports.subshellStarted, late]);
+    }
+    if (this.comm === comm && !kernel.isDisposed) {
+      reports.open();
+      this.reports = reports;
+      this.sent.clear();
+      this.send(true);
+    }
   }
 
   private drop(): void {
     this.comm = null;
+    this.reports = null;
     this._state = null;
     this._problem = null;
     this.sent.clear();
@@ -111,14 +132,14 @@ export class Channel {
     if (data.steps && graph) {
       this._state = { ...(data as IPipelineState), graph };
     } else if (data.steps) {
-      void this.comm?.send({ sync: true }); // a graph that was never received
+      void this.reports?.send({ sync: true }); // a graph that was never received
     }
     this._changed.emit();
   }
 
   private send(sync: boolean): void {
     const model = this.panel.content.model;
-    if (!this.comm || !model || this.comm.isDisposed) {
+    if (!this.reports || !model || this.reports.isDisposed) {
       return;
     }
     const changed: JSONObject = {};
@@ -139,12 +160,13 @@ export class Channel {
     this.places = places;
     this.revision += 1;
     const kernel = this.panel.sessionContext.session?.kernel?.name ?? 'python3';
-    this.comm.send({ sync, order, changed, kernel, revision: this.revision });
+    this.reports.send({ sync, order, changed, kernel, revision: this.revision });
   }
 
   private readonly _changed = new Signal<this, void>(this);
   private readonly sent = new Map<string, string>();
   private comm: Kernel.IComm | null = null;
+  private reports: Kernel.IComm | null = null;
   private asked: Promise<unknown> = Promise.resolve();
   private places = '';
   private revision = 0;

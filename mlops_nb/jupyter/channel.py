@@ -6,14 +6,16 @@ from typing import Any
 from mlops_nb.errors import MlopsError
 from mlops_nb.session.live import Session
 
-TARGET = "mlops_nb.panel"
+TARGET = "mlops_nb.panel"  # opened by the kernel, which sends states
+EDITOR = "mlops_nb.editor"  # opened by a browser, which sends reports
 
 
 class PanelChannel:
-    """A comm that the kernel opens. All browsers that show the notebook share it.
+    """The comms of a kernel: one for its states, which all browsers share, one for each's reports.
 
-    A browser that was reloaded sends {"sync": true} and is sent everything. Messages may come in
-    another thread than the cells run in, while one runs.
+    A browser that was reloaded sends {"sync": true} and is sent everything. Reports come in another
+    thread than the cells run in, while one runs, if nothing is ever sent on their comm: ipykernel
+    gives messages to the thread that sent on a comm last.
     """
 
     def __init__(self, session: Session) -> None:
@@ -22,12 +24,15 @@ class PanelChannel:
         self.sent = ""  # the digest of the graph that was sent last
 
     def open(self) -> None:
-        """Open the comm, and send a state after each cell from now on."""
-        from comm import create_comm
+        """Open the comm of the states, and send one after each cell from now on."""
+        from comm import create_comm, get_comm_manager
 
+        get_comm_manager().register_target(EDITOR, self._editor_opened)
         self.comm = create_comm(target_name=TARGET, data={"version": 1})
-        self.comm.on_msg(self._on_message)
         self.session.after_cell = self.send
+
+    def _editor_opened(self, comm: Any, _: Mapping[str, Any]) -> None:
+        comm.on_msg(self._on_message)
 
     def _on_message(self, message: Mapping[str, Any]) -> None:
         data = message["content"]["data"]

@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 import tempfile
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ class StartedCommand:
     def __init__(self, process: asyncio.subprocess.Process, out: Any, err: Any) -> None:
         self.id = secrets.token_hex(8)
         self.process, self.out, self.err = process, out, err
+        weakref.finalize(self, _close, out, err)
 
     @property
     def is_running(self) -> bool:
@@ -118,9 +120,12 @@ class StartedCommands:
         """Forget the oldest commands that have ended."""
         ended = [name for name, one in self.known.items() if not one.is_running]
         for name in ended[: max(0, len(self.known) - KEPT)]:
-            old = self.known.pop(name)
-            old.out.close()
-            old.err.close()
+            del self.known[name]
+
+
+def _close(*files: Any) -> None:
+    for file in files:
+        file.close()
 
 
 def _read(file: Any, last: int) -> str:

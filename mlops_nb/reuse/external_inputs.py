@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from mlops_nb import files
@@ -30,13 +31,16 @@ class Outside:
     # recording
 
     def file_stamps(self, paths: Iterable[str]) -> dict[str, Any]:
-        """Return path → size, time and digest of the file."""
+        """Return path → size, time and digest of the file; a pipe or a device has none of them."""
         found: dict[str, Any] = {}
         for path in sorted(paths):
             name = os.path.relpath(path, self.root)
             try:
                 stat = os.stat(path)
-                if os.path.isdir(path):
+                if S_ISDIR(stat.st_mode):
+                    continue
+                if not S_ISREG(stat.st_mode):  # to read a pipe would wait for who writes to it
+                    found[name] = {"stream": True}
                     continue
                 found[name] = {
                     "stat": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino],
@@ -60,6 +64,8 @@ class Outside:
     def file(self, path: str, stamp: Mapping[str, Any]) -> str:
         """Return how a file changed since it was recorded."""
         where = self.root / path
+        if stamp.get("stream"):
+            return f"{path!r} is no regular file: each read may give something else"
         if stamp.get("absent"):
             return f"file {path!r} is there now" if where.exists() else ""
         try:
