@@ -7,7 +7,7 @@ from mlops_nb.engine.data_check import written
 from mlops_nb.engine.runner import Client
 from mlops_nb.engine.task import Task
 from mlops_nb.evaluation import metrics
-from mlops_nb.notebook.markers import names_in
+from mlops_nb.notebook.markers import functions_of, names_in
 
 ROLES = ("truth", "pred", "score")
 
@@ -26,7 +26,30 @@ def evaluation(task: Task, client: Client, bring: Callable[[tuple[str, ...]], No
     bring((*names.values(), *by))
     request = {"names": names, "by": list(by)}
     with written(task, client, "inspect.predictions.write", **request) as reply:
-        return {"error": reply["error"]} if "error" in reply else _scored(task, reply, by)
+        if "error" in reply:
+            return {"error": reply["error"]}
+        scored = _scored(task, reply, by)
+    functions = functions_of(task.evaluation)
+    if functions:
+        bring(("*",))
+        rows = list(names_in(task.evaluation.get("rows")))
+        asked = {"functions": functions, "names": names, "rows": rows}
+        _add_computed(scored, client.ask("answer.computed.measure", **asked), reply["rows"])
+    return scored
+
+
+def _add_computed(
+    scored: dict[str, Any], computed: Mapping[str, Mapping[str, Any]], rows: int
+) -> None:
+    """Add the metrics that functions computed to those of an evaluation, or why they failed."""
+    failed = []
+    for name, found in computed.items():
+        value = found.get("value")
+        scored["whole"][name] = {"value": value, "low": None, "high": None, "n": rows}
+        if value is None:
+            failed.append(f"the metric {name!r} failed: {found['error']}")
+    if failed:
+        scored["error"] = "; ".join([*([scored["error"]] if "error" in scored else []), *failed])
 
 
 def _scored(task: Task, reply: Mapping[str, Any], by: tuple[str, ...]) -> dict[str, Any]:
@@ -39,4 +62,5 @@ def _scored(task: Task, reply: Mapping[str, Any], by: tuple[str, ...]) -> dict[s
         {role: arrays[role] for role in ROLES if role in arrays},
         {name: arrays[f"by {name}"] for name in by},
         least,
+        float(task.evaluation["quantile"]) if task.evaluation.get("quantile") else None,
     )

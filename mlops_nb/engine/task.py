@@ -45,6 +45,8 @@ class Answering(Struct, frozen=True, kw_only=True):
     lookups: the tables that the features join → how old they may be, s
     rows:    names that may hold rows of the evaluation as callers send them, the likeliest first
     pred, score: what the evaluation was judged on, "" without
+    by:      what cut its rows into slices
+    functions: metric → the function that computes it
     path:    the file of the package's pickle
     """
 
@@ -56,6 +58,8 @@ class Answering(Struct, frozen=True, kw_only=True):
     rows: tuple[str, ...] = ()
     pred: str = ""
     score: str = ""
+    by: tuple[str, ...] = ()
+    functions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Limits(Struct, frozen=True, kw_only=True):

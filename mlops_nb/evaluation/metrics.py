@@ -146,6 +146,31 @@ def regressed(truth: Any, pred: Any) -> dict[str, Score]:
     return {"mae": absolute, "rmse": root}
 
 
+def quantile_loss(truth: Any, pred: Any, quantile: float) -> Score:
+    """Return the mean loss of predicted quantiles, by the central limit theorem.
+
+    Of a truth y and a prediction p it is q (y − p), or (1 − q) (p − y) if y < p; the q-quantile
+    makes it least (Koenker and Bassett 1978, "Regression quantiles").
+
+    >>> import numpy as np
+    >>> round(quantile_loss(np.array([1.0, 3.0]), np.array([2.0, 2.0]), 0.9)["value"], 3)
+    0.5
+    """
+    import numpy as np
+
+    found = _mean(pinball(np.asarray(truth, float) - np.asarray(pred, float), quantile))
+    if found["low"] is not None:
+        found["low"] = max(0.0, found["low"])
+    return found
+
+
+def pinball(above: Any, quantile: float) -> Any:
+    """Return the loss of each row. above: (n,) by how much the truth exceeds the prediction."""
+    import numpy as np
+
+    return np.maximum(quantile * above, (quantile - 1) * above)
+
+
 def _mean(values: Any) -> dict[str, Any]:
     n = len(values)
     value = float(values.mean()) if n else math.nan
@@ -155,10 +180,13 @@ def _mean(values: Any) -> dict[str, Any]:
     return {"value": value, "low": value - half, "high": value + half, "n": n}
 
 
-def scores(truth: Any, pred: Any = None, score: Any = None) -> dict[str, Score]:
+def scores(
+    truth: Any, pred: Any = None, score: Any = None, *, quantile: float | None = None
+) -> dict[str, Score]:
     """Return all scores that apply: accuracy and its like, auc and losses, mae and rmse.
 
     truth: (n,) numbers, truth values or texts; pred: the same kind; score: (n,) numbers
+    quantile: which one the predictions are; None for no loss of it
     """
     import numpy as np
 
@@ -168,6 +196,8 @@ def scores(truth: Any, pred: Any = None, score: Any = None) -> dict[str, Score]:
         found |= classified(truth, pred)
     if pred is not None and truth.dtype.kind in "iuf" and pred.dtype.kind in "biuf":
         found |= regressed(truth, pred)
+        if quantile is not None:
+            found["quantile_loss"] = quantile_loss(truth, pred, quantile)
     if score is not None and 0 < len(classes) <= 2:  # noqa: PLR2004
         positive, shares = truth == _positive(classes), np.asarray(score, dtype=float)
         found["auc"] = auc(positive, shares)
@@ -222,12 +252,16 @@ def distinct(values: Any) -> Any:
 
 
 def evaluation(
-    arrays: Mapping[str, Any], by: Mapping[str, Any], least: int = LEAST
+    arrays: Mapping[str, Any],
+    by: Mapping[str, Any],
+    least: int = LEAST,
+    quantile: float | None = None,
 ) -> dict[str, Any]:
     """Return scores as a whole and by slice.
 
     arrays: truth, and pred or score or both
     by:     name → (n,) texts that say which slice a row is of
+    quantile: which one the predictions are, None if they are none
 
     {"least": rows of a slice that is judged, "whole": {metric: score},
     "by": {"auc_by_origin": {slice: score}}, "rows": {"origin": {slice: rows}},
@@ -235,8 +269,11 @@ def evaluation(
     """
     import numpy as np
 
-    found: dict[str, Any] = {"least": least, "whole": scores(**arrays), "by": {}, "rows": {}}
-    found["baseline"] = baseline(arrays["truth"], found["whole"])
+    whole = scores(**arrays, quantile=quantile)
+    found: dict[str, Any] = {"least": least, "whole": whole, "by": {}, "rows": {}}
+    found["baseline"] = baseline(arrays["truth"], whole, quantile)
+    if "quantile_loss" in whole:
+        found["quantile"] = quantile
     for name, labels in by.items():
         found["rows"][name] = {}
         slices = sorted(set(labels.tolist()))
@@ -246,12 +283,14 @@ def evaluation(
         for label in slices:
             rows = labels == label
             found["rows"][name][label] = int(np.count_nonzero(rows))
-            for metric, one in _sliced(arrays, rows, found["whole"]).items():
+            for metric, one in _sliced(arrays, rows, whole, quantile).items():
                 found["by"].setdefault(f"{metric}_by_{name}", {})[label] = one
     return found
 
 
-def baseline(truth: Any, whole: Mapping[str, Score]) -> dict[str, float]:
+def baseline(
+    truth: Any, whole: Mapping[str, Score], quantile: float | None = None
+) -> dict[str, float]:
     """Return what the best constant answer scores: the most frequent class, or the middle.
 
     truth: (n,); whole: the scores of the model, whose metrics are compared
@@ -274,10 +313,15 @@ def baseline(truth: Any, whole: Mapping[str, Score]) -> dict[str, float]:
         away = truth.astype(float)
         found["mae"] = float(np.abs(away - np.median(away)).mean())
         found["rmse"] = float(away.std())
+        if quantile is not None:
+            middle = np.quantile(away, quantile, method="inverted_cdf")
+            found["quantile_loss"] = float(pinball(away - middle, quantile).mean())
     return {metric: value for metric, value in found.items() if metric in whole}
 
 
-def _sliced(arrays: Mapping[str, Any], rows: Any, whole: Mapping[str, Score]) -> dict[str, Score]:
+def _sliced(
+    arrays: Mapping[str, Any], rows: Any, whole: Mapping[str, Score], quantile: float | None
+) -> dict[str, Score]:
     """Return a slice's scores for the metrics of the whole, None for a missing one."""
     import numpy as np
 
@@ -289,6 +333,8 @@ def _sliced(arrays: Mapping[str, Any], rows: Any, whole: Mapping[str, Score]) ->
         found |= _as_the_whole(truth[rows], pred[rows], classes)
     if "mae" in whole and pred is not None:
         found |= regressed(truth[rows], pred[rows])
+        if quantile is not None:
+            found["quantile_loss"] = quantile_loss(truth[rows], pred[rows], quantile)
     if "auc" in whole and score is not None:
         positive = _positive(distinct(truth))
         found["auc"] = auc(truth[rows] == positive, score[rows].astype(float))
@@ -312,9 +358,12 @@ def named(mark: Mapping[str, str]) -> tuple[str, ...]:
     ('auc', 'brier', 'log_loss', 'auc_by_origin', 'brier_by_origin', 'log_loss_by_origin')
     """
     found = [*(BY_PRED if mark.get("pred") else ()), *(BY_SCORE if mark.get("score") else ())]
+    if mark.get("pred") and mark.get("quantile"):
+        found.append("quantile_loss")
     slicings = [name for name in re.split(r"[,\s]+", mark.get("by", "")) if name]
     by = [f"{metric}_by_{name}" for metric in found for name in slicings]
-    return (*found, *by) if mark.get("truth") else ()
+    computed = [name for name in mark.get("computed", "").split(",") if name]
+    return (*found, *by, *computed) if mark.get("truth") else ()
 
 
 def all_scores(metrics: Mapping[str, float], whole: Mapping[str, Score]) -> dict[str, Score]:

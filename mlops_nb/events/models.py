@@ -147,9 +147,10 @@ class VersionRefused(Event, frozen=True, kw_only=True):
 
 
 class LabelsTaken(Event, frozen=True, kw_only=True):
-    """A file of labels was taken, each content once.
+    """A file of labels, or what was new of a query, was taken, each content once.
 
-    digest:    sha256 of the file's content
+    file:      its path; "labels.source" for a query
+    digest:    sha256 of the content
     matched:   request ids of the file that are in the prediction log
     unmatched: those that are not, whose rows may come later
     replaced:  those whose label was another one before

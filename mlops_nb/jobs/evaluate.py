@@ -10,6 +10,7 @@ from mlops_nb.engine import run
 from mlops_nb.errors import JobError, MlopsError, NotFound
 from mlops_nb.events import DataChecked, Evaluated, Event, Measured, RunFinished
 from mlops_nb.jobs import execute, schedule, secret_values
+from mlops_nb.jobs.bundle.task import evaluation_of
 from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import slicing
 
@@ -67,7 +68,7 @@ def _judged(ctx: Context, name: str, version: int, at: datetime) -> list[Event]:
             execute.checked(execute.base_task(ctx, bundle, values, secret), bundle),
             run=ctx.new_run(),
             document=document,
-            evaluation=slicing.evaluation_of(bundle.pipeline, job.model_variable),
+            evaluation=evaluation_of(bundle.pipeline, bundle.document, job.model_variable),
             output=scratch / "scored.ipynb",
             bind={left_out[-1]: (job.model_variable or "", file)},
         )

@@ -93,6 +93,9 @@ def _note_mark(line: str) -> None:
     if mark.word == "model":
         name = mark.options.get("--name", mark.args[0])
         _say(f"noted: `{mark.args[0]}` is the model; promotion registers it as {name!r}")
+    elif mark.word == "metric" and "--from" in mark.options:
+        function = mark.options["--from"]
+        _say(f"noted: the metric `{mark.args[0]}` is what {function}() computes at the evaluation")
     elif mark.word == "metric":
         names = ", ".join(f"`{name}`" for arg in mark.args for name in names_in(arg))
         _say(f"noted: the metrics are {names}, and no other number is one")

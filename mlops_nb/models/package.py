@@ -107,6 +107,8 @@ def _contents(
         "independent": made["independent"],
         "signature": made["signature"],
         "lookups": made["lookups"],
+        "slices": made.get("slices", {}),
+        "computed": made.get("computed", {}),
         "metrics": dict(event.metrics),
         "evaluation": {**run.evaluation, "metrics": _metrics(event.metrics, run)},
     }

@@ -3,7 +3,7 @@
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mlops_nb.errors import NotebookError
 from mlops_nb.notebook.model import Cell, Mark
@@ -16,8 +16,8 @@ REPEATED = {"--lookup"}
 OPTIONS = {
     "step": {"--in", "--out", "--after", "--no-reuse", "--snapshot", "--retries", "--timeout"},
     "model": {"--name", "--features", "--decide", "--lookup"},
-    "metric": set[str](),
-    "evaluate": {"--truth", "--pred", "--score", "--by", "--min-n"},
+    "metric": {"--from"},
+    "evaluate": {"--truth", "--pred", "--score", "--by", "--min-n", "--quantile"},
 }
 MARKS = frozenset(OPTIONS)  # words that declare something; other words are verbs
 
@@ -104,6 +104,15 @@ def _checked(mark: Mark, cell: Cell) -> Mark:
             fix="name one, such as `%mlops model clf --name flights`",
             where=where,
         )
+    function = mark.options.get("--from")
+    if function is not None and not (
+        function.isidentifier() and len(mark.args) == 1 and mark.args[0].isidentifier()
+    ):
+        raise NotebookError(
+            "`%mlops metric … --from` takes one metric and the function that computes it",
+            fix="write it like `%mlops metric cost --from business_cost`",
+            where=where,
+        )
     if unknown := sorted(set(mark.options) - OPTIONS[mark.word]):
         known = ", ".join(sorted(OPTIONS[mark.word]))
         raise NotebookError(
@@ -125,6 +134,13 @@ def _check_values(mark: Mark, where: str) -> None:
                 fix=f"write {option} 2",
                 where=where,
             )
+    quantile = mark.options.get("--quantile")
+    if quantile is not None and not re.fullmatch(r"0?\.\d*[1-9]\d*", quantile):
+        raise NotebookError(
+            f"--quantile takes a number between 0 and 1, not {quantile!r}",
+            fix="write --quantile 0.9",
+            where=where,
+        )
     for lookup in names_in(mark.options.get("--lookup")):
         if not LOOKUP.fullmatch(lookup):
             raise NotebookError(
@@ -156,6 +172,16 @@ def names_in(option: str | None) -> tuple[str, ...]:
     ('a', 'b')
     """
     return tuple(part for part in re.split(r"[,\s]+", option or "") if part)
+
+
+def functions_of(evaluation: Mapping[str, str]) -> dict[str, str]:
+    """Return metric → the function that computes it, of an evaluation mark.
+
+    >>> functions_of({"truth": "y", "computed": "cost,gain", "from": "cost_of,gain_of"})
+    {'cost': 'cost_of', 'gain': 'gain_of'}
+    """
+    names = (names_in(evaluation.get(key)) for key in ("computed", "from"))
+    return dict(zip(*names, strict=True))
 
 
 def lookups_in(option: str | None) -> dict[str, float]:

@@ -64,6 +64,7 @@ def pipeline(
         cells=facts,
         warnings=(
             *_warnings(notebook, found, static, placed, watched),
+            *_unevaluated(notebook, marked),
             *dataflow_observed.differences(
                 notebook, static, flows, seen or {}, [n.imports for n in found]
             ),
@@ -287,6 +288,7 @@ def _marked_goals(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
     served: dict[str, HowServed] = {}
     metrics: dict[str, None] = {}
     evaluations: list[Mapping[str, str]] = []
+    functions: dict[str, str] = {}
     for mark in (m for cell in marked for m in cell):
         if mark.word == "model" and mark.args:
             models[mark.args[0]] = mark.options.get("--name", mark.args[0])
@@ -295,6 +297,8 @@ def _marked_goals(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
                 decide=mark.options.get("--decide", ""),
                 lookups=lookups_in(mark.options.get("--lookup")),
             )
+        elif mark.word == "metric" and "--from" in mark.options:
+            functions[mark.args[0]] = mark.options["--from"]
         elif mark.word == "metric":
             metrics |= dict.fromkeys(name for arg in mark.args for name in names_in(arg))
         elif mark.word == "evaluate":
@@ -303,5 +307,30 @@ def _marked_goals(marked: Sequence[tuple[Mark, ...]]) -> dict[str, Any]:
         "model": models,
         "served": served,
         "metrics": tuple(metrics),
-        "evaluations": tuple(evaluations),
+        "evaluations": tuple({**mark, **_computed(functions)} for mark in evaluations),
     }
+
+
+def _unevaluated(notebook: Notebook, marked: Sequence[tuple[Mark, ...]]) -> list[Warned]:
+    """Return a warning for each metric of a function where no mark says what it is computed of."""
+    if any(m.word == "evaluate" and "--truth" in m.options for found in marked for m in found):
+        return []
+    return [
+        Warned(
+            kind="not-evaluated",
+            what=f"{mark.options['--from']} computes {mark.args[0]}, and nothing is evaluated",
+            fix="say on what: %mlops evaluate --truth y_test --pred predicted",
+            cell=cell.index,
+            stops=True,
+        )
+        for cell, found in zip(notebook.cells, marked, strict=True)
+        for mark in found
+        if mark.word == "metric" and "--from" in mark.options
+    ]
+
+
+def _computed(functions: Mapping[str, str]) -> dict[str, str]:
+    """Return what an evaluation says of the metrics that functions compute: names, and of what."""
+    if not functions:
+        return {}
+    return {"computed": ",".join(functions), "from": ",".join(functions.values())}

@@ -73,16 +73,17 @@ class Monitoring(OpenProject):
         """
         from mlops_nb.jobs.schedule import moment_or_none
         from mlops_nb.monitoring.incidents import current
-        from mlops_nb.monitoring.live import window
+        from mlops_nb.monitoring.live import compute, window
 
         ctx = self.context
-        return window.look(
+        found = window.look(
             ctx,
             model,
             moment_or_none(since),
             moment_or_none(until),
             lambda job: current.alerts(ctx, job, model),
         )
+        return compute.with_computed(ctx, found)
 
     def why_request(self, model: str, request: str) -> dict[str, Any]:
         """Return what `why MODEL --request ID --json` prints: its answer, and what is behind it.

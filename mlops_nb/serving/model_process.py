@@ -84,6 +84,15 @@ class ModelProcess:
         self.channel.send(columns=columns, **({"quiet": True} if quiet else {}))
         return await self._read(within)
 
+    async def measure(self, asked: Mapping[str, Any], within: float) -> dict[str, Any]:
+        """Return "value" or "error" of a metric that the notebook defines. Raises Unanswered.
+
+        asked: as `probe.answer.answers.Answers.measure` has it
+        """
+        assert self.channel is not None
+        self.channel.send(**asked, quiet=True)
+        return await self._read(within)
+
     async def _read(self, within: float) -> dict[str, Any]:
         assert self.channel is not None
         try:

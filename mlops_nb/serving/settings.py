@@ -53,12 +53,23 @@ class RolloutLimits(Struct, frozen=True, kw_only=True):
 
 
 Label = str | float | bool
+LABEL_QUERY = "labels.source"
+
+
+class LabelQuery(Struct, frozen=True, kw_only=True):
+    """A query that returns labels, and the database that answers it.
+
+    url: an address without a password, or where one comes from, as of a secret: env, file, command
+    """
+
+    sql: str
+    url: str | dict[str, str]
 
 
 class LabelSettings(Struct, frozen=True, kw_only=True):
     """Where the labels of a model come from, and when they are complete.
 
-    source:  a glob of Parquet or CSV files, from the job's folder; None: by hand
+    source:  a glob of Parquet or CSV files, from the job's folder, or a query; None: by hand
     key:     the column with the ids of the requests
     column:  the column with the labels
     time:    the column that says when each label became known
@@ -66,7 +77,7 @@ class LabelSettings(Struct, frozen=True, kw_only=True):
     absent:  the label of a row that has none when its day has matured; None: unknown
     """
 
-    source: str | None = None
+    source: str | LabelQuery | None = None
     key: str = "request_id"
     column: str = "label"
     time: str | None = None
@@ -134,13 +145,27 @@ def of_definition(found: Mapping[str, Any]) -> PredictionSettings:
 def labels_of(found: Mapping[str, Any]) -> LabelSettings:
     """Return the settings that job.yaml's `labels` gives, which its schema has checked.
 
-    Raises Refused if `matures` is no length of time.
+    Raises Refused if `matures` is no length of time, for a query that is no SELECT, and for an
+    address with a password.
 
     >>> labels_of({"column": "paid", "matures": "45d"}).wait.days
     45
     """
-    made = LabelSettings(**found)
+    source = found.get("source")
+    if isinstance(source, Mapping):
+        source = _query_of(source)
+    made = LabelSettings(**{**found, "source": source})
     _ = made.wait
+    return made
+
+
+def _query_of(found: Mapping[str, Any]) -> LabelQuery:
+    from mlops_nb.storage import queries
+
+    made = LabelQuery(**found)
+    queries.refuse_writing(made.sql, LABEL_QUERY)
+    if isinstance(made.url, str):
+        queries.refuse_address(made.url, LABEL_QUERY)
     return made
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import mean_pinball_loss
 
 from mlops_nb.engine import scoring
 from mlops_nb.engine.task import Task
@@ -107,3 +108,28 @@ def test_what_cannot_be_scored_says_why_and_fails_no_run(scored, names, why):
 @pytest.mark.parametrize("mark", [{}, {"truth": "y"}, {"pred": "p", "score": "s"}])
 def test_a_mark_that_names_too_little_asks_for_nothing(scored, mark):
     assert scored(mark) == ({}, [])
+
+
+def test_a_quantile_and_functions_are_scored_with_the_rest(scored):
+    draw = np.random.default_rng(0)
+    y, p = draw.normal(0, 1, 80), draw.normal(1, 1, 80)
+    rows = pd.DataFrame({"weight": draw.random(80)})
+    mark = {"truth": "y", "pred": "p", "quantile": "0.9", "rows": "gone,rows"}
+    mark |= {"computed": "cost,bad", "from": "cost_of,bad_of"}
+
+    def cost_of(truth, pred, score, rows):
+        return (rows["weight"] * np.abs(truth - pred)).sum()
+
+    def bad_of(truth, pred, score, rows):
+        raise RuntimeError("no")
+
+    found, brought = scored(mark, y=y, p=p, rows=rows, cost_of=cost_of, bad_of=bad_of)
+    whole = found["whole"]
+    expected = mean_pinball_loss(y, p, alpha=0.9)
+    assert whole["quantile_loss"]["value"] == pytest.approx(expected)
+    assert found["quantile"] == 0.9
+    assert whole["cost"]["value"] == pytest.approx((rows.weight * np.abs(y - p)).sum())
+    assert (whole["cost"]["low"], whole["cost"]["n"]) == (None, 80)
+    assert whole["bad"]["value"] is None
+    assert found["error"] == "the metric 'bad' failed: RuntimeError: no"
+    assert "*" in brought

@@ -299,3 +299,27 @@ def test_losses_of_probabilities_equal_those_of_scikit_learn_with_intervals_that
         covered += found["brier"]["low"] <= true <= found["brier"]["high"]
     assert covered >= 175
     assert evaluation_metrics.probability_losses(truth, score + 1) == {}
+
+
+@pytest.mark.parametrize("quantile", [0.05, 0.5, 0.9])
+def test_the_loss_of_a_quantile_is_what_scikit_learn_says(quantile):
+    from sklearn.dummy import DummyRegressor
+
+    truth, pred = CHANCE.lognormal(size=N), CHANCE.lognormal(size=N)
+    places = np.where(np.arange(N) < 150, "a", "b").astype(object)
+    arrays_of = {"truth": truth, "pred": pred}
+    found = evaluation_metrics.evaluation(arrays_of, {"place": places}, quantile=quantile)
+    one = found["whole"]["quantile_loss"]
+    assert one["value"] == pytest.approx(sk.mean_pinball_loss(truth, pred, alpha=quantile))
+    assert 0 <= one["low"] < one["value"] < one["high"]
+    for place, part in found["by"]["quantile_loss_by_place"].items():
+        mine = places == place
+        expected = sk.mean_pinball_loss(truth[mine], pred[mine], alpha=quantile)
+        assert part["value"] == pytest.approx(expected)
+    rows = np.zeros((N, 1))
+    naive = DummyRegressor(strategy="quantile", quantile=quantile).fit(rows, truth).predict(rows)
+    expected = sk.mean_pinball_loss(truth, naive, alpha=quantile)
+    assert found["baseline"]["quantile_loss"] == pytest.approx(expected, rel=0.01)
+    assert found["baseline"]["quantile_loss"] <= expected + 1e-12
+    without = evaluation_metrics.evaluation(arrays_of, {})
+    assert "quantile_loss" not in without["whole"]

@@ -36,6 +36,8 @@ def test_a_mark_that_cannot_be_read_is_one_error_with_its_fix(session):
 def test_declarations_change_nothing_and_say_what_they_noted(session):
     noted = {
         "metric auc": "noted: the metrics are `auc`, and no other number is one\n",
+        "metric cost --from cost_of": "noted: the metric `cost` is what cost_of() computes at the "
+        "evaluation\n",
         "model clf --name wine": "noted: `clf` is the model; promotion registers it as 'wine'\n",
         "evaluate --truth y --pred p": "noted: the model is evaluated by truth y, pred p\n",
     }

@@ -83,8 +83,17 @@ def test_model_metric_and_evaluate_are_declared():
         ("%mlops model 3x", "'3x' is no name", "%mlops model clf"),
         ("%mlops model clf --nmae x", "no option '--nmae'", "--features, --lookup, --name"),
         ("%mlops evaluate --truth y --min-n few", "takes a number, not 'few'", "--min-n 2"),
-        ("%mlops metric auc --by x", "no option '--by'", "leave it out"),
-        ("%mlops evaluate --truht y", "no option '--truht'", "--by, --min-n, --pred, --score"),
+        ("%mlops evaluate --truth y --quantile 1", "between 0 and 1, not '1'", "--quantile 0.9"),
+        ("%mlops evaluate --truth y --quantile 0.0", "between 0 and 1", "--quantile 0.9"),
+        ("%mlops metric auc --by x", "no option '--by'", "use one of --from"),
+        ("%mlops metric a b --from f", "takes one metric", "--from business_cost"),
+        ("%mlops metric a --from f.g", "takes one metric", "--from business_cost"),
+        ("%mlops metric a --from", "gives --from no value", "--from VALUE"),
+        (
+            "%mlops evaluate --truht y",
+            "no option '--truht'",
+            "--by, --min-n, --pred, --quantile, --score",
+        ),
     ],
 )
 def test_a_mark_that_cannot_be_meant_is_refused(source, what, fix):

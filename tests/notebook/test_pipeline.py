@@ -4,6 +4,7 @@ import pytest
 
 from mlops_nb.errors import NotebookError
 from mlops_nb.notebook import cells
+from mlops_nb.notebook.markers import functions_of
 from mlops_nb.notebook.pipeline import pipeline
 
 
@@ -216,6 +217,18 @@ def test_models_metrics_and_evaluations_are_declared_by_marks():
     assert found.model == {"model": "flights", "other": "other"}
     assert found.metrics == ("auc", "f1", "x")
     assert found.evaluations == ({"truth": "y", "by": "a,b"},)
+
+
+def test_a_metric_of_a_function_belongs_to_the_evaluation():
+    function = "def cost_of(truth, pred, score, rows):\n    return 1.0"
+    marks = "%mlops metric cost --from cost_of\n%mlops metric gain --from gain_of"
+    found = told(*FLIGHTS, function, f"%mlops evaluate --truth y --pred p\n{marks}")
+    assert found.metrics == ("auc",)
+    names = {"computed": "cost,gain", "from": "cost_of,gain_of"}
+    assert found.evaluations == ({"truth": "y", "pred": "p", **names},)
+    assert functions_of(found.evaluations[0]) == {"cost": "cost_of", "gain": "gain_of"}
+    alone = told(function, "%mlops metric cost --from cost_of\nx = f()")
+    assert ("not-evaluated", 1, True) in warnings(alone)
 
 
 def test_metrics_logged_to_mlflow_are_known():

@@ -36,10 +36,10 @@ CELLS = (
 ROW = {"age": 44, "income": 30000.0, "city": "Seoul"}
 
 
-def bank(folder: Path, *words: str) -> Terminal:
+def bank(folder: Path, *words: str, cells: tuple[str, ...] = CELLS) -> Terminal:
     """Promote the notebook, with more options."""
     terminal = project(folder, "bank")
-    notebook(terminal.folder, CELLS)
+    notebook(terminal.folder, cells)
     answer = terminal.type("promote", "n.ipynb", "--name", "credit", "--model", "model", *words)
     assert answer.status == 0, answer.stderr
     return terminal

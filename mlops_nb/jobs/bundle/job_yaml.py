@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+import msgspec
 import yaml
 from msgspec import structs
 
@@ -289,7 +290,7 @@ def definition(job: Job) -> dict[str, Any]:
         "retries": job.retries,
         "timeout": job.timeout,
         "predictions": settings.definition(job.serving.predictions),
-        "labels": structs.asdict(job.serving.labels),
+        "labels": msgspec.to_builtins(job.serving.labels),
         "watch": structs.asdict(job.serving.watch),
         "rollout": structs.asdict(job.serving.rollout),
         "score": None if job.score is None else dict(job.score),
@@ -335,7 +336,7 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
         flat.setdefault(key, structs.asdict(default))
     parts = {
         "predictions": settings.definition(defaults.predictions),
-        "labels": structs.asdict(defaults.labels),
+        "labels": msgspec.to_builtins(defaults.labels),
     }
     for key, default_values in parts.items():
         given = {**default_values, **flat.pop(key, {})}

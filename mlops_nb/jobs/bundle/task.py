@@ -10,6 +10,7 @@ from mlops_nb.engine.task import Answering, ModelInputs, Rescore, Task
 from mlops_nb.jobs.model import Job
 from mlops_nb.notebook import slicing
 from mlops_nb.notebook.cells import source_of
+from mlops_nb.notebook.markers import functions_of, names_in
 from mlops_nb.notebook.model import HowServed, Pipeline
 from mlops_nb.notebook.model_inputs import given_to, model_inputs
 
@@ -44,7 +45,7 @@ def bundle_task(
         keep={variable: (cut.model_step, model_file)} if variable else {},
         inputs=_inputs(pipeline, document, cut, variable),
         rescore=rescore,
-        evaluation=slicing.evaluation_of(pipeline, variable),
+        evaluation=evaluation_of(pipeline, document, variable),
     )
 
 
@@ -54,21 +55,34 @@ def _answering(
     if not variable:
         return None
     served = pipeline.served.get(variable, HowServed())
-    evaluation = slicing.evaluation_of(pipeline, variable)
-    cells = [source_of(c) for c in document["cells"] if c["cell_type"] == "code"]
-    given = (
-        given_to(cells, served.features) if served.features else model_inputs(cells, variable)[::-1]
-    )
+    evaluation = evaluation_of(pipeline, document, variable)
     return Answering(
         model=variable,
         path=path,
         features=served.features,
         decide=served.decide,
         lookups=served.lookups,
-        rows=tuple(given),
+        rows=names_in(evaluation.get("rows")),
         pred=evaluation.get("pred", ""),
         score=evaluation.get("score", ""),
+        by=names_in(evaluation.get("by")),
+        functions=functions_of(evaluation),
     )
+
+
+def evaluation_of(
+    pipeline: Pipeline, document: Mapping[str, Any], variable: str | None
+) -> Mapping[str, str]:
+    """Return the evaluation mark of a model with the names that may hold its rows, {} without."""
+    found = slicing.evaluation_of(pipeline, variable)
+    if not variable:
+        return found
+    served = pipeline.served.get(variable, HowServed())
+    cells = [source_of(c) for c in document["cells"] if c["cell_type"] == "code"]
+    given = (
+        given_to(cells, served.features) if served.features else model_inputs(cells, variable)[::-1]
+    )
+    return {**found, "rows": ",".join(given)}
 
 
 def _inputs(

@@ -3,14 +3,34 @@
 from typing import Any
 
 NAME = {"type": "string", "minLength": 1}
+FROM: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+    "properties": {"env": NAME, "file": NAME, "command": NAME},
+    "description": "where the address of the database comes from, as of a secret",
+}
+QUERY: dict[str, Any] = {
+    "type": "object",
+    "required": ["sql", "url"],
+    "additionalProperties": False,
+    "properties": {
+        "sql": {**NAME, "description": "a SELECT that returns the labels"},
+        "url": {
+            "anyOf": [NAME, FROM],
+            "description": "sqlite:///PATH from the job's folder, or postgresql://USER@HOST/NAME",
+        },
+    },
+}
 
 LABELS: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
         "source": {
-            "type": ["string", "null"],
-            "description": "a glob of Parquet or CSV files, from the job's folder",
+            "anyOf": [{"type": ["string", "null"]}, QUERY],
+            "description": "a glob of Parquet or CSV files, from the job's folder, or a query",
         },
         "key": {**NAME, "description": "the column with the ids of the requests"},
         "column": {**NAME, "description": "the column with the labels"},

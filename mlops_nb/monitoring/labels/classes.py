@@ -40,9 +40,9 @@ def class_text(value: Any, classes: Sequence[Any] | None) -> str:
     known = {_text(one): _text(one) for one in classes or ()}
     if text in known:
         return known[text]
-    number = _number(value)
+    number = number_of(value)
     for one in classes or ():
-        if number is not None and not isinstance(one, str) and _number(one) == number:
+        if number is not None and not isinstance(one, str) and number_of(one) == number:
             return _text(one)
     return text
 
@@ -53,7 +53,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
+    """Return a value, or the number in its text, as a finite number; None if it is none.
+
+    >>> number_of("1.0"), number_of("true"), number_of("a")
+    (1.0, 1.0, None)
+    """
     text = str(value).strip().lower()
     try:
         found = TRUTHS[text] if text in TRUTHS else float(text)

@@ -1,5 +1,6 @@
 """Joins labels with the prediction log: which day a label belongs to, and which one holds."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ two AS (
 )
 SELECT count(*) FROM one JOIN two USING (request_id) WHERE one.label <> two.label
 """
+# Without times, a label is new if another one holds; with them, if it is not there at that time.
+UNKNOWN = """
+SELECT * FROM taken ANTI JOIN (
+    SELECT request_id, arg_max(label, (delivered, label)) AS label
+    FROM kept WHERE request_id IN (SELECT request_id FROM taken) GROUP BY request_id
+) USING (request_id, label)
+"""
+UNKNOWN_TIMED = "SELECT * FROM taken ANTI JOIN kept USING (request_id, label, delivered)"
 WITH_DAYS = """
 WITH known AS (
     SELECT request_id, min(day) AS day FROM logged
@@ -72,6 +81,28 @@ def changed(before: Any, taken: Any, spill: Path) -> int:
     with sql.database(spill, was=before, taken=taken) as opened:
         found = opened.sql(CHANGED).fetchall()
     return int(found[0][0])
+
+
+def unknown(taken: Any, kept: Any, spill: Path, *, timed: bool) -> Any:
+    """Return the rows of a table of labels that are not kept yet, in the order of their ids.
+
+    kept:  a dataset of labels
+    timed: the labels say when they became known; else one that holds is not new at a later time
+    """
+    with sql.database(spill, taken=taken, kept=kept) as opened:
+        found = sql.arrow(opened.sql(UNKNOWN_TIMED if timed else UNKNOWN))
+    keys = ("request_id", "delivered", "label")
+    return found.sort_by([(name, "ascending") for name in keys]).cast(taken.schema)
+
+
+def digest(labels: Any) -> str:
+    """Return the sha256 of labels and their times."""
+    import pyarrow as pa
+
+    content = pa.BufferOutputStream()
+    with pa.ipc.new_stream(content, labels.schema) as stream:
+        stream.write_table(labels.combine_chunks())
+    return hashlib.sha256(content.getvalue()).hexdigest()
 
 
 class Held(Struct, frozen=True, kw_only=True):

@@ -60,6 +60,13 @@ class LabelFiles:
                     tables.append(file.read_row_groups(groups, columns=list(JOINED)))
         return pa.concat_tables(tables) if tables else empty()
 
+    def dataset(self) -> Any:
+        """Return all labels, to be read in parts."""
+        from pyarrow import dataset
+
+        paths = [str(self.folder / name) for name in self.names()]
+        return dataset.dataset(paths or empty(COLUMNS), format="parquet" if paths else None)
+
     def _of(self, name: str) -> list[tuple[int, str | None]]:
         """Return the row groups of a file, each with its day."""
         from pyarrow import parquet

@@ -12,15 +12,17 @@ from msgspec.structs import replace
 
 from mlops_nb import files
 from mlops_nb.context import Context
-from mlops_nb.errors import Refused
+from mlops_nb.errors import MlopsError, Refused
 from mlops_nb.events import LabelsTaken
-from mlops_nb.jobs import predictions
+from mlops_nb.jobs import predictions, secret_values
+from mlops_nb.jobs.model import Job
 from mlops_nb.models import package
 from mlops_nb.models.registry import read_models
 from mlops_nb.monitoring.labels import join, reading
 from mlops_nb.monitoring.labels.classes import AnswerKind, kind_of
 from mlops_nb.monitoring.labels.kept import LabelFiles
-from mlops_nb.serving.settings import LabelSettings
+from mlops_nb.serving.settings import LABEL_QUERY, LabelQuery, LabelSettings
+from mlops_nb.storage import queries
 from mlops_nb.storage.predictions import open_predictions
 
 SEEN = "source.json"  # the files of the source that were taken, so that none is read twice
@@ -62,10 +64,14 @@ def take(ctx: Context, model: str, file: Path) -> LabelsTaken:
     Raises Refused for a file that cannot be used; nothing is kept of it then.
     """
     ctx.prepare_folder()
+    table = reading.read(file, settings_of(ctx, model), answer_kind(ctx, model), ctx.now())
+    return _kept(ctx, model, table, files.sha256(file), ctx.relative(file))
+
+
+def _kept(ctx: Context, model: str, table: Any, digest: str, file: str) -> LabelsTaken:
+    """Keep labels with the days of their answers, once for each digest, and record it."""
     place = folder(ctx, model)
     kept, log = LabelFiles(place), open_predictions(ctx.settings, model)
-    table = reading.read(file, settings_of(ctx, model), answer_kind(ctx, model), ctx.now())
-    digest = files.sha256(file)
     placed = join.with_days(table, log, place)
     days = {day for day in placed["day"].unique().to_pylist() if day is not None}
     replaced = 0
@@ -77,7 +83,7 @@ def take(ctx: Context, model: str, file: Path) -> LabelsTaken:
     event = LabelsTaken(
         job=read_models(ctx)[model].job,
         model=model,
-        file=ctx.relative(file),
+        file=file,
         digest=digest,
         matched=len(ids) - unmatched,
         unmatched=unmatched,
@@ -90,14 +96,17 @@ def take(ctx: Context, model: str, file: Path) -> LabelsTaken:
 def take_source(ctx: Context, model: str) -> list[LabelsTaken]:
     """Take what is new at the source that job.yaml names, each content once.
 
-    A file that cannot be used is a warning, and is read again when it changes.
+    What cannot be used is a warning: a file is read again when it changes, a query at each look.
     """
     job = predictions.job_of(ctx, model)
-    if job is None or not job.serving.labels.source:
+    source = None if job is None else job.serving.labels.source
+    if job is None or not source:
         return []
+    if isinstance(source, LabelQuery):
+        return _of_query(ctx, model, job, source)
     found, seen = [], _seen(ctx, model)
     now: dict[str, SeenFile] = {}
-    for file in sorted(_matching(ctx.root / job.folder, job.serving.labels.source)):
+    for file in sorted(_matching(ctx.root / job.folder, source)):
         about, name = file.stat(), ctx.relative(file)
         was = seen.get(name)
         if was is None or (was.size, was.changed) != (about.st_size, about.st_mtime_ns):
@@ -112,6 +121,27 @@ def take_source(ctx: Context, model: str) -> list[LabelsTaken]:
     if now != seen:
         files.write_bytes(folder(ctx, model) / SEEN, msgspec.json.encode(now))
     return found
+
+
+def _of_query(ctx: Context, model: str, job: Job, source: LabelQuery) -> list[LabelsTaken]:
+    """Take the labels of a query that are not kept yet; a warning if it cannot be used."""
+    settings, now = job.serving.labels, ctx.now()
+    try:
+        url = source.url
+        if not isinstance(url, str):
+            url = secret_values.fetch({LABEL_QUERY: url}, ctx.environment)[LABEL_QUERY]
+        parts = queries.read(url, source.sql, ctx.root / job.folder, LABEL_QUERY)
+        table = reading.of_query(parts, settings, answer_kind(ctx, model), now)
+    except MlopsError as error:
+        ctx.warnings.append(error)
+        return []
+    ctx.prepare_folder()
+    place = folder(ctx, model)
+    timed = settings.time is not None
+    fresh = join.unknown(table, LabelFiles(place).dataset(), place, timed=timed)
+    if not len(fresh):
+        return []
+    return [_kept(ctx, model, fresh, join.digest(fresh), LABEL_QUERY)]
 
 
 def _matching(place: Path, pattern: str) -> Iterator[Path]:

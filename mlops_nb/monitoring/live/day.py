@@ -6,15 +6,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from mlops_nb.evaluation import sampling
-from mlops_nb.evaluation.sampling import WeightedSums
 from mlops_nb.monitoring.labels import join
 from mlops_nb.monitoring.labels.classes import AnswerKind
 from mlops_nb.monitoring.labels.join import Held
-from mlops_nb.monitoring.live import losses
+from mlops_nb.monitoring.live import judged, sliced
 from mlops_nb.monitoring.live.count import counts
 from mlops_nb.monitoring.live.reference import ReferenceColumn
 from mlops_nb.monitoring.live.rows import BATCH, REQUESTS, DayRows
+from mlops_nb.monitoring.live.sliced import SliceColumn
 from mlops_nb.monitoring.live.sums import (
     ColumnCounts,
     DaySums,
@@ -30,6 +29,8 @@ class DayQuestion(Struct, frozen=True, kw_only=True):
     reference: the columns that are compared
     timed:     labels say when they became known
     sampled:   some rows were drawn for labelling: labels have weights
+    slices:    how the evaluation cut its rows
+    quantile:  which one predicted numbers are; None if the evaluation names none
     """
 
     kind: AnswerKind
@@ -37,6 +38,8 @@ class DayQuestion(Struct, frozen=True, kw_only=True):
     absent: str | None = None
     timed: bool = False
     sampled: bool = False
+    slices: tuple[SliceColumn, ...] = ()
+    quantile: float | None = None
 
 
 def of_rows(
@@ -83,21 +86,51 @@ def _of_source(
         first=ends["min"].astimezone(UTC).isoformat(),
         last=ends["max"].astimezone(UTC).isoformat(),
         seconds=float(np.median(answers["seconds"].to_numpy())),
-        versions=_versions(keys, answers, held, asked, drawn, mature=mature),
+        versions=_versions(
+            _Answered(keys=keys, answers=answers, slices=_slices(rows, keys, asked.slices)),
+            held,
+            asked,
+            drawn,
+            mature=mature,
+        ),
         columns=columns,
     )
 
 
+class _Answered(Struct, frozen=True, kw_only=True):
+    """The answers of one kind of source on a day. slices: slicing → (rows,) places of slices."""
+
+    keys: Any
+    answers: Any
+    slices: Mapping[str, Any]
+
+
+def _slices(rows: DayRows, keys: Any, slicings: Sequence[SliceColumn]) -> dict[str, Any]:
+    """Return slicing → place of the slice of each row, for the columns that the day has."""
+    there = [one for one in slicings if one.log in rows.names]
+    found: dict[str, Any] = {}
+    for names in rows.groups(list(dict.fromkeys(one.log for one in there))):
+        table = rows.columns(names, keys)
+        found |= {c.name: sliced.codes(table[c.log], c) for c in there if c.log in names}
+    return found
+
+
 def _versions(
-    keys: Any, answers: Any, held: Held, asked: DayQuestion, drawn: Sequence[Any], *, mature: bool
+    answered: _Answered,
+    held: Held,
+    asked: DayQuestion,
+    drawn: Sequence[Any],
+    *,
+    mature: bool,
 ) -> dict[int, VersionSums]:
     import numpy as np
 
+    keys = answered.keys
     versions = keys["model_version"].to_numpy()
     rows, labels = held.places, held.labels
     hours = _hours(keys["time"].take(rows), held.since)
     if mature and asked.absent is not None:
-        rows, labels = _with_absent(rows, labels, len(keys), asked.absent)
+        rows, labels = with_absent(rows, labels, len(keys), asked.absent)
     weights = _weights(keys["request_id"], held.places, drawn)
     found = {}
     for version in np.unique(versions).tolist():
@@ -109,54 +142,36 @@ def _versions(
             rows=len(whole),
             labels=len(mine),
             lags=dict(zip(known.tolist(), amounts.tolist(), strict=True)),
-            **_judged(labels.take(mine), rows[mine], answers, whole, weights, asked),
+            **_judged(labels.take(mine), (rows[mine], whole), answered, weights, asked),
         )
     return found
 
 
 def _judged(
-    labels: Any, rows: Any, answers: Any, whole: Any, weights: Any | None, asked: DayQuestion
+    labels: Any,
+    places: tuple[Any, Any],
+    answered: _Answered,
+    weights: Any | None,
+    asked: DayQuestion,
 ) -> dict[str, Any]:
-    """Return moments, weighted sums and score counts of one version.
+    """Return moments, weighted sums and score counts of one version, and those of its slices.
 
-    rows: places of the labelled rows; whole: those of all rows; weights: (all rows,), None without
-          a sample
+    places: of the labelled rows, and of all rows; weights: (all rows,), None without a sample
     """
-    if not len(labels):
-        return {}
-    mine = answers.take(rows)
-    values = losses.of_rows(labels, mine, asked.kind)
-    own = None if weights is None else weights[rows]
-    made: dict[str, Any] = {
-        "moments": {name: losses.moments(one, own) for name, one in values.items()},
-        "scores": losses.score_counts(labels, mine, asked.kind, own),
+    rows, whole = places
+    found: dict[str, Any] = {}
+    known = None
+    if len(labels):
+        mine = answered.answers.take(rows)
+        every = answered.answers.take(whole) if asked.sampled else None
+        own = None if weights is None else weights[rows]
+        known = judged.rows_of(labels, mine, every, own, asked.kind, asked.quantile)
+        found = judged.whole(known, len(whole))
+    names = {one.name: one.slices for one in asked.slices}
+    found["slices"] = {
+        name: judged.by_slice(known, codes[rows], codes[whole], names[name])
+        for name, codes in answered.slices.items()
     }
-    if asked.sampled:
-        made["weighted"] = _weighted(values, own, mine, answers.take(whole), asked)
-    return made
-
-
-def _weighted(
-    values: Mapping[str, Any], weights: Any | None, mine: Any, every: Any, asked: DayQuestion
-) -> dict[str, WeightedSums]:
-    """Return loss → its sums with weights. A day without a sample stands for its labelled rows."""
-    import numpy as np
-
-    forecasts = losses.expected(mine, asked.kind)
-    whole = losses.expected(every, asked.kind) if weights is not None else forecasts
-    count = len(every) if weights is not None else len(mine)
-    own = np.ones(len(mine)) if weights is None else weights
-    found = {}
-    for name, one in values.items():
-        known = np.isfinite(one)
-        forecast = forecasts.get(name, np.zeros(len(one)))
-        found[name] = sampling.weighted_sums(
-            one[known],
-            own[known],
-            forecast[known],
-            rows=count,
-            forecast=float(whole[name].sum()) if name in whole else 0.0,
-        )
     return found
 
 
@@ -181,7 +196,7 @@ def _weights(ids: Any, labelled: Any, samples: Sequence[Any]) -> Any | None:
     return None
 
 
-def _with_absent(rows: Any, labels: Any, count: int, absent: str) -> tuple[Any, Any]:
+def with_absent(rows: Any, labels: Any, count: int, absent: str) -> tuple[Any, Any]:
     """Return labelled rows and those without a label, which have the label `absent`."""
     import numpy as np
     import pyarrow as pa

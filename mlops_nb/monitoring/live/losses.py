@@ -5,6 +5,9 @@ A loss of a row is NaN where it is not defined: a missing score, or a label of n
 
 from typing import Any
 
+from msgspec import Struct
+
+from mlops_nb.evaluation.metrics import pinball
 from mlops_nb.monitoring.labels import classes
 from mlops_nb.monitoring.labels.classes import AnswerKind
 from mlops_nb.monitoring.live.count import as_numbers
@@ -12,13 +15,18 @@ from mlops_nb.monitoring.live.sums import Moments, ScoreCounts
 
 PAIR = 2  # classes of a model whose score is one number
 EXACT = 4096  # distinct scores of a version and day that are counted one by one
+EXACT_OF_SLICE = 128  # the same by slice: beyond, the area is wrong by less than 0.001
 
 
-def of_rows(labels: Any, answers: Any, kind: AnswerKind) -> dict[str, Any]:
+def of_rows(
+    labels: Any, answers: Any, kind: AnswerKind, quantile: float | None = None
+) -> dict[str, Any]:
     """Return loss → (n,) values. labels: (n,) texts; answers: a table of prediction and score.
 
-    hit is 1 for a right answer; brier and log_loss are of probabilities, absolute and squared of
-    numbers
+    quantile: which one predicted numbers are; None for no loss of it
+
+    hit is 1 for a right answer; brier and log_loss are of probabilities, absolute, squared and
+    pinball of numbers
     """
     import numpy as np
     import pyarrow.compute as pc
@@ -26,7 +34,8 @@ def of_rows(labels: Any, answers: Any, kind: AnswerKind) -> dict[str, Any]:
     if kind.is_number:
         away = as_numbers(answers["prediction"]) - as_numbers(labels)
         away = np.where(np.isfinite(away), away, np.nan)
-        return {"absolute": np.abs(away), "squared": away * away}
+        numbers = {"absolute": np.abs(away), "squared": away * away}
+        return numbers if quantile is None else numbers | {"pinball": pinball(-away, quantile)}
     predicted = classes.class_texts(answers["prediction"], kind)
     hits = pc.fill_null(pc.equal(predicted, labels), False).to_numpy(zero_copy_only=False)
     found = {"hit": hits.astype(float)}
@@ -112,40 +121,89 @@ def moments(values: Any, weights: Any | None = None) -> Moments:
     )
 
 
-def score_counts(
-    labels: Any, answers: Any, kind: AnswerKind, weights: Any | None = None
-) -> ScoreCounts:
-    """Return how many labelled rows have each score, by class; nothing of more than two classes."""
+class ScoredRows(Struct, frozen=True, kw_only=True):
+    """Labelled rows with scores of two classes.
+
+    known:    (n,) whether label and score are known
+    positive: (known,) whether the label is the second class
+    values:   distinct known scores, ascending; places: (known,) of each row among them
+    """
+
+    known: Any
+    positive: Any
+    values: Any
+    places: Any
+
+
+def scored(labels: Any, answers: Any, kind: AnswerKind) -> ScoredRows | None:
+    """Return the scores of labelled rows; None of numbers, and of more than two classes."""
     import numpy as np
 
     scores = None if kind.is_number or kind.texts is None else array_of(answers["score"], kind)
     if scores is None or scores.ndim > 1:
-        return ScoreCounts()
+        return None
     truth = places_of(labels, kind)
     known = np.isfinite(scores) & (truth >= 0)
-    weights = np.ones(len(truth)) if weights is None else weights
-    return _counted(truth[known] == 1, scores[known], weights[known])
+    values, places = np.unique(scores[known], return_inverse=True)
+    return ScoredRows(known=known, positive=truth[known] == 1, values=values, places=places)
 
 
-def _counted(truth: Any, scores: Any, weights: Any) -> ScoreCounts:
+def score_counts(
+    labels: Any, answers: Any, kind: AnswerKind, weights: Any | None = None
+) -> ScoreCounts:
+    """Return how many labelled rows have each score, by class; nothing of more than two classes."""
+    return counted(scored(labels, answers, kind), weights)
+
+
+def counted(rows: ScoredRows | None, weights: Any | None = None) -> ScoreCounts:
     """Return how many rows have each score; of very many, scores of about equal rank are one."""
     import numpy as np
 
-    values, places = np.unique(scores, return_inverse=True)
-    if len(values) > EXACT:
-        cuts = np.unique(np.quantile(scores, np.linspace(0, 1, EXACT + 1), method="lower"))
-        places = (np.searchsorted(cuts, values, side="right") - 1)[places]
-        values = cuts
+    if rows is None:
+        return ScoreCounts()
+    values, places = points(rows, EXACT)
+    own = np.ones(len(places)) if weights is None else weights[rows.known]
     sides = [
-        np.bincount(places[side], weights=weights[side], minlength=len(values))
-        for side in (truth, ~truth)
+        np.bincount(places[side], weights=own[side], minlength=len(values))
+        for side in (rows.positive, ~rows.positive)
     ]
-    positive, negative = (tuple(_whole(one) for one in side.tolist()) for side in sides)
-    return ScoreCounts(points=tuple(values.tolist()), positive=positive, negative=negative)
+    return at_points(values, *sides)
 
 
-def _whole(count: float) -> float:
-    return int(count) if count == int(count) else count
+def points(rows: ScoredRows, most: int) -> tuple[Any, Any]:
+    """Return the distinct scores, ascending, and the place of each row among them.
+
+    Beyond about `most`, those of about equal rank are one: the lowest of them.
+    """
+    import numpy as np
+
+    if len(rows.values) <= most:
+        return rows.values, rows.places
+    last = np.cumsum(np.bincount(rows.places))
+    ranks = np.floor(np.linspace(0, 1, most + 1) * (last[-1] - 1))
+    cuts = np.unique(np.searchsorted(last, ranks, side="right"))
+    merged = np.searchsorted(cuts, np.arange(len(rows.values)), side="right") - 1
+    return rows.values[cuts], merged[rows.places]
+
+
+def at_points(values: Any, positive: Any, negative: Any) -> ScoreCounts:
+    """Return score counts of the points that have a row."""
+    there = (positive > 0) | (negative > 0)
+    return ScoreCounts(
+        points=tuple(values[there].tolist()),
+        positive=tuple(_plain(positive[there])),
+        negative=tuple(_plain(negative[there])),
+    )
+
+
+def _plain(counts: Any) -> list[float]:
+    """Return counts as numbers, whole ones without a fraction."""
+    import numpy as np
+
+    if (counts == np.floor(counts)).all():
+        counts = counts.astype(np.int64)
+    found: list[float] = counts.tolist()
+    return found
 
 
 def array_of(column: Any, kind: AnswerKind) -> Any | None:

@@ -5,7 +5,7 @@ are alike; else from the rows. scipy and numpy are imported when they are used.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -25,7 +25,10 @@ MEANS = {
     "brier": ("brier", True),
     "mae": ("absolute", False),
     "rmse": ("squared", False),
+    "quantile_loss": ("pinball", False),
 }
+
+Interval = tuple[float, float, float, bool]  # value, low, high, whether it follows from days
 
 
 class LiveMetric(Struct, frozen=True, kw_only=True):
@@ -60,18 +63,10 @@ def of_days(days: Sequence[Day], version: int | None = None) -> list[LiveMetric]
     """Return the metrics of days, of one version or of all together."""
     chosen = [_chosen(day, version) for day in days]
     whole = sums.together(chosen)
-    if not whole.labels:
-        return []
-    found = []
-    for metric, (loss, bounded) in MEANS.items():
-        if loss in whole.moments and whole.moments[loss].count:
-            found.append((metric, _of_mean(metric, loss, whole, chosen), bounded))
-    if (area := auc(whole.scores)) is not None:
-        parts_of = [one.scores for one in chosen if one.scores.points]
-        found.insert(1, ("auc", _of_auc(area, whole.scores, parts_of), False))
     named = [day.day for day in days if day.sums.rows] or [""]
     made = []
-    for metric, (value, low, high, by_days), bounded in found:
+    for metric, (value, low, high, by_days) in measured(chosen, whole).items():
+        bounded = metric in MEANS and MEANS[metric][1]
         one = LiveMetric(
             metric=metric,
             start=named[0],
@@ -87,6 +82,27 @@ def of_days(days: Sequence[Day], version: int | None = None) -> list[LiveMetric]
         )
         made.append(one)
     return made
+
+
+def measured(
+    chosen: Sequence[VersionSums], whole: VersionSums, error: "DayError | None" = None
+) -> dict[str, Interval]:
+    """Return metric → value, low and high, and whether they follow from the days.
+
+    chosen: the sums of each day; whole: all of them together
+    error:  the standard error of the area under the ROC curve by days; else `bootstrapped`
+    """
+    found: dict[str, Interval] = {}
+    if not whole.labels:
+        return found
+    area = auc(whole.scores)
+    for metric, (loss, _) in MEANS.items():
+        if loss in whole.moments and whole.moments[loss].count:
+            found[metric] = _of_mean(metric, loss, whole, chosen)
+        if metric == "accuracy" and area is not None:
+            parts_of = [one.scores for one in chosen if one.scores.points]
+            found["auc"] = _of_auc(area, whole.scores, parts_of, error or bootstrapped)
+    return found
 
 
 def versions(days: Sequence[Day]) -> list[int]:
@@ -115,9 +131,6 @@ def _bounds(value: float, whole: VersionSums) -> tuple[float, float]:
     """Return between what a mean in [0, 1] lies, whatever the missing labels are."""
     coverage = whole.labels / whole.rows
     return coverage * value, coverage * value + 1 - coverage
-
-
-Interval = tuple[float, float, float, bool]  # value, low, high, whether it follows from days
 
 
 def _of_mean(metric: str, loss: str, whole: VersionSums, chosen: Sequence[VersionSums]) -> Interval:
@@ -200,9 +213,14 @@ def auc(counts: ScoreCounts) -> float | None:
     return float((positive * beaten).sum() / pairs)
 
 
-def _of_auc(value: float, whole: ScoreCounts, days: Sequence[ScoreCounts]) -> Interval:
+DayError = Callable[[ScoreCounts, Sequence[ScoreCounts]], float]
+
+
+def _of_auc(
+    value: float, whole: ScoreCounts, days: Sequence[ScoreCounts], error: DayError
+) -> Interval:
     by_days = len(days) >= LEAST_DAYS
-    half = student(len(days) - 1) * _day_error(whole, days) if by_days else _delong(value, whole)
+    half = student(len(days) - 1) * error(whole, days) if by_days else _delong(value, whole)
     if half:
         return value, max(0.0, value - half), min(1.0, value + half), by_days
     least = min(sum(whole.positive), sum(whole.negative))
@@ -212,12 +230,8 @@ def _of_auc(value: float, whole: ScoreCounts, days: Sequence[ScoreCounts]) -> In
 
 def _delong(value: float, counts: ScoreCounts) -> float:
     """Return half the width of the interval by DeLong's variance (DeLong et al. 1988)."""
-    import numpy as np
-
-    positive, negative = (np.array(c, float) for c in (counts.positive, counts.negative))
+    positive, negative, beaten, beating = _shares(counts)
     m, n = positive.sum(), negative.sum()
-    beaten = (np.cumsum(negative) - negative / 2) / n
-    beating = 1 - (np.cumsum(positive) - positive / 2) / m
     variance = 0.0
     for weights, shares, count in ((positive, beaten, m), (negative, beating, n)):
         if count > 1:
@@ -225,7 +239,39 @@ def _delong(value: float, counts: ScoreCounts) -> float:
     return Z * math.sqrt(variance)
 
 
-def _day_error(whole: ScoreCounts, days: Sequence[ScoreCounts]) -> float:
+def _shares(counts: ScoreCounts) -> tuple[Any, Any, Any, Any]:
+    """Return rows of both classes at each score, and the shares of the other that they beat."""
+    import numpy as np
+
+    positive, negative = (np.array(c, float) for c in (counts.positive, counts.negative))
+    beaten = (np.cumsum(negative) - negative / 2) / negative.sum()
+    beating = 1 - (np.cumsum(positive) - positive / 2) / positive.sum()
+    return positive, negative, beaten, beating
+
+
+def linearized(whole: ScoreCounts, days: Sequence[ScoreCounts]) -> float:
+    """Return the standard error of the area, from what each day adds to it.
+
+    Obuchowski 1997, "Nonparametric analysis of clustered ROC curve data": of the area A, to which
+    the rows of a day add ψ = sum(beaten − A) / m + sum(beating − A) / n, the variance is
+    D / (D − 1) * sum(ψ²).
+    """
+    import numpy as np
+
+    positive, negative, beaten, beating = _shares(whole)
+    m, n, number = positive.sum(), negative.sum(), len(days)
+    area = float((positive * beaten).sum() / m)
+    points = np.concatenate([np.array(day.points) for day in days])
+    places = np.searchsorted(np.array(whole.points), points)
+    of_day = np.repeat(np.arange(number), [len(day.points) for day in days])
+    above = np.concatenate([np.array(day.positive, float) for day in days])
+    below = np.concatenate([np.array(day.negative, float) for day in days])
+    parts = above * (beaten[places] - area) / m + below * (beating[places] - area) / n
+    added = np.bincount(of_day, weights=parts, minlength=number)
+    return float(math.sqrt(number / (number - 1) * (added * added).sum()))
+
+
+def bootstrapped(whole: ScoreCounts, days: Sequence[ScoreCounts]) -> float:
     """Return the standard error of the area, by a bootstrap over days with a fixed seed."""
     import numpy as np
 

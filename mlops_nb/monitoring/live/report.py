@@ -7,7 +7,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from mlops_nb.markup import page
-from mlops_nb.monitoring.live import charts, metrics, view
+from mlops_nb.monitoring.live import charts, metrics, slices, view
 from mlops_nb.monitoring.live.charts import DayAxis, DayPoint, ReleaseMark
 from mlops_nb.monitoring.live.metrics import LiveMetric
 from mlops_nb.monitoring.live.movement import movement
@@ -22,6 +22,7 @@ TITLES = {
     "brier": "Brier score (lower is better)",
     "mae": "Mean absolute error (lower is better)",
     "rmse": "Root mean squared error (lower is better)",
+    "quantile_loss": "Quantile loss (lower is better)",
 }
 
 
@@ -36,16 +37,24 @@ def render(found: WatchedWindow) -> str:
     """Return the page; everything that is inserted is escaped, except for the charts."""
     return page(
         "mlops_nb.monitoring.live",
-        {"figure": lambda v: f"{v:.4f}", "share": lambda v: f"{v:.1%}", "day": _day},
+        {
+            "figure": lambda v: f"{v:.4f}",
+            "signed": lambda v: f"{v:+.4f}",
+            "share": lambda v: f"{v:.1%}",
+            "day": _day,
+        },
         found=found,
         titles=TITLES,
         several=len(metrics.versions(found.days)) > 1,
         lag=metrics.lag(found.days),
         how=view.how(found) if found.metrics else "",
+        failures=view.failures(found),
         series=list(_series(found)),
         heat=_heat(found),
         amounts=list(_amounts(found)) if found.days else [],
         has_weeks=len(found.days) >= MANY_DAYS,
+        worst=slices.worst(found.slices),
+        shrunk=view.SHRUNK.format(version=found.reference),
         moved=sorted((m for m in found.drift if m.drifted), key=lambda m: -m.excess),
     )
 

@@ -34,12 +34,13 @@ class ScoreCounts(Struct, frozen=True, kw_only=True):
 
 
 class VersionSums(Struct, frozen=True, kw_only=True):
-    """The answers of one version.
+    """The answers of one version, or of one slice of them.
 
     labels:  rows with a label, those included whose absence means one
-    moments: loss of a row, by name: hit, brier, log_loss, absolute, squared
+    moments: loss of a row, by name: hit, brier, log_loss, absolute, squared, pinball
     weighted: loss → its sums with the weights of a sample; empty without one
     lags:    hours from answer to label → rows
+    slices:  slicing → slice → its answers; OTHER has those of no slice of the evaluation
     """
 
     rows: int
@@ -48,6 +49,7 @@ class VersionSums(Struct, frozen=True, kw_only=True):
     moments: dict[str, Moments] = field(default_factory=dict)
     scores: ScoreCounts = field(default_factory=ScoreCounts)
     lags: dict[int, int] = field(default_factory=dict)
+    slices: dict[str, dict[str, "VersionSums"]] = field(default_factory=dict)
 
 
 class ColumnCounts(Struct, frozen=True, kw_only=True):
@@ -88,12 +90,16 @@ class DaySums(Struct, frozen=True, kw_only=True):
 
 
 class Day(Struct, frozen=True, kw_only=True):
-    """The sums of one day of the answers that a window is about."""
+    """The sums of one day of the answers that a window is about.
+
+    is_batch: these are answers to files
+    """
 
     day: str
     mature: bool
     dropped: int
     sums: SourceSums
+    is_batch: bool = False
 
 
 def of_window(days: Iterable[DaySums]) -> list[Day]:
@@ -106,6 +112,7 @@ def of_window(days: Iterable[DaySums]) -> list[Day]:
             mature=one.mature,
             dropped=one.dropped,
             sums=one.batch if use_batch else one.requests,
+            is_batch=use_batch,
         )
         for one in found
     ]
@@ -121,7 +128,7 @@ def added(one: Moments, other: Moments) -> Moments:
 
 
 def together(versions: Iterable[VersionSums]) -> VersionSums:
-    """Return the sums of several versions as one.
+    """Return the sums of several versions as one, without their slices.
 
     >>> together([VersionSums(rows=2, labels=1), VersionSums(rows=3, labels=0)]).rows
     5

@@ -6,19 +6,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops_nb.markup import visible
-from mlops_nb.monitoring.live import metrics
+from mlops_nb.monitoring.live import metrics, slices
 from mlops_nb.monitoring.live.metrics import LiveMetric
 from mlops_nb.monitoring.live.movement import Movement
+from mlops_nb.monitoring.live.slices import LiveSlice
 from mlops_nb.monitoring.live.window import WatchedWindow
 
 DIGITS = 6
 WIDTH = 98
 NAME = 30  # of a column, in a text
+SLICES = 2  # of each metric and slicing, in a text
+SHRUNK = (
+    "The change is from what the evaluation of version {version} promised; that of a slice with "
+    "few labels is shrunk towards the change of the whole."
+)
 
 
 def as_json(found: WatchedWindow) -> dict[str, Any]:
-    """Return what `watch --json` prints."""
-    return {
+    """Return what `watch --json` prints; `slices` is there if the evaluation has any."""
+    answer = {
         "version": 1,
         "model": found.model,
         "rows": found.rows,
@@ -27,6 +33,14 @@ def as_json(found: WatchedWindow) -> dict[str, Any]:
         "metrics": [metric_row(one, found) for one in found.metrics],
         "alerts": [{"kind": a.kind, "what": a.what, "since": a.since} for a in found.alerts],
     }
+    if found.failed:
+        answer["failed"] = [
+            {"metric": f.metric, "model_version": f.version, "days": f.days, "what": f.error}
+            for f in found.failed
+        ]
+    if found.is_sliced:
+        answer["slices"] = [slice_row(one, found) for one in found.slices]
+    return answer
 
 
 def movement_row(one: Movement) -> dict[str, Any]:
@@ -56,9 +70,31 @@ def metric_row(one: LiveMetric, found: WatchedWindow) -> dict[str, Any]:
     }
 
 
+def slice_row(one: LiveSlice, found: WatchedWindow) -> dict[str, Any]:
+    """Return a row of `slices`."""
+    change, ends = one.change, one.interval or (None, None)
+    return {
+        "metric": one.metric,
+        "by": one.by,
+        "slice": one.slice,
+        "from": _iso(found.since),
+        "to": _iso(found.until),
+        "value": one.value,
+        "low": one.low,
+        "high": one.high,
+        "labels": one.labels,
+        "coverage": round(one.coverage, DIGITS),
+        "promised": None if one.promised is None else one.promised.value,
+        "change": None if change is None else change.value,
+        "change_low": ends[0],
+        "change_high": ends[1],
+    }
+
+
 def as_text(found: WatchedWindow) -> str:
     """Return the answer as text of at most 100 columns: metrics, movement, alerts."""
-    parts = [_head(found), _metrics(found), _moved(found), _alerts(found)]
+    failed = "\n".join(map(_wrapped, failures(found)))
+    parts = [_head(found), _metrics(found), failed, _slices(found), _moved(found), _alerts(found)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -92,6 +128,41 @@ def _metrics(found: WatchedWindow) -> str:
         if one.version is None or len(metrics.versions(found.days)) > 1
     ]
     lines = [_table(head, rows), "", _wrapped(how(found))]
+    return "\n".join(lines)
+
+
+def failures(found: WatchedWindow) -> list[str]:
+    """Return in words which functions of the notebook failed."""
+    return [
+        f"The metric {one.metric} of version {one.version} failed on {one.days} of "
+        f"{len(found.days)} days, last on {one.last}: {visible(one.error)}"
+        for one in found.failed
+    ]
+
+
+def _slices(found: WatchedWindow) -> str:
+    """Return the slices that fell most, and which slicings cannot be measured."""
+    lines = []
+    worst = slices.worst(found.slices, SLICES)
+    if worst:
+        head = ("worst slice", "metric", "value", "95 % interval", "promised", "change", "labels")
+        rows = [
+            (
+                _short(f"{one.by} = {one.slice}"),
+                one.metric,
+                f"{one.value:.4f}",
+                f"{one.low:.4f} to {one.high:.4f}",
+                "" if one.promised is None else f"{one.promised.value:.4f}",
+                "" if one.change is None else f"{one.change.value:+.4f}",
+                f"{one.labels:,}",
+            )
+            for one in worst
+        ]
+        lines += [_table(head, rows), "", _wrapped(SHRUNK.format(version=found.reference))]
+    elif found.slices:
+        lines.append("No slice is worse than the evaluation promised.")
+    if found.unsliced:
+        lines.append(_wrapped(f"Not measured by slice: {'; '.join(found.unsliced)}."))
     return "\n".join(lines)
 
 

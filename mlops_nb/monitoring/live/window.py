@@ -18,14 +18,17 @@ from mlops_nb.monitoring.labels import classes, take
 from mlops_nb.monitoring.labels.kept import LabelFiles
 from mlops_nb.monitoring.labels.samples import SampleFiles
 from mlops_nb.monitoring.live import day as days_of
-from mlops_nb.monitoring.live import faults, metrics, reference, sums
+from mlops_nb.monitoring.live import evaluated, faults, metrics, reference, slices, sums
+from mlops_nb.monitoring.live.computed import FailedMetric
 from mlops_nb.monitoring.live.day import DayQuestion
+from mlops_nb.monitoring.live.evaluated import EvaluatedSlices
 from mlops_nb.monitoring.live.faults import WatchAlert
 from mlops_nb.monitoring.live.kept import KeptDays, key_of
 from mlops_nb.monitoring.live.metrics import LiveMetric
 from mlops_nb.monitoring.live.movement import Movement, movement
 from mlops_nb.monitoring.live.reference import ReferenceColumn
 from mlops_nb.monitoring.live.rows import DayRows
+from mlops_nb.monitoring.live.slices import LiveSlice
 from mlops_nb.monitoring.live.sums import Day, DaySums
 from mlops_nb.serving import prediction_files
 from mlops_nb.serving.settings import ServingSettings
@@ -50,6 +53,10 @@ class WatchedWindow(Struct, frozen=True, kw_only=True):
 
     uncompared: columns that are not compared with the reference, as they are pseudonyms
     reference:  the version whose evaluation the columns are compared with; None: there is none
+    slices:     metrics by slice, as that evaluation cut its rows
+    is_sliced:  whether that evaluation cut its rows
+    unsliced:   in words, the slicings that cannot be measured, and why
+    failed:     the metrics that functions of the notebook compute, and that failed
     """
 
     model: str
@@ -63,6 +70,10 @@ class WatchedWindow(Struct, frozen=True, kw_only=True):
     uncompared: tuple[str, ...] = ()
     reference: int | None = None
     releases: tuple[Release, ...] = ()
+    slices: tuple[LiveSlice, ...] = ()
+    is_sliced: bool = False
+    unsliced: tuple[str, ...] = ()
+    failed: tuple[FailedMetric, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -152,6 +163,9 @@ def look(
         uncompared=about.uncompared,
         reference=about.reference,
         releases=tuple(_releases(ctx, model, begins, ends)),
+        slices=tuple(slices.of_days(found, about.evaluated)),
+        is_sliced=bool(about.evaluated.columns or about.evaluated.lacking),
+        unsliced=about.evaluated.lacking,
     )
 
 
@@ -162,6 +176,7 @@ class OpenedModel(Struct, frozen=True, kw_only=True):
     columns:    the columns that are compared with the reference
     uncompared: columns that are not compared, as they are pseudonyms
     reference:  the version whose evaluation that is; None: there is none
+    evaluated:  how that evaluation cut its rows into slices
     """
 
     model: Model
@@ -171,6 +186,7 @@ class OpenedModel(Struct, frozen=True, kw_only=True):
     columns: Mapping[str, ReferenceColumn]
     uncompared: tuple[str, ...]
     reference: int | None
+    evaluated: EvaluatedSlices
 
     @property
     def is_number(self) -> bool:
@@ -184,16 +200,20 @@ def open_model(ctx: Context, model: str) -> OpenedModel:
     job = predictions.job_of(ctx, model)
     settings = ServingSettings() if job is None else job.serving
     version, columns = _reference(ctx, known)
+    by_slice = EvaluatedSlices()
+    if version is not None:
+        by_slice = evaluated.read(package.folder(ctx, model, version), settings.predictions)
     hashed = tuple(name for name in columns if name in settings.predictions.hash)
     columns = {name: one for name, one in columns.items() if name not in hashed}
     return OpenedModel(
         model=known,
         settings=settings,
         triggers=() if job is None else job.triggers,
-        look=_look(ctx, model, settings, columns),
+        look=_look(ctx, model, settings, columns, by_slice),
         columns=columns,
         uncompared=hashed,
         reference=version,
+        evaluated=by_slice,
     )
 
 
@@ -245,6 +265,7 @@ def _look(
     model: str,
     settings: ServingSettings,
     columns: Mapping[str, ReferenceColumn],
+    by_slice: EvaluatedSlices,
 ) -> Look:
     kind, labels = take.answer_kind(ctx, model), settings.labels
     samples = SampleFiles(take.folder(ctx, model))
@@ -255,6 +276,8 @@ def _look(
         absent=None if absent is None else classes.class_text(absent, kind.classes),
         timed=labels.time is not None,
         sampled=bool(samples.names()),
+        slices=by_slice.columns,
+        quantile=by_slice.quantile,
     )
     return Look(
         log=open_predictions(ctx.settings, model),

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from . import frames
+from . import computed, frames
 
 RTOL = 1e-6  # of scores: a batch of another size may round otherwise
 NUMBERS = {"i", "u", "f"}  # kinds of dtypes of NumPy
@@ -30,6 +30,7 @@ class Answers:
         self.arrays = bool(signature.get("arrays"))
         self.has_scores = hasattr(self.model, "predict_proba")
         self.features, self.decide = parts.get("features"), parts.get("decide")
+        self.metrics: Mapping[str, Any] = parts.get("metrics") or {}
         self.signature = signature
 
     @classmethod
@@ -57,6 +58,14 @@ class Answers:
             "scores": None if scores is None else frames.plain(scores),
             "features": frames.to_columns(given, names) if names else None,
         }
+
+    def measure(self, asked: Mapping[str, Any]) -> float:
+        """Return a metric that a function of the notebook computes of labelled rows.
+
+        asked: metric, columns, and truth, pred and score as `computed.of_columns` has them
+        """
+        rows = frames.to_input(asked["columns"], self.signature)
+        return computed.of_columns(self.metrics[asked["metric"]], asked, rows)
 
     def _answered(self, taken: Any) -> tuple[Any, Any]:
         """Return predictions and scores for the input of the model."""

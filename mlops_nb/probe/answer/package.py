@@ -5,7 +5,6 @@ them, and must not depend on which other rows are asked with them.
 """
 
 import json
-import sys
 import types
 import warnings
 from collections.abc import Iterable, Sequence
@@ -15,8 +14,9 @@ from ..fingerprint.digest import digest_or_unknown
 from ..inspect.values import write_pickle
 from ..introspect import namespace
 from ..values.pickling import one_line
-from . import frames, reference
+from . import frames, reference, slices
 from .answers import Answers, equal
+from .tables import first_of, is_table
 
 ROWS = 200  # evaluation rows that the answers are compared on
 ALONE = 20  # of them, which are asked one by one as well
@@ -45,6 +45,8 @@ def write(request: str) -> str:
     lookups: the tables that the features join → how old they may be, s
     rows:    names that may hold raw rows, the likeliest first
     pred, score: names of the evaluation, "" without
+    by:      names of the evaluation that cut its rows into slices
+    functions: metric → the function that computes it
     path:    the file of the pickle
     """
     asked = json.loads(request)
@@ -68,6 +70,8 @@ def _written(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         kind = type(parts["model"]).__name__
         raise Unservable(f"{asked['model']!r}, a {kind}, has no `predict` to answer with")
     _refuse_tables(space, parts, asked["lookups"])
+    functions = asked.get("functions", {})
+    parts["metrics"] = {metric: _function(space, one) for metric, one in functions.items()}
     name, raw = _raw_rows(space, asked)
     places = _places(len(raw), ROWS)
     rows = _at(raw, places)
@@ -88,6 +92,8 @@ def _written(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         "reference_answers": _judged_answers(space, asked, signature, len(raw)),
         "answers": _digest(parts, space),
         "lookups": asked["lookups"],
+        "computed": functions,
+        "slices": slices.columns_of(space, asked.get("by", ()), raw, signature),
         "rows_of": name,
         "compared": [n for n in (asked["pred"], asked["score"]) if n in space],
     }
@@ -103,23 +109,15 @@ def _function(space: dict[str, Any], name: str) -> Any:
 def _raw_rows(space: dict[str, Any], asked: dict[str, Any]) -> tuple[str, Any]:
     """Return rows of the evaluation as callers bring them, with the name that holds them."""
     judged = [len(space[n]) for n in (asked["pred"], asked["score"]) if n in space]
-    tables = [(n, space[n]) for n in asked["rows"] if n in space and _is_table(space[n])]
-    fitting = [(n, t) for n, t in tables if len(t) and (not judged or len(t) == judged[0])]
-    if fitting:
-        return fitting[0]
+    found = first_of(space, asked["rows"], judged[0] if judged else None)
+    if found is not None:
+        return found
     given = asked["features"] or asked["model"]
     raise Unservable(
         f"no rows that {given!r} takes are at hand"
         + (f", as many as {asked['pred'] or asked['score']} has" if judged else ""),
         f"call {given} with the rows of the evaluation by a name, such as {given}(test)",
     )
-
-
-def _is_table(value: Any) -> bool:
-    pandas, numpy = (sys.modules.get(n) for n in ("pandas", "numpy"))
-    if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series):
-        return True
-    return numpy is not None and isinstance(value, numpy.ndarray) and value.ndim == 2  # noqa: PLR2004
 
 
 def _places(count: int, most: int) -> list[int]:
@@ -166,7 +164,7 @@ def _signature(rows: Any, parts: dict[str, Any]) -> dict[str, Any]:
 
 def _note_missing(signature: dict[str, Any], tables: Sequence[Any]) -> None:
     """Note in which columns any rows at hand lack a value: some rows alone may lack none."""
-    frames_at_hand = [t for t in tables if hasattr(t, "columns") and _is_table(t)]
+    frames_at_hand = [t for t in tables if hasattr(t, "columns") and is_table(t)]
     for column in signature["columns"]:
         for table in frames_at_hand:
             found = table.get(column["name"])
@@ -338,7 +336,7 @@ def _as_judged(one: Any, other: Any) -> bool:
 def _refuse_tables(space: dict[str, Any], parts: dict[str, Any], lookups: Iterable[str]) -> None:
     """Refuse functions that read a table of the notebook which no option names as a lookup."""
     reached = _reached(parts, space)
-    found = {name for name, value in reached.items() if _is_table(value) and len(value)}
+    found = {name for name, value in reached.items() if is_table(value) and len(value)}
     unnamed = sorted(found - set(lookups))
     if unnamed:
         table = unnamed[0]

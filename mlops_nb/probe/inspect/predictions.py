@@ -24,7 +24,7 @@ def write(request: str) -> str:
         return json.dumps({"error": f"there is no {', '.join(gone)}"})
     try:
         for role, name in named.items():
-            arrays[role] = _array(space[name], name, role)
+            arrays[role] = array(space[name], name, role)
             kinds[role] = "number" if _holds_numbers(arrays[role]) else "text"
         lengths = {name: len(arrays[role]) for role, name in named.items()}
         if len(set(lengths.values())) > 1:
@@ -36,26 +36,26 @@ def write(request: str) -> str:
         return json.dumps({"error": one_line(error)})
 
 
-def _array(value: Any, name: str, role: str) -> Any:
+def array(value: Any, name: str, role: str) -> Any:
     """Return a value as (n,) numbers, truth values, or texts as objects; a list without numpy."""
     numpy: Any = sys.modules.get("numpy")
     if numpy is None:
         known = list(value)
         return known if _are_numbers(known) and role[:2] != "by" else [str(one) for one in known]
-    array = numpy.asarray(value)
-    if role == "score" and array.ndim == 2 and array.shape[1] == 2:  # noqa: PLR2004  predict_proba
-        array = array[:, 1]
-    if array.ndim == 2 and array.shape[1] == 1:  # noqa: PLR2004
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise ValueError(f"{name!r} has {array.ndim} dimensions where one is needed")
-    if array.dtype.kind == "O" and _are_numbers(array.tolist()):
-        array = numpy.array(array.tolist())
-    if role.startswith("by ") or array.dtype.kind not in "biuf":
-        texts = numpy.empty(len(array), dtype=object)
-        texts[:] = [str(one) for one in array.tolist()]
+    made = numpy.asarray(value)
+    if role == "score" and made.ndim == 2 and made.shape[1] == 2:  # noqa: PLR2004  predict_proba
+        made = made[:, 1]
+    if made.ndim == 2 and made.shape[1] == 1:  # noqa: PLR2004
+        made = made[:, 0]
+    if made.ndim != 1:
+        raise ValueError(f"{name!r} has {made.ndim} dimensions where one is needed")
+    if made.dtype.kind == "O" and _are_numbers(made.tolist()):
+        made = numpy.array(made.tolist())
+    if role.startswith("by ") or made.dtype.kind not in "biuf":
+        texts = numpy.empty(len(made), dtype=object)
+        texts[:] = [str(one) for one in made.tolist()]
         return texts
-    return array.astype("float64") if array.dtype.itemsize > 8 else array  # noqa: PLR2004  bytes
+    return made.astype("float64") if made.dtype.itemsize > 8 else made  # noqa: PLR2004  bytes
 
 
 def _holds_numbers(array: Any) -> bool:

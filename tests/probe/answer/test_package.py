@@ -221,3 +221,16 @@ def features(rows):
         "day": ("time", False),
         "size": ("category", False),
     }
+
+
+def test_a_slicing_is_found_in_the_column_that_has_its_values(written):
+    cells = (
+        "town = np.asarray(test['city'])",
+        "income = test['age'].to_numpy()",  # of another column than its name says
+        "twice = test['city'] + test['city']",
+        "also = test['unused']",
+        "first = train['city']",
+    )
+    asked = {"by": ["town", "income", "twice", "also", "first", "gone", "model", "features"]}
+    told, _, _ = written(START, TRAIN, *cells, **asked)
+    assert told["slices"] == {"town": "city", "income": "age", "also": "unused"}

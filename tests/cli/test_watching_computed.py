@@ -1,0 +1,134 @@
+"""Metrics that functions of the notebook compute are gates, and are watched day by day."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from bank import CELLS, bank
+from pyarrow import parquet
+from scipy import stats
+
+from mlops_nb.serving import prediction_table
+from mlops_nb.storage.predictions_local import LocalPredictions
+
+ROWS, DAYS = 400, 8
+FUNCTIONS = """
+def business_cost(truth, pred, score, rows):
+    wrong = rows["income"].to_numpy() * (truth != pred)
+    return float(wrong.mean()) / 1000
+def fragile(truth, pred, score, rows):
+    if len(rows) < 300:
+        raise RuntimeError("too few rows for me")
+    return 1.0
+"""
+MARKS = "".join(
+    f"\n# mlops: metric {metric} --from {function}"
+    for metric, function in (("cost", "business_cost"), ("frail", "fragile"))
+)
+COMPUTED = (*CELLS[:4], FUNCTIONS, *CELLS[4:-1], CELLS[-1] + MARKS)
+
+
+def spread(folder):
+    """Spread the answers evenly over the days before today; return them."""
+    place = folder / ".mlops" / "predictions" / "credit"
+    files = sorted(place.rglob("*.parquet"))
+    table = pa.concat_tables(
+        [parquet.read_table(file) for file in files], promote_options="default"
+    )
+    for file in files:
+        file.unlink()
+    start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start -= timedelta(days=DAYS)
+    times = [start + timedelta(days=DAYS * n / len(table)) for n in range(len(table))]
+    column = pa.array(times, table.schema.field("time").type)
+    table = table.set_column(table.schema.get_field_index("time"), "time", column)
+    log = LocalPredictions(place)
+    for day, rows in prediction_table.by_day(table):
+        log.write(day, rows)
+    return table.to_pandas()
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory):
+    made = bank(tmp_path_factory.mktemp("computed"), "--gate", "cost <= 1000", cells=COMPUTED)
+    draw = np.random.default_rng(4)
+    rows = pd.DataFrame(
+        {
+            "age": draw.integers(18, 90, ROWS),
+            "income": draw.lognormal(10, 0.5, ROWS),
+            "city": draw.choice(["Seoul", "Busan"], ROWS),
+        }
+    )
+    rows.to_csv(made.folder / "rows.csv", index=False)
+    assert made.type("predict", "credit", "rows.csv", "-o", "out.csv").status == 0
+    answered = spread(made.folder)
+    answered["label"] = (answered.in_age + draw.normal(0, 9, ROWS) > 50).astype(int)
+    answered[["request_id", "label"]].to_csv(made.folder / "labels.csv", index=False)
+    assert made.type("labels", "credit", "labels.csv").status == 0
+    made.answered = answered
+    return made
+
+
+def test_the_notebook_is_judged_by_its_functions(terminal):
+    (file,) = (terminal.folder / ".mlops/packages/credit/1").glob("package.json")
+    about = json.loads(file.read_text())
+    assert about["computed"] == {"cost": "business_cost", "frail": "fragile"}
+    whole = about["evaluation"]["whole"]
+    assert whole["cost"]["value"] > 0
+    assert whole["frail"]["value"] == 1.0
+    history = terminal.type("history", "credit").json["runs"][-1]
+    gate = next(g for g in history["gates"] if g["gate"] == "cost <= 1000")
+    assert gate["passed"]
+    assert gate["value"] == whole["cost"]["value"]
+
+
+def test_a_function_is_watched_and_one_that_fails_stops_no_other(terminal):
+    found = terminal.type("watch", "credit", "--report", "report.html")
+    assert found.status == 0, found.stderr
+    rows = terminal.answered
+    values = (rows.in_income * (rows.label != rows.prediction.astype(int))) / 1000
+    daily = values.groupby(rows.time.dt.date).agg(["mean", "size"])
+    metrics = by_metric(found.json)
+    assert set(metrics) == {"accuracy", "auc", "log_loss", "brier", "cost"}
+    cost = metrics["cost"]
+    assert cost["value"] == pytest.approx(values.mean())
+    away = (daily["size"] * (daily["mean"] - values.mean())) ** 2
+    error = np.sqrt(DAYS / (DAYS - 1) * away.sum()) / ROWS
+    half = stats.t.ppf(0.975, DAYS - 1) * error
+    assert (cost["low"], cost["high"]) == pytest.approx(
+        (values.mean() - half, values.mean() + half)
+    )
+    assert (cost["labels"], cost["coverage"]) == (ROWS, 1.0)
+    (failed,) = found.json["failed"]
+    assert (failed["metric"], failed["model_version"], failed["days"]) == ("frail", 1, DAYS)
+    assert failed["what"] == "RuntimeError: too few rows for me"
+    page = (terminal.folder / "report.html").read_text()
+    assert "failed on 8 of 8 days" in page
+    assert "too few rows for me" in page
+
+
+def test_the_same_days_are_not_computed_again(terminal):
+    first = terminal.type("watch", "credit").json
+    model = terminal.folder / ".mlops/packages/credit/1/model.pickle"
+    content = model.read_bytes()
+    model.write_bytes(b"damaged")
+    again = terminal.type("watch", "credit").json
+    assert plain(again["metrics"]) == plain(first["metrics"])
+    assert again["failed"] == first["failed"]
+    model.write_bytes(content)
+    some = terminal.answered[["request_id", "label"]][:1]
+    some.assign(label=1 - some.label).to_csv(terminal.folder / "labels.csv", index=False)
+    assert terminal.type("labels", "credit", "labels.csv").json["replaced"] == 1
+    later = terminal.type("watch", "credit").json
+    assert by_metric(later)["cost"]["value"] != by_metric(first)["cost"]["value"]
+
+
+def by_metric(answer):
+    return {m["metric"]: m for m in answer["metrics"] if m["model_version"] is None}
+
+
+def plain(metrics):
+    return [{k: v for k, v in one.items() if k not in {"from", "to"}} for one in metrics]
