@@ -131,7 +131,7 @@ function addCommands(
     label: trans.__('Show the MLOps panel in the main area'),
     describedBy: nothing,
     execute: () => {
-      const wide = new MainAreaWidget({ content: titled(new Panel('mlops-nb-wide', given)) });
+      const wide = new MainAreaWidget({ content: titled(new Panel('mlops-nb-wide', given, true)) });
       wide.title.label = trans.__('MLOps');
       wide.title.icon = icon;
       app.shell.add(wide, 'main', { mode: 'split-right' });

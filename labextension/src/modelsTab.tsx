@@ -5,6 +5,7 @@ import { figure, moment, text } from './text';
 import { IModel, IVersion, IWatch } from './types';
 import { IViews } from './views';
 import { LiveModel } from './liveModel';
+import { TryIt } from './tryIt';
 
 /** Versions that are listed before somebody asks for all. */
 const LISTED = 8;
@@ -44,6 +45,7 @@ function Model(props: IViews & { model: IModel }): JSX.Element {
   const [asked, ask] = React.useState<IAsked | null>(null);
   const [watched, setWatched] = React.useState<IWatch | null>(null);
   const [all, showAll] = React.useState(false);
+  const [isTrying, setTrying] = React.useState(false);
   const versions = [...model.versions].sort((a, b) => b.version - a.version);
   const previous = versions.find(({ status }) => status === 'previous');
   const act = async (): Promise<void> => {
@@ -82,6 +84,12 @@ function Model(props: IViews & { model: IModel }): JSX.Element {
         />
         <Action action="watch" label={trans.__('Live')} onClick={watch} />
         <Action
+          action="try"
+          label={trans.__('Try it')}
+          disabled={model.champion === null}
+          onClick={() => setTrying(!isTrying)}
+        />
+        <Action
           action="open"
           label={trans.__('Model card')}
           onClick={() => props.open(`jobs/${model.name}/MODEL_CARD.md`)}
@@ -102,6 +110,7 @@ function Model(props: IViews & { model: IModel }): JSX.Element {
       )}
       {problem}
       {watched && <LiveModel watched={watched} />}
+      {isTrying && <TryIt {...props} key={model.champion} model={model.name} />}
       <ul className="mlops-versions">
         {shown.map(version => (
           <Version

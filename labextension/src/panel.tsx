@@ -22,7 +22,8 @@ export type Given = Omit<IViews, 'show' | 'isWide' | 'room'>;
 export class Panel extends ReactWidget {
   constructor(
     id: string,
-    private readonly given: Given
+    private readonly given: Given,
+    private readonly isMain = false
   ) {
     super();
     this.id = id;
@@ -54,7 +55,7 @@ export class Panel extends ReactWidget {
     const views: IViews = {
       ...given,
       room: room - 16,
-      isWide: room >= WIDE,
+      isWide: this.isMain || room >= WIDE,
       show: tab => this.show_(tab)
     };
     return (

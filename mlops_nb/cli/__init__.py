@@ -18,7 +18,7 @@ class Verbs(click.Group):
     """The verbs; each module is imported when one of its verbs is typed."""
 
     modules = VERBS
-    unlisted: ClassVar[dict[str, str]] = {"work": "work"}  # typed by a scheduler, never by a user
+    unlisted: ClassVar[dict[str, str]] = {"work": "work", "attempt": "work"}  # no person types them
 
     def list_commands(self, _: click.Context) -> list[str]:
         """Return the verbs in the order in which a new user needs them."""

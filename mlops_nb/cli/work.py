@@ -1,7 +1,13 @@
-"""The hidden verb of worker processes: one run of a job, an evaluation, files, or a look."""
+"""The hidden verbs: of worker processes (a run, an evaluation, files, a look), and of the panel."""
+
+import json
+import sys
 
 import click
 
+from mlops_nb.cli import output
+from mlops_nb.cli.output import as_json_option
+from mlops_nb.errors import Refused
 from mlops_nb.project import open_project
 
 
@@ -20,3 +26,21 @@ def work(name: str, late: float, *, evaluate: bool, score: bool, watch: bool) ->
     if score:
         return 0 if project.score_files(name, late) else 1
     return 0 if (project.evaluate if evaluate else project.work)(name, late) else 1
+
+
+@click.command(hidden=True)
+@click.argument("model")
+@as_json_option
+def attempt(model: str, *, as_json: bool) -> int:
+    """Answer the rows of stdin, a JSON list, with the champion of MODEL; without any, an example.
+
+    They come by stdin as a command line can be read by others.
+    """
+    text = sys.stdin.read()
+    try:
+        rows = json.loads(text) if text.strip() else []
+    except ValueError as error:
+        raise Refused(f"the rows are no JSON: {error}", fix="give a list of rows") from None
+    found = open_project().attempt(model, rows)
+    output.emit(found, str(found), as_json=as_json)
+    return 0

@@ -27,8 +27,9 @@ from mlops_nb.jobs.registry import read_jobs
 from mlops_nb.jobs.triggers import data
 from mlops_nb.models.registry import read_models
 from mlops_nb.runs.board import Board, read_board
-from mlops_nb.serving import batch, prediction_log
+from mlops_nb.serving import prediction_log
 from mlops_nb.serving.model_process import Unanswered
+from mlops_nb.serving.offline import batch
 from mlops_nb.storage.ports import note_of
 
 NOTES = "score:{job}"

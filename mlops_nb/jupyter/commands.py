@@ -70,11 +70,12 @@ class StartedCommand:
 
     def confirm(self, *, yes: bool) -> None:
         """Let it do what it has shown, or leave it. Raises Refused if it does not wait for that."""
-        if not self.is_running or self.process.stdin is None:
+        stdin = self.process.stdin
+        if not self.is_running or stdin is None or stdin.is_closing():
             raise Refused("this command waits for nothing", fix="start it again")
         if yes:
-            self.process.stdin.write(YES)
-        self.process.stdin.close()
+            stdin.write(YES)
+        stdin.close()
 
 
 class StartedCommands:
@@ -84,11 +85,11 @@ class StartedCommands:
         self.known: dict[str, StartedCommand] = {}
 
     async def start(
-        self, folder: Path, words: Sequence[str], *, asks: bool = False
+        self, folder: Path, words: Sequence[str], typed: bytes | None
     ) -> StartedCommand:
         """Start a command in a folder.
 
-        asks: it waits for a confirmation
+        typed: all that it reads from its input; None: it waits for a confirmation
         """
         out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         process = await asyncio.create_subprocess_exec(
@@ -97,12 +98,15 @@ class StartedCommands:
             "mlops_nb",
             *words,
             cwd=folder,
-            stdin=asyncio.subprocess.PIPE if asks else asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=out,
             stderr=err,
             start_new_session=True,  # a stop of this server is no stop of it
         )
         found = StartedCommand(process, out, err)
+        if typed is not None and process.stdin is not None:
+            process.stdin.write(typed)
+            process.stdin.close()
         self._forget()
         self.known[found.id] = found
         return found

@@ -17,6 +17,7 @@ class Form(Struct, frozen=True):
     options: name of an argument → option; a list gives it several times
     switches: options that are always given
     asks: it waits for a confirmation after its first answer
+    typed: the argument that it reads from its input, as JSON
     """
 
     verb: str
@@ -25,6 +26,7 @@ class Form(Struct, frozen=True):
     switches: tuple[str, ...] = ()
     takes_parameters: bool = False
     asks: bool = False
+    typed: str = ""
 
 
 PROMOTION = {
@@ -52,6 +54,7 @@ FORMS = {
     "approve": Form("approve", ("model", "version")),
     "rollback": Form("rollback", ("model",), {"to": "--to"}),
     "watch": Form("watch", ("model",)),
+    "try": Form("attempt", ("model",), typed="rows"),
     "ack": Form("ack", ("alert",)),
     "ack-false": Form("ack", ("alert",), switches=("--false",)),
 }
@@ -75,6 +78,7 @@ def words(action: str, notebook: str, arguments: Mapping[str, Any]) -> list[str]
     given = {**arguments, NOTEBOOK: notebook}
     known = {*form.places, *form.options, NOTEBOOK}
     known |= {"parameters"} if form.takes_parameters else set()
+    known |= {form.typed} if form.typed else set()
     if unknown := sorted(given.keys() - known):
         raise _refused(f"{action!r} takes no {unknown[0]!r}")
     found = [form.verb]
@@ -88,6 +92,12 @@ def words(action: str, notebook: str, arguments: Mapping[str, Any]) -> list[str]
     if missing := [name for name, text in zip(form.places, places, strict=True) if not text]:
         raise _refused(f"{action!r} needs {missing[0]!r}")
     return [*found, *form.switches, "--json", "--", *places]
+
+
+def typed(action: str, arguments: Mapping[str, Any]) -> bytes:
+    """Return what an action reads from its input."""
+    name = FORMS[action].typed
+    return json.dumps(arguments[name]).encode() if arguments.get(name) else b""
 
 
 def _text(value: Any) -> str:

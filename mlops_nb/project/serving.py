@@ -1,6 +1,6 @@
 """Verbs that answer with a model: over HTTP, and for a file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,12 +45,25 @@ class Predictions(OpenProject):
         note:     called with the rows answered so far, and the number of all rows if it is known
         """
         from mlops_nb.jobs import predictions
-        from mlops_nb.serving import batch
+        from mlops_nb.serving.offline import batch
 
         skip = None if skip_bad is None else Path(skip_bad)
         paths = batch.FilePaths(file=Path(file), out=Path(output), skip=skip)
         settings = predictions.reader(self.context, model)
         return batch.predict(self.context, model, paths, settings, note)
+
+    def attempt(self, model: str, rows: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        """Answer a few rows with a model's champion, logged as `try`.
+
+        Without rows, return the columns that it takes and an example.
+        """
+        from mlops_nb.jobs import predictions
+        from mlops_nb.serving.offline import attempt
+
+        if not rows:
+            return attempt.example(self.context, model)
+        settings = predictions.reader(self.context, model)
+        return attempt.attempt(self.context, model, rows, settings)
 
     def predictions(
         self,

@@ -111,6 +111,7 @@ def _command(lab: Lab) -> list[str]:
         "lab",
         "--no-browser",
         "--allow-root",
+        "--LabApp.expose_app_in_browser=True",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={lab.port}",
         "--ServerApp.port_retries=0",

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from panel import OPEN, Panel
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from jupyterlab_process import Lab
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the cells wait at a pipe")
-OPEN = 60_000  # ms: JupyterLab's first start on a busy machine
 
 LOAD = "# mlops: step load\nraw = [1, 2, 3]"
 TRAIN = "# mlops: step train\nopened = open('gate').read()\nmodel = sum(raw) * depth"
@@ -41,8 +42,9 @@ def write(root: Path, *sources: str, name: str) -> str:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = {
         "cells": [
-            code(0, "depth = 5", tags=["parameters"]),
-            *(code(number, source) for number, source in enumerate(sources, 1)),
+            code(0, "%load_ext mlops_nb"),
+            code(1, "depth = 5", tags=["parameters"]),
+            *(code(number, source) for number, source in enumerate(sources, 2)),
         ],
         "metadata": {"kernelspec": kernel},
         "nbformat": 4,
@@ -52,54 +54,13 @@ def write(root: Path, *sources: str, name: str) -> str:
     return name
 
 
-class Panel:
-    """The panel as a user sees it."""
-
-    def __init__(self, page: Page, lab: Lab, notebook: str) -> None:
-        self.page, self.lab, self.notebook = page, lab, notebook
-        page.goto(lab.url(notebook))
-        page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=OPEN)
-        page.locator('[data-id="mlops-nb-panel"]').click()
-        self.node = page.locator("#mlops-nb-panel")
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=OPEN)
-
-    def saved_and_reloaded(self) -> Panel:
-        self.page.keyboard.press("Control+s")
-        self.page.locator(".lm-TabBar-tab.jp-mod-dirty").wait_for(state="detached")
-        return Panel(self.page, self.lab, self.notebook)
-
-    def step(self, name: str) -> Locator:
-        return self.node.locator(f'[data-step="{name}"]')
-
-    def expect_states(self, **states: str) -> None:
-        for name, state in states.items():
-            expect(self.step(name)).to_have_attribute("data-state", state, timeout=OPEN)
-            label = f"{name}: {state.replace('-', ' ')}"
-            expect(self.step(name)).to_have_attribute("aria-label", label)
-
-    def run_all(self) -> None:
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_text("Run All Cells", exact=True).click()
-
-    def active_cell(self) -> Locator:
-        return self.page.locator(".jp-Cell.jp-mod-active")
-
-    def type_at_end(self, text: str) -> None:
-        """Type into the active cell, as somebody would."""
-        self.page.keyboard.press("Enter")
-        self.page.keyboard.press("Control+End")
-        self.page.keyboard.type(text)
-
-
 def test_the_states_follow_a_run_of_all_cells_and_outlive_a_reload(page: Page, lab: Lab) -> None:
     name = write(lab.root, LOAD, TRAIN, SCORE, SCORE_MORE, name="live.ipynb")
     gate = lab.root / "gate"
     os.mkfifo(gate)
     panel = Panel(page, lab, name)
-    never = "never-run"
-    panel.expect_states(load=never, train=never, score=never)
-    expect(panel.node.locator('[data-edge="load train"] title')).to_contain_text("raw")
-    expect(panel.node).to_contain_text("depth")
+    panel.expect_states(load="never", train="never", score="never")
+    expect(panel.node.locator(".mlops-parameters")).to_contain_text("depth")
 
     panel.run_all()
     panel.expect_states(load="finished", train="running", score="queued")
@@ -109,58 +70,124 @@ def test_the_states_follow_a_run_of_all_cells_and_outlive_a_reload(page: Page, l
 
     panel = panel.saved_and_reloaded()
     panel.expect_states(load="finished", train="finished", score="finished")
-    expect(panel.node).to_contain_text("as the notebook was saved")
 
 
 def test_a_failing_cell_fails_its_step_and_leaves_the_next_unrun(page: Page, lab: Lab) -> None:
     name = write(lab.root, LOAD, FAILING, SCORE, name="failing.ipynb")
     panel = Panel(page, lab, name)
-    panel.expect_states(train="never-run")
+    panel.expect_states(train="never")
     panel.run_all()
-    panel.expect_states(load="finished", train="failed", score="never-run")
+    panel.expect_states(load="finished", train="failed", score="never")
 
 
-def test_a_killed_kernel_fails_the_step_that_ran(page: Page, lab: Lab) -> None:
+def test_a_killed_kernel_has_run_nothing(page: Page, lab: Lab) -> None:
     name = write(lab.root, LOAD, KILLING, SCORE, name="killed.ipynb")
     trap = lab.root / "trap"
     os.mkfifo(trap)
     panel = Panel(page, lab, name)
-    panel.expect_states(train="never-run")
+    panel.expect_states(train="never")
     panel.run_all()
     panel.expect_states(load="finished", train="running")
     trap.write_text("go")  # the cell that reads the pipe kills its kernel
-    panel.expect_states(load="finished", train="failed", score="never-run")
-    expect(panel.node).to_contain_text("no longer in its memory")
+    panel.expect_states(load="never", train="never", score="never")
+    expect(panel.node).to_contain_text("does not report what runs", timeout=OPEN)
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    panel.press("follow")
+    expect(panel.node).not_to_contain_text("does not report what runs", timeout=OPEN)
 
 
 def test_a_click_goes_to_the_steps_first_cell_and_an_edit_shows(page: Page, lab: Lab) -> None:
     name = write(lab.root, LOAD, SCORE.replace("model", "raw[0]"), name="edit.ipynb")
     panel = Panel(page, lab, name)
-    panel.expect_states(load="never-run")
+    panel.expect_states(load="never")
     panel.run_all()
     panel.expect_states(load="finished", score="finished")
 
-    panel.step("load").click()
+    panel.name("load").click()
     expect(panel.active_cell()).to_contain_text("raw = [1, 2, 3]")
     panel.type_at_end(" + [4]")
-    panel.expect_states(load="edited", score="finished")
+    panel.expect_states(load="stale", score="stale")
+    expect(panel.step("load")).to_contain_text("was edited since it ran")
 
-    panel.step("score").focus()
+    panel.name("score").focus()
     page.keyboard.press("Enter")
     expect(panel.active_cell()).to_contain_text("score = raw[0] / 2")
 
     panel = panel.saved_and_reloaded()
-    panel.expect_states(load="edited", score="finished")
+    panel.expect_states(load="stale", score="stale")
+    panel.press("run-step", '[data-step="load"]')
+    panel.expect_states(load="finished", score="stale")
+    panel.press("run-stale")
+    panel.expect_states(load="finished", score="finished")
+
+
+def test_an_edit_shows_while_another_cell_runs(page: Page, lab: Lab) -> None:
+    name = write(lab.root, LOAD, TRAIN.replace("gate", "door"), SCORE, name="busy.ipynb")
+    door = lab.root / "door"
+    os.mkfifo(door)
+    panel = Panel(page, lab, name)
+    panel.run_all()
+    panel.expect_states(load="finished", train="running")
+    panel.source(2, LOAD + " + [4]")
+    panel.expect_states(load="stale", train="running")
+    door.write_text("go")
+    panel.expect_states(train="stale", score="stale")
 
 
 def test_a_step_is_drawn_before_its_cell_is_saved(page: Page, lab: Lab) -> None:
     name = write(lab.root, LOAD, name="unsaved.ipynb")
     panel = Panel(page, lab, name)
-    panel.expect_states(load="never-run")
-    panel.step("load").click()
+    panel.expect_states(load="never")
+    panel.name("load").click()
     expect(panel.active_cell()).to_contain_text("raw =")
     page.keyboard.press("b")
     panel.type_at_end("# mlops: step total\ntotal = sum(raw)")
-    panel.expect_states(total="never-run")
-    expect(panel.node.locator('[data-edge="load total"] title')).to_contain_text("raw")
+    panel.expect_states(total="never")
+    expect(panel.name("total")).to_have_attribute("title", re.compile("load → raw"))
     assert "total" not in (lab.root / name).read_text()
+
+
+def test_the_button_of_a_cell_makes_it_a_step_and_changes_no_code(page: Page, lab: Lab) -> None:
+    name = write(lab.root, LOAD, "length = len(raw)", name="marked.ipynb")
+    panel = Panel(page, lab, name)
+    panel.expect_states(load="never")
+    page.locator(".jp-Cell").nth(3).click()
+    page.locator(".jp-Cell.jp-mod-active [data-command='mlops-nb:mark-step']").click()
+    page.locator(".jp-Dialog input").fill("count")
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    panel.expect_states(count="never")
+    panel.saved_and_reloaded().expect_states(count="never")
+    cell = json.loads((lab.root / name).read_text())["cells"][3]
+    assert ("".join(cell["source"]), cell["metadata"]["tags"]) == (
+        "length = len(raw)",
+        ["step:count"],
+    )
+
+
+def test_a_renamed_notebook_keeps_its_states(page: Page, lab: Lab) -> None:
+    panel = Panel(page, lab, write(lab.root, LOAD, name="before.ipynb"))
+    panel.run_all()
+    panel.expect_states(load="finished")
+    page.evaluate(
+        "() => window.jupyterapp.serviceManager.contents.rename('before.ipynb', 'after.ipynb')"
+    )
+    expect(panel.node.locator("h2")).to_have_text("after.ipynb")
+    panel.source(2, LOAD + " + [5]")
+    panel.expect_states(load="stale")
+
+
+def test_200_steps_are_drawn_in_a_narrow_panel_and_wide(page: Page, lab: Lab) -> None:
+    sources = [
+        f"# mlops: step preparation-{n}\nv{n} = {f'v{n - 1}' if n else 0} + {n}" for n in range(200)
+    ]
+    panel = Panel(page, lab, write(lab.root, *sources, name="many.ipynb"))
+    panel.expect_states(**{"preparation-0": "never", "preparation-199": "never"})
+    outside = panel.node.evaluate(
+        """panel => { const box = panel.getBoundingClientRect();
+            return [...panel.querySelectorAll('[data-step]')].filter(step => {
+                const one = step.getBoundingClientRect();
+                return one.left < box.left - 1 || one.right > box.right + 1; }).length; }"""
+    )
+    assert outside == 0
+    panel.command("mlops-nb:show-wide")
+    expect(page.locator("#mlops-nb-wide svg [data-step]")).to_have_count(200, timeout=OPEN)

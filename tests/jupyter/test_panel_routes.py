@@ -6,12 +6,14 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 from wine import JUDGE, TRAIN, wine
 
 from mlops_nb.errors import Refused
 from mlops_nb.jupyter import forms
 from mlops_nb.jupyter.watcher import SCHEMA
+from mlops_nb.project import open_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,3 +247,24 @@ def test_every_action_is_a_verb_that_the_command_line_knows(action):
 def test_an_argument_that_is_empty_is_missing():
     with pytest.raises(Refused, match="needs 'job'"):
         forms.words("pause", "wine.ipynb", {"job": ""})
+
+
+async def test_the_live_model_answers_a_row_that_was_typed_and_logs_it_as_a_try(panel, notebook):
+    asked = {"path": "wine.ipynb", "action": "promote", "arguments": PROMOTION}
+    _, started = await panel.post("commands", asked)
+    shown = await panel.ended(started, answers=1)
+    _, going = await panel.post("commands", {"command": shown["command"], "confirm": True})
+    assert (await panel.ended(going))["passed"]
+    example = await panel.run("try", model="wine")
+    assert example["columns"][0] == {"name": "alcohol", "kind": "float"}
+    answer = await panel.run("try", model="wine", rows=example["rows"])
+    rows = notebook.parent / "rows.csv"
+    pd.DataFrame(example["rows"]).to_csv(rows, index=False)
+    project = open_project(notebook.parent)
+    await asyncio.to_thread(project.predict, "wine", rows, notebook.parent / "answers.csv")
+    assert answer["predictions"] == pd.read_csv(notebook.parent / "answers.csv").prediction.tolist()
+    logged = project.predictions("wine")
+    assert sorted(logged.source) == ["batch", "try"]
+    wrong = await panel.run("try", model="wine", rows=[{**example["rows"][0], "alcohol": "much"}])
+    assert wrong["error"]["where"] == "row 0, column alcohol"
+    assert len(project.predictions("wine")) == 2

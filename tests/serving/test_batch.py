@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from mlops_nb.errors import MlopsError, Refused
 from mlops_nb.models.package import Package
 from mlops_nb.probe.answer.answers import Answers
-from mlops_nb.serving import batch, tables
-from mlops_nb.serving.batch import FileAnswers, Output
+from mlops_nb.serving import tables
+from mlops_nb.serving.offline import batch
+from mlops_nb.serving.offline.batch import FileAnswers, Output
 from mlops_nb.serving.prediction_log import PredictionLog
 from mlops_nb.storage.predictions_local import LocalPredictions
 

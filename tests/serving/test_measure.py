@@ -9,8 +9,8 @@ import pytest
 
 from mlops_nb.models.package import Package
 from mlops_nb.probe.answer import package
-from mlops_nb.serving import measure
-from mlops_nb.serving.measure import ComputedMetric, JudgedBatch
+from mlops_nb.serving.offline import measure
+from mlops_nb.serving.offline.measure import ComputedMetric, JudgedBatch
 
 CELLS = """
 import numpy as np, pandas as pd

@@ -41,8 +41,8 @@ class CommandsHandler(PanelHandler):
                 if not isinstance(arguments, dict):
                     raise Refused("'arguments' is not an object", fix="reload the page")
                 words = forms.words(action, notebook.name, arguments)
-                asks = forms.FORMS[action].asks
-                command = await self.commands.start(notebook.parent, words, asks=asks)
+                typed = None if forms.FORMS[action].asks else forms.typed(action, arguments)
+                command = await self.commands.start(notebook.parent, words, typed)
         except NotFound as error:
             self.refuse(error, NOT_FOUND)
         except MlopsError as error:

@@ -16,7 +16,7 @@ from mlops_nb.monitoring.live import metrics
 from mlops_nb.monitoring.live.sums import Moments
 from mlops_nb.monitoring.live.window import OpenedModel
 from mlops_nb.serving import prediction_files
-from mlops_nb.serving.rescore import rescore
+from mlops_nb.serving.offline.rescore import rescore
 
 FIX_DATA, ROLL_BACK, WAIT, RETRAIN = "fix the data", "roll back", "wait", "retrain"
 ROWS = 2000  # labelled rows that are answered again

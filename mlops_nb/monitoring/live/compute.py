@@ -17,8 +17,9 @@ from mlops_nb.monitoring.live.kept import key_of
 from mlops_nb.monitoring.live.rows import DayRows
 from mlops_nb.monitoring.live.sums import Day
 from mlops_nb.monitoring.live.window import Look, WatchedWindow
-from mlops_nb.serving import measure, prediction_files
-from mlops_nb.serving.measure import ComputedMetric, JudgedBatch
+from mlops_nb.serving import prediction_files
+from mlops_nb.serving.offline import measure
+from mlops_nb.serving.offline.measure import ComputedMetric, JudgedBatch
 
 SAMPLED = "its labels are of a drawn sample, whose weights a function does not take"
 

@@ -21,7 +21,7 @@ from mlops_nb.monitoring.live.day import DayQuestion
 from mlops_nb.monitoring.live.metrics import LiveMetric, ratio_error
 from mlops_nb.monitoring.live.rows import BATCH, REQUESTS, DayRows
 from mlops_nb.monitoring.live.sums import Day, Moments
-from mlops_nb.serving.measure import ComputedMetric, JudgedBatch
+from mlops_nb.serving.offline.measure import ComputedMetric, JudgedBatch
 from mlops_nb.serving.prediction_files import INPUT
 
 

@@ -17,7 +17,8 @@ from mlops_nb.monitoring.labels import join
 from mlops_nb.monitoring.live import losses
 from mlops_nb.monitoring.live.rows import BATCH, REQUESTS, DayRows
 from mlops_nb.monitoring.live.window import USUAL, OpenedModel, open_model
-from mlops_nb.serving import batch, prediction_files
+from mlops_nb.serving import prediction_files
+from mlops_nb.serving.offline import batch
 from mlops_nb.serving.prediction_files import COLUMNS
 from mlops_nb.serving.tables import KINDS, TableWriter
 

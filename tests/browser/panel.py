@@ -1,0 +1,71 @@
+"""The panel as a user sees it, in a browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from jupyterlab_process import Lab
+    from playwright.sync_api import Locator, Page
+
+OPEN = 60_000  # ms: JupyterLab's first start on a busy machine
+
+
+class Panel:
+    """A page with one notebook open, and the panel."""
+
+    def __init__(self, page: Page, lab: Lab, notebook: str) -> None:
+        self.page, self.lab, self.notebook = page, lab, notebook
+        page.goto(lab.url(notebook))
+        page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=OPEN)
+        page.locator('[data-id="mlops-nb-panel"]').click()
+        self.node = page.locator("#mlops-nb-panel")
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=OPEN)
+
+    def saved_and_reloaded(self) -> Panel:
+        self.page.keyboard.press("Control+s")
+        self.page.locator(".lm-TabBar-tab.jp-mod-dirty").wait_for(state="detached")
+        return Panel(self.page, self.lab, self.notebook)
+
+    def step(self, name: str) -> Locator:
+        return self.node.locator(f'[data-step="{name}"]')
+
+    def name(self, name: str) -> Locator:
+        return self.step(name).locator(".mlops-name")
+
+    def press(self, action: str, within: str = "") -> None:
+        self.node.locator(f'{within} [data-action="{action}"]').first.click(timeout=OPEN)
+
+    def show(self, tab: str) -> None:
+        self.node.locator(f'[data-tab="{tab}"]').click()
+
+    def source(self, place: int, text: str) -> None:
+        """Change a cell's text, without typing."""
+        self.page.evaluate(
+            """([place, text]) => window.jupyterapp.shell.currentWidget.content
+                .widgets[place].model.sharedModel.setSource(text)""",
+            [place, text],
+        )
+
+    def command(self, name: str) -> None:
+        self.page.evaluate("name => window.jupyterapp.commands.execute(name).then(() => 1)", name)
+
+    def expect_states(self, **states: str) -> None:
+        for name, state in states.items():
+            expect(self.step(name)).to_have_attribute("data-state", state, timeout=OPEN)
+            expect(self.name(name)).to_have_attribute("aria-label", f"{name}: {state}")
+
+    def run_all(self) -> None:
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_text("Run All Cells", exact=True).click()
+
+    def active_cell(self) -> Locator:
+        return self.page.locator(".jp-Cell.jp-mod-active")
+
+    def type_at_end(self, text: str) -> None:
+        """Type into the active cell, as somebody would."""
+        self.page.keyboard.press("Enter")
+        self.page.keyboard.press("Control+End")
+        self.page.keyboard.type(text)
