@@ -6,6 +6,7 @@ import {
 } from '@jupyterlab/application';
 import { ICommandPalette, InputDialog, MainAreaWidget } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
 import iconText from '../style/icon.svg';
@@ -28,7 +29,13 @@ const plugin: JupyterFrontEndPlugin<void> = {
   description: 'Shows the pipeline of the notebook in focus, its runs, jobs and models.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ICommandPalette, ILayoutRestorer, ITranslator, JupyterFrontEnd.ITreeResolver],
+  optional: [
+    ICommandPalette,
+    ILayoutRestorer,
+    ITranslator,
+    JupyterFrontEnd.ITreeResolver,
+    ISettingRegistry
+  ],
   activate
 };
 
@@ -38,7 +45,8 @@ function activate(
   palette: ICommandPalette | null,
   restorer: ILayoutRestorer | null,
   translator: ITranslator | null,
-  tree: JupyterFrontEnd.ITreeResolver | null
+  tree: JupyterFrontEnd.ITreeResolver | null,
+  settings: ISettingRegistry | null
 ): void {
   if (translator) {
     text.trans = translator.load('mlops_nb');
@@ -76,6 +84,11 @@ function activate(
   const panel = titled(new Panel('mlops-nb-panel', given));
   app.shell.add(panel, 'left', { rank: 600, type: 'MLOps' });
   restorer?.add(panel, panel.id);
+  void Promise.all([settings?.load(plugin.id), app.restored]).then(([found]) => {
+    if (found?.get('showOnStart').composite === true) {
+      app.shell.activateById(panel.id);
+    }
+  });
   addCommands(app, tracker, palette, panel, given);
 }
 

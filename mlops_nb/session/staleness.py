@@ -117,8 +117,8 @@ def _outdated(
     for upstream in source.pipeline.cells[index].depends_on:
         if upstream in found:
             step = source.pipeline.cells[upstream].step
-            name = f"`{step}`" if step else live.label(source, upstream)
-            return CellState("stale", f"{name} is not up to date")
+            why = f"`{step}` is not up to date" if step else found[upstream].because
+            return CellState("stale", why)
     return None
 
 

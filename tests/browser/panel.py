@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 OPEN = 60_000  # ms: JupyterLab's first start on a busy machine
+KERNEL = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
+    === 'idle'"""  # without a kernel, JupyterLab asks which one is to run the cells
 
 
 class Panel:
@@ -22,7 +25,7 @@ class Panel:
         page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=OPEN)
         page.locator('[data-id="mlops-nb-panel"]').click()
         self.node = page.locator("#mlops-nb-panel")
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=OPEN)
+        page.wait_for_function(KERNEL, timeout=OPEN)
 
     def saved_and_reloaded(self) -> Panel:
         self.page.keyboard.press("Control+s")
@@ -51,6 +54,11 @@ class Panel:
 
     def command(self, name: str) -> None:
         self.page.evaluate("name => window.jupyterapp.commands.execute(name).then(() => 1)", name)
+
+    def picture(self, name: str) -> None:
+        """Take a picture of the page, if a folder for pictures is given."""
+        if folder := os.environ.get("MLOPS_NB_PICTURES"):
+            self.page.screenshot(path=f"{folder}/{name}.png")
 
     def expect_states(self, **states: str) -> None:
         for name, state in states.items():

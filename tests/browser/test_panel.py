@@ -189,5 +189,6 @@ def test_200_steps_are_drawn_in_a_narrow_panel_and_wide(page: Page, lab: Lab) ->
                 return one.left < box.left - 1 || one.right > box.right + 1; }).length; }"""
     )
     assert outside == 0
+    panel.picture("many")
     panel.command("mlops-nb:show-wide")
     expect(page.locator("#mlops-nb-wide svg [data-step]")).to_have_count(200, timeout=OPEN)

@@ -64,6 +64,12 @@ def test_from_a_notebook_to_a_live_model_and_back(page: Page, lab: Lab, notebook
     panel = Panel(page, lab, "wine.ipynb")
     panel.run_all()
     panel.expect_states(judge="finished")
+    panel.source(3, "depth = 4\nshare = 0.3\nseed = 7")
+    panel.expect_states(load="finished", train="stale", judge="stale")
+    page.locator(".jp-Cell").nth(7).click()
+    panel.picture("panel")
+    panel.source(3, "depth = 3\nshare = 0.3\nseed = 7")
+    panel.expect_states(judge="finished")
     promoted(panel, "accuracy >= champion")
     panel.show("jobs")
     job = panel.node.locator('[data-job="wine"]')
@@ -81,7 +87,7 @@ def test_from_a_notebook_to_a_live_model_and_back(page: Page, lab: Lab, notebook
     assert typed(lab, "trigger", "wine", "-p", "depth", "1")["status"] == "refused"
     panel.press("history", '[data-job="wine"]')
     expect(job.locator('[data-run][data-status="refused"]')).to_contain_text("accuracy")
-    assert typed(lab, "trigger", "wine", "-p", "seed", "7")["status"] == "finished"
+    panel.picture("jobs")
     rolled_back(panel)
     tried(panel, lab)
     assert errors == []
@@ -106,6 +112,7 @@ def promoted(panel: Panel, gate: str) -> None:
     expect(confirm).to_be_disabled()  # another form is not what was proven
     form.locator('[data-action="dry-run"]').click()
     expect(confirm).to_be_enabled(timeout=PROOF)
+    panel.picture("promotion")
     confirm.click()
     expect(panel.node.locator('[data-job="wine"]')).to_be_visible(timeout=PROOF)
 
@@ -119,6 +126,7 @@ def rolled_back(panel: Panel) -> None:
     expect(champion).to_have_attribute("data-version", "2", timeout=OPEN)
     panel.press("rollback", '[data-model="wine"]')
     expect(panel.node.locator(".mlops-confirm")).to_contain_text("instead of version 2")
+    panel.picture("models")
     panel.press("confirm", '[data-model="wine"]')
     expect(version(panel, 1)).to_have_attribute("data-champion", "true", timeout=OPEN)
 

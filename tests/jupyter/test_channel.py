@@ -113,7 +113,7 @@ def test_the_state_follows_edits_that_are_not_saved_and_what_runs(browser):
         ("train", "judge"), "stale"
     )
     train = browser.state["steps"]["train"]
-    assert train["because"].endswith("is not up to date")
+    assert train["because"] == "In [2] was edited since it ran"
     assert browser.state["stale"] == ["given", "train", "judge"]
     assert browser.state["steps"]["load"]["onward"] == ["train", "judge", "other"]
 
