@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -167,5 +166,7 @@ def sqlite_file(address: str) -> Path | None:
 
 
 def _unquotes() -> bool:
+    from importlib.metadata import version  # slow to import
+
     major, minor = version("sqlalchemy").split(".")[:2]
     return (int(major), int(minor)) >= UNQUOTING

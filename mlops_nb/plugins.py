@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
 from typing import Any
 
 SEAM = "base"  # the file of a folder with its Protocols
@@ -14,6 +13,8 @@ def names(package: str) -> list[str]:
     >>> names("mlops_nb.jobs.triggers")
     ['data', 'drift', 'job', 'metric']
     """
+    from importlib.metadata import entry_points  # slow to import
+
     folder = importlib.import_module(package).__path__
     own = {found.name for found in pkgutil.iter_modules(folder)} - {SEAM}
     return sorted(own | {found.name for found in entry_points(group=_group(package))})
@@ -29,6 +30,8 @@ def find(package: str, name: str, attribute: str) -> Any:
     folder = importlib.import_module(package).__path__
     if name != SEAM and name in {found.name for found in pkgutil.iter_modules(folder)}:
         return getattr(importlib.import_module(f"{package}.{name}"), attribute)
+    from importlib.metadata import entry_points
+
     return next((e.load() for e in entry_points(group=_group(package)) if e.name == name), None)
 
 

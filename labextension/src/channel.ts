@@ -128,9 +128,10 @@ export class Channel {
       this.sent.clear();
       this.send(true);
     }
-    const graph = data.graph ?? (data.digest === this._state?.digest ? this._state?.graph : null);
-    if (data.steps && graph) {
-      this._state = { ...(data as IPipelineState), graph };
+    const known = data.graph ? data : data.digest === this._state?.digest ? this._state : null;
+    if (data.steps && known?.graph) {
+      const { graph, onward } = known as IPipelineState;
+      this._state = { ...(data as IPipelineState), graph, onward };
     } else if (data.steps) {
       void this.reports?.send({ sync: true }); // a graph that was never received
     }
@@ -147,7 +148,7 @@ export class Channel {
     for (const cell of model.cells) {
       order.push(cell.id);
       const now = reportOf(cell);
-      const asText = JSON.stringify(now);
+      const asText = JSON.stringify({ ...now, count: null }); // the kernel knows what it ran
       if (this.sent.get(cell.id) !== asText) {
         this.sent.set(cell.id, asText);
         changed[cell.id] = now;

@@ -15,7 +15,7 @@ export interface IGraphProps {
   readonly onPick: (step: string) => void;
 }
 
-const UNKNOWN: IStepState = { state: 'never', because: '', seconds: null, ids: [], onward: [] };
+const UNKNOWN: IStepState = { state: 'never', because: '', seconds: null, ids: [] };
 
 export function Graph(props: IGraphProps): JSX.Element {
   const { graph, room } = props;

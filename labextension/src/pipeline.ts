@@ -76,12 +76,17 @@ export class Pipeline {
   /** How a step stands: as Python says, but for what waits or runs. */
   standing(step: string): IStepState {
     const found = this.state?.steps[step];
-    const nothing = { state: 'never' as State, because: '', seconds: null, ids: [], onward: [] };
+    const nothing = { state: 'never' as State, because: '', seconds: null, ids: [] };
     if (!found) {
       return nothing;
     }
     const now = this.opened?.queue.stateOf(found.ids);
     return now ? { ...found, state: now, because: '' } : found;
+  }
+
+  /** The ids of the cells of a step and of all that depend on it. */
+  onwardIds(step: string): readonly string[] {
+    return [step, ...(this.state?.onward[step] ?? [])].flatMap(name => this.standing(name).ids);
   }
 
   /** The step that holds the active cell, or null. */

@@ -51,9 +51,26 @@ interface IStepProps extends IViews {
   readonly onLight: (step: string | null) => void;
 }
 
-function Step(props: IStepProps): JSX.Element {
+/** A row is drawn again only if what it shows has changed: there may be hundreds. */
+const Step = React.memo(StepRow, (before, after) => {
+  const { standing: was } = before;
+  const { standing: is } = after;
+  return (
+    before.step === after.step &&
+    before.lane === after.lane &&
+    before.columns === after.columns &&
+    before.isActive === after.isActive &&
+    before.isRelated === after.isRelated &&
+    was.state === is.state &&
+    was.because === is.because &&
+    was.seconds === is.seconds &&
+    was.ids.join() === is.ids.join()
+  );
+});
+
+function StepRow(props: IStepProps): JSX.Element {
   const { step, standing, pipeline, server, reveal, onLight } = props;
-  const { state, because, seconds, ids, onward } = standing;
+  const { state, because, seconds, ids } = standing;
   const { trans } = text;
   const { name } = step;
   const [why, setWhy] = React.useState('');
@@ -105,7 +122,7 @@ function Step(props: IStepProps): JSX.Element {
               label={trans.__('Run %1 and what follows', name)}
               icon={fastForwardIcon}
               isSmall
-              onClick={() => pipeline.runCells([...ids, ...onward])}
+              onClick={() => pipeline.runCells(pipeline.onwardIds(name))}
             />
             <Action
               action="why"

@@ -58,19 +58,20 @@ export interface IGraph {
   readonly warnings: readonly IFinding[];
 }
 
-/** How a step stands in the kernel; `ids` and `onward` are ids of cells. */
+/** How a step stands in the kernel; `ids` are those of its cells. */
 export interface IStepState {
   readonly state: State;
   readonly because: string;
   readonly seconds: number | null;
   readonly ids: readonly string[];
-  readonly onward: readonly string[];
 }
 
 /** A notebook's pipeline, and how it stands in a kernel. */
 export interface IPipelineState {
   readonly digest: string;
   readonly graph: IGraph;
+  /** For each step, the steps that depend on it. */
+  readonly onward: { readonly [step: string]: readonly string[] };
   readonly steps: { readonly [step: string]: IStepState };
   readonly stale: readonly string[];
   readonly models: { readonly [variable: string]: string };

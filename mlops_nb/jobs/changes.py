@@ -10,8 +10,9 @@ from mlops_nb import files
 from mlops_nb.context import Context
 from mlops_nb.errors import MlopsError
 from mlops_nb.jobs import stored
-from mlops_nb.jobs.bundle import freeze, job_yaml
+from mlops_nb.jobs.bundle import freeze
 from mlops_nb.jobs.cut import cut_out
+from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.registry import JobState
 from mlops_nb.notebook import cells, load
 from mlops_nb.notebook.markers import frozen
@@ -21,15 +22,19 @@ SHOWN = 12  # changed lines of one step
 NOTEBOOK = "pipeline.ipynb"
 
 
-def differing_steps(ctx: Context, state: JobState) -> list[str] | None:
-    """Return the steps whose code differs between notebook and job, None without a notebook."""
-    job = job_yaml.of_definition(dict(state.definition))
+def differing_steps(ctx: Context, state: JobState, job: Job) -> list[str] | None:
+    """Return the steps whose code differs between notebook and job, None without a notebook.
+
+    job: the definition of the live bundle
+    """
     path = ctx.root / job.source
-    bundle = stored.live(ctx, state.name, state.digest)
-    if not path.is_file() or not bundle:
+    if not path.is_file():
         return None
     if files.sha256(path) == state.source_digest:
         return []
+    bundle = stored.live(ctx, state.name, state.digest)
+    if not bundle:
+        return None
     was = json.loads(bundle[NOTEBOOK])
     try:
         source = load.capture(path)

@@ -67,9 +67,9 @@ def all_jobs(ctx: Context) -> dict[str, Any]:
         ctx.warnings.append(ahead)
     rows = []
     for state in read_jobs(ctx).values():
-        when = schedule_of(state)
         last = board.runs.get(board.latest.get(state.name, ""))
         job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
+        when = job.schedule if job is not None else None
         due = next_due(ctx, job, state) if job is not None else None
         rows.append(
             {
@@ -81,7 +81,7 @@ def all_jobs(ctx: Context) -> dict[str, Any]:
                 "triggers": [trigger_text.describe(t) for t in job.triggers] if job else [],
                 "next": None if due is None else due.isoformat(),
                 "last": history_row(last, when) if last else None,
-                "differs_from_notebook": changes.differing_steps(ctx, state) if job else None,
+                "differs_from_notebook": changes.differing_steps(ctx, state, job) if job else None,
             }
         )
     return {"version": 1, "scheduler": {"seen": seen(ctx)}, "jobs": rows}

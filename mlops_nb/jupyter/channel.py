@@ -57,7 +57,7 @@ class PanelChannel:
             state = {"version": 1, "problem": _problem(error)}
         with self.session.lock:
             if not whole and state.get("digest") == self.sent:
-                del state["graph"]
+                del state["graph"], state["onward"]
             self.sent = state.get("digest", "")
             self.comm.send({**state, "revision": self.session.editor.revision})
 

@@ -27,6 +27,7 @@ class OpenNotebook:
         self.editor = Editor()
         self.recorded: dict[str, StepRecorded] = {}
         self.lock = threading.RLock()
+        self._read: tuple[tuple[Path, float], Source] | None = None  # the last reading
 
     def source(self) -> Source:
         """Read the notebook: as an editor reported it, or as it was saved after that.
@@ -34,7 +35,13 @@ class OpenNotebook:
         Raises Refused if its path is not known.
         """
         path = Path(self.path_of())
+        saved = stamp(str(path))
         with self.lock:
-            unsaved = self.editor.at * 1e9 > stamp(str(path))
+            unsaved = self.editor.at * 1e9 > saved
+            key = (path, self.editor.at if unsaved else saved)
+            if self._read is not None and self._read[0] == key:
+                return self._read[1]
             content = self.editor.document() if unsaved else None
-        return load.capture(path, content)
+            found = load.capture(path, content)
+            self._read = (key, found)
+        return found

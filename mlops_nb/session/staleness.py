@@ -19,7 +19,7 @@ class StepState(Struct, frozen=True, kw_only=True):
 
     because: why it is not up to date, one sentence; "" if it is
     seconds: how long its cells took when they ran last, None if one did not
-    ids:     ids of its cells; `onward`: of the cells of the steps after it that depend on it
+    ids:     ids of its cells
     """
 
     step: str
@@ -27,7 +27,6 @@ class StepState(Struct, frozen=True, kw_only=True):
     because: str = ""
     seconds: float | None = None
     ids: tuple[str, ...] = ()
-    onward: tuple[str, ...] = ()
 
 
 class CellState(Struct, frozen=True):
@@ -40,10 +39,7 @@ class CellState(Struct, frozen=True):
 def step_states(source: Source, live: LiveCells) -> list[StepState]:
     """Return the state of each step."""
     outdated = outdated_cells(source, live)
-    after = _followers(source)
-    return [
-        _state(source, live, step, outdated, after[step.name]) for step in source.pipeline.steps
-    ]
+    return [_state(source, live, step, outdated) for step in source.pipeline.steps]
 
 
 def outdated_cells(source: Source, live: LiveCells) -> dict[int, CellState]:
@@ -65,7 +61,6 @@ def _state(
     live: LiveCells,
     step: Step,
     outdated: Mapping[int, CellState],
-    after: Sequence[Step],
 ) -> StepState:
     reasons = [outdated[index] for index in step.cells if index in outdated]
     ran = [live.ran(source, index) for index in step.cells]
@@ -77,7 +72,6 @@ def _state(
         because=_first(reasons),
         seconds=None if None in ran else sum(one.seconds for one in ran if one is not None),
         ids=tuple(cells[index].id for index in step.cells),
-        onward=tuple(cells[index].id for index in sorted(i for one in after for i in one.cells)),
     )
 
 
@@ -133,8 +127,8 @@ def _inputs(ran: Ran, live: LiveCells, label: str) -> str:
     return ""
 
 
-def _followers(source: Source) -> dict[str, list[Step]]:
-    """Return for each step the steps that depend on it, directly or not, in notebook order."""
+def followers(source: Source) -> dict[str, list[str]]:
+    """Return for each step those that depend on it, directly or not, in notebook order."""
     steps = source.pipeline.steps
     reached: dict[str, set[str]] = {step.name: set() for step in steps}
     known = {(edge.source, edge.target) for edge in source.pipeline.edges}
@@ -145,7 +139,7 @@ def _followers(source: Source) -> dict[str, list[Step]]:
     for step in reversed(steps):
         for name in targets[step.name]:
             reached[step.name] |= {name, *reached.get(name, ())}
-    return {name: [s for s in steps if s.name in found] for name, found in reached.items()}
+    return {n: [s.name for s in steps if s.name in found] for n, found in reached.items()}
 
 
 def hazards(source: Source, live: LiveCells) -> list[Warned]:

@@ -16,6 +16,7 @@ def pipeline_state(source: Source, live: LiveCells) -> dict[str, Any]:
     """Return the pipeline of a notebook, and how it stands in a kernel.
 
     graph:  the object of `graph --json`; digest: of that object
+    onward: step → the steps that depend on it
     steps:  step → its state, the reason, and the ids of its cells
     stale:  ids of the cells that must run so that each step is up to date
     models: variables that hold models → registered names; metrics: names of metrics
@@ -26,6 +27,7 @@ def pipeline_state(source: Source, live: LiveCells) -> dict[str, Any]:
         "version": 1,
         "digest": hashlib.sha256(text.encode()).hexdigest()[:16],
         "graph": graph,
+        "onward": staleness.followers(source),
         "steps": _steps(staleness.step_states(source, live)),
         "stale": staleness.stale_ids(source, live),
         "models": dict(source.pipeline.model),
@@ -40,7 +42,6 @@ def _steps(states: Sequence[StepState]) -> dict[str, Any]:
             "because": one.because,
             "seconds": one.seconds,
             "ids": list(one.ids),
-            "onward": list(one.onward),
         }
         for one in states
     }

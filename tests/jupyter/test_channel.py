@@ -28,7 +28,8 @@ class Browser:
 
     def __init__(self, session: Session, cells: dict[str, str]) -> None:
         self.session, self.cells = session, dict(cells)
-        self.subshell, self.graph, self.state, self.sent, self.revision = "", {}, {}, {}, 0
+        self.subshell, self.graph, self.onward, self.state = "", {}, {}, {}
+        self.sent, self.revision = {}, 0
 
     def open(self) -> None:
         """Open the way for reports in a subshell, as JupyterLab does."""
@@ -70,6 +71,7 @@ class Browser:
             if message["msg_type"] == "comm_msg":
                 self.state = message["content"]["data"]
                 self.graph = self.state.get("graph", self.graph)
+                self.onward = self.state.get("onward", self.onward)
                 if wanted(self.state):
                     return self.state
         pytest.fail(f"no such state came; the last one is {self.state}")
@@ -115,7 +117,7 @@ def test_the_state_follows_edits_that_are_not_saved_and_what_runs(browser):
     train = browser.state["steps"]["train"]
     assert train["because"] == "In [2] was edited since it ran"
     assert browser.state["stale"] == ["given", "train", "judge"]
-    assert browser.state["steps"]["load"]["onward"] == ["train", "judge", "other"]
+    assert browser.onward["load"] == ["train", "judge", "other"]
 
 
 def test_a_failed_cell_fails_its_step_until_it_runs_well(browser):

@@ -7,6 +7,8 @@ from typing import Any
 
 import fastjsonschema
 
+_compiled: dict[int, tuple[Mapping[str, Any], Callable[[Any], Any]]] = {}
+
 
 def objection(schema: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
     """Return the place, "" for the whole, and why a value is invalid there; None if it is valid.
@@ -15,7 +17,7 @@ def objection(schema: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
     ('a', "'x' is not of type 'integer'")
     """
     try:
-        _fitting(json.dumps(schema, sort_keys=True))(value)
+        _fitting(schema)(value)
     except fastjsonschema.JsonSchemaValueException as error:
         import jsonschema  # slow to import, with better messages
 
@@ -27,7 +29,15 @@ def objection(schema: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
     return None
 
 
+def _fitting(schema: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """Return the compiled form of a schema, which is made once for each object."""
+    if id(schema) not in _compiled:
+        text = json.dumps(schema, sort_keys=True)
+        _compiled[id(schema)] = (schema, _compiled_text(text))  # the schema stays, and its id
+    return _compiled[id(schema)][1]
+
+
 @cache
-def _fitting(schema: str) -> Callable[[Any], Any]:
+def _compiled_text(schema: str) -> Callable[[Any], Any]:
     made: Callable[[Any], Any] = fastjsonschema.compile(json.loads(schema))
     return made
