@@ -94,10 +94,10 @@ function View(props: IViews & { tab: Tab }): JSX.Element {
   const urgent = project.lists?.alerts.filter(one => one.urgent && !one.acked_until).length ?? 0;
   return (
     <>
-      <header className="mlops-head">
+      <div className="mlops-head">
         <h2 title={path}>{path.split('/').pop() || trans.__('MLOps')}</h2>
         {states.size > 0 && <span>{trans._n('%1 step', '%1 steps', states.size, states.size)}</span>}
-      </header>
+      </div>
       <Tabs {...props} urgent={urgent} />
       <News states={states} />
       <div
