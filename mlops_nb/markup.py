@@ -1,13 +1,13 @@
 """Escapes texts of data and notebooks for Markdown, HTML, SVG and Mermaid: they are never markup.
 
-Every function but `page` returns one line, in which control characters, line breaks and characters
-that change the direction of text are written as Python escapes.
+Every function but `page`, `lines` and `table` returns one line, in which control characters, line
+breaks and characters that change the direction of text are written as Python escapes.
 """
 
 import html as stdlib_html
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from typing import Any
 
@@ -146,3 +146,18 @@ def mermaid(text: str) -> str:
     a &quot;b&quot; &num;35;
     """
     return visible(text).translate(MERMAID)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return rows as aligned columns.
+
+    >>> print(table(["a", "b"], [["x", 1]]))
+    a  b
+    x  1
+    """
+    lines = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

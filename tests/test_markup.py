@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from mlops_nb import markup
-from mlops_nb.jupyter import svg, sweep_chart, widgets
+from mlops_nb.jupyter import svg, sweep_chart
+from mlops_nb.jupyter.widgets import static
 from mlops_nb.lineage import graph
 from mlops_nb.notebook.model import Edge, Pipeline, Step
 from mlops_nb.notebook.render import as_mermaid
@@ -181,7 +182,7 @@ def test_no_text_leaves_its_place_in_a_chart_or_a_table(text):
     found, plain = (ElementTree.fromstring(sweep_chart.chart(sweep(t))) for t in (text, "word"))
     assert [e.tag for e in found.iter()] == [e.tag for e in plain.iter()]
     rows = [[text, text], [text, text]]
-    shown = Page(widgets.table((text, "b"), rows, foot=text).data)
+    shown = Page(static.table((text, "b"), rows, foot=text).data)
     assert [tag for tag, *_ in shown.tags] == [
         "table",
         *["tr", "th", "th"],

@@ -2,6 +2,7 @@
 
 import click
 
+from mlops_nb import markup
 from mlops_nb.cli import output
 from mlops_nb.cli.jobs import GOOD
 from mlops_nb.cli.output import as_json_option
@@ -46,7 +47,7 @@ def backfill(
         for r in answer["runs"]
     ]
     words = (
-        output.table(("date", "run", "status", "metrics"), rows)
+        markup.table(("date", "run", "status", "metrics"), rows)
         if rows
         else "nothing is left to run"
     )

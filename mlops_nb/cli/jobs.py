@@ -4,11 +4,12 @@ from typing import Any
 
 import click
 
+from mlops_nb import markup
 from mlops_nb.cli import output
 from mlops_nb.cli.notebooks import parameter_option, typed
 from mlops_nb.cli.output import as_json_option, last_option
 from mlops_nb.cli.promote import at_option, set_clock
-from mlops_nb.project import Project, open_project
+from mlops_nb.project import Project, listed, open_project
 
 GOOD = {"finished", "skipped", "waiting"}
 
@@ -19,19 +20,8 @@ def jobs(*, as_json: bool) -> int:
     """List the jobs, when they run next, and how the last run ended."""
     project = open_project()
     answer = project.jobs()
-    rows = [
-        (
-            j["job"],
-            j["status"],
-            ", ".join([*([j["schedule"]["cron"]] if j["schedule"] else []), *j["triggers"]])
-            or "by hand",
-            j["next"] or "–",
-            (j["last"] or {}).get("status", "–"),
-            _differs(j["differs_from_notebook"]),
-        )
-        for j in answer["jobs"]
-    ]
-    words = output.table(("job", "status", "runs", "next", "last", "notebook"), rows)
+    rows = listed.jobs(answer)
+    words = markup.table(listed.JOBS, rows)
     if not rows:
         words = "no jobs yet: mlops-nb promote NOTEBOOK --name JOB"
     elif not project.scheduler_runs:
@@ -39,12 +29,6 @@ def jobs(*, as_json: bool) -> int:
     output.print_warnings(project)
     output.emit(answer, "" if as_json else words, as_json=as_json)
     return 0
-
-
-def _differs(steps: list[str] | None) -> str:
-    if steps is None:
-        return "gone"
-    return f"notebook differs from job: {', '.join(steps)}" if steps else "same"
 
 
 @click.command()

@@ -6,7 +6,7 @@ import click
 
 from mlops_nb.cli import output
 from mlops_nb.cli.output import as_json_option, last_option
-from mlops_nb.project import open_project
+from mlops_nb.project import listed, open_project
 
 
 @click.command()
@@ -15,20 +15,8 @@ from mlops_nb.project import open_project
 def models(*, last: int | None, as_json: bool) -> int:
     """List the models, their versions, the newest first, and which one serves."""
     answer = open_project().models()
-    rows = [
-        (
-            m["name"],
-            v["version"],
-            v["status"],
-            ", ".join(f"{k} {x:.4g}" for k, x in v["metrics"].items()),
-            v["created"][:19],
-            v["run"],
-        )
-        for m in answer["models"]
-        for v in reversed(m["versions"])
-    ]
-    head = ("model", "version", "status", "metrics", "created (UTC)", "run")
-    words = output.page(head, rows, last) if rows else "no models yet"
+    rows = listed.models(answer)
+    words = output.page(listed.MODELS, rows, last) if rows else "no models yet"
     for model in (m for m in answer["models"] if m["moved"]):
         output.note(
             f"warning: in MLflow the champion of {model['name']} is version {model['moved']}: "

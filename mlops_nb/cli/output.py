@@ -4,11 +4,12 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from mlops_nb import markup
 from mlops_nb.errors import MlopsError
 from mlops_nb.events import (
     ArtifactDamaged,
@@ -147,19 +148,4 @@ def page(head: Sequence[str], rows: Sequence[Sequence[Any]], last: int | None) -
     """
     count = last or PAGE
     more = f"\n… and more: --last {2 * count}" if len(rows) > count else ""
-    return table(head, rows[:count]) + more
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return rows as aligned columns.
-
-    >>> print(table(["a", "b"], [["x", 1]]))
-    a  b
-    x  1
-    """
-    lines = [[str(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return markup.table(head, rows[:count]) + more

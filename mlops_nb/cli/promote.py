@@ -78,7 +78,9 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     "--replace", is_flag=True, help="Replace the job; keep the settings that are not given."
 )
 @click.option("--dry-run", is_flag=True, help="Prove and judge, but write nothing.")
-@click.option("--confirm", is_flag=True, hidden=True)  # the panel: one answer, "yes", the other
+@click.option(
+    "--confirm", is_flag=True, hidden=True, help="Show a dry run, and go on after a line `yes`."
+)
 @click.option(
     "--proof",
     type=click.Choice(["full", "quick"]),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import click
 
+from mlops_nb import markup
 from mlops_nb.cli import output
 from mlops_nb.cli.notebooks import parameter_option, project_of, typed
 from mlops_nb.cli.output import as_json_option
@@ -120,7 +121,7 @@ def as_text(sweep: Sweep) -> str:
         f"in {sweep.seconds:.1f} s  (sweep {sweep.id})"
     ]
     head, rows = sweep_chart.comparison(record.sweep_json(sweep))
-    lines += output.table(head, rows).splitlines() if rows else []
+    lines += markup.table(head, rows).splitlines() if rows else []
     chosen = next((r for r in sweep.runs if r.id == sweep.best), None)
     if chosen is not None:
         name, lowest = record.best_metric(sweep.by)

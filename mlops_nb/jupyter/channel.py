@@ -29,7 +29,7 @@ class PanelChannel:
 
         get_comm_manager().register_target(EDITOR, self._editor_opened)
         self.comm = create_comm(target_name=TARGET, data={"version": 1})
-        self.session.after_cell = self.send
+        self.session.after_cell.append(self.send)
 
     def _editor_opened(self, comm: Any, _: Mapping[str, Any]) -> None:
         comm.on_msg(self._on_message)

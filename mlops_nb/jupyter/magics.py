@@ -14,6 +14,10 @@ from mlops_nb.verbs import VERBS
 
 VERB_AND_NAME = 2  # words
 IN_NOTEBOOKS = {"status", "restore"}
+WITH_BUTTONS = frozenset(
+    {"graph", "status", "runs", "sweep", "diff", "lineage", "watch", "jobs", "models"}
+)
+AS_TEXT = frozenset({"-h", "--help", "--json", "--mermaid", "--observe"})
 _sessions: dict[int, Any] = {}
 
 
@@ -58,7 +62,8 @@ def line_magic(line: str) -> Any:
     %mlops status            which steps are up to date   %mlops why STEP    why a step must run
     %mlops restore [--run RUN]  load results again   %mlops lineage NAME    where a value comes from
     %mlops sweep -g NAME=V1,V2  compare values   %mlops stop RUN          stop a run or a sweep
-    %mlops run | promote | jobs | rollback       as on the command line: mlops-nb --help
+    %mlops runs | diff RUN RUN | watch MODEL | jobs | models     with buttons
+    %mlops run | promote | history | rollback    as on the command line: mlops-nb --help
     """
     words = shlex.split(line, comments=True)
     try:
@@ -121,7 +126,7 @@ def _complete(_: Any, event: Any) -> list[str]:
 
 
 def _verb(words: list[str]) -> Any:
-    from mlops_nb.jupyter import widgets
+    from mlops_nb.jupyter.widgets import command, static
 
     verb = words[0]
     known = MARKS | IN_NOTEBOOKS | VERBS.keys()
@@ -129,23 +134,35 @@ def _verb(words: list[str]) -> Any:
         near = get_close_matches(verb, sorted(known), n=1)
         fix = f"did you mean `%mlops {near[0]}`?" if near else "type %mlops? for the verbs"
         raise NotFound(f"%mlops has no verb {verb!r}", fix=fix)
-    if verb == "graph":
-        return widgets.graph(_notebook())
-    if verb == "sweep" and not {"-h", "--help", "--json"} & set(words):
-        return widgets.sweep(_notebook(), words[1:])
     session = _sessions.get(id(_shell()))
-    if session is not None and verb == "lineage" and len(words) == VERB_AND_NAME:
-        return widgets.lineage(session, words[1])
-    if session is not None and verb in IN_NOTEBOOKS | {"check"}:
-        return getattr(widgets, verb)(session, *words[1:])
-    return widgets.command_line(words, _notebook)
+    if session is not None and verb in WITH_BUTTONS and not AS_TEXT & set(words):
+        return _with_buttons(session, words)
+    if session is not None and verb in {"restore", "check"}:
+        return getattr(static, verb)(session, *words[1:])
+    return command.show(words, _notebook)
+
+
+def _with_buttons(session: Any, words: list[str]) -> Any:
+    """Return the answer of a verb as a widget."""
+    verb, *more = words
+    if verb in {"graph", "status", "sweep"}:
+        notebook = _notebook()
+    from mlops_nb.jupyter.widgets import answers
+
+    if verb == "sweep":
+        return answers.sweep(_shell(), notebook, more)
+    if verb in {"graph", "status"}:
+        return answers.steps(session, verb)
+    if verb == "lineage" and len(words) == VERB_AND_NAME:
+        return answers.lineage(session, more[0])
+    return answers.asked(words)
 
 
 def _overview() -> Any:
-    from mlops_nb.jupyter import widgets
+    from mlops_nb.jupyter.widgets import static
 
     try:
-        return widgets.overview(_notebook())
+        return static.overview(_notebook())
     except MlopsError:
         _say(getdoc(line_magic) or "")
         return None

@@ -17,6 +17,22 @@ COLORS = {  # mid tones: readable on white and on black
 GRAY = "#718096"
 BOX_WIDTH, BOX_HEIGHT, COLUMN_GAP, ROW_GAP, MARGIN = 205, 34, 56, 14, 10  # px
 LONGEST_LABEL = 24  # letters that fit into a box
+ARROW = 8  # px, the length of an arrowhead
+SHAPES = {  # of a state, which its color never tells alone
+    "finished": ("●", "#38a169"),
+    "reused": ("◆", "#3182ce"),
+    "stale": ("▲", "#b7791f"),
+    "failed": ("✖", "#e53e3e"),
+    "never": ("○", "#718096"),
+    "running": ("▶", "#3182ce"),
+    "queued": ("◌", "#718096"),
+    "waiting": ("◔", "#b7791f"),
+    "refused": ("⊘", "#e53e3e"),
+    "paused": ("‖", "#718096"),
+    "champion": ("★", "#38a169"),
+    "previous": ("☆", "#718096"),
+}
+OTHER_STATE = ("■", GRAY)
 TOOLTIP = ("title", "digest", "type", "rows", "because")
 
 Point = tuple[float, float]
@@ -132,7 +148,8 @@ def axis(ticks: Iterable[tuple[float, str]], span: Point, at: Point, **look: Loo
 def graph(nodes: Sequence[Node], edges: Iterable[Sequence[Any]], name: str = "lineage") -> str:
     """Return a graph as an SVG drawing, from left to right.
 
-    nodes: {"id", "kind", "label"}, and what the tooltip shows
+    nodes: {"id", "kind", "label"}, and what the tooltip shows; with "state" that is drawn as a
+           shape and a word, with "selected" the box has a wide border
     edges: [from, to], or [from, to, names of what is passed on]
 
     >>> graph([{"id": "a", "kind": "step", "label": "load"}], [])[:4]
@@ -189,28 +206,55 @@ def columns(nodes: Sequence[str], edges: Iterable[Sequence[Any]]) -> dict[str, i
 
 
 def _edge(start: Point, end: Point, names: Sequence[Sequence[str]]) -> str:
+    """Draw an edge from box to box: between columns and rows, never behind another box."""
     middle, below = BOX_HEIGHT / 2, BOX_HEIGHT + ROW_GAP / 2
     (x1, y1), (x2, y2) = (start[0] + BOX_WIDTH, start[1] + middle), (end[0], end[1] + middle)
-    points = [(x1, y1), (x2, y2)]
-    if x2 - x1 > COLUMN_GAP:  # passes other columns between two rows, not behind their boxes
-        between = start[1] + (below if y2 >= y1 else -ROW_GAP / 2)
-        points[1:1] = [(x1 + COLUMN_GAP, between), (x2 - COLUMN_GAP, between)]
+    between = start[1] + (below if y2 >= y1 else -ROW_GAP / 2)
     tip = [title(", ".join(names[0]))] if names else []
-    return curve(points, COLUMN_GAP / 2, *tip, stroke=GRAY, stroke_opacity=0.7, stroke_width=1.3)
+    look: Look = {"stroke": GRAY, "stroke_opacity": 0.7, "stroke_width": 1.3}
+    head = [(x2, y2), (x2 - ARROW, y2 - ARROW / 2), (x2 - ARROW, y2 + ARROW / 2)]
+    arrow = polyline(head, closed=True, fill=GRAY)
+    if x2 <= x1:  # an edge back to an earlier column
+        turn = MARGIN - 1  # px, stays in the drawing beside the first and the last column
+        out, back = f"M{x1:.1f},{y1:.1f} h{turn:.1f}", f"H{x2 - turn:.1f}"
+        path = f"{out} V{between:.1f} {back} V{y2:.1f} H{x2 - ARROW:.1f}"
+        return element("path", *tip, d=path, fill="none", **look) + arrow
+    points = [(x1, y1), (x2 - ARROW, y2)]
+    if x2 - x1 > COLUMN_GAP:  # passes other columns between two rows, not behind their boxes
+        points[1:1] = [(x1 + COLUMN_GAP, between), (x2 - COLUMN_GAP, between)]
+    return curve(points, COLUMN_GAP / 2, *tip, **look) + arrow
 
 
 def _node(node: Node, corner: Point) -> str:
     x, middle = corner[0], corner[1] + BOX_HEIGHT / 2
-    kind, label = str(node["kind"]), str(node["label"])
-    color = COLORS.get(kind, GRAY)
+    kind, label, state = str(node["kind"]), str(node["label"]), str(node.get("state", ""))
+    shape, color = shape_of(state) if state else ("", COLORS.get(kind, GRAY))
     short = label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
-    tip = [f"{kind}: {label}", *(f"{key}: {node[key]}" for key in TOOLTIP if node.get(key))]
-    look = {"fill": color, "fill_opacity": 0.12, "stroke": color, "stroke_width": 1.5}
+    tip = [f"{kind}: {label}", *([state] if state else [])]
+    tip += [f"{key}: {node[key]}" for key in TOOLTIP if node.get(key)]
+    wide = 3 if node.get("selected") else 1.5
+    look = {"fill": color, "fill_opacity": 0.12, "stroke": color, "stroke_width": wide}
+    at = (x + 14, middle)
+    mark = [dot(at, 4, fill=color)]
+    if state:
+        mark = [
+            text((at[0], middle + 5), shape, fill=color, text_anchor="middle"),
+            text((x + 25, middle + 13), state, fill="currentColor", font_size=10),
+        ]
     return element(
         "g",
         title(*tip),
         box(corner, (BOX_WIDTH, BOX_HEIGHT), rx=BOX_HEIGHT / 2 if kind == "step" else 4, **look),
-        dot((x + 14, middle), 4, fill=color),
-        text((x + 25, middle + 4), short, fill="currentColor"),
+        *mark,
+        text((x + 25, middle if state else middle + 4), short, fill="currentColor"),
         **{f"data-{kind}": node["id"]},
     )
+
+
+def shape_of(state: str) -> tuple[str, str]:
+    """Return the shape and the color of a state.
+
+    >>> shape_of("stale")[0], shape_of("unheard of")[0]
+    ('▲', '■')
+    """
+    return SHAPES.get(state, OTHER_STATE)

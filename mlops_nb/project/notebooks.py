@@ -18,6 +18,7 @@ from mlops_nb.runs.history import read_run
 if TYPE_CHECKING:
     from mlops_nb.events import StepRecorded
     from mlops_nb.lineage.graph import Graph
+    from mlops_nb.runs.sweep_follower import SweepFollower
     from mlops_nb.runs.sweep_history import Sweep
     from mlops_nb.session.live import Session
 
@@ -105,6 +106,12 @@ class Notebooks(OpenProject):
         if self._follow():
             done.latest = stop.sweeps(self.context)[done.id].latest
         return done
+
+    def follow_sweep(self, *, resumed: bool = False) -> "SweepFollower":
+        """Follow a sweep that another process is about to begin. See `runs.sweep_follower`."""
+        from mlops_nb.runs.sweep_follower import SweepFollower
+
+        return SweepFollower(self.context, resumed=resumed)
 
     def keep(self, run: str, name: str, text: str) -> Path:
         """Write a text into the folder of a run or a sweep; return its file."""

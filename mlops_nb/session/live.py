@@ -22,17 +22,19 @@ from mlops_nb.session.staleness import StepState
 class Session(OpenNotebook):
     """Follows a shell from `%load_ext mlops_nb` on.
 
-    after_cell: called when a cell has run, from the thread that ran it
+    restored:   a row for each step of the latest restore
+    after_cell: each is called when a cell has run, from the thread that ran it
     """
 
     def __init__(self, shell: Any, ctx: Context, path_of: Callable[[], str]) -> None:
         super().__init__(shell, ctx, path_of)
         self.observer = Observer(shell)
         self.observer.on_cell = self.saw
-        self.after_cell: Callable[[], None] = lambda: None
+        self.after_cell: list[Callable[[], None]] = []
         self.began = 0.0
         self.storing: threading.Thread | None = None
         self.problems: list[str] = []
+        self.restored: list[dict[str, Any]] = []
 
     def install(self) -> None:
         """Start to follow the shell. The cell that loads the extension counts as one that ran."""
@@ -61,7 +63,8 @@ class Session(OpenNotebook):
         if not ran.failed and "lost" not in seen:
             self.storing = threading.Thread(target=self._record, args=(ran.id,), daemon=True)
             self.storing.start()
-        self.after_cell()
+        for call in self.after_cell:
+            call()
 
     def pipeline_state(self) -> dict[str, Any]:
         """Return what the panel draws."""
@@ -99,8 +102,10 @@ class Session(OpenNotebook):
 
     def restore(self, step: str = "") -> list[dict[str, Any]]:
         """Restore up-to-date values in a new kernel; return a row for each step."""
-        return restoring.restore(self, step)
+        self.restored = restoring.restore(self, step)
+        return self.restored
 
     def restore_run(self, run: str) -> list[dict[str, Any]]:
         """Restore the values of a recorded run. Raises NotFound if there is none."""
-        return restoring.restore_run(self, run)
+        self.restored = restoring.restore_run(self, run)
+        return self.restored

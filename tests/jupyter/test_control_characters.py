@@ -1,14 +1,16 @@
 """Control characters in names and sources are shown as escapes, never drawn or printed raw."""
 
 import json
+import os
 from xml.etree import ElementTree
 
 import pytest
 from saved import project
 
 from mlops_nb.errors import NotebookError
-from mlops_nb.jupyter import widgets
 from mlops_nb.jupyter.magics import _Shown
+from mlops_nb.jupyter.widgets import static, steps
+from mlops_nb.project import open_project
 
 CONTROL = "".join(map(chr, [*range(1, 9), *range(14, 32), 127, 0x85, 0x202E, 0xFFFE]))
 CELLS = {
@@ -39,6 +41,10 @@ def written(terminal, name, kind):
     return str(terminal.folder / name)
 
 
+def pipeline(path):
+    return open_project(os.path.dirname(path)).graph(path)
+
+
 def raw(text):
     """Return the control characters of a text, except line breaks."""
     return [c for c in text if c != "\n" and (ord(c) < 32 or c in "\x7f\x85\u202e")]
@@ -50,12 +56,12 @@ def test_the_drawing_is_valid_and_shows_escapes(terminal, kind, name):
     path = written(terminal, name, kind)
     if kind == "mark":
         with pytest.raises(NotebookError) as refused:
-            widgets.graph(path)
+            pipeline(path)
         assert raw("\n".join(_Shown(refused.value)._render_traceback_())) == []
         return
-    drawn = widgets.graph(path).data
+    drawn = steps.draw_pipeline({"graph": pipeline(path), "steps": {}})
     ElementTree.fromstring(drawn)
-    assert raw(drawn + widgets.overview(path).data) == []
+    assert raw(drawn + static.overview(path).data) == []
 
 
 @pytest.mark.parametrize("options", [(), ("--json",), ("--mermaid",)])
