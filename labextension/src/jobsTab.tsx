@@ -1,7 +1,7 @@
 /** The tab of jobs: what needs a person first, then each job with its runs and commands. */
 import * as React from 'react';
 import { historyIcon, pauseIcon, runIcon } from '@jupyterlab/ui-components';
-import { Action, Confirm, Metrics, Problem, shapeOf, StateMark, useProblem } from './parts';
+import { Action, Confirm, Gates, Metrics, Problem, shapeOf, StateMark, useProblem } from './parts';
 import { figure, moment, text, zoned } from './text';
 import { IAlert, IHistoryRow, IJob } from './types';
 import { IViews } from './views';
@@ -224,11 +224,7 @@ function History({ runs }: { runs: readonly IHistoryRow[] }): JSX.Element {
             </span>
             <Metrics metrics={run.metrics} most={3} format={figure} />
             {run.because && <p className="mlops-because">{run.because}</p>}
-            {run.gates.map(gate => (
-              <p key={gate.gate} className="mlops-gate" data-passed={gate.passed}>
-                {gate.passed ? '✓' : '✗'} {gate.because || gate.gate}
-              </p>
-            ))}
+            <Gates gates={run.gates} />
           </div>
         </li>
       ))}

@@ -1,13 +1,13 @@
 /** The tab of models: versions and what they measured, the live one, release and rollback. */
 import * as React from 'react';
-import { Action, Confirm, Metrics, Problem, useProblem } from './parts';
+import { Action, Confirm, Gates, Metrics, Problem, useProblem } from './parts';
 import { figure, moment, text } from './text';
 import { IModel, IVersion, IWatch } from './types';
 import { IViews } from './views';
 import { LiveModel } from './liveModel';
 import { TryIt } from './tryIt';
 
-/** Versions that are listed before somebody asks for all. */
+/** Versions that are listed at first. */
 const LISTED = 8;
 
 export function ModelsTab(views: IViews): JSX.Element {
@@ -181,11 +181,7 @@ function Version(
         <span title={version.created}>{moment(version.created)}</span>
         <Metrics metrics={version.metrics} most={3} format={figure} />
       </span>
-      {run?.gates.map(gate => (
-        <p key={gate.gate} className="mlops-gate" data-passed={gate.passed}>
-          {gate.passed ? '✓' : '✗'} {gate.because || gate.gate}
-        </p>
-      ))}
+      <Gates gates={run?.gates ?? []} />
       {version.status === 'waiting' && (
         <Action
           action="approve"

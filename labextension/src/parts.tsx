@@ -4,7 +4,7 @@ import { LabIcon } from '@jupyterlab/ui-components';
 import { Glyph } from './glyphs';
 import { Answer } from './server';
 import { text, wordOf } from './text';
-import { IProblem, State } from './types';
+import { IGate, IProblem, State } from './types';
 
 export interface IActionProps {
   /** The value of data-action. */
@@ -145,6 +145,19 @@ export function shapeOf(status: string): State {
     default:
       return 'failed';
   }
+}
+
+/** Gates, each with its verdict and the figures behind it. */
+export function Gates({ gates }: { gates: readonly IGate[] }): JSX.Element {
+  return (
+    <>
+      {gates.map(gate => (
+        <p key={gate.gate} className="mlops-gate" data-passed={gate.passed}>
+          {gate.passed ? '✓' : '✗'} {gate.because || gate.gate}
+        </p>
+      ))}
+    </>
+  );
 }
 
 /** Metrics as one line: the first ones that fit. */

@@ -9,7 +9,16 @@ import {
   undoIcon
 } from '@jupyterlab/ui-components';
 import { IRunRow, rowsOf } from './grouping';
-import { Action, CloseButton, Metrics, Problem, shapeOf, StateMark, useProblem } from './parts';
+import {
+  Action,
+  CloseButton,
+  Gates,
+  Metrics,
+  Problem,
+  shapeOf,
+  StateMark,
+  useProblem
+} from './parts';
 import { duration, figure, moment, text } from './text';
 import { IRun } from './types';
 import { IViews } from './views';
@@ -208,11 +217,7 @@ function Detail(props: IViews & { run: IRun; onClose: () => void }): JSX.Element
       </div>
       {problem}
       {run.because && <p className="mlops-because">{run.because}</p>}
-      {run.gates.map(gate => (
-        <p key={gate.gate} className="mlops-gate" data-passed={gate.passed}>
-          {gate.passed ? '✓' : '✗'} {gate.because || gate.gate}
-        </p>
-      ))}
+      <Gates gates={run.gates} />
       <Pairs title={trans.__('Metrics')} values={run.metrics} />
       <Pairs title={trans.__('Parameters')} values={run.parameters} />
     </section>

@@ -1,6 +1,6 @@
 /** Promotes the notebook: a form, a proof that can be read, and one confirmation. */
 import * as React from 'react';
-import { Action, CloseButton, useProblem } from './parts';
+import { Action, CloseButton, Gates, useProblem } from './parts';
 import { ICommand, outcome } from './server';
 import { text, zoned } from './text';
 import { IPipelineState, IPromotion } from './types';
@@ -189,11 +189,7 @@ function Proof({ found }: { found: IPromotion }): JSX.Element {
           </li>
         ))}
       </ol>
-      {gates.map(gate => (
-        <p key={gate.gate} className="mlops-gate" data-passed={gate.passed}>
-          {gate.passed ? '✓' : '✗'} {gate.because || gate.gate}
-        </p>
-      ))}
+      <Gates gates={gates} />
       {!found.passed && <p role="alert">{found.because}</p>}
       {schedule && schedule.next.length > 0 && (
         <p className="mlops-note">

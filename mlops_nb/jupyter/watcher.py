@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "https://mlops-nb.github.io/events/journal"
 EVERY = 1.0  # s between two looks
-FORGOTTEN = 600.0  # s after which a folder is no longer looked at, unless somebody asks for it
+FORGOTTEN = 600.0  # s without a request after which a folder is no longer looked at
 EVENT: dict[str, Any] = {
     "$id": SCHEMA,
     "version": "1",
@@ -57,7 +57,7 @@ class JournalWatcher:
                     continue
                 try:
                     mark = await asyncio.to_thread(self.mark, folder)
-                except (MlopsError, OSError):  # who asks for it is told why
+                except (MlopsError, OSError):  # the next request answers with the error
                     continue
                 if mark != self.marks.get(name):
                     self.marks[name] = mark
