@@ -1,6 +1,6 @@
 """Makes the task that runs a bundle, stores its model, and scores the champion."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def _answering(
         features=served.features,
         decide=served.decide,
         lookups=served.lookups,
-        rows=names_in(evaluation.get("rows")),
+        rows=tuple(_rows(pipeline, document, variable)),
         pred=evaluation.get("pred", ""),
         score=evaluation.get("score", ""),
         by=names_in(evaluation.get("by")),
@@ -75,14 +75,18 @@ def evaluation_of(
 ) -> Mapping[str, str]:
     """Return the evaluation mark of a model with the names that may hold its rows, {} without."""
     found = slicing.evaluation_of(pipeline, variable)
-    if not variable:
+    if not found or not variable:
         return found
+    return {**found, "rows": ",".join(_rows(pipeline, document, variable))}
+
+
+def _rows(pipeline: Pipeline, document: Mapping[str, Any], variable: str) -> Sequence[str]:
+    """Return the names that may hold rows of the evaluation, the likeliest first."""
     served = pipeline.served.get(variable, HowServed())
     cells = [source_of(c) for c in document["cells"] if c["cell_type"] == "code"]
-    given = (
-        given_to(cells, served.features) if served.features else model_inputs(cells, variable)[::-1]
-    )
-    return {**found, "rows": ",".join(given)}
+    if served.features:
+        return given_to(cells, served.features)
+    return model_inputs(cells, variable)[::-1]
 
 
 def _inputs(
