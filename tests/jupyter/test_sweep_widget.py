@@ -47,10 +47,11 @@ def is_stopped_and_can_go_on(front, terminal):
     last = front.shown[-1]
     assert front.printed == "before\n"
     assert front.updated == [{"text/html": "", "text/plain": ""}]  # shown once, as the result
-    assert last["text/html"].count("data-run=") == 3
+    rows = last["text/html"].count("data-run=")
+    assert rows in {2, 3}  # it may end before the third point has started
     assert "to continue: mlops-nb sweep small.ipynb --resume" in last["text/html"]
     statuses = [r["status"] for r in terminal.type("runs").json["runs"] if r["steps"]]
-    assert statuses.count("stopped") == 1
+    assert statuses.count("stopped") == rows - 2
     assert "running" not in statuses
     sweep = last["text/html"].partition("--resume ")[2].split("<")[0]
     small(terminal.folder / "small.ipynb")
