@@ -42,13 +42,13 @@ def until_two_points_are_done(front):
     assert "<p><progress" in front.shown[0]["text/html"]
 
 
-def is_stopped_and_can_go_on(front, terminal):
+def is_stopped_and_can_go_on(front, terminal, allowed):
     front.finish()
     last = front.shown[-1]
     assert front.printed == "before\n"
     assert front.updated == [{"text/html": "", "text/plain": ""}]  # shown once, as the result
     rows = last["text/html"].count("data-run=")
-    assert rows in {2, 3}  # it may end before the third point has started
+    assert rows in allowed
     assert "to continue: mlops-nb sweep small.ipynb --resume" in last["text/html"]
     statuses = [r["status"] for r in terminal.type("runs").json["runs"] if r["steps"]]
     assert statuses.count("stopped") == rows - 2
@@ -61,14 +61,14 @@ def is_stopped_and_can_go_on(front, terminal):
 def test_stop_ends_the_sweep_while_its_cell_runs(front, terminal):
     until_two_points_are_done(front)
     front.click(front.button("Stop"))
-    is_stopped_and_can_go_on(front, terminal)
+    is_stopped_and_can_go_on(front, terminal, {3})
     assert front.states[front.button("Stop")]["disabled"] is True
 
 
 def test_an_interrupt_ends_the_sweep_in_the_same_way(front, terminal):
     until_two_points_are_done(front)
     front.session.manager.interrupt_kernel()
-    is_stopped_and_can_go_on(front, terminal)
+    is_stopped_and_can_go_on(front, terminal, {2, 3})  # it may come before the third point starts
 
 
 def test_a_sweep_that_ended_shows_what_the_command_line_answers(front, terminal):
