@@ -50,7 +50,7 @@ def rollback(model: str | None, *, to: int | None, job: str | None, as_json: boo
     words = f"{model}: version {answer['champion']} is champion again, in place of " + str(
         answer["previous"]
     )
-    output.emit(answer, words + _sync_note(answer), as_json=as_json)
+    output.emit(answer, words + _others(answer) + _sync_note(answer), as_json=as_json)
     return 0
 
 
@@ -64,8 +64,16 @@ def approve(model: str, number: int, *, as_json: bool) -> int:
     answer = project.approve(model, number)
     output.print_warnings(project)
     words = f"{model}: version {number} is champion, in place of {answer['previous']}"
-    output.emit(answer, words + _sync_note(answer), as_json=as_json)
+    output.emit(answer, words + _others(answer) + _sync_note(answer), as_json=as_json)
     return 0
+
+
+def _others(answer: dict[str, Any]) -> str:
+    """Return the lines of the models whose versions were changed with one."""
+    return "".join(
+        f"\n{name}: version {number} is champion, with it"
+        for name, number in answer["together"].items()
+    )
 
 
 def _sync_note(answer: dict[str, Any]) -> str:

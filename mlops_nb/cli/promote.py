@@ -60,6 +60,12 @@ def set_clock(project: Project, at: str | None, timezone: str = "UTC") -> None:
     help="required: a version that passed waits for `approve`.",
 )
 @click.option(
+    "--release-with",
+    multiple=True,
+    metavar="JOB",
+    help="Release new versions only together with those of JOB.",
+)
+@click.option(
     "--notify",
     multiple=True,
     metavar="WHOM",
@@ -154,6 +160,7 @@ def _request(options: dict[str, Any]) -> "Request":
         score=options["score"],
         score_output=options["score_output"],
         approval=options["approval"],
+        release_with=options["release_with"] or None,
         notify=options["notify"] or None,
         quick=options["proof"] == "quick",
         tolerance=options["tolerance"],

@@ -36,6 +36,7 @@ class Released(Event, frozen=True, kw_only=True):
     """A version becomes the champion. `because`: gates or rollback; `by`: the user who decided.
 
     quarantines: the version before did harm, and is released by hand alone from now on
+    together: model → the version of it that became champion in the same moment
     """
 
     model: str
@@ -45,15 +46,21 @@ class Released(Event, frozen=True, kw_only=True):
     rollback: bool = False
     by: str = ""
     quarantines: bool = False
+    together: Mapping[str, int] = field(default_factory=dict)
 
 
 class ApprovalAsked(Event, frozen=True, kw_only=True):
-    """A version passed its gates and waits for approval. `champion`: the compared version."""
+    """A version passed its gates and waits: for approval, or for other models.
+
+    champion: the version that it was compared with
+    awaits:   the jobs whose models are released with it
+    """
 
     model: str
     version: int
     champion: int | None = None
     because: str = ""
+    awaits: tuple[str, ...] = ()
 
 
 class Evaluated(Event, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from mlops_nb.jobs.model import Job
 from mlops_nb.jobs.policy import policy_of
 from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.jobs.triggers import data
-from mlops_nb.models import judge, package, release
+from mlops_nb.models import judge, package, release, together
 from mlops_nb.models.package import ModelEnvironment
 from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import cells, parameters, slicing
@@ -98,6 +98,25 @@ def refuse_triggers(ctx: Context, job: Job) -> None:
                 f"the trigger {kind} needs a model, and job {job.name!r} makes none",
                 fix="name one: --model VAR",
             )
+
+
+def refuse_group(ctx: Context, job: Job) -> None:
+    """Refuse to release a model with that of a job that makes none, or that is not there."""
+    known = read_jobs(ctx)
+    for name in job.release_with:
+        state = known.get(name)
+        if name == job.name or state is None or not state.definition.get("model"):
+            models = [n for n, s in known.items() if n != job.name and s.definition.get("model")]
+            raise JobError(
+                f"job {job.name!r} cannot release its model with that of {name!r}, which "
+                + ("is the job itself" if name == job.name else "is no live job with a model"),
+                fix=f"jobs that make one: {', '.join(models) or 'none; promote it first'}",
+            )
+    if job.release_with and not job.model_variable:
+        raise JobError(
+            f"job {job.name!r} makes no model that could be released with another",
+            fix="name one: --model VAR",
+        )
 
 
 def _behind(known: Mapping[str, JobState], job: str) -> set[str]:
@@ -183,6 +202,7 @@ def apply(ctx: Context, name: str, note: Callable[[str], None]) -> dict[str, Any
     digest = manifest.digest(found)
     job = _definition(ctx, name, found)
     refuse_triggers(ctx, job)
+    refuse_group(ctx, job)
     score_spec.refuse(job)
     state = read_jobs(ctx).get(name)
     predictions.refuse_applied(ctx, job, state)
@@ -255,7 +275,8 @@ def _judged(ctx: Context, job: Job, state: JobState | None, promoted: str) -> li
         return []
     done = read_run(ctx.journal, waits.model_run)
     model = read_models(ctx).get(job.model_name or "")
-    return list(judge.judge(policy_of(job), done, model))
+    policy = policy_of(ctx, job)
+    return together.settled(ctx, policy, done, list(judge.judge(policy, done, model)))
 
 
 def rollback_job(ctx: Context, name: str) -> dict[str, Any]:

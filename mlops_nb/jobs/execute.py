@@ -132,7 +132,7 @@ def attempt(ctx: Context, run: history.Run, notify: Notify = ignore) -> history.
         _execute(ctx, bundle, run.id, values, notify)
         if read_run(ctx.journal, run.id).status == "finished":
             environment = environment_of(ctx, bundle)
-            release.decide(ctx, policy_of(bundle.job), run.id, environment, notify)
+            release.decide(ctx, policy_of(ctx, bundle.job), run.id, environment, notify)
     except MlopsError as error:
         _end(ctx, run, "failed", error.what)
         raise

@@ -57,6 +57,7 @@ class Job(Struct, frozen=True, kw_only=True):
     triggers: tuple[Mapping[str, Value], ...] = ()
     score: Mapping[str, str] | None = None  # {"files": glob, "output": template}
     approval: str = "none"  # none | required
+    release_with: tuple[str, ...] = ()  # jobs whose models become champions in the same moment
     notify: tuple[Mapping[str, Value], ...] = ()  # {"webhook": …} or {"command": …}
     serving: ServingSettings = field(default_factory=ServingSettings)
 

@@ -18,12 +18,14 @@ class ReleasePolicy(Struct, frozen=True, kw_only=True):
     model:    the model's name
     makes_model: the job names a variable that holds a model
     approval: a person must approve each release
+    together: the jobs whose models are released with it
     """
 
     model: str
     makes_model: bool
     gates: tuple[Gate, ...] = ()
     approval: bool = False
+    together: tuple[str, ...] = ()
 
 
 def verdicts(wanted: tuple[Gate, ...], run: Run, model: Model | None) -> tuple[Verdict, ...]:
@@ -99,19 +101,33 @@ def judge(policy: ReleasePolicy, run: Run, model: Model | None) -> Iterator[Even
         answers=run.package.answers if run.package is not None else "",
         lookups=run.package.lookups if run.package is not None else {},
     )
-    if policy.approval:
-        yield ApprovalAsked(
-            run=run.id,
-            job=run.job,
-            model=name,
-            version=number,
-            champion=champion,
-            because=f"{because}; it waits for: mlops-nb approve {name} {number}",
-        )
+    if policy.approval or (policy.together and champion is not None):
+        yield _asked(policy, run, number, champion, because)
         return
     yield Released(
         run=run.id, job=run.job, model=name, version=number, previous=champion, because=because
     )
+
+
+def _asked(
+    policy: ReleasePolicy, run: Run, number: int, champion: int | None, because: str
+) -> ApprovalAsked:
+    """Return what a version waits for that passed its gates."""
+    awaits = policy.together if champion is not None else ()
+    wanted = f": mlops-nb approve {policy.model} {number}" if policy.approval else _jobs(awaits)
+    return ApprovalAsked(
+        run=run.id,
+        job=run.job,
+        model=policy.model,
+        version=number,
+        champion=champion,
+        because=f"{because}; it waits for{wanted}",
+        awaits=awaits,
+    )
+
+
+def _jobs(names: Sequence[str]) -> str:
+    return f" the job{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
 def _refused(results: Sequence[Verdict], run: Run, champion: int | None) -> str:

@@ -46,6 +46,7 @@ class Model:
     released: str = ""  # when the champion was released
     ever: set[int] = field(default_factory=set)  # every version that was released
     quarantined: set[int] = field(default_factory=set)  # did harm: released by hand alone
+    together: Mapping[str, int] = field(default_factory=dict)  # what was released with the champion
 
     @property
     def champion(self) -> int | None:
@@ -79,7 +80,7 @@ def models(events: Iterable[Event]) -> dict[str, Model]:
             model.waiting[event.version] = event
         elif isinstance(event, Released):
             model = found.setdefault(event.model, Model(name=event.model, job=event.job))
-            model.waiting.pop(event.version, None)
+            _fold_waiting(model, event)
             model.moved = ""
             model.unserved = {}
             _fold_quarantine(model, event)
@@ -91,6 +92,16 @@ def models(events: Iterable[Event]) -> dict[str, Model]:
         elif isinstance(event, SEEN) and event.model in found:
             _fold_seen(found[event.model], event)
     return found
+
+
+def _fold_waiting(model: Model, event: Released) -> None:
+    """Drop what waits no longer: the released version, and older ones that waited for others."""
+    model.together = {} if event.rollback else event.together
+    model.waiting = {
+        version: asked
+        for version, asked in model.waiting.items()
+        if version != event.version and not (asked.awaits and version < event.version)
+    }
 
 
 def _fold_quarantine(model: Model, event: Released) -> None:

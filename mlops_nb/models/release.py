@@ -1,12 +1,13 @@
 """Releases models: judges, approves and rolls back; one process at a time."""
 
 import getpass
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_nb.context import Context, Notify, ignore
 from mlops_nb.errors import JobError, NotFound
 from mlops_nb.events import Released
-from mlops_nb.models import package
+from mlops_nb.models import package, together
 from mlops_nb.models.judge import ReleasePolicy, judge
 from mlops_nb.models.package import ModelEnvironment
 from mlops_nb.models.registry import Model, read_models
@@ -30,7 +31,7 @@ def decide(
         if history.superseded(ctx.journal, run):
             return
         model = read_models(ctx).get(policy.model)
-        events = list(judge(policy, run, model))
+        events = together.settled(ctx, policy, run, list(judge(policy, run, model)))
         package.prepare(ctx, events, environment)
         for event in ctx.journal.append_all(events):
             notify(event)
@@ -66,16 +67,15 @@ def model_of(ctx: Context, name: str) -> Model:
 def rollback(ctx: Context, name: str, to: int | None = None) -> Released:
     """Make the version released before, or the version `to`, the champion; return the release.
 
+    Without `to`, versions of other models that were released with it go back as well.
     Raises NotFound for an unknown version, JobError if there is no earlier release.
     """
     model_of(ctx, name)
     with ctx.deciding():
-        model = model_of(ctx, name)
-        released = rolled_back(model, to, by=person())
-        _refuse_gone(ctx, model, released.version)
-        written = ctx.journal.append(released)
-    assert isinstance(written, Released)
-    return written
+        known = read_models(ctx)
+        first = rolled_back(model_of(ctx, name), to, by=person())
+        made = together.rolled_back_with(known, first) if to is None else [first]
+        return _written(ctx, known, made)
 
 
 def approve(ctx: Context, name: str, version: int) -> Released:
@@ -85,10 +85,35 @@ def approve(ctx: Context, name: str, version: int) -> Released:
     """
     model_of(ctx, name)
     with ctx.deciding():
-        model = model_of(ctx, name)
-        released = approved(model, version, by=person())
-        _refuse_gone(ctx, model, version)
-        written = ctx.journal.append(released)
+        known = read_models(ctx)
+        released = approved(model_of(ctx, name), version, by=person())
+        others = _others(ctx, known, known[name], released)
+        return _written(ctx, known, [released, *others])
+
+
+def _others(
+    ctx: Context, known: Mapping[str, Model], model: Model, released: Released
+) -> list[Released]:
+    """Return the releases that must come with one. Raises JobError if one of them cannot yet."""
+    asked = model.waiting.get(released.version)
+    if asked is None or not asked.awaits:
+        return []
+    group = (model.job, *asked.awaits)
+    missing = together.unready(ctx, known, group)
+    if missing:
+        raise JobError(
+            f"version {asked.version} of {model.name!r} is released together with the models of "
+            f"{', '.join(asked.awaits)}, and {', '.join(missing)} has not passed since",
+            fix=f"mlops-nb trigger {missing[0]}",
+        )
+    return [one for one in together.releases(known, group, released.by) if one.model != model.name]
+
+
+def _written(ctx: Context, known: Mapping[str, Model], made: list[Released]) -> Released:
+    """Write releases, all or none; return the first."""
+    for one in made:
+        _refuse_gone(ctx, known[one.model], one.version)
+    written = ctx.journal.append_all(together.named(made))[0]
     assert isinstance(written, Released)
     return written
 

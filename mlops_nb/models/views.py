@@ -48,5 +48,6 @@ def release_answer(released: Released, *, synced: bool) -> dict[str, Any]:
         "previous": released.previous,
         "because": released.because,
         "by": released.by,
+        "together": dict(released.together),
         "mlflow": "agrees" if synced else "behind",
     }

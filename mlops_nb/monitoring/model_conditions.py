@@ -160,7 +160,9 @@ def _waiting(facts: HealthState, job: Job, model: Model) -> Condition:
     if not model.waiting:
         return none
     version, approval = next(iter(model.waiting.items()))
-    what = f"version {version} of {model.name!r} passed its gates and waits for approval"
+    others = ", ".join(approval.awaits)
+    whom = f"job {others}, which it is released with" if others else "approval"
+    what = f"version {version} of {model.name!r} passed its gates and waits for {whom}"
     answers, hurt = answering(facts, job)
     return replace(
         none,
@@ -168,7 +170,9 @@ def _waiting(facts: HealthState, job: Job, model: Model) -> Condition:
         run=approval.run,
         urgent=hurt,
         what=f"{what}; {answers}",
-        fix=f"mlops-nb approve {model.name} {version}",
+        fix=f"mlops-nb trigger {approval.awaits[0]}"
+        if others
+        else f"mlops-nb approve {model.name} {version}",
     )
 
 

@@ -15,7 +15,7 @@ from mlops_nb.serving.model_process import ModelProcess, Unanswered
 from mlops_nb.serving.rows import BadRequest
 
 MOST_TOGETHER = 1024  # rows of a batch
-SHARE = 0.4  # of the time of a batch, for the next one to gather
+SHARE = 0.2  # of the time of a batch, for the next one to gather
 RESTART_AFTER = 0.5  # s between two starts of a process that ends
 
 

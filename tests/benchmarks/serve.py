@@ -8,16 +8,18 @@ from the same cores. Requests a second, and milliseconds at p50 and p99; medians
 Then, of the plain one: ten times the connections for ten seconds; requests at a steady rate, 70 %
 of the full one, whether or not the one before is answered, beside the bare predict of a row in one
 process; and two workers. And other models behind the features function: boosting of scikit-learn,
-XGBoost.
+XGBoost, and PyTorch where it is installed.
 """
 
-import asyncio
+import importlib.util
 import json
 import os
 import random
 import re
+import select
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -64,9 +66,32 @@ mlflow.sklearn.save_model(make_pipeline(StandardScaler(), LogisticRegression()).
 
 IMPORTS = """from sklearn.ensemble import HistGradientBoostingClassifier
 from xgboost import XGBClassifier"""
+TORCH = """import torch
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(3, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1))
+    def fit(self, rows, labels):
+        x, y = (torch.tensor(np.asarray(v, 'float32')) for v in (rows, labels))
+        self.scale = x.std(0)
+        adam = torch.optim.Adam(self.layers.parameters(), .01)
+        for _ in range(100):
+            adam.zero_grad()
+            torch.nn.functional.binary_cross_entropy_with_logits(self(x)[:, 0], y).backward()
+            adam.step()
+        return self.eval()
+    def forward(self, x):
+        return self.layers(x / self.scale)
+    def predict(self, rows):
+        with torch.no_grad():
+            return (self(torch.tensor(np.asarray(rows, 'float32')))[:, 0] > 0).numpy().astype(int)
+"""
 OTHERS = {
-    "boosting": "HistGradientBoostingClassifier(max_iter=100)",
-    "xgboost": "XGBClassifier(n_estimators=100, max_depth=4)",
+    "boosting": (IMPORTS, "HistGradientBoostingClassifier(max_iter=100)"),
+    "xgboost": (IMPORTS, "XGBClassifier(n_estimators=100, max_depth=4)"),
+    "pytorch": (TORCH, "Net()"),
 }
 
 
@@ -131,32 +156,44 @@ def wait(url: str) -> None:
     raise SystemExit(f"{url} does not answer")
 
 
-async def steady(port: int, rate: float, seconds: float) -> list[float]:
-    """Send requests at a rate, whatever their answers do; return the times to the answers, ms."""
+def steady(port: int, rate: float, seconds: float) -> list[float]:
+    """Send requests at a rate, whatever their answers do; return the times to the answers, ms.
+
+    The client is one thread on bare sockets, so that it takes little of the server's cores.
+    """
     draw = random.Random(9)
-    free: asyncio.Queue = asyncio.Queue()
-    for _ in range(64):
-        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    head = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    bodies = [json.dumps({"rows": [row(draw)]}) for _ in range(200)]
+    texts = [f"{head}content-length: {len(b)}\r\n\r\n{b}".encode() for b in bodies]
+    free = [socket.create_connection(("127.0.0.1", port)) for _ in range(256)]
+    opened = {one.fileno(): one for one in free}
+    sent: dict[int, float] = {}  # socket → when its request was due
+    parts = dict.fromkeys(opened, b"")
     times: list[float] = []
-
-    async def one(due: float) -> None:
-        reader, writer = await free.get()
-        body = json.dumps({"rows": [row(draw)]})
-        head = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        writer.write(f"{head}content-length: {len(body)}\r\n\r\n{body}".encode())
-        answer = await reader.readuntil(b"\r\n\r\n")
-        length = int(re.search(rb"content-length: (\d+)", answer)[1])
-        await reader.readexactly(length)
-        assert b" 200 " in answer.split(b"\r\n")[0], answer
-        times.append((time.perf_counter() - due) * 1e3)
-        free.put_nowait((reader, writer))
-
-    began, due, tasks = time.perf_counter(), 0.0, []
-    while due < seconds:
-        await asyncio.sleep(max(0.0, began + due - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(began + due)))
-        due += draw.expovariate(rate)
-    await asyncio.gather(*tasks)
+    with select.epoll() as ready:
+        for number in opened:
+            ready.register(number, select.EPOLLIN)
+        began, due, count = time.perf_counter(), 0.0, 0
+        while due < seconds or sent:
+            now = time.perf_counter() - began
+            while due < seconds and due <= now and free:
+                one = free.pop()
+                one.send(texts[count % len(texts)])
+                sent[one.fileno()], count = due, count + 1
+                due += draw.expovariate(rate)
+            wait = max(0.0, due - now) if due < seconds and free else 1.0
+            select.select([ready], [], [], wait)  # its waits are not rounded to milliseconds
+            for number, _ in ready.poll(0):
+                parts[number] += opened[number].recv(65536)
+                length = re.search(rb"content-length: (\d+)", parts[number])
+                body = parts[number].partition(b"\r\n\r\n")[2]
+                if length and len(body) == int(length[1]):
+                    assert b" 200 " in parts[number].split(b"\r\n")[0], parts[number]
+                    times.append((time.perf_counter() - began - sent.pop(number)) * 1e3)
+                    parts[number] = b""
+                    free.append(opened[number])
+    for one in opened.values():
+        one.close()
     return times
 
 
@@ -230,7 +267,7 @@ def beyond(folder: Path, full: float, seconds: float) -> None:
         measured(folder, 5901, "/predict", 2.0)
         rate, p50, p99 = measured(folder, 5901, "/predict", 10.0, 10 * CONNECTIONS)
         line("ten times the connections", rate, p50, p99, "  bar: p99 100 ms")
-        times = sorted(asyncio.run(steady(5901, 0.7 * full, seconds)))
+        times = sorted(steady(5901, 0.7 * full, seconds))
         half, most = times[len(times) // 2], times[int(len(times) * 0.99)]
         model = next(folder.glob(".mlops/packages/plain/*/model.pickle"))
         done = subprocess.run(
@@ -248,10 +285,13 @@ def beyond(folder: Path, full: float, seconds: float) -> None:
 
 def others(folder: Path, seconds: float) -> None:
     """Print other models behind the features function."""
-    for number, (what, model) in enumerate(OTHERS.items()):
+    for number, (what, (imports, model)) in enumerate(OTHERS.items()):
+        if what == "pytorch" and importlib.util.find_spec("torch") is None:
+            print("pytorch: not installed")
+            continue
         fit = FIT.format(x="features(train)", name=what, option=" --features features")
         fit = fit.replace("make_pipeline(StandardScaler(), LogisticRegression())", model)
-        cells = [f"{DATA}\n{IMPORTS}", FEATURES, fit, JUDGE.format(x="features(test)")]
+        cells = [f"{DATA}\n{imports}", FEATURES, fit, JUDGE.format(x="features(test)")]
         notebook(folder / f"{what}.ipynb", what, cells)
         port = 5910 + number
         with serving(folder, ours(what, port), port):

@@ -76,7 +76,9 @@ SAMPLES = (
     ev.Judged(run="r", job="j", verdicts=({"gate": "auc > 0", "passed": True},), passed=True),
     ev.Registered(run="r", job="j", model="M", version=1, artifact="a", digest="d"),
     ev.Released(run="r", job="j", model="M", version=2, previous=None, rollback=True),
+    ev.Released(run="r", job="j", model="M", version=3, together={"N": 2}),
     ev.ApprovalAsked(run="r", job="j", model="M", version=2, champion=1, because="gates"),
+    ev.ApprovalAsked(run="r", job="j", model="M", version=3, awaits=("k",)),
     ev.Evaluated(
         job="j", model="M", version=2, metrics={"auc": 0.5}, drift=({"column": "a", "value": 0.1},)
     ),

@@ -151,6 +151,7 @@ SCHEMA: dict[str, Any] = {
             },
         },
         "approval": {"enum": ["none", "required"]},
+        "release_with": {**COLUMNS, "description": "jobs whose models are released together"},
         "notify": {
             "type": "array",
             "items": {
@@ -245,6 +246,7 @@ def of_definition(found: Any, where: str = "job.yaml") -> Job:
         triggers=tuple(found.get("triggers") or ()),
         score=found.get("score"),
         approval=found.get("approval", "none"),
+        release_with=tuple(found.get("release_with") or ()),
         notify=tuple(found.get("notify") or ()),
         serving=_serving_of(found),
     )
@@ -295,6 +297,7 @@ def definition(job: Job) -> dict[str, Any]:
         "rollout": structs.asdict(job.serving.rollout),
         "score": None if job.score is None else dict(job.score),
         "approval": job.approval,
+        "release_with": list(job.release_with),
         "notify": [dict(n) for n in job.notify],
     }
 

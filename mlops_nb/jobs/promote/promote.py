@@ -42,7 +42,7 @@ from mlops_nb.jobs.promote import bundle_files, draft, proof
 from mlops_nb.jobs.promote import request as promote_request
 from mlops_nb.jobs.promote.options import PromoteOptions
 from mlops_nb.jobs.registry import read_jobs
-from mlops_nb.models import judge, package, release
+from mlops_nb.models import judge, package, release, together
 from mlops_nb.models.package import ModelEnvironment
 from mlops_nb.models.registry import read_models
 from mlops_nb.notebook import check
@@ -65,6 +65,7 @@ def promote(
     old = _existing(ctx, request.name, replace_=options.replace)
     job = promote_request.define(request, source=source, root=ctx.root, old=old)
     apply.refuse_triggers(ctx, job)
+    apply.refuse_group(ctx, job)
     score_spec.refuse(job)
     interpreter = ctx.environments.interpreter(source.notebook.kernel)
     look = ctx.environments.look(interpreter)
@@ -278,8 +279,8 @@ def _released(
     """Judge the proven bundle and, if it passes, write it and make it live."""
     job, done = made.job, read_run(ctx.journal, bench.run)
     model = read_models(ctx).get(job.model_name or "")
-    policy = policy_of(job)
-    verdict = list(judge.judge(policy, done, model))
+    policy = policy_of(ctx, job)
+    verdict = together.settled(ctx, policy, done, list(judge.judge(policy, done, model)))
     passed = isinstance(verdict[0], Judged) and verdict[0].passed
     if passed and not options.dry_run:
         options.note("locking the environment and writing the bundle")

@@ -31,6 +31,7 @@ class Request:
     score: str | None = None
     score_output: str | None = None
     approval: str | None = None
+    release_with: tuple[str, ...] | None = None
     notify: tuple[str, ...] | None = None
     quick: bool = False
     tolerance: float | None = None
@@ -70,6 +71,7 @@ def define(request: Request, *, source: Source, root: Path, old: Mapping[str, An
         score=score_spec.read(request.score, request.score_output)
         or (before.score if before else None),
         approval=request.approval or (before.approval if before else "none"),
+        release_with=request.release_with or (before.release_with if before else ()),
         notify=_notify(request, before),
     )
 

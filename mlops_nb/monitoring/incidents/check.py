@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from mlops_nb.context import Context
 from mlops_nb.events import CohortClosed, ModelWatched
-from mlops_nb.models import package, release
+from mlops_nb.models import package, release, together
+from mlops_nb.models.registry import read_models
 from mlops_nb.monitoring.incidents import (
     accepted,
     cohorts,
@@ -190,9 +191,11 @@ def _roll_back(ctx: Context, opened: OpenedModel, chosen: Mend, known: ModelPast
     if known.last_release is not None and known.last_release.rollback:
         return  # a rollback did not cure it: people must look
     with ctx.deciding():
+        models = read_models(ctx)
         model = release.model_of(ctx, opened.model.name)
         if model.champion != opened.model.champion:
             return
         made = release.rolled_back(model, chosen.to, by=WATCHER)
         because = f"the version before does better: {chosen.because}"
-        ctx.journal.append(replace(made, because=because, quarantines=True))
+        first = replace(made, because=because, quarantines=True)
+        ctx.journal.append_all(together.named(together.rolled_back_with(models, first)))

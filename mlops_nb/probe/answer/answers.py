@@ -44,8 +44,11 @@ class Answers:
 
         columns: column → its values, one a row, as JSON has them
         """
-        rows = frames.to_input(columns, self.signature)
-        given = rows if self.features is None else self.features(rows)
+        if self.arrays and self.features is None:
+            given = frames.to_array(columns, self.signature)
+        else:
+            rows = frames.to_input(columns, self.signature)
+            given = rows if self.features is None else self.features(rows)
         if self.arrays:
             with warnings.catch_warnings():  # of scikit-learn: an array has no names
                 warnings.filterwarnings("ignore", "X does not have valid feature names")
