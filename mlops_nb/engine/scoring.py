@@ -6,10 +6,10 @@ from typing import Any
 from mlops_nb.engine.data_check import written
 from mlops_nb.engine.runner import Client
 from mlops_nb.engine.task import Task
-from mlops_nb.evaluation import metrics
+from mlops_nb.evaluation import by_slice, metrics
 from mlops_nb.notebook.markers import functions_of, names_in
 
-ROLES = ("truth", "pred", "score")
+ROLES = ("truth", "pred", "score", "query")
 
 
 def evaluation(task: Task, client: Client, bring: Callable[[tuple[str, ...]], None]) -> Any:
@@ -21,7 +21,7 @@ def evaluation(task: Task, client: Client, bring: Callable[[tuple[str, ...]], No
     """
     names = {role: task.evaluation[role] for role in ROLES if task.evaluation.get(role)}
     by = names_in(task.evaluation.get("by"))
-    if "truth" not in names or len(names) == 1:
+    if "truth" not in names or not names.keys() & {"pred", "score"}:
         return {}
     bring((*names.values(), *by))
     request = {"names": names, "by": list(by)}
@@ -58,9 +58,12 @@ def _scored(task: Task, reply: Mapping[str, Any], by: tuple[str, ...]) -> dict[s
     found = profile.read(reply)
     arrays = {name: profile.plain(found, name) for name in found.arrays}
     least = int(task.evaluation.get("min-n") or metrics.LEAST)
-    return metrics.evaluation(
+    scored = by_slice.evaluation(
         {role: arrays[role] for role in ROLES if role in arrays},
         {name: arrays[f"by {name}"] for name in by},
         least,
         float(task.evaluation["quantile"]) if task.evaluation.get("quantile") else None,
     )
+    if "ndcg" in scored["whole"]:
+        scored["query"] = task.evaluation["query"]
+    return scored

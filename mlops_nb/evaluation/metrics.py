@@ -8,11 +8,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mlops_nb.evaluation import ranking
+
 Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 LEAST = 30  # the fewest rows of a slice that is judged
-MOST_SLICES = 200
 BY_PRED = ("accuracy", "precision", "recall", "f1", "mae", "rmse")
 BY_SCORE = ("auc", "brier", "log_loss")
+NO_SCORE: dict[str, Any] = {"value": None, "low": None, "high": None}
 CLASSES = 20  # whole numbers with more distinct values are no classes
 CLOSE = 1e-9  # relative difference of equal metrics
 Score = Mapping[str, Any]  # {"value", "low", "high", "n"}; the first three may be None
@@ -61,7 +63,7 @@ def classified(truth: Any, pred: Any) -> dict[str, Score]:
     found["accuracy"] = proportion(int(np.count_nonzero(truth == pred)), n)
     classes = distinct(np.concatenate([truth, pred]))
     if n and len(classes) <= 2:  # noqa: PLR2004
-        positive = _positive(classes)
+        positive = positive_of(classes)
         predicted, true = pred == positive, truth == positive
         hits = int(np.count_nonzero(predicted & true))
         n_predicted, n_true = int(np.count_nonzero(predicted)), int(np.count_nonzero(true))
@@ -71,7 +73,7 @@ def classified(truth: Any, pred: Any) -> dict[str, Score]:
     return found
 
 
-def _positive(classes: Any) -> Any:
+def positive_of(classes: Any) -> Any:
     """Return the positive of two classes; a single number counts as negative unless it is 1."""
     if len(classes) == 1 and classes.dtype.kind in "biuf":
         return type(classes[0])(1)
@@ -181,11 +183,17 @@ def _mean(values: Any) -> dict[str, Any]:
 
 
 def scores(
-    truth: Any, pred: Any = None, score: Any = None, *, quantile: float | None = None
+    truth: Any,
+    pred: Any = None,
+    score: Any = None,
+    query: Any = None,
+    *,
+    quantile: float | None = None,
 ) -> dict[str, Score]:
-    """Return all scores that apply: accuracy and its like, auc and losses, mae and rmse.
+    """Return all scores that apply: accuracy and its like, auc and losses, mae and rmse, ndcg.
 
     truth: (n,) numbers, truth values or texts; pred: the same kind; score: (n,) numbers
+    query: (n,) texts that say which query a row is of, None if the rows are not ranked
     quantile: which one the predictions are; None for no loss of it
     """
     import numpy as np
@@ -199,9 +207,29 @@ def scores(
         if quantile is not None:
             found["quantile_loss"] = quantile_loss(truth, pred, quantile)
     if score is not None and 0 < len(classes) <= 2:  # noqa: PLR2004
-        positive, shares = truth == _positive(classes), np.asarray(score, dtype=float)
+        positive, shares = truth == positive_of(classes), np.asarray(score, dtype=float)
         found["auc"] = auc(positive, shares)
         found |= probability_losses(positive, shares)
+    ranked = pred if score is None else score
+    if query is not None:
+        found["ndcg"] = ndcg(truth, ranked, query)
+    return found
+
+
+def ndcg(truth: Any, score: Any, query: Any) -> Score:
+    """Return the mean of `ranking.ndcg_of` over the queries, by the central limit theorem.
+
+    Its n are the queries of which a row is relevant. Without numbers, or with a relevance below 0,
+    it has no value.
+    """
+    import numpy as np
+
+    if truth.dtype.kind not in "biuf" or score.dtype.kind not in "biuf" or (truth < 0).any():
+        return {**NO_SCORE, "n": 0}
+    values, _ = ranking.ndcg_of(truth, score, query)
+    found = _mean(values[np.isfinite(values)])
+    if found["low"] is not None:
+        found |= {"low": max(0.0, found["low"]), "high": min(1.0, found["high"])}
     return found
 
 
@@ -251,106 +279,6 @@ def distinct(values: Any) -> Any:
     return np.array(sorted(set(values.tolist())), dtype=object)
 
 
-def evaluation(
-    arrays: Mapping[str, Any],
-    by: Mapping[str, Any],
-    least: int = LEAST,
-    quantile: float | None = None,
-) -> dict[str, Any]:
-    """Return scores as a whole and by slice.
-
-    arrays: truth, and pred or score or both
-    by:     name → (n,) texts that say which slice a row is of
-    quantile: which one the predictions are, None if they are none
-
-    {"least": rows of a slice that is judged, "whole": {metric: score},
-    "by": {"auc_by_origin": {slice: score}}, "rows": {"origin": {slice: rows}},
-    "baseline": {metric: value of a naive answer}, "error": what could not be scored, and why}
-    """
-    import numpy as np
-
-    whole = scores(**arrays, quantile=quantile)
-    found: dict[str, Any] = {"least": least, "whole": whole, "by": {}, "rows": {}}
-    found["baseline"] = baseline(arrays["truth"], whole, quantile)
-    if "quantile_loss" in whole:
-        found["quantile"] = quantile
-    for name, labels in by.items():
-        found["rows"][name] = {}
-        slices = sorted(set(labels.tolist()))
-        if len(slices) > MOST_SLICES:
-            found["error"] = f"{name!r} makes {len(slices):,} slices: too many to be judged by"
-            continue
-        for label in slices:
-            rows = labels == label
-            found["rows"][name][label] = int(np.count_nonzero(rows))
-            for metric, one in _sliced(arrays, rows, whole, quantile).items():
-                found["by"].setdefault(f"{metric}_by_{name}", {})[label] = one
-    return found
-
-
-def baseline(
-    truth: Any, whole: Mapping[str, Score], quantile: float | None = None
-) -> dict[str, float]:
-    """Return what the best constant answer scores: the most frequent class, or the middle.
-
-    truth: (n,); whole: the scores of the model, whose metrics are compared
-
-    >>> import numpy as np
-    >>> baseline(np.array([0, 0, 0, 1]), {"accuracy": {}, "auc": {}})
-    {'accuracy': 0.75, 'auc': 0.5}
-    """
-    import numpy as np
-
-    if not len(truth):
-        return {}
-    _, counts = np.unique(truth.astype(str), return_counts=True)
-    found = {"accuracy": float(counts.max() / len(truth)), "auc": 0.5}
-    shares = counts / len(truth)
-    found["log_loss"] = float(-(shares * np.log(shares)).sum())
-    if len(counts) <= 2:  # noqa: PLR2004
-        found["brier"] = float(shares.min() * (1 - shares.min())) if len(counts) > 1 else 0.0
-    if truth.dtype.kind in "iuf":
-        away = truth.astype(float)
-        found["mae"] = float(np.abs(away - np.median(away)).mean())
-        found["rmse"] = float(away.std())
-        if quantile is not None:
-            middle = np.quantile(away, quantile, method="inverted_cdf")
-            found["quantile_loss"] = float(pinball(away - middle, quantile).mean())
-    return {metric: value for metric, value in found.items() if metric in whole}
-
-
-def _sliced(
-    arrays: Mapping[str, Any], rows: Any, whole: Mapping[str, Score], quantile: float | None
-) -> dict[str, Score]:
-    """Return a slice's scores for the metrics of the whole, None for a missing one."""
-    import numpy as np
-
-    truth, pred, score = arrays["truth"], arrays.get("pred"), arrays.get("score")
-    n = int(np.count_nonzero(rows))
-    classes = distinct(truth if pred is None else np.concatenate([truth, pred]))
-    found: dict[str, Score] = {}
-    if "accuracy" in whole and pred is not None:
-        found |= _as_the_whole(truth[rows], pred[rows], classes)
-    if "mae" in whole and pred is not None:
-        found |= regressed(truth[rows], pred[rows])
-        if quantile is not None:
-            found["quantile_loss"] = quantile_loss(truth[rows], pred[rows], quantile)
-    if "auc" in whole and score is not None:
-        positive = _positive(distinct(truth))
-        found["auc"] = auc(truth[rows] == positive, score[rows].astype(float))
-        found |= probability_losses(truth[rows] == positive, score[rows].astype(float))
-    none = {"value": None, "low": None, "high": None, "n": n}
-    return {metric: found.get(metric, none) for metric in whole}
-
-
-def _as_the_whole(truth: Any, pred: Any, classes: Any) -> dict[str, Score]:
-    """Return a slice's scores, with the positive class of the whole."""
-    if len(classes) > 2 or classes.dtype.kind == "b":  # noqa: PLR2004
-        return classified(truth, pred)
-    positive = _positive(classes)
-    return classified(truth == positive, pred == positive)
-
-
 def named(mark: Mapping[str, str]) -> tuple[str, ...]:
     """Return the metrics that an evaluation mark makes possible, whole and by slice.
 
@@ -360,6 +288,8 @@ def named(mark: Mapping[str, str]) -> tuple[str, ...]:
     found = [*(BY_PRED if mark.get("pred") else ()), *(BY_SCORE if mark.get("score") else ())]
     if mark.get("pred") and mark.get("quantile"):
         found.append("quantile_loss")
+    if mark.get("query"):
+        found.append("ndcg")
     slicings = [name for name in re.split(r"[,\s]+", mark.get("by", "")) if name]
     by = [f"{metric}_by_{name}" for metric in found for name in slicings]
     computed = [name for name in mark.get("computed", "").split(",") if name]

@@ -17,7 +17,7 @@ OPTIONS = {
     "step": {"--in", "--out", "--after", "--no-reuse", "--snapshot", "--retries", "--timeout"},
     "model": {"--name", "--features", "--decide", "--lookup"},
     "metric": {"--from"},
-    "evaluate": {"--truth", "--pred", "--score", "--by", "--min-n", "--quantile"},
+    "evaluate": {"--truth", "--pred", "--score", "--by", "--min-n", "--quantile", "--query"},
 }
 MARKS = frozenset(OPTIONS)  # words that declare something; other words are verbs
 
@@ -139,6 +139,13 @@ def _check_values(mark: Mark, where: str) -> None:
         raise NotebookError(
             f"--quantile takes a number between 0 and 1, not {quantile!r}",
             fix="write --quantile 0.9",
+            where=where,
+        )
+    query = mark.options.get("--query", "_")
+    if not query.isidentifier():
+        raise NotebookError(
+            f"--query takes the name that holds the query of each row, not {query!r}",
+            fix="write --query session",
             where=where,
         )
     for lookup in names_in(mark.options.get("--lookup")):

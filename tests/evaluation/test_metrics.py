@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from scipy.stats import binomtest
 from sklearn import metrics as sk
 
+from mlops_nb.evaluation import by_slice
 from mlops_nb.evaluation import metrics as evaluation_metrics
 
 CHANCE = np.random.default_rng(5)
@@ -82,7 +83,7 @@ def test_intervals_of_probabilities_cover_the_expected_loss():
 def test_scores_of_probabilities_are_by_slice_as_well():
     truth, score = probabilities()
     half = np.where(np.arange(N) % 4 == 0, "a", "b")
-    found = evaluation_metrics.evaluation({"truth": truth, "score": score}, {"half": half})
+    found = by_slice.evaluation({"truth": truth, "score": score}, {"half": half})
     for part in ("a", "b"):
         rows = half == part
         one = found["by"]["brier_by_half"][part]
@@ -231,7 +232,7 @@ def test_texts_take_the_later_class_for_the_positive_as_scikit_learn_does():
 def test_slices_are_scored_as_the_whole_is_and_tell_their_rows():
     truth, pred, score = predictions()
     place = np.array(["EWR", "JFK", "LGA"], dtype=object)[CHANCE.integers(0, 3, N)]
-    found = evaluation_metrics.evaluation(
+    found = by_slice.evaluation(
         {"truth": truth, "pred": pred, "score": score}, {"origin": place}, 40
     )
     assert found["least"] == 40
@@ -249,7 +250,7 @@ def test_a_slice_that_knows_one_class_keeps_the_positive_of_the_whole():
     truth = np.array([1, 2, 2, 1, 1, 1])
     pred = np.array([1, 2, 1, 1, 1, 2])
     place = np.array(list("aaabbb"), dtype=object)
-    found = evaluation_metrics.evaluation({"truth": truth, "pred": pred}, {"place": place})
+    found = by_slice.evaluation({"truth": truth, "pred": pred}, {"place": place})
     assert found["by"]["recall_by_place"]["b"]["value"] is None  # no 2 is among them
     assert found["by"]["precision_by_place"]["b"]["value"] == 0.0
 
@@ -257,7 +258,7 @@ def test_a_slice_that_knows_one_class_keeps_the_positive_of_the_whole():
 def test_too_many_slices_are_said_and_not_made():
     truth = np.array([True, False] * 200)
     users = np.array([str(i) for i in range(400)], dtype=object)
-    found = evaluation_metrics.evaluation({"truth": truth, "pred": truth}, {"user": users})
+    found = by_slice.evaluation({"truth": truth, "pred": truth}, {"user": users})
     assert "400 slices" in found["error"]
     assert found["by"] == {}
 
@@ -272,13 +273,13 @@ def test_a_naive_answer_scores_as_scikit_learn_says(share):
     amounts = CHANCE.lognormal(size=N)
     names = ("accuracy", "auc", "brier", "log_loss", "mae", "rmse")
     whole = {name: {} for name in names}
-    found = evaluation_metrics.baseline(truth, whole)
+    found = by_slice.baseline(truth, whole)
     assert found["accuracy"] == sk.accuracy_score(truth, same.predict(rows))
     assert found["auc"] == 0.5
     score = same.predict_proba(rows)[:, 1]
     assert found["brier"] == pytest.approx(sk.brier_score_loss(truth, score))
     assert found["log_loss"] == pytest.approx(sk.log_loss(truth, score))
-    found = evaluation_metrics.baseline(amounts, whole)
+    found = by_slice.baseline(amounts, whole)
     for metric, strategy, score in (
         ("mae", "median", sk.mean_absolute_error),
         ("rmse", "mean", sk.root_mean_squared_error),
@@ -308,7 +309,7 @@ def test_the_loss_of_a_quantile_is_what_scikit_learn_says(quantile):
     truth, pred = CHANCE.lognormal(size=N), CHANCE.lognormal(size=N)
     places = np.where(np.arange(N) < 150, "a", "b").astype(object)
     arrays_of = {"truth": truth, "pred": pred}
-    found = evaluation_metrics.evaluation(arrays_of, {"place": places}, quantile=quantile)
+    found = by_slice.evaluation(arrays_of, {"place": places}, quantile=quantile)
     one = found["whole"]["quantile_loss"]
     assert one["value"] == pytest.approx(sk.mean_pinball_loss(truth, pred, alpha=quantile))
     assert 0 <= one["low"] < one["value"] < one["high"]
@@ -321,5 +322,5 @@ def test_the_loss_of_a_quantile_is_what_scikit_learn_says(quantile):
     expected = sk.mean_pinball_loss(truth, naive, alpha=quantile)
     assert found["baseline"]["quantile_loss"] == pytest.approx(expected, rel=0.01)
     assert found["baseline"]["quantile_loss"] <= expected + 1e-12
-    without = evaluation_metrics.evaluation(arrays_of, {})
+    without = by_slice.evaluation(arrays_of, {})
     assert "quantile_loss" not in without["whole"]

@@ -65,7 +65,7 @@ def _answering(
         rows=tuple(_rows(pipeline, document, variable)),
         pred=evaluation.get("pred", ""),
         score=evaluation.get("score", ""),
-        by=names_in(evaluation.get("by")),
+        by=(*names_in(evaluation.get("by")), *names_in(evaluation.get("query"))),
         functions=functions_of(evaluation),
     )
 

@@ -31,6 +31,7 @@ class DayQuestion(Struct, frozen=True, kw_only=True):
     sampled:   some rows were drawn for labelling: labels have weights
     slices:    how the evaluation cut its rows
     quantile:  which one predicted numbers are; None if the evaluation names none
+    query:     the column of the log that says which query a row is of, "" without ranking
     """
 
     kind: AnswerKind
@@ -40,6 +41,7 @@ class DayQuestion(Struct, frozen=True, kw_only=True):
     sampled: bool = False
     slices: tuple[SliceColumn, ...] = ()
     quantile: float | None = None
+    query: str = ""
 
 
 def of_rows(
@@ -87,7 +89,12 @@ def _of_source(
         last=ends["max"].astimezone(UTC).isoformat(),
         seconds=float(np.median(answers["seconds"].to_numpy())),
         versions=_versions(
-            _Answered(keys=keys, answers=answers, slices=_slices(rows, keys, asked.slices)),
+            _Answered(
+                keys=keys,
+                answers=answers,
+                slices=_slices(rows, keys, asked.slices),
+                queries=_queries(rows, keys, asked.query),
+            ),
             held,
             asked,
             drawn,
@@ -98,11 +105,24 @@ def _of_source(
 
 
 class _Answered(Struct, frozen=True, kw_only=True):
-    """The answers of one kind of source on a day. slices: slicing → (rows,) places of slices."""
+    """The answers of one kind of source on a day.
+
+    slices:  slicing → (rows,) places of slices
+    queries: (rows,) numbers of the queries, -1 for none; None if nothing is ranked
+    """
 
     keys: Any
     answers: Any
     slices: Mapping[str, Any]
+    queries: Any | None
+
+
+def _queries(rows: DayRows, keys: Any, column: str) -> Any | None:
+    """Return the number of the query of each row, -1 where it is missing."""
+    if column not in rows.names:
+        return None
+    values = rows.columns([column], keys)[column].combine_chunks().dictionary_encode()
+    return values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
 
 
 def _slices(rows: DayRows, keys: Any, slicings: Sequence[SliceColumn]) -> dict[str, Any]:
@@ -167,6 +187,9 @@ def _judged(
         own = None if weights is None else weights[rows]
         known = judged.rows_of(labels, mine, every, own, asked.kind, asked.quantile)
         found = judged.whole(known, len(whole))
+        if answered.queries is not None and weights is None:
+            ranked = judged.of_queries(labels, mine, answered.queries, places, asked.kind)
+            found["moments"] |= ranked
     names = {one.name: one.slices for one in asked.slices}
     found["slices"] = {
         name: judged.by_slice(known, codes[rows], codes[whole], names[name])

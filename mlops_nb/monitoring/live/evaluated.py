@@ -1,4 +1,4 @@
-"""How the evaluation of a version measured: its slices, what it promised, and its quantile."""
+"""How the evaluation of a version measured: its slices, its promises, its quantile and queries."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -32,6 +32,7 @@ class EvaluatedSlices(Struct, frozen=True, kw_only=True):
     columns:  the slicings that the log shows
     lacking:  in words, those that it does not show, and why
     quantile: which one predicted numbers are; None if it names none
+    query:    the column of the log that says which query a row is of, "" if nothing is ranked
     """
 
     whole: Mapping[str, PromisedScore] = {}
@@ -39,6 +40,7 @@ class EvaluatedSlices(Struct, frozen=True, kw_only=True):
     columns: tuple[SliceColumn, ...] = ()
     lacking: tuple[str, ...] = ()
     quantile: float | None = None
+    query: str = ""
 
 
 def read(folder: Path, settings: PredictionSettings) -> EvaluatedSlices:
@@ -61,12 +63,18 @@ def read(folder: Path, settings: PredictionSettings) -> EvaluatedSlices:
             lacking.append(f"{visible(name)} {why}")
         else:
             columns.append(SliceColumn(name=name, log=log, slices=tuple(sorted(slices))))
+    query = ""
+    if "query" in evaluation:
+        query, why = _place(evaluation["query"], about, settings)
+        mend = "`predictions: {entity: …}` of job.yaml can name it"
+        lacking += [f"the query, {visible(evaluation['query'])}, {why}; {mend}"] if why else []
     return EvaluatedSlices(
         whole=dict(_known(evaluation.get("whole") or {})),
         promised=_promised(evaluation.get("by") or {}, [one.name for one in columns]),
         columns=tuple(columns),
         lacking=tuple(lacking),
         quantile=evaluation.get("quantile"),
+        query=query,
     )
 
 

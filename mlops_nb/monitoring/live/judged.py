@@ -6,9 +6,11 @@ from typing import Any
 from msgspec import Struct
 
 from mlops_nb.evaluation import sampling
+from mlops_nb.evaluation.ranking import ndcg_of
 from mlops_nb.evaluation.sampling import WeightedSums
-from mlops_nb.monitoring.labels.classes import AnswerKind
+from mlops_nb.monitoring.labels.classes import AnswerKind, number_of
 from mlops_nb.monitoring.live import losses
+from mlops_nb.monitoring.live.count import as_numbers
 from mlops_nb.monitoring.live.losses import ScoredRows
 from mlops_nb.monitoring.live.sums import OTHER, Moments, ScoreCounts, VersionSums
 
@@ -100,6 +102,53 @@ def _weighted(
             forecast=totals.get(name, 0.0),
         )
     return found
+
+
+def of_queries(
+    labels: Any, mine: Any, queries: Any, places: tuple[Any, Any], kind: AnswerKind
+) -> dict[str, Moments]:
+    """Return the moments of the NDCG of a version's queries whose rows all have labels.
+
+    labels:  (labels,) texts; mine: their answers
+    queries: (all rows,) numbers of the queries, -1 for none
+    places:  of the labelled rows, and of all rows of the version
+    """
+    import numpy as np
+
+    labelled, whole = (queries[place] for place in places)
+    size = int(queries.max(initial=-1)) + 1
+    asked, known = (np.bincount(one[one >= 0], minlength=size) for one in (whole, labelled))
+    truth, score = _relevance(labels, kind), _ranked_by(mine, kind)
+    usable = (labelled >= 0) & (known == asked)[labelled]
+    odd = np.isnan(truth) | np.isnan(score) | (truth < 0)
+    usable &= ~np.isin(labelled, labelled[odd & usable])  # a query with a row that has no number
+    if not usable.any():
+        return {}
+    values, _ = ndcg_of(truth[usable], score[usable], labelled[usable])
+    return {"ndcg": losses.moments(values)}
+
+
+def _relevance(labels: Any, kind: AnswerKind) -> Any:
+    """Return labels as (n,) numbers, NaN for what is none."""
+    import numpy as np
+
+    if kind.is_number:
+        return as_numbers(labels)
+    known = {
+        text: number_of(value)
+        for text, value in zip(kind.texts or (), kind.classes or (), strict=True)
+    }
+    numbers = (known.get(text) for text in labels.to_pylist())
+    return np.array([np.nan if one is None else one for one in numbers])
+
+
+def _ranked_by(mine: Any, kind: AnswerKind) -> Any:
+    """Return what ranks the rows: the score if it is one number, else the prediction."""
+    import pyarrow as pa
+
+    if pa.types.is_floating(mine["score"].type) and mine["score"].null_count < len(mine):
+        return as_numbers(mine["score"])
+    return as_numbers(mine["prediction"]) if kind.is_number else as_numbers(mine["score"])
 
 
 def by_slice(

@@ -26,7 +26,9 @@ MEANS = {
     "mae": ("absolute", False),
     "rmse": ("squared", False),
     "quantile_loss": ("pinball", False),
+    "ndcg": ("ndcg", True),
 }
+OF_QUERIES = frozenset({"ndcg"})  # means over queries, not over rows
 
 Interval = tuple[float, float, float, bool]  # value, low, high, whether it follows from days
 
@@ -66,7 +68,7 @@ def of_days(days: Sequence[Day], version: int | None = None) -> list[LiveMetric]
     named = [day.day for day in days if day.sums.rows] or [""]
     made = []
     for metric, (value, low, high, by_days) in measured(chosen, whole).items():
-        bounded = metric in MEANS and MEANS[metric][1]
+        bounded = metric in MEANS.keys() - OF_QUERIES and MEANS[metric][1]
         one = LiveMetric(
             metric=metric,
             start=named[0],

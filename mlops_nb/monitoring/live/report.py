@@ -23,6 +23,7 @@ TITLES = {
     "mae": "Mean absolute error (lower is better)",
     "rmse": "Root mean squared error (lower is better)",
     "quantile_loss": "Quantile loss (lower is better)",
+    "ndcg": "Normalized discounted cumulative gain (NDCG)",
 }
 
 

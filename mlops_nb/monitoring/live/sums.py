@@ -37,7 +37,8 @@ class VersionSums(Struct, frozen=True, kw_only=True):
     """The answers of one version, or of one slice of them.
 
     labels:  rows with a label, those included whose absence means one
-    moments: loss of a row, by name: hit, brier, log_loss, absolute, squared, pinball
+    moments: loss of a row, by name: hit, brier, log_loss, absolute, squared, pinball;
+             ndcg, of a query
     weighted: loss → its sums with the weights of a sample; empty without one
     lags:    hours from answer to label → rows
     slices:  slicing → slice → its answers; OTHER has those of no slice of the evaluation

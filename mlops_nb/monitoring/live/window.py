@@ -278,6 +278,7 @@ def _look(
         sampled=bool(samples.names()),
         slices=by_slice.columns,
         quantile=by_slice.quantile,
+        query=by_slice.query,
     )
     return Look(
         log=open_predictions(ctx.settings, model),

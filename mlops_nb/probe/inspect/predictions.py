@@ -12,7 +12,7 @@ from .columns import save
 def write(request: str) -> str:
     """Write the arrays that an evaluation mark names; answer {"file", "format", …} or {"error"}.
 
-    names: truth, pred, score → a name of the notebook; by: names, each a slicing of the rows
+    names: truth, pred, score, query → a name of the notebook; by: names, each a slicing of the rows
     """
     asked = json.loads(request)
     space = namespace()
@@ -41,7 +41,8 @@ def array(value: Any, name: str, role: str) -> Any:
     numpy: Any = sys.modules.get("numpy")
     if numpy is None:
         known = list(value)
-        return known if _are_numbers(known) and role[:2] != "by" else [str(one) for one in known]
+        is_label = role[:2] == "by" or role == "query"
+        return known if _are_numbers(known) and not is_label else [str(one) for one in known]
     made = numpy.asarray(value)
     if role == "score" and made.ndim == 2 and made.shape[1] == 2:  # noqa: PLR2004  predict_proba
         made = made[:, 1]
@@ -51,7 +52,7 @@ def array(value: Any, name: str, role: str) -> Any:
         raise ValueError(f"{name!r} has {made.ndim} dimensions where one is needed")
     if made.dtype.kind == "O" and _are_numbers(made.tolist()):
         made = numpy.array(made.tolist())
-    if role.startswith("by ") or made.dtype.kind not in "biuf":
+    if role[:2] == "by" or role == "query" or made.dtype.kind not in "biuf":
         texts = numpy.empty(len(made), dtype=object)
         texts[:] = [str(one) for one in made.tolist()]
         return texts

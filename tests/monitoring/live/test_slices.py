@@ -9,7 +9,7 @@ import pytest
 from live_model import NOW, LiveModel, binary, labels_of
 from sklearn import metrics as oracle
 
-from mlops_nb.evaluation import metrics as evaluation
+from mlops_nb.evaluation import by_slice as evaluation
 from mlops_nb.markup import html
 from mlops_nb.monitoring.labels.samples import SampleFiles
 from mlops_nb.monitoring.live import losses, metrics, report, sliced, sums, view
