@@ -81,22 +81,22 @@ def choose(
     faults: Sequence[Mapping[str, Any]],
     previous: int | None,
 ) -> Mend:
-    """Return the mend of a harm. previous: the version that was champion before, None for none."""
+    """Return the mend of a harm. previous: the version that was champion before, None for none.
+
+    A version that passed its gates and waits is a training that was done already.
+    """
     model, job = opened.model.name, opened.model.job
     if faults:
         names = ", ".join(str(one["what"]) for one in faults)
         return Mend(kind=FIX_DATA, because=names, fix=str(faults[0]["fix"]))
-    words = "there is no earlier version to compare with"
-    if previous is not None:
-        try:
-            found = compare(ctx, opened, harm, previous)
-        except MlopsError as error:  # its package is gone, or it needs other columns
-            words = f"version {previous} could not be asked: {error.what}"
-        else:
-            words = found.text(harm.metric)
-            if found.wins:
-                fix = f"mlops-nb rollback {model} --to {previous}"
-                return Mend(kind=ROLL_BACK, because=words, fix=fix, to=previous)
+    candidate = max(opened.model.waiting, default=None)
+    found, words = _compared(ctx, opened, harm, (previous, candidate))
+    best = min((one for one in found if one.wins), key=lambda one: one.apart, default=None)
+    if best is not None and best.version == candidate:
+        return Mend(kind=RETRAIN, because=words, fix=f"mlops-nb approve {model} {candidate}")
+    if best is not None:
+        fix = f"mlops-nb rollback {model} --to {best.version}"
+        return Mend(kind=ROLL_BACK, because=words, fix=fix, to=best.version)
     days = _days(opened, harm.since)
     if len(days) < ENOUGH_DAYS:
         rest = ENOUGH_DAYS - len(days)
@@ -111,6 +111,22 @@ def choose(
             fix=f"wait {more} for labels, then: mlops-nb trigger {job}",
         )
     return Mend(kind=RETRAIN, because=words, fix=f"mlops-nb trigger {job}")
+
+
+def _compared(
+    ctx: Context, opened: OpenedModel, harm: Harm, versions: Sequence[int | None]
+) -> tuple[list["VersionComparison"], str]:
+    """Return versions beside the champion, and all of it in words; None: there is no such one."""
+    found, words = [], []
+    for version in dict.fromkeys(one for one in versions if one is not None):
+        try:
+            one = compare(ctx, opened, harm, version)
+        except MlopsError as error:  # its package is gone, or it needs other columns
+            words.append(f"version {version} could not be asked: {error.what}")
+        else:
+            found.append(one)
+            words.append(one.text(harm.metric))
+    return found, "; ".join(words) or "there is no other version to compare with"
 
 
 def compare(ctx: Context, opened: OpenedModel, harm: Harm, version: int) -> VersionComparison:

@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from mlops_nb.monitoring.labels import join
+from mlops_nb.monitoring.labels import classes, join
 from mlops_nb.monitoring.labels.classes import AnswerKind
 from mlops_nb.monitoring.labels.join import Held
-from mlops_nb.monitoring.live import judged, sliced
+from mlops_nb.monitoring.live import judged, losses, sliced
 from mlops_nb.monitoring.live.count import counts
 from mlops_nb.monitoring.live.reference import ReferenceColumn
 from mlops_nb.monitoring.live.rows import BATCH, REQUESTS, DayRows
@@ -162,9 +162,35 @@ def _versions(
             rows=len(whole),
             labels=len(mine),
             lags=dict(zip(known.tolist(), amounts.tolist(), strict=True)),
+            answers=_answers(answered, whole, held.places, asked),
             **_judged(labels.take(mine), (rows[mine], whole), answered, weights, asked),
         )
     return found
+
+
+def _answers(
+    answered: _Answered, whole: Any, labelled: Any, asked: DayQuestion
+) -> dict[str, tuple[int, int]]:
+    """Return predicted class → its rows and its labels; nothing of numbers.
+
+    Nor where a missing label has a meaning, or rows were drawn for labelling.
+    """
+    import numpy as np
+
+    kind = asked.kind
+    if kind.is_number or not kind.texts or asked.sampled or asked.absent is not None:
+        return {}
+    places = losses.places_of(
+        classes.class_texts(answered.answers["prediction"].take(whole), kind), kind
+    )
+    is_labelled = np.isin(whole, labelled)
+    size = len(kind.texts) + 1
+    rows, labels = (np.bincount(p + 1, minlength=size) for p in (places, places[is_labelled]))
+    return {
+        text: (int(rows[place]), int(labels[place]))
+        for place, text in enumerate(kind.texts, start=1)
+        if rows[place]
+    }
 
 
 def _judged(

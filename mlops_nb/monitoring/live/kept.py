@@ -15,7 +15,7 @@ from mlops_nb.monitoring.live.day import DayQuestion
 from mlops_nb.monitoring.live.sums import DaySums
 from mlops_nb.storage.ports import PredictionFiles
 
-FORM = 5  # of the sums: those of another form are made anew
+FORM = 6  # of the sums: those of another form are made anew
 
 
 class KeptDay(Struct, frozen=True, kw_only=True):

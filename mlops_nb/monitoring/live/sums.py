@@ -42,6 +42,7 @@ class VersionSums(Struct, frozen=True, kw_only=True):
     weighted: loss → its sums with the weights of a sample; empty without one
     lags:    hours from answer to label → rows
     slices:  slicing → slice → its answers; OTHER has those of no slice of the evaluation
+    answers: predicted class → its rows, and those of them that have a label of their own
     """
 
     rows: int
@@ -51,6 +52,7 @@ class VersionSums(Struct, frozen=True, kw_only=True):
     scores: ScoreCounts = field(default_factory=ScoreCounts)
     lags: dict[int, int] = field(default_factory=dict)
     slices: dict[str, dict[str, "VersionSums"]] = field(default_factory=dict)
+    answers: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class ColumnCounts(Struct, frozen=True, kw_only=True):
@@ -137,11 +139,15 @@ def together(versions: Iterable[VersionSums]) -> VersionSums:
     found = list(versions)
     moments: dict[str, Moments] = {}
     lags: dict[int, int] = {}
+    answers: dict[str, tuple[int, int]] = {}
     for one in found:
         for name, value in one.moments.items():
             moments[name] = added(moments[name], value) if name in moments else value
         for lag, rows in one.lags.items():
             lags[lag] = lags.get(lag, 0) + rows
+        for answer, (rows, labels) in one.answers.items():
+            before = answers.get(answer, (0, 0))
+            answers[answer] = before[0] + rows, before[1] + labels
     return VersionSums(
         rows=sum(one.rows for one in found),
         labels=sum(one.labels for one in found),
@@ -152,6 +158,7 @@ def together(versions: Iterable[VersionSums]) -> VersionSums:
         },
         scores=joined_scores([one.scores for one in found if one.scores.points]),
         lags=lags,
+        answers=answers,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops_nb.markup import visible
-from mlops_nb.monitoring.live import metrics, slices
+from mlops_nb.monitoring.live import metrics, slices, sums
 from mlops_nb.monitoring.live.metrics import LiveMetric
 from mlops_nb.monitoring.live.movement import Movement
 from mlops_nb.monitoring.live.slices import LiveSlice
@@ -15,6 +15,7 @@ from mlops_nb.monitoring.live.window import WatchedWindow
 DIGITS = 6
 WIDTH = 98
 NAME = 30  # of a column, in a text
+LEAST_ANSWERS, UNEVEN = 30, 0.1  # rows of an answer; how far its coverage may be from another's
 SLICES = 2  # of each metric and slicing, in a text
 SHRUNK = (
     "The change is from what the evaluation of version {version} promised; that of a slice with "
@@ -181,6 +182,7 @@ def how(found: WatchedWindow) -> str:
     open_days = sum(not day.mature and day.sums.rows > 0 for day in found.days)
     if open_days:
         words += f" {open_days} of {len(found.days)} days are provisional: labels may still come."
+    words += _by_answer(found)
     bounded = next((one for one in found.metrics if one.bounds and one.version is None), None)
     if bounded is not None and bounded.bounds and bounded.coverage < 1:
         low, high = bounded.bounds
@@ -189,6 +191,23 @@ def how(found: WatchedWindow) -> str:
             f"{low:.3f} and {high:.3f}."
         )
     return words
+
+
+def _by_answer(found: WatchedWindow) -> str:
+    """Return a sentence if the coverage of days that are done depends on the answer."""
+    done = [version for day in found.days if day.mature for version in day.sums.versions.values()]
+    counts = {a: c for a, c in sums.together(done).answers.items() if c[0] >= LEAST_ANSWERS}
+    shares = {answer: labels / rows for answer, (rows, labels) in counts.items()}
+    if not shares:
+        return ""
+    least, most = (pick(shares, key=lambda a: shares[a]) for pick in (min, max))
+    if shares[most] - shares[least] < UNEVEN:
+        return ""
+    return (
+        f" Labels depend on the answer: {shares[most]:.0%} of the rows answered {visible(most)} "
+        f"have one, {shares[least]:.0%} of those answered {visible(least)}. So the metrics are of "
+        "what was labelled, and a model that learns from these labels repeats its own choices."
+    )
 
 
 def _moved(found: WatchedWindow) -> str:

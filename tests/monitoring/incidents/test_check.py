@@ -95,7 +95,7 @@ def test_harm_is_an_urgent_alert_with_its_mend(live):
     assert alert["urgent"]
     assert "accuracy of version 1 of 'm' fell to 0.6" in alert["what"]
     assert "0.85 was promised at its release" in alert["what"]
-    assert "there is no earlier version to compare with" in alert["what"]
+    assert "there is no other version to compare with" in alert["what"]
     assert "version 1 still answers; users are hurt" in alert["what"]
     assert alert["fix"] == "mlops-nb trigger m"
 

@@ -140,3 +140,18 @@ def test_a_world_that_changed_is_not_cured_by_a_rollback(terminal):
     history = json.loads(terminal.type("history", "credit", "--json").stdout)["runs"]
     assert history[-1]["trigger"] == "metric", said
     assert "accuracy of version 2" in history[-1]["because"] + history[-1]["fired"]
+
+
+def test_a_version_that_waits_and_does_better_is_the_mend(tmp_path):
+    """The training is done already: it is approved instead of made again."""
+    terminal = bank(tmp_path)
+    settings(terminal, approval="required")
+    retrained(terminal, "0.5")
+    answered(terminal, version=1, days=9, right=0.55)
+    scheduler(terminal, days=10.5)
+    alert = alerts(terminal)["harm"]
+    assert alert["fix"] == "mlops-nb approve credit 2"
+    assert "version 2 has" in alert["what"]
+    assert terminal.type("approve", "credit", "2").status == 0
+    scheduler(terminal, days=10.6)
+    assert "harm" not in alerts(terminal)

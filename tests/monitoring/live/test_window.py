@@ -11,7 +11,7 @@ from live_model import NOW, LiveModel, binary, labels_of
 
 from mlops_nb.errors import NotFound
 from mlops_nb.events import AlertRaised
-from mlops_nb.monitoring.live import view
+from mlops_nb.monitoring.live import sums, view
 from mlops_nb.serving.settings import PredictionSettings
 
 ROWS = binary(1200)
@@ -174,3 +174,23 @@ def test_order_and_files_change_no_answer(tmp_path_factory, data):
     for one, two in zip(plain["metrics"], other["metrics"], strict=True):
         assert one == pytest.approx(two)
     assert plain["drift"] == other["drift"]
+
+
+@pytest.mark.parametrize("refused", [0.95, 0.1])
+def test_coverage_that_depends_on_the_answer_is_named(tmp_path, refused):
+    live = LiveModel(tmp_path, INPUTS)
+    live.answer(ANSWERS)
+    draw = np.random.default_rng(3)
+    kept = np.where(ROWS.prediction == 1, 0.95, refused) > draw.random(len(ROWS))
+    live.label(labels_of(ROWS[kept]))
+    found = live.open().watch("m")
+    told = "Labels depend on the answer:" in " ".join(view.as_text(found).split())
+    assert told == (refused < 0.5)
+    rows = [ROWS.prediction == answer for answer in (0, 1)]
+    mature = {day.day for day in found.days if day.mature}
+    counted = sums.together(
+        one for day in found.days for one in day.sums.versions.values() if day.day in mature
+    ).answers
+    assert counted == {
+        str(answer): (int(mine.sum()), int((mine & kept).sum())) for answer, mine in enumerate(rows)
+    }
