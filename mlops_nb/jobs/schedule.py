@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import takewhile
 from string import Formatter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -27,6 +28,7 @@ FRESH = timedelta(minutes=5)  # how late a run may begin if missed ticks do not 
 TEMPLATES = ("data_start", "data_end", "scheduled_at")
 
 
+@lru_cache(maxsize=4096)  # most jobs of a project share a few
 def schedule(cron: str, timezone: str, *, missed: str = "last", overlap: str = "skip") -> Schedule:
     """Return a schedule, checked.
 

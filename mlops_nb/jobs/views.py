@@ -1,5 +1,6 @@
 """The public JSON of jobs and their history."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,13 +61,13 @@ def job_history(ctx: Context, name: str, count: int | None = None) -> dict[str, 
     return {"version": 1, "job": name, "runs": [history_row(r, when) for r in runs]}
 
 
-def all_jobs(ctx: Context) -> dict[str, Any]:
-    """Return what `jobs --json` prints."""
+def all_jobs(ctx: Context, known: Mapping[str, JobState] | None = None) -> dict[str, Any]:
+    """Return what `jobs --json` prints. known: the jobs, if they were read already."""
     board = read_board(ctx)
     if (ahead := clock.ahead(board.last, ctx.now())) is not None:
         ctx.warnings.append(ahead)
     rows = []
-    for state in read_jobs(ctx).values():
+    for state in (read_jobs(ctx) if known is None else known).values():
         last = board.runs.get(board.latest.get(state.name, ""))
         job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
         when = job.schedule if job is not None else None

@@ -42,12 +42,14 @@ class Panel(Notebooks, Jobs, Models):
 
     def _job_rows(self) -> list[dict[str, Any]]:
         """Return the rows of `jobs --json`, each with the path of its notebook."""
+        from mlops_nb.jobs import views
         from mlops_nb.jobs.registry import read_jobs
+        from mlops_nb.runs import reap
 
         known = read_jobs(self.context)
         return [
             {**row, "notebook": self._notebook_of(known[row["job"]].definition)}
-            for row in self.jobs()["jobs"]
+            for row in views.all_jobs(reap.reaped(self.context), known)["jobs"]
         ]
 
     def _notebook_of(self, definition: Mapping[str, Any]) -> str:
