@@ -27,7 +27,8 @@ class ModelWatched(Event, frozen=True, kw_only=True):
 
     version: the champion
     signals: harm, faults of the data, and movement, each {"kind", "name", "what", "since", "fix"};
-             of harm "value", "promised" and "mend" as well
+             of harm "value", "promised" and "mend" as well; of movement "incident" and "last",
+             the days on which the first column moved, and the last one
     moved:   columns that moved, of those that were compared
     """
 

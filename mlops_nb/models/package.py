@@ -19,6 +19,7 @@ from mlops_nb.runs.history import Run, read_run
 
 ABOUT, GOLDEN, REFERENCE = "package.json", "golden.json", "reference.json"
 ANSWERS = "reference_answers.json"  # packages of before have none
+DAYS = "reference_days.json"  # packages of before have none
 MODEL, LOCK, MANIFEST = "model.pickle", "requirements.lock", "MANIFEST.json"
 
 
@@ -121,6 +122,8 @@ def _contents(
     }
     if "reference_answers" in made:
         contents[ANSWERS] = _json(made["reference_answers"])
+    if "reference_days" in made:
+        contents[DAYS] = json.dumps(made["reference_days"], separators=(",", ":")).encode()
     listed = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     return {**contents, MANIFEST: _json({"version": 1, "files": listed})}
 

@@ -14,6 +14,7 @@ from mlops_nb.monitoring.health import HealthState, answering
 
 SHOWN = 4  # signals that a message names
 HARM, FAULT, LABELS, MOVEMENT, DIGEST = "harm", "data-fault", "labels", "movement", "digest"
+SETTLED = "settled"  # of columns that moved, and moved back
 TAKEN_OUT = "rolled-back"
 Signals = list[Mapping[str, Any]]
 
@@ -34,7 +35,7 @@ def _watched(facts: HealthState, job: Job, model: Model, now: datetime) -> Itera
     """
     event = facts.watched.get(model.name)
     current = event if event is not None and event.version == model.champion else None
-    signals: dict[str, Signals] = {HARM: [], FAULT: [], LABELS: [], MOVEMENT: []}
+    signals: dict[str, Signals] = {HARM: [], FAULT: [], LABELS: [], MOVEMENT: [], SETTLED: []}
     for one in current.signals if current is not None else ():
         signals.setdefault(one["kind"], []).append(one)
     harm = [one for one in signals[HARM] if one.get("primary")]
@@ -42,9 +43,8 @@ def _watched(facts: HealthState, job: Job, model: Model, now: datetime) -> Itera
     yield _faults(facts, job, model, signals[FAULT], harm)
     yield _labels(facts, job, model, signals[LABELS])
     informing = [*signals[MOVEMENT], *(one for one in signals[HARM] if not one.get("primary"))]
-    moved = _informing(job, model, [] if harm else informing)
-    yield moved
-    yield _digest(moved, now)
+    yield _informing(job, model, [] if harm else informing or signals[SETTLED])
+    yield _digest(_informing(job, model, [] if harm else informing), now)
 
 
 def _harm(
@@ -116,10 +116,16 @@ def _informing(job: Job, model: Model, signals: Signals) -> Condition:
         return none
     return replace(
         none,
-        cause=f"{model.name} moved {min(str(one['since']) for one in signals)}",
+        cause=f"{model.name} moved {_incident(signals)}",
         what=_listed(signals),
         fix=f"mlops-nb watch {model.name} --report report.html",
     )
+
+
+def _incident(signals: Signals) -> str:
+    """Return the day on which an incident of movement began, else that of the first signal."""
+    moved = [str(one["incident"]) for one in signals if "incident" in one]
+    return min(moved or [str(one["since"]) for one in signals])
 
 
 def _digest(moved: Condition, now: datetime) -> Condition:

@@ -1,7 +1,7 @@
 """One scheduled look at a live model: closes cohorts, judges them, and acts on harm."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from mlops_nb.monitoring.incidents import (
     cohorts,
     harm,
     mend,
+    moving,
     past,
     promise,
     signals,
@@ -27,6 +28,8 @@ from mlops_nb.monitoring.incidents.past import ModelPast
 from mlops_nb.monitoring.incidents.signals import Signal
 from mlops_nb.monitoring.labels import take
 from mlops_nb.monitoring.live import faults, window
+from mlops_nb.monitoring.live.movement import Movement
+from mlops_nb.monitoring.live.sums import Day
 from mlops_nb.monitoring.live.window import OpenedModel
 
 WINDOW = timedelta(days=7)  # whose rows are compared with the reference
@@ -100,17 +103,16 @@ def _seen(opened: OpenedModel, known: ModelPast, judged: JudgedCohorts) -> Model
     now, model, closed = opened.look.now, opened.model.name, judged.closed
     days = window.days_between(opened.look, now - WINDOW, now)
     rows = sum(day.sums.rows for day in days)
-    moved = window.moved(days, opened.columns) if rows >= LEAST_ROWS else []
+    moved = window.moved(days, opened.columns, opened.own) if rows >= LEAST_ROWS else []
     moved = accepted.of_movement(known, moved)
     wrong = list(faults.faults(days, opened.columns, model)) if days else []
     if not rows and closed:
         wrong.append(faults.no_rows(model, window.last_before(opened.look.log, now, model)))
     wrong += smoke.smoke(opened, known.last_release)
-    logged = (now.date() - datetime.fromisoformat(closed[0].day).date()).days if closed else 0
     every: list[Signal] = [
         *_of_labels(opened, known, judged),
         *signals.of_faults(wrong),
-        *signals.of_movement(moved, days, {one.column for one in wrong}, logged),
+        *_moving(moved, days, {one.column for one in wrong}, opened, known, closed),
     ]
     return ModelWatched(
         job=opened.model.job,
@@ -119,6 +121,28 @@ def _seen(opened: OpenedModel, known: ModelPast, judged: JudgedCohorts) -> Model
         signals=tuple(every),
         moved=sum(one.drifted for one in moved),
         compared=len(moved),
+    )
+
+
+def _moving(
+    moved: Sequence[Movement],
+    days: Sequence[Day],
+    faulty: set[str],
+    opened: OpenedModel,
+    known: ModelPast,
+    closed: Sequence[CohortClosed],
+) -> Iterator[Signal]:
+    """Yield the movement of the columns that have no fault."""
+    today = opened.look.now.astimezone(UTC).date()
+    logged = (today - date.fromisoformat(closed[0].day)).days if closed else 0
+    last, mistakes = known.last_look, known.mistakes("movement")
+    if last is not None and mistakes and mistakes[-1].id > last.id:
+        last = None  # a person called it harmless: it is over
+    return moving.of_movement(
+        [one for one in moved if one.column not in faulty],
+        (days[0].day if days else today.isoformat(), today.isoformat()),
+        logged,
+        last if last is not None and last.version == opened.model.champion else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Puts what a look at a live model found into signals: harm, faults, labels, movement."""
+"""Puts what a look at a live model found into signals: harm, faults, labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -10,15 +10,12 @@ from mlops_nb.events import CohortClosed
 from mlops_nb.monitoring.incidents import harm as harms
 from mlops_nb.monitoring.incidents.harm import Harm
 from mlops_nb.monitoring.live.faults import WatchAlert
-from mlops_nb.monitoring.live.movement import Movement
-from mlops_nb.monitoring.live.sums import Day
 
 SPAN = 7  # closed days whose labels are compared with those before
 LESS = 0.5  # of the usual share of labels: fewer can hide harm
 ENOUGH = 4  # deliveries before the usual time between them is known
 RECENT = 20  # deliveries that it follows from
 A_DAY = timedelta(days=1)
-YEAR = 365  # days of a log, from which on season and drift can be told apart
 Signal = Mapping[str, Any]
 
 
@@ -50,24 +47,6 @@ def of_faults(found: Sequence[WatchAlert]) -> Iterator[Signal]:
             "since": one.since[:10],
             "fix": one.fix,
         }
-
-
-def of_movement(
-    found: Sequence[Movement], days: Sequence[Day], faulty: set[str], logged: int
-) -> Iterator[Signal]:
-    """Yield the columns that moved and have no fault. logged: days since the log began."""
-    season = "" if logged >= YEAR else " (season or drift: with less than a year, it cannot tell)"
-    for one in sorted((m for m in found if m.drifted), key=lambda m: -m.excess):
-        if one.column not in faulty:
-            yield {
-                "kind": "movement",
-                "name": one.column,
-                "what": f"{one.column} moved: {one.direction}, {one.statistic} {one.value:.3g}, "
-                f"threshold {one.threshold:.3g}{season}",
-                "since": days[0].day,
-                "fix": "",
-                "value": one.value,
-            }
 
 
 def of_labels(

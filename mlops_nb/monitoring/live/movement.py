@@ -1,8 +1,9 @@
 """Measures how the columns of a window moved from the reference, with direction.
 
-A threshold is a distance that samples of these sizes hardly reach by chance: rows of days that are
-alike count for fewer, by the design effect of the window's own days. It is never below the floors
-of `data.drift`.
+A threshold is a distance that hardly any days of the reference reach if they are left out of it
+(`calibration`). Where the days of the reference are not known, it is one that samples of these
+sizes hardly reach by chance: rows of days that are alike count for fewer, by the design effect of
+the window's own days. It is never below the floors of `data.drift`.
 """
 
 import itertools
@@ -13,7 +14,8 @@ from typing import Any
 from msgspec import Struct
 
 from mlops_nb.data.drift import FLOORS, SURE, tv
-from mlops_nb.monitoring.live import count
+from mlops_nb.monitoring.live import calibration, count
+from mlops_nb.monitoring.live.calibration import OwnDays
 from mlops_nb.monitoring.live.reference import ReferenceColumn
 from mlops_nb.monitoring.live.sums import OTHER, ColumnCounts
 
@@ -47,37 +49,52 @@ class Movement(Struct, frozen=True, kw_only=True):
         return self.value / self.threshold
 
 
-def movement(was: ReferenceColumn, days: Sequence[ColumnCounts]) -> Movement | None:
-    """Return the movement of a column; None if either side has no values."""
+def movement(
+    was: ReferenceColumn, days: Sequence[ColumnCounts], own: OwnDays | None = None
+) -> Movement | None:
+    """Return the movement of a column; None if either side has no values.
+
+    own: the days of the reference, by which thresholds are made; None: they are not known
+    """
     now = count.added(days)
     if not now.rows or not was.rows:
         return None
-    found = [missing(was, days)]
+    if own is not None:
+        days = [now]  # the reference says how days differ
+    found = [missing(was, days, own)]
     if now.rows > now.missing and was.known >= 1:
         if was.edges:
-            found.append(_numbers(was, now, days))
+            found.append(_numbers(was, now, days, own))
         elif was.shares:
-            found += _categories(was, now, days)
+            found += _categories(was, now, days, own)
     return max(found, key=lambda one: one.excess)
 
 
-def missing(was: ReferenceColumn, days: Sequence[ColumnCounts]) -> Movement:
+def missing(
+    was: ReferenceColumn, days: Sequence[ColumnCounts], own: OwnDays | None = None
+) -> Movement:
     """Return how the share of missing values moved."""
     now = count.added(days)
     share = now.missing / now.rows
     pooled = (now.missing + was.missing * was.rows + 1) / (now.rows + was.rows + 2)
     alike = _design_effect([([day.missing], day.rows) for day in days])
-    error = math.sqrt(pooled * (1 - pooled) * (alike / now.rows + 1 / was.rows))
+    noise = 1 / now.rows + 1 / was.rows
+    bound = SURE * math.sqrt(pooled * (1 - pooled) * (alike / now.rows + 1 / was.rows)) + noise
+    if own is not None:
+        parts = calibration.of_missing(own.counts)
+        bound = own.threshold(parts, calibration.tv, by_chance=bound, noise=noise)
     return Movement(
         column=was.name,
         statistic="missing",
         value=abs(share - was.missing),
-        threshold=max(FLOORS["missing"], SURE * error + 1 / now.rows + 1 / was.rows),
+        threshold=max(FLOORS["missing"], bound),
         direction="more missing" if share > was.missing else "fewer missing",
     )
 
 
-def _numbers(was: ReferenceColumn, now: ColumnCounts, days: Sequence[ColumnCounts]) -> Movement:
+def _numbers(
+    was: ReferenceColumn, now: ColumnCounts, days: Sequence[ColumnCounts], own: OwnDays | None
+) -> Movement:
     """Return the distance of two distributions of numbers, at the edges of the reference.
 
     Bins are the values below the first edge, at it, between it and the second, and so on.
@@ -92,7 +109,11 @@ def _numbers(was: ReferenceColumn, now: ColumnCounts, days: Sequence[ColumnCount
         for share, (low, high) in pairs:
             up, down = max(up, low - share), max(down, share - high)
     noise = _noise(was, days, total)
-    threshold = max(FLOORS["ks"], math.sqrt(math.log(2 / CHANCE) / 2) * math.sqrt(noise))
+    bound = math.sqrt(math.log(2 / CHANCE) / 2) * math.sqrt(noise)
+    if own is not None:
+        parts = calibration.of_bins(own.counts)
+        bound = own.threshold(parts, calibration.ks, by_chance=bound, noise=noise)
+    threshold = max(FLOORS["ks"], bound)
     direction = "higher" if up >= down else "lower"
     return Movement(
         column=was.name,
@@ -104,16 +125,19 @@ def _numbers(was: ReferenceColumn, now: ColumnCounts, days: Sequence[ColumnCount
 
 
 def _categories(
-    was: ReferenceColumn, now: ColumnCounts, days: Sequence[ColumnCounts]
+    was: ReferenceColumn, now: ColumnCounts, days: Sequence[ColumnCounts], own: OwnDays | None
 ) -> list[Movement]:
     total = now.rows - now.missing
     noise = _noise(was, days, total)
-    own = {name for name, share in was.shares.items() if share * was.known >= FEW}
-    before = _grouped(was.shares, own, 1.0)
-    after = _grouped({n: c / total for n, c in now.categories.items()}, own, 1.0)
+    common = {name for name, share in was.shares.items() if share * was.known >= FEW}
+    before = _grouped(was.shares, common, 1.0)
+    after = _grouped({n: c / total for n, c in now.categories.items()}, common, 1.0)
     pooled = [(before[n] + after[n]) / 2 for n in before]
     by_chance = sum(math.sqrt(p * (1 - p) * noise * 2 / math.pi) for p in pooled) / 2
     bound = by_chance + math.sqrt(math.log(1 / CHANCE) / 2 * noise)
+    if own is not None:
+        parts = calibration.of_categories(own.counts, sorted(common))
+        bound = own.threshold(parts, calibration.tv, by_chance=bound, noise=noise)
     found = [
         Movement(
             column=was.name,
@@ -124,7 +148,7 @@ def _categories(
         )
     ]
     if was.whole and was.once is not None:
-        found.append(_unseen(was, now, total, noise))
+        found.append(_unseen(was, now, noise, own))
     return found
 
 
@@ -134,16 +158,20 @@ def _grouped(shares: Mapping[str, float], own: set[str], whole: float) -> dict[s
     return kept | {OTHER: max(0.0, whole - sum(kept.values()))}
 
 
-def _unseen(was: ReferenceColumn, now: ColumnCounts, total: int, noise: float) -> Movement:
+def _unseen(was: ReferenceColumn, now: ColumnCounts, noise: float, own: OwnDays | None) -> Movement:
     """Return the share of values that the reference never had.
 
     By Good and Turing, it is expected to be that of the values that the reference had once.
     """
+    total = now.rows - now.missing
     new = {n: c for n, c in now.categories.items() if n not in was.shares}
     once = was.once or 0
     expected = min(1.0, (once + SURE * math.sqrt(once) + FEW) / was.known)
     rows = 1 / max(noise - 1 / was.known, 1 / total)  # that count, as days are alike
     bound = expected + SURE * math.sqrt(expected * (1 - expected) / rows)
+    if own is not None:
+        parts = calibration.of_categories(own.counts, sorted(was.shares))
+        bound = own.threshold(parts, calibration.unseen, by_chance=bound, noise=noise)
     named = sorted((n for n in new if n != OTHER), key=lambda n: (-new[n], n))
     return Movement(
         column=was.name,

@@ -1,13 +1,16 @@
 """What the columns of a model looked like at its evaluation, as its package recorded them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from mlops_nb.models import package
+from mlops_nb.monitoring.live.calibration import OwnDays
+from mlops_nb.monitoring.live.sums import ColumnCounts
 
 INPUT = "in_"
 NUMBERS = {"int", "float"}
@@ -55,6 +58,46 @@ def read(folder: Path) -> dict[str, ReferenceColumn]:
                 if prefix or name not in found:
                     found[name] = column(name, prefix + name, described)
     return found
+
+
+class ReferenceDays(Struct, frozen=True, kw_only=True):
+    """How the columns of a model looked on each day of its evaluation.
+
+    days:    ascending; columns: column of the log → its counts on each of these days
+    lacking: in words, why no days are known; "" if they are
+    """
+
+    days: tuple[str, ...] = ()
+    columns: dict[str, tuple[ColumnCounts, ...]] = {}
+    lacking: str = "its package does not say of which days the evaluation is"
+
+    def of(self, log: str, watched: Sequence[str], together: int) -> OwnDays | None:
+        """Return the days of a column of the log; None if they are not known.
+
+        watched: the days that it is compared on; together: columns that are watched
+        """
+        if not self.days or log not in self.columns or not watched:
+            return None
+        return OwnDays(
+            days=self.days,
+            counts=self.columns[log],
+            first=watched[0],
+            watched=len(watched),
+            columns=together,
+        )
+
+
+def read_days(folder: Path) -> ReferenceDays:
+    """Return the days of the evaluation of a package; packages of before do not have them."""
+    path = folder / package.DAYS
+    if not path.is_file():
+        return ReferenceDays()
+    return days_from(json.loads(path.read_bytes()))
+
+
+def days_from(described: Mapping[str, Any]) -> ReferenceDays:
+    """Return the days of an evaluation from what `probe.answer.days` described."""
+    return msgspec.convert({"lacking": "", **described}, ReferenceDays)
 
 
 def column(name: str, log: str, described: Mapping[str, Any]) -> ReferenceColumn:

@@ -117,7 +117,10 @@ def _heat(found: WatchedWindow) -> Markup | None:
     for name, was in found.columns.items():
         values = []
         for day in found.days:
-            one = movement(was, [day.sums.columns[name]]) if name in day.sums.columns else None
+            if name not in day.sums.columns:
+                continue
+            own = found.own.of(was.log, [day.day], len(found.columns))
+            one = movement(was, [day.sums.columns[name]], own)
             if one is not None:
                 values.append((day.day, one.excess))
         if values:

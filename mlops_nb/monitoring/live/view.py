@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops_nb.markup import visible
 from mlops_nb.monitoring.live import metrics, slices, sums
+from mlops_nb.monitoring.live.calibration import FALSE_ALARMS
 from mlops_nb.monitoring.live.metrics import LiveMetric
 from mlops_nb.monitoring.live.movement import Movement
 from mlops_nb.monitoring.live.slices import LiveSlice
@@ -232,10 +233,25 @@ def _moved(found: WatchedWindow) -> str:
         ]
         columns = "1 column" if still == 1 else f"{still} columns"
         lines = [_table(head, rows), f"{columns} did not move; compared with {against}."]
+    if found.drift:
+        lines.append(_wrapped(calibrated(found)))
     if found.uncompared:
         names = ", ".join(map(visible, found.uncompared))
         lines.append(_wrapped(f"Not compared, as they are pseudonyms: {names}."))
     return "\n".join(lines)
+
+
+def calibrated(found: WatchedWindow) -> str:
+    """Return, in words, what the thresholds of movement were made from."""
+    if not found.own.days:
+        return (
+            "The thresholds do not know how days differ without a change, but by this window: "
+            f"{found.own.lacking}."
+        )
+    return (
+        f"The thresholds are made from {len(found.own.days)} days of the evaluation, left out of "
+        f"it in turn: {FALSE_ALARMS:g} columns a quarter are expected beyond them by chance."
+    )
 
 
 def _alerts(found: WatchedWindow) -> str:

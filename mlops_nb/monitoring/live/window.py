@@ -26,7 +26,7 @@ from mlops_nb.monitoring.live.faults import WatchAlert
 from mlops_nb.monitoring.live.kept import KeptDays, key_of
 from mlops_nb.monitoring.live.metrics import LiveMetric
 from mlops_nb.monitoring.live.movement import Movement, movement
-from mlops_nb.monitoring.live.reference import ReferenceColumn
+from mlops_nb.monitoring.live.reference import ReferenceColumn, ReferenceDays
 from mlops_nb.monitoring.live.rows import DayRows
 from mlops_nb.monitoring.live.slices import LiveSlice
 from mlops_nb.monitoring.live.sums import Day, DaySums
@@ -53,6 +53,7 @@ class WatchedWindow(Struct, frozen=True, kw_only=True):
 
     uncompared: columns that are not compared with the reference, as they are pseudonyms
     reference:  the version whose evaluation the columns are compared with; None: there is none
+    own:        the days of that evaluation
     slices:     metrics by slice, as that evaluation cut its rows
     is_sliced:  whether that evaluation cut its rows
     unsliced:   in words, the slicings that cannot be measured, and why
@@ -69,6 +70,7 @@ class WatchedWindow(Struct, frozen=True, kw_only=True):
     columns: Mapping[str, ReferenceColumn]
     uncompared: tuple[str, ...] = ()
     reference: int | None = None
+    own: ReferenceDays = ReferenceDays()
     releases: tuple[Release, ...] = ()
     slices: tuple[LiveSlice, ...] = ()
     is_sliced: bool = False
@@ -157,11 +159,12 @@ def look(
         until=ends,
         days=found,
         metrics=tuple(_metrics(found)),
-        drift=tuple(moved(found, columns)),
+        drift=tuple(moved(found, columns, about.own)),
         alerts=tuple(alerts),
         columns=columns,
         uncompared=about.uncompared,
         reference=about.reference,
+        own=about.own,
         releases=tuple(_releases(ctx, model, begins, ends)),
         slices=tuple(slices.of_days(found, about.evaluated)),
         is_sliced=bool(about.evaluated.columns or about.evaluated.lacking),
@@ -176,6 +179,7 @@ class OpenedModel(Struct, frozen=True, kw_only=True):
     columns:    the columns that are compared with the reference
     uncompared: columns that are not compared, as they are pseudonyms
     reference:  the version whose evaluation that is; None: there is none
+    own:        the days of that evaluation
     evaluated:  how that evaluation cut its rows into slices
     """
 
@@ -186,6 +190,7 @@ class OpenedModel(Struct, frozen=True, kw_only=True):
     columns: Mapping[str, ReferenceColumn]
     uncompared: tuple[str, ...]
     reference: int | None
+    own: ReferenceDays
     evaluated: EvaluatedSlices
 
     @property
@@ -200,9 +205,11 @@ def open_model(ctx: Context, model: str) -> OpenedModel:
     job = predictions.job_of(ctx, model)
     settings = ServingSettings() if job is None else job.serving
     version, columns = _reference(ctx, known)
-    by_slice = EvaluatedSlices()
+    by_slice, own = EvaluatedSlices(), ReferenceDays()
     if version is not None:
-        by_slice = evaluated.read(package.folder(ctx, model, version), settings.predictions)
+        place = package.folder(ctx, model, version)
+        by_slice = evaluated.read(place, settings.predictions)
+        own = reference.read_days(place)
     hashed = tuple(name for name in columns if name in settings.predictions.hash)
     columns = {name: one for name, one in columns.items() if name not in hashed}
     return OpenedModel(
@@ -213,6 +220,7 @@ def open_model(ctx: Context, model: str) -> OpenedModel:
         columns=columns,
         uncompared=hashed,
         reference=version,
+        own=own,
         evaluated=by_slice,
     )
 
@@ -225,12 +233,16 @@ def _known(ctx: Context, model: str) -> Model:
     return known[model]
 
 
-def moved(days: Sequence[Day], columns: Mapping[str, ReferenceColumn]) -> list[Movement]:
-    """Return the movement of each column that the log has."""
+def moved(
+    days: Sequence[Day], columns: Mapping[str, ReferenceColumn], own: ReferenceDays
+) -> list[Movement]:
+    """Return the movement of each column that the log has. own: the days of the reference."""
     found = []
     for name, was in columns.items():
-        counted = [day.sums.columns[name] for day in days if name in day.sums.columns]
-        one = movement(was, counted) if counted else None
+        there = [day for day in days if name in day.sums.columns]
+        counted = [day.sums.columns[name] for day in there]
+        days_of = own.of(was.log, [day.day for day in there], len(columns))
+        one = movement(was, counted, days_of) if counted else None
         if one is not None:
             found.append(one)
     return found

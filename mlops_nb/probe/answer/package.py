@@ -14,7 +14,7 @@ from ..fingerprint.digest import digest_or_unknown
 from ..inspect.values import write_pickle
 from ..introspect import namespace
 from ..values.pickling import one_line
-from . import frames, reference, slices
+from . import days, frames, reference, slices
 from .answers import Answers, equal
 from .tables import first_of, is_table
 
@@ -88,14 +88,30 @@ def _written(space: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         "signature": signature,
         "independent": independent,
         "golden": {"rows": _dicts(columns, len(rows)), **golden},
-        "reference": reference.describe(_columns(raw, signature), signature),
-        "reference_answers": _judged_answers(space, asked, signature, len(raw)),
         "answers": _digest(parts, space),
         "lookups": asked["lookups"],
         "computed": functions,
         "slices": slices.columns_of(space, asked.get("by", ()), raw, signature),
         "rows_of": name,
         "compared": [n for n in (asked["pred"], asked["score"]) if n in space],
+        **_described(space, asked, signature, raw),
+    }
+
+
+def _described(
+    space: dict[str, Any], asked: dict[str, Any], signature: dict[str, Any], raw: Any
+) -> dict[str, Any]:
+    """Describe the rows of the evaluation and its answers: as a whole, and day by day."""
+    inputs, judged = _columns(raw, signature), _judged_answers(space, asked, signature, len(raw))
+    of_inputs = reference.describe(inputs, signature)
+    of_answers = {n: reference.describe_column(v, kind) for n, (v, kind) in judged.items()}
+    values = {reference.INPUT + n: v for n, v in inputs.items()}
+    values |= {n: v for n, (v, _) in judged.items()}
+    described = {reference.INPUT + n: d for n, d in of_inputs.items()} | of_answers
+    return {
+        "reference": of_inputs,
+        "reference_answers": of_answers,
+        "reference_days": days.describe(space, raw, values, described),
     }
 
 
@@ -301,7 +317,7 @@ def _unequal_fix(asked: dict[str, Any], part: str) -> str:
 def _judged_answers(
     space: dict[str, Any], asked: dict[str, Any], signature: dict[str, Any], count: int
 ) -> dict[str, Any]:
-    """Describe the predictions and scores that the notebook was judged on."""
+    """Return the predictions and scores that the notebook was judged on: column → values, kind."""
     found = {}
     kind = "float" if signature["answer"]["kind"] == "number" else "text"
     for name, part, log, of in (
@@ -310,7 +326,7 @@ def _judged_answers(
     ):
         values = _judged(space.get(name), part)
         if values is not None and len(values) == count and not isinstance(values[0], list):
-            found[log] = reference.describe_column(values, of)
+            found[log] = values, of
     return found
 
 

@@ -10,6 +10,7 @@ from . import frames
 QUANTILES = tuple(i / 20 for i in range(21))
 MOST = 500  # values of a column of texts that are counted each
 NUMBERS = {"int", "float"}
+INPUT = "in_"  # the prefix of input columns in the log
 
 
 def describe(columns: frames.Columns, signature: Mapping[str, Any]) -> dict[str, Any]:
