@@ -1,7 +1,10 @@
 """Joins labels with the prediction log: which day a label belongs to, and which one holds."""
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +39,22 @@ SELECT * FROM taken ANTI JOIN (
 """
 UNKNOWN_TIMED = "SELECT * FROM taken ANTI JOIN kept USING (request_id, label, delivered)"
 WITH_DAYS = """
-WITH known AS (
-    SELECT request_id, min(day) AS day FROM logged
-    WHERE request_id IN (SELECT request_id FROM labels) GROUP BY request_id
-)
-SELECT l.request_id, l.label, l.delivered, k.day
-FROM labels l LEFT JOIN known k USING (request_id)
+COPY (
+    WITH known AS (
+        SELECT request_id, min(day) AS day FROM logged
+        WHERE request_id IN (SELECT request_id FROM labels) GROUP BY request_id
+    )
+    SELECT l.request_id, l.label, l.delivered, k.day
+    FROM labels l LEFT JOIN known k USING (request_id)
+    ORDER BY k.day NULLS LAST, l.request_id, l.delivered
+) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 100000)
 """
+AT_ONCE = 100_000  # labels of a file that are read at once
 
 
-def with_days(labels: Any, files: PredictionFiles, spill: Path) -> Any:
-    """Return a table of labels with the day of each prediction; null: it is not on record.
+@contextmanager
+def with_days(labels: Any, files: PredictionFiles, spill: Path) -> Iterator["PlacedLabels"]:
+    """Write labels with the day of each prediction into a file, which is removed at the end.
 
     An id that was answered on several days belongs to the first.
     """
@@ -54,8 +62,50 @@ def with_days(labels: Any, files: PredictionFiles, spill: Path) -> Any:
 
     schema = pa.schema({"day": pa.string(), "request_id": pa.string()})
     logged = pa.RecordBatchReader.from_batches(schema, _logged(files, schema))
-    with sql.database(spill, labels=labels, logged=logged) as opened:
-        return sql.arrow(opened.sql(WITH_DAYS))
+    spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+    place = Path(tempfile.mkdtemp(dir=spill, prefix="sql-"))
+    try:
+        path = place / "placed.parquet"
+        with sql.database(spill, labels=labels, logged=logged) as opened:
+            opened.sql(WITH_DAYS.format(path=str(path).replace("'", "''")))
+        yield PlacedLabels(path)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+class PlacedLabels:
+    """Labels in a file, sorted by the day of their predictions; null: it is not on record."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the labels in parts: request_id, label, delivered, day."""
+        from pyarrow import parquet
+
+        with self.path.open("rb") as opened:
+            yield from parquet.ParquetFile(opened).iter_batches(AT_ONCE)
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many ids are on record, and how many are not."""
+        import pyarrow.compute as pc
+
+        found = {True: 0, False: 0}
+        last: str | None = None
+        for batch in self.batches():
+            names, known = batch["request_id"], pc.is_valid(batch["day"])
+            is_new = [names[0].as_py() != last]
+            is_new += pc.not_equal(names[1:], names[:-1]).to_pylist()
+            last = names[-1].as_py()
+            for is_known, new in zip(known.to_pylist(), is_new, strict=True):
+                found[is_known] += new
+        return found[True], found[False]
+
+    def dataset(self) -> Any:
+        """Return the labels, to be read in parts."""
+        from pyarrow import dataset
+
+        return dataset.dataset(str(self.path), format="parquet")
 
 
 def _logged(files: PredictionFiles, schema: Any) -> Iterator[Any]:
@@ -75,9 +125,10 @@ def _logged(files: PredictionFiles, schema: Any) -> Iterator[Any]:
 
 
 def changed(before: Any, taken: Any, spill: Path) -> int:
-    """Return how many ids have another label once the taken ones count as well."""
-    if not len(before):
-        return 0
+    """Return how many ids have another label once the taken ones count as well.
+
+    before, taken: datasets of labels
+    """
     with sql.database(spill, was=before, taken=taken) as opened:
         found = opened.sql(CHANGED).fetchall()
     return int(found[0][0])

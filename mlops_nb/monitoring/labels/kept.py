@@ -1,12 +1,13 @@
 """The labels that were taken: one Parquet file a delivery, whose row groups each hold one day."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlops_nb.monitoring.labels import parquet_file
 
 JOINED = ("request_id", "label", "delivered")
+MOST_ROWS = 500_000  # of a row group
 COLUMNS = (*JOINED, "digest", "day")
 
 
@@ -25,13 +26,12 @@ class LabelFiles:
         """Return whether a file with this content was taken."""
         return self._path(digest).is_file()
 
-    def write(self, table: Any, digest: str) -> None:
+    def write(self, parts: Iterable[Any], digest: str) -> None:
         """Write the labels of one file under a temporary name, and put them in place.
 
-        table: request_id, label, delivered, day
+        parts: record batches of request_id, label, delivered and day, ascending by day, null last
         """
-        ordered = table.sort_by([("day", "ascending"), ("request_id", "ascending")])
-        parquet_file.put(self._path(digest), lambda file: _write_days(ordered, digest, file))
+        parquet_file.put(self._path(digest), lambda file: _write_days(parts, digest, file))
 
     def names(self) -> list[str]:
         """Return the names of the files."""
@@ -86,21 +86,39 @@ class LabelFiles:
         return self.folder / f"{digest}.parquet"
 
 
-def _write_days(ordered: Any, digest: str, file: BinaryIO) -> None:
-    """Write labels that are sorted by day, each day as a row group."""
+def _write_days(parts: Iterable[Any], digest: str, file: BinaryIO) -> None:
+    """Write labels that are sorted by day, each day as a row group, or as several large ones."""
     import pyarrow as pa
-    import pyarrow.compute as pc
     from pyarrow import parquet
 
     schema = empty(COLUMNS).schema
-    at = 0
     with parquet.ParquetWriter(file, schema) as writer:
-        for one in pc.value_counts(ordered["day"]).to_pylist():
-            labels = ordered.slice(at, one["counts"])
+        for labels in _groups(parts):
             digests = pa.repeat(pa.scalar(digest, pa.string()), len(labels))
-            labels = labels.append_column("digest", digests).select(COLUMNS)
-            writer.write_table(labels.cast(schema))  # DuckDB's times are of its zone
+            named = labels.append_column("digest", digests).select(COLUMNS)
+            writer.write_table(named.cast(schema), row_group_size=MOST_ROWS)
+
+
+def _groups(parts: Iterable[Any]) -> Iterator[Any]:
+    """Yield the labels of each day as a table, those of a day with very many as several."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    open_day: list[Any] = []
+    for part in parts:
+        at = 0
+        for one in pc.value_counts(part["day"]).to_pylist():
+            piece = part.slice(at, one["counts"])
             at += one["counts"]
+            rows = sum(map(len, open_day))
+            if open_day and (
+                open_day[0]["day"][0].as_py() != one["values"] or rows + len(piece) > MOST_ROWS
+            ):
+                yield pa.Table.from_batches(open_day)
+                open_day = []
+            open_day.append(piece)
+    if open_day:
+        yield pa.Table.from_batches(open_day)
 
 
 def empty(columns: Sequence[str] = JOINED) -> Any:

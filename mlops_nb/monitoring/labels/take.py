@@ -72,20 +72,19 @@ def _kept(ctx: Context, model: str, table: Any, digest: str, file: str) -> Label
     """Keep labels with the days of their answers, once for each digest, and record it."""
     place = folder(ctx, model)
     kept, log = LabelFiles(place), open_predictions(ctx.settings, model)
-    placed = join.with_days(table, log, place)
-    days = {day for day in placed["day"].unique().to_pylist() if day is not None}
-    replaced = 0
-    if not kept.has(digest):
-        replaced = join.changed(kept.read(days), placed, place)
-        kept.write(placed, digest)
-    ids = placed.group_by("request_id", use_threads=False).aggregate([("day", "min")])
-    unmatched = ids["day_min"].null_count
+    with join.with_days(table, log, place) as placed:
+        matched, unmatched = placed.counts()
+        replaced = 0
+        if not kept.has(digest):
+            if kept.names():
+                replaced = join.changed(kept.dataset(), placed.dataset(), place)
+            kept.write(placed.batches(), digest)
     event = LabelsTaken(
         job=read_models(ctx)[model].job,
         model=model,
         file=file,
         digest=digest,
-        matched=len(ids) - unmatched,
+        matched=matched,
         unmatched=unmatched,
         replaced=replaced,
     )
