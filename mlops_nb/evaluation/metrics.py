@@ -20,8 +20,8 @@ CLOSE = 1e-9  # relative difference of equal metrics
 Score = Mapping[str, Any]  # {"value", "low", "high", "n"}; the first three may be None
 
 
-def wilson(hits: float, n: float) -> tuple[float, float]:
-    """Return the 95 % interval of a proportion.
+def wilson(hits: float, n: float, quantile: float = Z) -> tuple[float, float]:
+    """Return the 95 % interval of a proportion. quantile: the one of 97.5 %.
 
     Wilson 1927, "Probable inference, the law of succession, and statistical inference".
 
@@ -30,9 +30,9 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
     """
     if n <= 0:
         return 0.0, 1.0
-    share, spread = hits / n, Z * Z / n
+    share, spread = hits / n, quantile * quantile / n
     middle = (share + spread / 2) / (1 + spread)
-    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    half = quantile / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
     return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
 
 

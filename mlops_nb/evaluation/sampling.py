@@ -4,9 +4,13 @@ A row is drawn with a known probability π. Of a loss ℓ, whose expectation by 
 mean over all rows is that of ψ = λ f + (ξ / π) (ℓ − λ f), where ξ says whether the row was drawn; λ
 is tuned so that the variance is least, and the weights ξ / π are scaled to the number of rows.
 
+Losses of few rows that tell much (rare classes, large weights) have a variance that is itself known
+badly: intervals take Student's t, with the degrees of freedom that the fourth moment leaves.
+
 Sources: Zrnic and Candes, "Active statistical inference" (2024); Angelopoulos, Duchi and Zrnic,
 "PPI++: efficient prediction-powered inference" (2023); Sarndal, Swensson and Wretman, "Model
-assisted survey sampling" (1992), section 6.4.
+assisted survey sampling" (1992), section 6.4; Satterthwaite, "An approximate distribution of
+estimates of variance components" (1946).
 
 numpy is imported by the functions that need it.
 """
@@ -17,7 +21,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mlops_nb.evaluation.metrics import Z, wilson
+from mlops_nb.evaluation.metrics import wilson
 
 UNIFORM = 0.2  # share of the draw that does not depend on the expected spread
 PILOT = 200  # labelled rows, from which on their spread is known
@@ -89,6 +93,9 @@ def learned_spread(expected: Any, known: Any, losses: Any) -> Any:
     return np.sqrt(variance)[np.searchsorted(cuts, expected, side="right")]
 
 
+POWERS = tuple((a, b) for a in range(5) for b in range(5 - a))  # of losses and of expected ones
+
+
 class WeightedSums(Struct, frozen=True, kw_only=True):
     """Sums over labelled rows, from which the mean loss of all rows follows; they can be added.
 
@@ -96,6 +103,7 @@ class WeightedSums(Struct, frozen=True, kw_only=True):
     labels:   labelled rows
     w, wl, wf, wlf, wff: sums of weights w, of w ℓ, w f, w ℓ f, w f f
     ww, wwl, wwf, wwll, wwlf, wwff: the same with the squares of weights
+    fourths: sums of w^4 l^a f^b, in the order of `POWERS`
     """
 
     rows: int = 0
@@ -112,6 +120,7 @@ class WeightedSums(Struct, frozen=True, kw_only=True):
     wwll: float = 0.0
     wwlf: float = 0.0
     wwff: float = 0.0
+    fourths: tuple[float, ...] = ()
 
 
 class MeanEstimate(Struct, frozen=True, kw_only=True):
@@ -145,6 +154,7 @@ def weighted_sums(losses: Any, weights: Any, expected: Any, *, rows: int, foreca
         wwll=total(double * losses * losses),
         wwlf=total(double * losses * expected),
         wwff=total(double * expected * expected),
+        fourths=tuple(total(double * double * losses**a * expected**b) for a, b in POWERS),
     )
 
 
@@ -154,8 +164,12 @@ def added(parts: Sequence[WeightedSums]) -> WeightedSums:
     >>> added([WeightedSums(rows=2, w=1.5), WeightedSums(rows=3, w=2.0)]).w
     3.5
     """
-    names = WeightedSums.__struct_fields__
-    return WeightedSums(**{name: sum(getattr(one, name) for one in parts) for name in names})
+    names = [name for name in WeightedSums.__struct_fields__ if name != "fourths"]
+    fourths = zip(*(one.fourths for one in parts if one.fourths), strict=True)
+    return WeightedSums(
+        **{name: sum(getattr(one, name) for one in parts) for name in names},
+        fourths=tuple(map(sum, fourths)),
+    )
 
 
 def estimate(
@@ -181,7 +195,7 @@ def estimate(
         variance = number / (number - 1) * sum(x * x for x in apart) / whole.w**2
         half = quantile * math.sqrt(variance)
     else:
-        half = Z * math.sqrt(_row_variance(whole, slope))
+        half = _student(_freedom(whole, slope)) * math.sqrt(_row_variance(whole, slope))
     low, high = value - half, value + half
     if bounded:
         if quantile is None:
@@ -213,12 +227,47 @@ def _row_variance(whole: WeightedSums, slope: float) -> float:
     lf = whole.wwlf - expected * whole.wwl - mean * whole.wwf + mean * expected * whole.ww
     ff = whole.wwff - 2 * expected * whole.wwf + expected * expected * whole.ww
     residual = max(0.0, ll - 2 * slope * lf + slope * slope * ff)
-    lost = 2 if slope else 1  # parameters that were fitted
+    lost = _fitted(slope)
     return residual * whole.labels / max(whole.labels - lost, 1) / whole.w**2
 
 
+def _fitted(slope: float) -> int:
+    """Return how many parameters were fitted."""
+    return 2 if slope else 1
+
+
+def _freedom(whole: WeightedSums, slope: float) -> float:
+    """Return the degrees of freedom of the variance.
+
+    Of the sum of the squares of n independent residuals r it is 2 (Σr²)² / (Σr⁴ − (Σr²)² / n): that
+    of a chi-square with the same mean and variance.
+    """
+    most = float(max(whole.labels - _fitted(slope), 1))
+    mean, expected = whole.wl / whole.w, whole.wf / whole.w
+    rest = slope * expected - mean
+    fourth = sum(
+        math.comb(4, a) * math.comb(4 - a, b) * (-slope) ** b * rest ** (4 - a - b) * total
+        for (a, b), total in zip(POWERS, whole.fourths, strict=False)
+    )
+    squares = _row_variance(whole, slope) * whole.w**2 * most / max(whole.labels, 1)
+    apart = fourth - squares**2 / max(whole.labels, 1)
+    if squares <= 0 or apart <= 0:
+        return most
+    return min(most, max(1.0, 2 * squares**2 / apart))
+
+
+def _student(freedom: float) -> float:
+    """Return the 97.5 % quantile of Student's t."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))
+
+
 def _proportion(value: float, whole: WeightedSums, slope: float) -> tuple[float, float]:
-    """Return the interval of a share: Wilson's, of as many rows as the variance is worth."""
+    """Return the interval of a share: Wilson's, of as many rows as the variance is worth.
+
+    Student's t takes the place of the normal distribution.
+    """
     plain = _row_variance(whole, 0.0)
     gain = _row_variance(whole, slope) / plain if plain > 0 else 1.0
     mean = min(max(value, 0.0), 1.0)
@@ -227,4 +276,4 @@ def _proportion(value: float, whole: WeightedSums, slope: float) -> tuple[float,
     if plain > 0 and usual > 0:
         worth = usual / (plain * gain)
     worth = max(1.0, worth)
-    return wilson(mean * worth, worth)
+    return wilson(mean * worth, worth, _student(_freedom(whole, slope)))

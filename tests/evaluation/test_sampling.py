@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from labelling import KINDS, LOSSES, run
-from scipy.stats import binom
+from scipy.stats import binom, t
 
 from mlops_nb.evaluation import sampling
 
@@ -84,6 +84,28 @@ def test_sums_of_days_are_those_of_all_rows():
     ]
     one, other = sampling.estimate([whole]), sampling.estimate(parts)
     assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
+
+
+def test_the_freedom_is_that_of_the_residuals_themselves():
+    draw = np.random.default_rng(9)
+    losses, weights, expected = draw.beta(0.1, 2, 80), draw.uniform(1, 9, 80), draw.random(80)
+    sums = sampling.weighted_sums(losses, weights, expected, rows=500, forecast=240.0)
+    slope, _ = sampling._tuned(sums)
+    mean, middle = (weights @ values / weights.sum() for values in (losses, expected))
+    apart = weights * (losses - mean - slope * (expected - middle))
+    squares = (apart**2).sum()
+    wanted = 2 * squares**2 / ((apart**4).sum() - squares**2 / 80)
+    assert sampling._freedom(sums, slope) == pytest.approx(min(78, wanted))
+    found = sampling.estimate([sums])
+    error = np.sqrt(squares * 80 / 78) / weights.sum()
+    assert found.high - found.low == pytest.approx(2 * t.ppf(0.975, min(78, wanted)) * error)
+
+
+def test_a_loss_of_few_rows_that_tell_much_is_covered_more_often_than_by_a_normal_interval():
+    draw = np.random.default_rng(10)
+    found = np.array([run(draw, "rare", "brier", 200, 0) for _ in range(RUNS)])
+    low, high = binom.ppf([1e-4, 1 - 1e-4], RUNS, 0.95)
+    assert low <= found[:, 0].sum() <= high
 
 
 def test_with_few_earlier_labels_every_row_is_as_likely():
