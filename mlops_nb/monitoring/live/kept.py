@@ -26,16 +26,21 @@ class KeptDay(Struct, frozen=True, kw_only=True):
 
 
 class KeptDays:
-    """The sums of the days of one model, in a folder."""
+    """The sums of the days of one model, in a folder; threads may share them.
+
+    The decoder is made by one thread: two that let msgspec read the fields of a record for the
+    first time at once can crash the process.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.decoder = msgspec.json.Decoder(KeptDay)
 
     def get(self, day: str, key: str, make: Callable[[], DaySums]) -> DaySums:
         """Return the sums of a day: those kept if nothing changed, else new ones."""
         path = self.folder / f"day={day}.json"
         with contextlib.suppress(OSError, msgspec.MsgspecError):  # made anew
-            found = msgspec.json.decode(path.read_bytes(), type=KeptDay)
+            found = self.decoder.decode(path.read_bytes())
             if found.key == key:
                 return found.sums
         made = make()
