@@ -14,7 +14,7 @@ from statistics import fmean
 
 from msgspec import Struct
 
-RISES = (0.1, 0.2, 0.4, 0.8, 1.2)  # in standard deviations of a day, each as likely
+RISES = (0.25, 0.5, 0.9, 1.5)  # in standard deviations of a day, each as likely
 DAYS = 365  # that are looked at
 FALSE_ALARMS = 0.05  # share of healthy years that may have one, of all series together
 SURE = 1.645  # standard errors of the mean that was promised: its upper bound at 95 %
@@ -128,8 +128,8 @@ def after(sums: Sequence[float], above: float) -> tuple[float, ...]:
     sums:  those of the days before, 0 at first
     above: how far the day lies above the bound, in standard deviations
 
-    >>> [round(one, 2) for one in after((0.0,) * 5, 1.0)]
-    [1.1, 1.2, 1.38, 1.62, 1.62]
+    >>> [round(one, 2) for one in after((0.0,) * 4, 1.0)]
+    [1.24, 1.45, 1.64, 1.45]
     """
     pairs = zip(RISES, sums, strict=True)
     return tuple(math.exp(rise * above - rise * rise / 2) * (1 + one) for rise, one in pairs)
