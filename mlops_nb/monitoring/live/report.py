@@ -55,6 +55,7 @@ def render(found: WatchedWindow) -> str:
         amounts=list(_amounts(found)) if found.days else [],
         has_weeks=len(found.days) >= MANY_DAYS,
         worst=slices.worst(found.slices),
+        calibrated=view.calibrated(found),
         shrunk=view.SHRUNK.format(version=found.reference),
         moved=sorted((m for m in found.drift if m.drifted), key=lambda m: -m.excess),
     )
