@@ -2,7 +2,7 @@
 import * as React from 'react';
 import { Glyph } from './glyphs';
 import { arrange, IArrow, IBox, SHRINK } from './layout';
-import { wordOf } from './text';
+import { text, wordOf } from './text';
 import { IGraph, IStep, IStepState } from './types';
 
 export interface IGraphProps {
@@ -83,7 +83,7 @@ function Arrow(props: { arrow: IArrow; isRelated: boolean }): JSX.Element {
       data-edge={`${from} ${to}`}
       data-related={props.isRelated || undefined}
     >
-      <title>{`${from} → ${to}: ${names.join(', ') || 'order only'}`}</title>
+      <title>{`${from} → ${to}: ${names.join(', ') || text.trans.__('order only')}`}</title>
       <path className="mlops-edge-reach" d={path} />
       <path className="mlops-edge-line" d={path} markerEnd="url(#mlops-arrowhead)" />
     </g>
@@ -143,10 +143,17 @@ function Box(props: IBoxProps): JSX.Element {
 }
 
 function tooltip(step: IStep, standing: IStepState): string {
+  const { trans } = text;
   const lines = [`${step.name}: ${wordOf(standing.state)}`];
   if (standing.because) {
     lines.push(standing.because);
   }
+  const words = {
+    uses: (names: string) => trans.__('uses %1', names),
+    makes: (names: string) => trans.__('makes %1', names),
+    parameters: (names: string) => trans.__('parameters %1', names),
+    after: (names: string) => trans.__('after %1', names)
+  };
   for (const [what, names] of [
     ['uses', step.uses],
     ['makes', step.makes],
@@ -154,7 +161,7 @@ function tooltip(step: IStep, standing: IStepState): string {
     ['after', step.after]
   ] as const) {
     if (names.length > 0) {
-      lines.push(`${what}: ${names.join(', ')}`);
+      lines.push(words[what](names.join(', ')));
     }
   }
   return lines.join('\n');

@@ -15,7 +15,7 @@ import { Pipeline } from './pipeline';
 import { showProduction } from './production';
 import { Project } from './project';
 import { Answer, Server } from './server';
-import { text } from './text';
+import { speak, text } from './text';
 
 const SHOW = 'mlops-nb:show-panel';
 const WIDE = 'mlops-nb:show-wide';
@@ -49,7 +49,7 @@ function activate(
   settings: ISettingRegistry | null
 ): void {
   if (translator) {
-    text.trans = translator.load('mlops_nb');
+    speak(translator);
   }
   const { contents, events, serverSettings } = app.serviceManager;
   const server = new Server(serverSettings);
@@ -176,7 +176,8 @@ async function markStep(tracker: INotebookTracker): Promise<void> {
     title: trans.__('The step that this cell is part of'),
     placeholder: 'train',
     text: before ?? '',
-    okLabel: trans.__('Mark')
+    okLabel: trans.__('Mark'),
+    cancelLabel: trans.__('Cancel')
   });
   if (button.accept) {
     const others = tags.filter(tag => !tag.startsWith(STEP_TAG));

@@ -2,7 +2,7 @@
 import * as React from 'react';
 import { historyIcon, pauseIcon, runIcon } from '@jupyterlab/ui-components';
 import { Action, Confirm, Gates, Metrics, Problem, shapeOf, StateMark, useProblem } from './parts';
-import { figure, moment, text, zoned } from './text';
+import { figure, moment, statusWord, text, triggerWord, zoned } from './text';
 import { IAlert, IHistoryRow, IJob } from './types';
 import { IViews } from './views';
 
@@ -136,7 +136,7 @@ function Job(props: IViews & { job: IJob }): JSX.Element {
       <header>
         {job.last && <StateMark state={shapeOf(job.last.status)} />}
         <h3>{job.job}</h3>
-        <span className="mlops-badge">{job.status}</span>
+        <span className="mlops-badge">{statusWord(job.status)}</span>
       </header>
       <p className="mlops-note">
         {job.schedule ? (
@@ -156,7 +156,7 @@ function Job(props: IViews & { job: IJob }): JSX.Element {
       </p>
       {job.last && (
         <p className="mlops-note">
-          {trans.__('last')} {job.last.started ? zoned(job.last.started) : ''} · {job.last.status}{' '}
+          {trans.__('last')} {job.last.started ? zoned(job.last.started) : ''} · {statusWord(job.last.status)}{' '}
           <Metrics metrics={job.last.metrics} most={2} format={figure} />
         </p>
       )}
@@ -216,8 +216,8 @@ function History({ runs }: { runs: readonly IHistoryRow[] }): JSX.Element {
           <div>
             <span className="mlops-line-2">
               <b title={run.started ?? ''}>{run.started ? zoned(run.started) : ''}</b>
-              <span>{run.trigger}</span>
-              <span>{run.status}</span>
+              <span>{triggerWord(run.trigger)}</span>
+              <span>{statusWord(run.status)}</span>
               {run.model_version !== null && (
                 <span>{trans.__('version %1', run.model_version)}</span>
               )}

@@ -1,7 +1,7 @@
 /** The tab of models: versions and what they measured, the live one, release and rollback. */
 import * as React from 'react';
 import { Action, Confirm, Gates, Metrics, Problem, useProblem } from './parts';
-import { figure, moment, text } from './text';
+import { figure, moment, statusWord, text } from './text';
 import { IModel, IVersion, IWatch } from './types';
 import { IViews } from './views';
 import { LiveModel } from './liveModel';
@@ -174,7 +174,7 @@ function Version(
           {trans.__('version %1', version.version)}
         </b>
         <span className="mlops-badge" data-status={version.status}>
-          {version.status}
+          {statusWord(version.status)}
         </span>
       </span>
       <span className="mlops-line-2">

@@ -11,7 +11,7 @@ import { Graph } from './graph';
 import { ParameterForm, Values } from './parameters';
 import { Action, Problem, useProblem } from './parts';
 import { StepList } from './steps';
-import { text } from './text';
+import { text, wordOf } from './text';
 import { IFinding, IGraph, IRun, State } from './types';
 import { IViews } from './views';
 import { Wizard } from './wizard';
@@ -238,7 +238,7 @@ export function News({ states }: { states: ReadonlyMap<string, State> }): JSX.El
     });
     before.current = states;
     if (changed.length > 0) {
-      say(changed.map(([name, state]) => `${name}: ${state}`).join(', '));
+      say(changed.map(([name, state]) => `${name}: ${wordOf(state)}`).join(', '));
     }
   });
   return (

@@ -1,6 +1,6 @@
 /** Shows, under the cell that makes a metric, what the last run of its job made of it. */
 import { NotebookPanel } from '@jupyterlab/notebook';
-import { figure, text, zoned } from './text';
+import { figure, statusWord, text, zoned } from './text';
 import { IJob, IPipelineState } from './types';
 
 const CLASS = 'mlops-production';
@@ -56,7 +56,7 @@ function lineOf(
   const verdict =
     last?.model_version !== null && last?.model_version !== undefined
       ? trans.__('version %1', last.model_version)
-      : (last?.status ?? '');
+      : statusWord(last?.status ?? '');
   const here = own === undefined ? '' : trans.__(' (here %1)', figure(own));
   const at = last?.started ? zoned(last.started) : '';
   const line = document.createElement('div');

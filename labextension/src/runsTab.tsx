@@ -19,7 +19,7 @@ import {
   StateMark,
   useProblem
 } from './parts';
-import { duration, figure, moment, text } from './text';
+import { duration, figure, moment, statusWord, text } from './text';
 import { IRun } from './types';
 import { IViews } from './views';
 import { VirtualList } from './virtual';
@@ -144,7 +144,7 @@ function RunRow(props: {
       <button type="button" className="mlops-run-main" title={run.because} onClick={props.onShow}>
         <span className="mlops-line-1">
           <b>{isInside ? moment(run.started) : run.sweep ? group : nameOf(run)}</b>
-          <span>{run.status}</span>
+          <span>{statusWord(run.status)}</span>
         </span>
         <span className="mlops-line-2">
           {count > 1 && <span>{trans.__('%1 runs', count)}</span>}

@@ -37,12 +37,12 @@ class Lab:
 
 
 @contextmanager
-def started(root: Path, home: Path) -> Iterator[Lab]:
+def started(root: Path, home: Path, *, language: str = "") -> Iterator[Lab]:
     """Show `root` in a JupyterLab that keeps all its own files in `home`."""
     lab = Lab(port=_free_port(), token=secrets.token_hex(8), root=root)
-    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(QUIET_SETTINGS))
+    _set(home, "apputils-extension", "notification", QUIET_SETTINGS)
+    if language:
+        _set(home, "translation-extension", "plugin", {"locale": language})
     with subprocess.Popen(
         _command(lab),
         env=_environment(home),
@@ -63,6 +63,12 @@ def started(root: Path, home: Path) -> Iterator[Lab]:
             except subprocess.TimeoutExpired:
                 process.kill()
             log.join(STOP)
+
+
+def _set(home: Path, extension: str, plugin: str, settings: dict[str, object]) -> None:
+    folder = home / "settings" / "@jupyterlab" / extension
+    folder.mkdir(parents=True)
+    (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(settings))
 
 
 class Log(threading.Thread):
