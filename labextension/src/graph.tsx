@@ -1,7 +1,8 @@
 /** Draws the pipeline as an SVG: steps as buttons, edges that say what they carry. */
 import * as React from 'react';
+import { Canvas } from './canvas';
 import { Glyph } from './glyphs';
-import { arrange, IArrow, IBox, SHRINK } from './layout';
+import { arrange, IArrow, IBox } from './layout';
 import { text, wordOf } from './text';
 import { IGraph, IStep, IStepState } from './types';
 
@@ -10,8 +11,10 @@ export interface IGraphProps {
   readonly standings: ReadonlyMap<string, IStepState>;
   readonly activeStep: string | null;
   readonly label: string;
-  /** px: how wide the drawing may be before it shrinks, then scrolls. */
+  /** px: how wide the drawing may be before its texts are cut. */
   readonly room: number;
+  /** The steps that were looked for, null if none were. */
+  readonly found: ReadonlySet<string> | null;
   readonly onPick: (step: string) => void;
 }
 
@@ -26,33 +29,38 @@ export function Graph(props: IGraphProps): JSX.Element {
   );
   const related = React.useMemo(() => relatives(graph, lit), [graph, lit]);
   return (
-    <svg
+    <Canvas
       className={`mlops-graph${related ? ' mlops-lit' : ''}`}
-      style={{ width: drawing.width, minWidth: Math.round(drawing.width * SHRINK) }}
-      viewBox={`0 0 ${drawing.width} ${drawing.height}`}
-      role="group"
-      aria-label={props.label}
+      drawing={drawing}
+      label={props.label}
+      width={room}
     >
-      <Arrowhead />
-      {drawing.arrows.map(arrow => (
-        <Arrow
-          key={`${arrow.from} ${arrow.to}`}
-          arrow={arrow}
-          isRelated={!!related?.has(arrow.from) && related.has(arrow.to)}
-        />
-      ))}
-      {drawing.boxes.map(box => (
-        <Box
-          key={box.step.name}
-          box={box}
-          standing={props.standings.get(box.step.name) ?? UNKNOWN}
-          isActive={box.step.name === props.activeStep}
-          isRelated={!!related?.has(box.step.name)}
-          onPick={props.onPick}
-          onLight={light}
-        />
-      ))}
-    </svg>
+      {show => (
+        <>
+          <Arrowhead />
+          {drawing.arrows.map(arrow => (
+            <Arrow
+              key={`${arrow.from} ${arrow.to}`}
+              arrow={arrow}
+              isRelated={!!related?.has(arrow.from) && related.has(arrow.to)}
+            />
+          ))}
+          {drawing.boxes.map(box => (
+            <Box
+              key={box.step.name}
+              box={box}
+              standing={props.standings.get(box.step.name) ?? UNKNOWN}
+              isActive={box.step.name === props.activeStep}
+              isRelated={!!related?.has(box.step.name)}
+              isMissed={props.found?.has(box.step.name) === false}
+              onPick={props.onPick}
+              onLight={light}
+              onFocus={() => show(box)}
+            />
+          ))}
+        </>
+      )}
+    </Canvas>
   );
 }
 
@@ -95,8 +103,10 @@ interface IBoxProps {
   readonly standing: IStepState;
   readonly isActive: boolean;
   readonly isRelated: boolean;
+  readonly isMissed: boolean;
   readonly onPick: (step: string) => void;
   readonly onLight: (step: string | null) => void;
+  readonly onFocus: () => void;
 }
 
 function Box(props: IBoxProps): JSX.Element {
@@ -113,6 +123,7 @@ function Box(props: IBoxProps): JSX.Element {
       data-step={name}
       data-state={state}
       data-related={props.isRelated || undefined}
+      data-missed={props.isMissed || undefined}
       aria-label={`${name}: ${wordOf(state)}`}
       aria-current={props.isActive ? 'step' : undefined}
       onClick={() => onPick(name)}
@@ -124,7 +135,10 @@ function Box(props: IBoxProps): JSX.Element {
       }}
       onMouseEnter={() => onLight(name)}
       onMouseLeave={() => onLight(null)}
-      onFocus={() => onLight(name)}
+      onFocus={() => {
+        onLight(name);
+        props.onFocus();
+      }}
       onBlur={() => onLight(null)}
     >
       <title>{tooltip(box.step, standing)}</title>

@@ -17,8 +17,7 @@ export function rowsOf(
   opened: ReadonlySet<string>,
   filter: string
 ): IRunRow[] {
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const wanted = words.length > 0 ? runs.filter(run => matches(run, words)) : runs;
+  const wanted = matching(runs, filter);
   const groups = new Map<string, IRun[]>();
   for (const run of wanted) {
     const key = groupOf(run) || `run ${run.run}`;
@@ -42,6 +41,12 @@ export function rowsOf(
     }
   }
   return rows;
+}
+
+/** The runs that have every word of a filter. */
+export function matching(runs: readonly IRun[], filter: string): readonly IRun[] {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  return words.length > 0 ? runs.filter(run => matches(run, words)) : runs;
 }
 
 function groupOf(run: IRun): string {

@@ -10,6 +10,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
 import iconText from '../style/icon.svg';
+import { showMarks } from './marks';
 import { Given, Panel } from './panel';
 import { Pipeline } from './pipeline';
 import { showProduction } from './production';
@@ -79,6 +80,7 @@ function activate(
       showProduction(current, state, jobs, run => void given.openRun(run, true));
     }
   };
+  pipeline.moved.connect((_, panel) => showMarks(panel, pipeline.marksOf(panel)));
   pipeline.changed.connect(produce);
   given.project.changed.connect(produce);
   const panel = titled(new Panel('mlops-nb-panel', given));

@@ -37,7 +37,7 @@ const GLYPH_ROOM = 40;
 const TEXT_MOST = [140, 116, 92, 72] as const;
 const TEXT_LEAST = 44;
 /** How far a drawing may shrink before it scrolls. */
-export const SHRINK = 0.85;
+const SHRINK = 0.85;
 
 /** px: how near to a box's corner an edge may end. */
 const CORNER = 12;

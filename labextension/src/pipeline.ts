@@ -5,6 +5,7 @@ import { Contents } from '@jupyterlab/services';
 import { Debouncer } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Channel } from './channel';
+import { IMark } from './marks';
 import { Queue } from './queue';
 import { Server } from './server';
 import { text } from './text';
@@ -47,6 +48,22 @@ export class Pipeline {
     return this._changed;
   }
 
+  /** Emitted with a notebook, in focus or not, when one of its steps may stand otherwise. */
+  get moved(): ISignal<this, NotebookPanel> {
+    return this._moved;
+  }
+
+  /** How the steps of a notebook stand, by the ids of their cells; empty if its kernel says nothing. */
+  marksOf(panel: NotebookPanel): ReadonlyMap<string, IMark> {
+    const opened = this.notebooks.get(panel);
+    const marks = new Map<string, IMark>();
+    for (const [step, found] of Object.entries(opened?.channel.state?.steps ?? {})) {
+      const standing = withQueue(found, opened!.queue);
+      found.ids.forEach(id => marks.set(id, { step, standing }));
+    }
+    return marks;
+  }
+
   /** The notebook's path on the server, "" where none is open. */
   get path(): string {
     const path = this.panel?.context.path;
@@ -77,11 +94,7 @@ export class Pipeline {
   standing(step: string): IStepState {
     const found = this.state?.steps[step];
     const nothing = { state: 'never' as State, because: '', seconds: null, ids: [] };
-    if (!found) {
-      return nothing;
-    }
-    const now = this.opened?.queue.stateOf(found.ids);
-    return now ? { ...found, state: now, because: '' } : found;
+    return found ? withQueue(found, this.opened?.queue) : nothing;
   }
 
   /** The ids of the cells of a step and of all that depend on it. */
@@ -170,6 +183,7 @@ export class Pipeline {
     opened.queue.scheduled.connect(() => opened.channel.report());
     for (const one of [opened.queue.changed, opened.channel.changed]) {
       (one as ISignal<unknown, void>).connect(() => {
+        this._moved.emit(panel);
         if (panel === this.panel) {
           this._changed.emit();
           if (!opened.channel.isOpen) {
@@ -232,10 +246,17 @@ export class Pipeline {
   }
 
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _moved = new Signal<this, NotebookPanel>(this);
   // it must not wait: a debouncer that waits loses what comes meanwhile
   private readonly later = new Debouncer(() => void this.ask(), QUIET);
   private readonly notebooks = new WeakMap<NotebookPanel, IOpened>();
   private panel: NotebookPanel | null = null;
+}
+
+/** How a step stands, with what only the browser knows. */
+function withQueue(found: IStepState, queue: Queue | undefined): IStepState {
+  const now = queue?.stateOf(found.ids);
+  return now ? { ...found, state: now, because: '' } : found;
 }
 
 /** The notebook in the editor, without what its cells printed and drew. */

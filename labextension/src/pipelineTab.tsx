@@ -7,9 +7,11 @@ import {
   runIcon,
   undoIcon
 } from '@jupyterlab/ui-components';
+import { FindStep, MANY_STEPS } from './find';
 import { Graph } from './graph';
 import { ParameterForm, Values } from './parameters';
 import { Action, Problem, useProblem } from './parts';
+import { stepsWith } from './search';
 import { StepList } from './steps';
 import { text, wordOf } from './text';
 import { IFinding, IGraph, IRun, State } from './types';
@@ -86,7 +88,11 @@ function Steps(props: IViews & { onPromote: () => void }): JSX.Element {
   const [values, setValues] = React.useState<Values>({});
   const [problem, tried] = useProblem();
   const [restored, setRestored] = React.useState('');
+  const [words, find] = React.useState('');
   const state = pipeline.state!;
+  const { steps } = state.graph;
+  const matches = React.useMemo(() => stepsWith(steps, words), [steps, words]);
+  const found = words.trim() === '' ? null : new Set(matches);
   const run = async () => {
     await pipeline.save();
     const done = tried(server.run<IRun>(pipeline.path, 'run', { parameters: values }));
@@ -134,7 +140,14 @@ function Steps(props: IViews & { onPromote: () => void }): JSX.Element {
         </p>
       )}
       {problem}
-      {props.isWide ? <Drawing {...props} /> : <StepList {...props} />}
+      {steps.length >= MANY_STEPS && (
+        <FindStep words={words} found={matches} of={steps.length} onChange={find} />
+      )}
+      {props.isWide ? (
+        <Drawing {...props} found={found} />
+      ) : (
+        <StepList {...props} found={found} />
+      )}
       <ParameterForm
         parameters={state.graph.parameters}
         values={values}
@@ -145,20 +158,20 @@ function Steps(props: IViews & { onPromote: () => void }): JSX.Element {
   );
 }
 
-function Drawing({ pipeline, reveal, room }: IViews): JSX.Element {
+function Drawing(props: IViews & { found: ReadonlySet<string> | null }): JSX.Element {
+  const { pipeline, reveal, room } = props;
   const graph = pipeline.graph!;
   const standings = new Map(graph.steps.map(({ name }) => [name, pipeline.standing(name)]));
   return (
-    <div className="mlops-canvas">
-      <Graph
-        graph={graph}
-        standings={standings}
-        activeStep={pipeline.activeStep}
-        label={text.trans.__('Pipeline of %1', pipeline.path)}
-        room={room}
-        onPick={step => reveal(pipeline.standing(step).ids[0])}
-      />
-    </div>
+    <Graph
+      graph={graph}
+      standings={standings}
+      activeStep={pipeline.activeStep}
+      label={text.trans.__('Pipeline of %1', pipeline.path)}
+      room={room}
+      found={props.found}
+      onPick={step => reveal(pipeline.standing(step).ids[0])}
+    />
   );
 }
 

@@ -8,7 +8,9 @@ import {
   stopIcon,
   undoIcon
 } from '@jupyterlab/ui-components';
-import { IRunRow, rowsOf } from './grouping';
+import { IRunRow, matching, rowsOf } from './grouping';
+import { LiveLog } from './log';
+import { ParallelCoordinates } from './parallel';
 import {
   Action,
   CloseButton,
@@ -26,6 +28,8 @@ import { VirtualList } from './virtual';
 
 /** px: the height of a row. */
 const ROW = 44;
+/** Runs that a table compares: a browser draws thousands of cells slowly. */
+const MOST_COLUMNS = 60;
 
 export function RunsTab(views: IViews): JSX.Element {
   const { project } = views;
@@ -37,8 +41,12 @@ export function RunsTab(views: IViews): JSX.Element {
   const { lists, problem } = project;
   const runs = lists?.runs ?? [];
   const rows = React.useMemo(() => rowsOf(runs, opened, filter), [runs, opened, filter]);
+  const listed = React.useMemo(() => matching(runs, filter), [runs, filter]);
   const found = new Map(runs.map(run => [run.run, run]));
-  const compared = chosen.flatMap(id => found.get(id) ?? []);
+  const compared = React.useMemo(
+    () => chosen.flatMap(id => found.get(id) ?? []),
+    [runs, chosen]
+  );
   const detail = found.get(shown);
   if (problem) {
     return <Problem problem={problem} />;
@@ -86,8 +94,22 @@ export function RunsTab(views: IViews): JSX.Element {
           onClick={() => project.listMore()}
         />
       )}
+      {filter.trim() !== '' && listed.length > 1 && (
+        <div className="mlops-beside">
+          <Action
+            action="compare"
+            label={trans.__('Compare these %1 runs', listed.length)}
+            onClick={() => setChosen(listed.map(({ run }) => run))}
+          />
+        </div>
+      )}
       {compared.length > 1 && (
-        <Comparison {...views} runs={compared} onClose={() => setChosen([])} />
+        <Comparison
+          {...views}
+          runs={compared}
+          onPick={setShown}
+          onClose={() => setChosen([])}
+        />
       )}
       {detail && <Detail {...views} key={shown} run={detail} onClose={() => setShown('')} />}
     </div>
@@ -168,6 +190,7 @@ function Detail(props: IViews & { run: IRun; onClose: () => void }): JSX.Element
   const { trans } = text;
   const [problem, tried] = useProblem();
   const isOpen = run.status === 'queued' || run.status === 'running';
+  const [isLogged, setLogged] = React.useState(isOpen);
   const again = async () => {
     const args = run.job
       ? { job: run.job, parameters: run.parameters }
@@ -202,6 +225,12 @@ function Detail(props: IViews & { run: IRun; onClose: () => void }): JSX.Element
           icon={refreshIcon}
           onClick={again}
         />
+        <Action
+          action="log"
+          label={isLogged ? trans.__('Hide the output') : trans.__('Output')}
+          title={trans.__('What the cells of this run print')}
+          onClick={() => setLogged(!isLogged)}
+        />
         {isOpen && (
           <Action action="stop" label={trans.__('Stop')} icon={stopIcon} onClick={stop} />
         )}
@@ -216,6 +245,7 @@ function Detail(props: IViews & { run: IRun; onClose: () => void }): JSX.Element
         )}
       </div>
       {problem}
+      {isLogged && <LiveLog server={server} path={pipeline.path} run={run.run} />}
       {run.because && <p className="mlops-because">{run.because}</p>}
       <Gates gates={run.gates} />
       <Pairs title={trans.__('Metrics')} values={run.metrics} />
@@ -245,8 +275,16 @@ function Pairs(props: {
 }
 
 /** Chosen runs beside each other: only what differs, and all metrics. */
-function Comparison(props: IViews & { runs: readonly IRun[]; onClose: () => void }): JSX.Element {
-  const { runs, server, pipeline } = props;
+function Comparison(
+  props: IViews & {
+    runs: readonly IRun[];
+    onPick: (run: string) => void;
+    onClose: () => void;
+  }
+): JSX.Element {
+  const { server, pipeline } = props;
+  const runs = props.runs.slice(0, MOST_COLUMNS);
+  const [isDrawn, draw] = React.useState(false);
   const { trans } = text;
   const [changes, setChanges] = React.useState<string | null>(null);
   const [problem, tried] = useProblem();
@@ -266,8 +304,26 @@ function Comparison(props: IViews & { runs: readonly IRun[]; onClose: () => void
   return (
     <section className="mlops-detail" aria-label={trans.__('Comparison')}>
       <CloseButton onClose={props.onClose} />
-      <h3>{trans.__('%1 runs compared', runs.length)}</h3>
-      <div className="mlops-wide-table">
+      <h3>{trans.__('%1 runs compared', props.runs.length)}</h3>
+      <Action
+        action="parallel"
+        label={isDrawn ? trans.__('As a table') : trans.__('As parallel coordinates')}
+        onClick={() => draw(!isDrawn)}
+      />
+      {isDrawn && (
+        <ParallelCoordinates
+          runs={props.runs}
+          nameOf={nameOf}
+          room={props.room}
+          onPick={props.onPick}
+        />
+      )}
+      {!isDrawn && props.runs.length > runs.length && (
+        <p className="mlops-note">
+          {trans.__('The table has the first %1 of them.', runs.length)}
+        </p>
+      )}
+      <div className="mlops-wide-table" hidden={isDrawn}>
         <table>
           <thead>
             <tr>

@@ -12,17 +12,27 @@ import { IViews } from './views';
 const LANE = 8;
 const LINE = 26;
 
-export function StepList(views: IViews): JSX.Element {
-  const { pipeline } = views;
+const NO_LANES: ILaneRow = { column: 0, through: [], into: [], goesOn: false };
+
+/** `found`: the steps that were looked for, null if none were: then each has its lanes. */
+export function StepList(
+  views: IViews & { found: ReadonlySet<string> | null }
+): JSX.Element {
+  const { pipeline, found } = views;
   const graph = pipeline.graph!;
   const names = React.useMemo(() => graph.steps.map(({ name }) => name), [graph]);
   const lanes = React.useMemo(() => lanesOf(names, graph.edges), [names, graph]);
   const [lit, light] = React.useState<string | null>(null);
   const related = React.useMemo(() => relatives(graph, lit), [graph, lit]);
-  const columns = 1 + Math.max(0, ...lanes.map(row => Math.max(row.column, ...row.through)));
+  const columns = found
+    ? 1
+    : 1 + Math.max(0, ...lanes.map(row => Math.max(row.column, ...row.through)));
+  const shown = graph.steps
+    .map((step, row) => ({ step, lane: found ? NO_LANES : lanes[row] }))
+    .filter(({ step }) => !found || found.has(step.name));
   return (
     <ul className="mlops-steps" data-lit={related ? true : undefined}>
-      {graph.steps.map((step, row) => (
+      {shown.map(({ step, lane }) => (
         <Step
           key={step.name}
           {...views}
@@ -31,7 +41,7 @@ export function StepList(views: IViews): JSX.Element {
           standing={pipeline.standing(step.name)}
           isActive={step.name === pipeline.activeStep}
           isRelated={!!related?.has(step.name)}
-          lane={lanes[row]}
+          lane={lane}
           columns={columns}
           onLight={light}
         />

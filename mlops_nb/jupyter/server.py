@@ -16,6 +16,7 @@ def load(server_app: ServerApp) -> None:
 
     from mlops_nb.jupyter.commands import StartedCommands
     from mlops_nb.jupyter.handlers.commands import CommandsHandler
+    from mlops_nb.jupyter.handlers.log import LogHandler
     from mlops_nb.jupyter.handlers.pipeline import PipelineHandler, PipelineReader, root_of
     from mlops_nb.jupyter.handlers.project import CopiesHandler, ProjectHandler
     from mlops_nb.jupyter.pipeline_process import PipelineProcess
@@ -27,6 +28,7 @@ def load(server_app: ServerApp) -> None:
         ("pipeline", PipelineHandler, {"reader": PipelineReader(PipelineProcess(root))}),
         ("project", ProjectHandler, {"root": root, "watcher": _watcher(server_app)}),
         ("copies", CopiesHandler, {"root": root}),
+        ("log", LogHandler, {"root": root}),
         ("commands", CommandsHandler, {"root": root, "commands": StartedCommands()}),
     ]
     web_app.add_handlers(".*$", [(url_path_join(base, name), *rest) for name, *rest in routes])

@@ -1,5 +1,6 @@
-"""What the panel lists of a project: its runs, jobs, models and alerts, in one answer."""
+"""What the panel shows of a project: its runs, jobs, models and alerts, and the log of a run."""
 
+import json
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -7,10 +8,13 @@ from typing import Any
 
 from mlops_nb import files
 from mlops_nb.errors import Refused
+from mlops_nb.notebook.printed import printed
 from mlops_nb.project.jobs import Jobs
 from mlops_nb.project.models import Models
 from mlops_nb.project.notebooks import Notebooks
 from mlops_nb.runs import history
+
+MOST_LOGGED = 50_000_000  # bytes of an executed notebook whose output is shown
 
 
 class Panel(Notebooks, Jobs, Models):
@@ -55,6 +59,20 @@ class Panel(Notebooks, Jobs, Models):
     def _notebook_of(self, definition: Mapping[str, Any]) -> str:
         source = str(definition.get("source", ""))
         return str(self.context.root / source) if source else ""
+
+    def log_of_run(self, run: str) -> tuple[str, Path, bool]:
+        """Return what a run has printed, the executed notebook that has it, and if the run goes on.
+
+        Raises NotFound if there is no such run, Refused if its notebook is too large.
+        """
+        found = self.show(run)
+        output, goes_on = Path(found.output), found.status in {"queued", "running"}
+        if not output.is_file():  # it has printed nothing yet, or its notebook was removed
+            return "", output, goes_on
+        if output.stat().st_size > MOST_LOGGED:
+            size = f"{output.stat().st_size / 1e6:.0f} MB"
+            raise Refused(f"the notebook of run {run} has {size}", fix="open a copy of it instead")
+        return printed(json.loads(output.read_text(encoding="utf-8"))), output, goes_on
 
     def copy_of_run(self, run: str, beside: Path) -> Path:
         """Copy the executed notebook of a run beside a notebook; return the file, made once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from jupyterlab_process import Lab
     from playwright.sync_api import Locator, Page
 
+AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 OPEN = 60_000  # ms: JupyterLab's first start on a busy machine
 KERNEL = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
     === 'idle'"""  # without a kernel, JupyterLab asks which one is to run the cells
@@ -59,6 +61,14 @@ class Panel:
         """Take a picture of the page, if a folder for pictures is given."""
         if folder := os.environ.get("MLOPS_NB_PICTURES"):
             self.page.screenshot(path=f"{folder}/{name}.png")
+
+    def violations(self, where: str = "#mlops-nb-panel") -> dict[str, list[str]]:
+        """Return what axe objects to in what is shown: rule, and the elements."""
+        self.page.add_script_tag(path=AXE)
+        answer = self.page.evaluate("where => window.axe.run(where)", where)
+        return {
+            one["id"]: [node["html"][:200] for node in one["nodes"]] for one in answer["violations"]
+        }
 
     def expect_states(self, **states: str) -> None:
         for name, state in states.items():

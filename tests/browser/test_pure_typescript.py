@@ -121,3 +121,134 @@ def test_no_run_is_lost_when_all_groups_are_open_and_a_filter_keeps_what_it_name
     wanted = {r["run"] for r in runs if r["status"] == "failed" and r["parameters"]["depth"] == 2}
     found = {name for name, _, _ in shown(page, runs, opened, "FAILED depth=2")}
     assert found == wanted
+
+
+DRAWING, ROOM = {"width": 900, "height": 2000}, {"width": 500, "height": 400}
+
+
+def seen(view: dict, point: tuple[float, float]) -> tuple[float, float]:
+    return (view["scale"] * point[0] + view["x"], view["scale"] * point[1] + view["y"])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_zooming_keeps_the_point_under_the_pointer_and_some_of_the_drawing(
+    page: Page, seed: int
+) -> None:
+    draw = random.Random(seed)
+    drawing = {"width": draw.randint(50, 3000), "height": draw.randint(50, 9000)}
+    room = {"width": draw.randint(200, 1500), "height": draw.randint(160, 800)}
+    view = call(page, "zoom", "first", drawing, room)
+    least = call(page, "zoom", "fitted", drawing, room)["scale"]
+    for _ in range(20):
+        at = {"x": draw.uniform(0, room["width"]), "y": draw.uniform(0, room["height"])}
+        if draw.random() < 0.5:
+            by = {"x": draw.uniform(-900, 900), "y": draw.uniform(-900, 900)}
+            after = call(page, "zoom", "moved", view, by, drawing, room)
+            assert after["scale"] == view["scale"]
+        else:
+            after = call(page, "zoom", "zoomed", view, draw.uniform(0.3, 3), at, drawing, room)
+            assert least - 1e-9 <= after["scale"] <= 4
+        left, top = seen(after, (0, 0))
+        right, bottom = seen(after, (drawing["width"], drawing["height"]))
+        shown = min(right, room["width"]) - max(left, 0), min(bottom, room["height"]) - max(top, 0)
+        size = right - left, bottom - top
+        wanted = min(40, size[0], room["width"]), min(40, size[1], room["height"])
+        assert all(s >= w - 1e-6 for s, w in zip(shown, wanted, strict=True))
+        view = after
+    center = {"x": room["width"] / 2, "y": room["height"] / 2}
+    whole = call(page, "zoom", "fitted", drawing, room)
+    point = (drawing["width"] / 2, drawing["height"] / 2)  # it lies in the middle of the window
+    after = call(page, "zoom", "zoomed", whole, 1.5, center, drawing, room)
+    assert seen(after, point) == pytest.approx((center["x"], center["y"]))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_view_moves_no_more_than_it_takes_to_show_a_box(page: Page, seed: int) -> None:
+    draw = random.Random(seed)
+    view = {"scale": draw.uniform(0.1, 2), "x": draw.uniform(-900, 500), "y": draw.uniform(-2e3, 9)}
+    box = {"x": draw.uniform(0, 800), "y": draw.uniform(0, 1950), "width": 90, "height": 42}
+    after = call(page, "zoom", "showing", view, box, ROOM)
+    left, top = seen(after, (box["x"], box["y"]))
+    right, bottom = seen(after, (box["x"] + box["width"], box["y"] + box["height"]))
+    assert left >= -1e-6
+    assert top >= -1e-6
+    assert right <= ROOM["width"] + 1e-6
+    assert bottom <= ROOM["height"] + 1e-6
+    again = call(page, "zoom", "showing", after, box, ROOM)
+    assert (again["x"], again["y"]) == pytest.approx((after["x"], after["y"]))
+
+
+def test_the_whole_drawing_fits(page: Page) -> None:
+    whole = call(page, "zoom", "fitted", DRAWING, ROOM)
+    assert seen(whole, (0, 0)) == pytest.approx((160, 0))
+    assert seen(whole, (900, 2000)) == pytest.approx((340, 400))
+    assert call(page, "zoom", "first", DRAWING, ROOM)["scale"] == 0.6
+
+
+def test_steps_are_found_by_every_word_of_name_or_title(page: Page) -> None:
+    steps = [
+        {"name": "load", "title": "Read the data"},
+        {"name": "load-more", "title": ""},
+        {"name": "train", "title": "Train"},
+    ]
+    for words, names in [
+        ("", ["load", "load-more", "train"]),
+        ("LOAD", ["load", "load-more"]),
+        ("data load", ["load"]),
+        ("none", []),
+    ]:
+        assert call(page, "search", "stepsWith", steps, words) == names
+
+
+VALUES = {
+    "depth": lambda draw: draw.choice([1, 2, 3, 8]),
+    "rate": lambda draw: draw.choice([0.1, 0.01, 1e-5, -3.5]),
+    "kind": lambda draw: draw.choice(["gini", "entropy", None]),
+    "flag": lambda draw: draw.choice([True, False]),
+    "same": lambda _: 7,
+}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_runs_lie_on_parallel_axes_in_the_order_of_their_values(page: Page, seed: int) -> None:
+    draw = random.Random(seed)
+    runs = [
+        {
+            "run": f"r{n}",
+            "parameters": {k: f(draw) for k, f in VALUES.items() if draw.random() < 0.9},
+            "metrics": {"auc": draw.random()} if draw.random() < 0.8 else {},
+        }
+        for n in range(draw.randint(2, 30))
+    ]
+    found = call(page, "coordinates", "coordinates", runs)
+    axes, lines = found["axes"], found["lines"]
+    assert [line["run"] for line in lines] == [run["run"] for run in runs]
+    assert [axis["kind"] for axis in axes] == sorted((a["kind"] for a in axes), reverse=True)
+    shown = {axis["name"] for axis in axes if axis["kind"] == "parameter"}
+    differing = {
+        name
+        for name in VALUES
+        if len({str(run["parameters"].get(name, "missing")) for run in runs}) > 1
+        and any(run["parameters"].get(name) is not None for run in runs)
+    }
+    assert shown == differing
+    for place, axis in enumerate(axes):
+        part = "metrics" if axis["kind"] == "metric" else "parameters"
+        pairs = [
+            (run[part].get(axis["name"]), line["places"][place])
+            for run, line in zip(runs, lines, strict=True)
+        ]
+        assert all((value is None) == (at is None) for value, at in pairs)
+        at_of = dict(pair for pair in pairs if pair[0] is not None)
+        assert all(0 <= at <= 1 for at in at_of.values())
+        ticks = [(tick["value"], tick["at"]) for tick in axis["ticks"]]
+        assert ticks
+        assert all(0 <= at <= 1 for _, at in ticks)
+        if axis["name"] in {"depth", "rate", "auc"}:
+            both = sorted([*at_of.items(), *ticks])
+            assert [at for _, at in both] == sorted(at for _, at in both)
+            if len(at_of) > 1:
+                assert {at_of[min(at_of)], at_of[max(at_of)]} == {0, 1}
+        else:
+            assert len(set(at_of.values())) == len(at_of)
+            assert all(at_of[value] == at for value, at in ticks)

@@ -183,10 +183,10 @@ async def test_a_command_of_a_server_before_is_not_known(panel, notebook):
     assert (status, "restarted" in found["error"]) == (404, True)
 
 
-@pytest.mark.parametrize("route", ["project", "commands", "copies", "pipeline"])
+@pytest.mark.parametrize("route", ["project", "commands", "copies", "pipeline", "log"])
 async def test_nobody_without_a_token_is_answered(jp_serverapp, http_server_client, route):
     url = f"{jp_serverapp.base_url}mlops-nb/api/{route}"
-    method = {"project": "GET"}.get(route, "POST")
+    method = "GET" if route in {"project", "log"} else "POST"
     body = None if method == "GET" else "{}"
     found = await http_server_client.fetch(url, method=method, body=body, raise_error=False)
     assert found.code in {401, 403}
