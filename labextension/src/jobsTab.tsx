@@ -25,7 +25,7 @@ export function JobsTab(views: IViews): JSX.Element {
       {urgentFirst.map(alert => (
         <Alert key={alert.alert} {...views} alert={alert} />
       ))}
-      {lists.jobs.length > 0 && !lists.scheduler_runs && <NoScheduler />}
+      {lists.jobs.length > 0 && !lists.scheduler_runs && <NoScheduler {...views} />}
       {lists.jobs.length === 0 && (
         <p className="mlops-empty">
           {trans.__('No job yet. A job runs a notebook by schedule, judges its model and releases it.')}
@@ -44,13 +44,44 @@ export function JobsTab(views: IViews): JSX.Element {
   );
 }
 
-function NoScheduler(): JSX.Element {
+function NoScheduler(props: IViews): JSX.Element {
+  const { server, pipeline, project } = props;
   const { trans } = text;
+  const [isAsked, ask] = React.useState(false);
+  const [problem, tried] = useProblem();
+  const start = async () => {
+    await tried(server.run(pipeline.path, 'scheduler'));
+    ask(false);
+    await project.refresh();
+  };
   return (
-    <p className="mlops-hint">
-      {trans.__('No scheduler has been seen in the last two minutes: nothing runs by itself.')}{' '}
-      {trans.__('Start one in a terminal:')} <code>mlops-nb scheduler</code>
-    </p>
+    <section className="mlops-hint" data-scheduler="missing">
+      <p>
+        {trans.__('No scheduler has been seen in the last two minutes: nothing runs by itself.')}
+      </p>
+      {isAsked ? (
+        <Confirm
+          label={trans.__('Start the scheduler')}
+          onConfirm={start}
+          onCancel={() => ask(false)}
+        >
+          <p>
+            {trans.__('A process of its own starts on the machine of this Jupyter server. It runs the jobs of this project that are due, from now on, and releases the models that pass their gates.')}
+          </p>
+          <p>
+            {trans.__('It goes on when the browser, the kernel or Jupyter ends, until the machine restarts. As a service that starts again:')}{' '}
+            <code>mlops-nb scheduler --install</code>
+          </p>
+        </Confirm>
+      ) : (
+        <Action
+          action="start-scheduler"
+          label={trans.__('Start the scheduler…')}
+          onClick={() => ask(true)}
+        />
+      )}
+      {problem}
+    </section>
   );
 }
 

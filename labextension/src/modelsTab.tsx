@@ -4,6 +4,7 @@ import { Action, Confirm, Gates, Metrics, Problem, useProblem } from './parts';
 import { figure, moment, statusWord, text } from './text';
 import { IModel, IVersion, IWatch } from './types';
 import { IViews } from './views';
+import { LiveCharts } from './liveCharts';
 import { LiveModel } from './liveModel';
 import { TryIt } from './tryIt';
 
@@ -110,6 +111,7 @@ function Model(props: IViews & { model: IModel }): JSX.Element {
       )}
       {problem}
       {watched && <LiveModel watched={watched} />}
+      {watched && <LiveCharts {...props} model={model.name} />}
       {isTrying && <TryIt {...props} key={model.champion} model={model.name} />}
       <ul className="mlops-versions">
         {shown.map(version => (

@@ -9,7 +9,7 @@ import { IMark } from './marks';
 import { Queue } from './queue';
 import { Server } from './server';
 import { text } from './text';
-import { IGraph, IPipelineState, IProblem, IStepState, State } from './types';
+import { IFinding, IGraph, IMend, IPipelineState, IProblem, IStepState, State } from './types';
 
 /** ms without a change before Python is asked. */
 const QUIET = 200;
@@ -132,6 +132,43 @@ export class Pipeline {
   cellId(index: number | null): string | undefined {
     const cell = this.graph?.cells.find(one => one.index === index);
     return cell?.id ?? this.panel?.content.widgets[cell?.position ?? -1]?.model.id;
+  }
+
+  /** The mend of a finding, null if there is none. */
+  mendOf(finding: IFinding): IMend | null {
+    const { kind, cell, what } = finding;
+    const mends = this.state?.mends ?? [];
+    return (
+      mends.find(one => one.kind === kind && one.cell === cell && one.what === what) ?? null
+    );
+  }
+
+  /** Mend a finding in the editor, where it can be undone; return what went wrong, or "". */
+  async mend(mend: IMend): Promise<string> {
+    const { panel } = this;
+    const notebook = panel?.content.model?.sharedModel;
+    if (!panel || !notebook) {
+      return text.trans.__('the notebook was closed');
+    }
+    if (mend.edit === 'insert') {
+      notebook.insertCell(0, { cell_type: 'code', source: mend.after, metadata: {} });
+      return '';
+    }
+    const id = this.cellId(mend.cell);
+    const cell = panel.content.widgets.find(one => one.model.id === id)?.model.sharedModel;
+    if (!cell || cell.getSource() !== mend.before) {
+      return text.trans.__('the cell has changed: check again');
+    }
+    if (mend.edit === 'run') {
+      await this.runCells([id!]);
+    } else if (mend.edit === 'source') {
+      cell.setSource(mend.after);
+    } else {
+      const tags = (cell.getMetadata('tags') as string[] | undefined) ?? [];
+      cell.setMetadata('tags', [...tags, mend.tag]);
+    }
+    void this.reveal(id);
+    return '';
   }
 
   /** Run cells of the notebook in its kernel, in their order. */

@@ -203,6 +203,7 @@ function Findings(props: IViews & { findings: readonly IFinding[] }): JSX.Elemen
               {finding.what}
             </button>
             <span className="mlops-fix">{finding.fix}</span>
+            <Mend pipeline={pipeline} finding={finding} />
           </li>
         ))}
       </ul>
@@ -221,6 +222,38 @@ function Findings(props: IViews & { findings: readonly IFinding[] }): JSX.Elemen
         onClick={check}
       />
     </section>
+  );
+}
+
+/** A button where the finding can be mended by an edit that is known. */
+function Mend(props: { pipeline: IViews['pipeline']; finding: IFinding }): JSX.Element | null {
+  const { pipeline, finding } = props;
+  const { trans } = text;
+  const [said, say] = React.useState('');
+  const mend = pipeline.mendOf(finding);
+  if (!mend) {
+    return said ? <p role="alert">{said}</p> : null;
+  }
+  const labels = {
+    insert: trans.__('Insert this cell'),
+    source: trans.__('Add the import'),
+    tag: trans.__('Tag this cell'),
+    run: trans.__('Run it again')
+  };
+  return (
+    <>
+      <Action
+        action="mend"
+        label={labels[mend.edit]}
+        title={
+          mend.edit === 'run'
+            ? trans.__('Run the cell again, in this kernel')
+            : trans.__('Change the open notebook; it can be undone')
+        }
+        onClick={async () => say(await pipeline.mend(mend))}
+      />
+      {said && <p role="alert">{said}</p>}
+    </>
   );
 }
 

@@ -45,6 +45,18 @@ export interface IFinding {
   readonly severity?: 'stops' | 'warns';
 }
 
+/** What mends a finding that has the same kind, cell and sentence. */
+export interface IMend {
+  readonly kind: string;
+  readonly cell: number | null;
+  readonly what: string;
+  readonly edit: 'insert' | 'source' | 'tag' | 'run';
+  /** The text that the cell must still have. */
+  readonly before: string;
+  readonly after: string;
+  readonly tag: string;
+}
+
 /** An edge is [from, to, the names that go along it]. */
 export type Edge = readonly [string, string, readonly string[]];
 
@@ -76,6 +88,7 @@ export interface IPipelineState {
   readonly stale: readonly string[];
   readonly models: { readonly [variable: string]: string };
   readonly metrics: readonly string[];
+  readonly mends: readonly IMend[];
   /** Metrics as they are in the kernel. */
   readonly values?: { readonly [metric: string]: number };
   readonly revision?: number;

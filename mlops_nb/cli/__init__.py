@@ -18,7 +18,12 @@ class Verbs(click.Group):
     """The verbs; each module is imported when one of its verbs is typed."""
 
     modules = VERBS
-    unlisted: ClassVar[dict[str, str]] = {"work": "work", "attempt": "work"}  # no person types them
+    unlisted: ClassVar[dict[str, str]] = {  # no person types them
+        "work": "work",
+        "attempt": "work",
+        "charts": "work",
+        "launch": "work",
+    }
 
     def list_commands(self, _: click.Context) -> list[str]:
         """Return the verbs in the order in which a new user needs them."""

@@ -44,3 +44,25 @@ def attempt(model: str, *, as_json: bool) -> int:
     found = open_project().attempt(model, rows)
     output.emit(found, str(found), as_json=as_json)
     return 0
+
+
+@click.command(hidden=True)
+@click.argument("model")
+@click.option("--width", type=click.IntRange(200, 4000), default=920, help="Of each chart, px.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light")
+@as_json_option
+def charts(model: str, width: int, theme: str, *, as_json: bool) -> int:
+    """Draw what `watch` finds of MODEL by day, as SVG images."""
+    found = open_project().charts(model, width, theme)
+    output.emit(found, "\n".join(one["title"] for one in found["charts"]), as_json=as_json)
+    return 0
+
+
+@click.command(hidden=True)
+@as_json_option
+def launch(*, as_json: bool) -> int:
+    """Start the scheduler in a process of its own, which goes on."""
+    found = open_project().start_scheduler()
+    words = f"the scheduler runs as process {found['pid']}; it writes to {found['log']}"
+    output.emit(found, words, as_json=as_json)
+    return 0

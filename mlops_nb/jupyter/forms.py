@@ -54,6 +54,8 @@ FORMS = {
     "approve": Form("approve", ("model", "version")),
     "rollback": Form("rollback", ("model",), {"to": "--to"}),
     "watch": Form("watch", ("model",)),
+    "charts": Form("charts", ("model",), {"width": "--width", "theme": "--theme"}),
+    "scheduler": Form("launch"),
     "try": Form("attempt", ("model",), typed="rows"),
     "ack": Form("ack", ("alert",)),
     "ack-false": Form("ack", ("alert",), switches=("--false",)),

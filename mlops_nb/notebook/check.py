@@ -69,9 +69,12 @@ def check(  # noqa: PLR0913  each option is for one of the checks
         found += several_models(pipeline, source.path.name)
     else:
         found += _model_warnings(source, variable, champion_gate=champion_gate)
-    if pipeline.steps and not any(c.kind == "parameters" for c in pipeline.cells):
-        found.append(_no_parameters(source))
-    return found
+    return found + _no_parameters(source)
+
+
+def readable(source: Source) -> list[Warned]:
+    """Return the findings that need nothing but the notebook, besides those of its pipeline."""
+    return [*_no_extension(source), *_out_of_order(source), *_no_parameters(source)]
 
 
 def several_models(pipeline: Pipeline, notebook: str) -> list[Warned]:
@@ -223,15 +226,20 @@ def _no_extension(source: Source) -> list[Warned]:
     return []
 
 
-def _no_parameters(source: Source) -> Warned:
+def _no_parameters(source: Source) -> list[Warned]:
+    pipeline = source.pipeline
+    if not pipeline.steps or any(c.kind == "parameters" for c in pipeline.cells):
+        return []
     constants = [c.index for c in source.pipeline.cells if c.kind == "setup" and c.writes]
     cell = constants[0] if constants else None
-    return Warned(
-        kind="no-parameters",
-        what="no cell is tagged 'parameters', so every run computes the same",
-        fix="put what should vary into one cell (`depth = 3`) and tag it `parameters`",
-        cell=cell,
-    )
+    return [
+        Warned(
+            kind="no-parameters",
+            what="no cell is tagged 'parameters', so every run computes the same",
+            fix="put what should vary into one cell (`depth = 3`) and tag it `parameters`",
+            cell=cell,
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,15 @@ class Jobs(OpenProject):
 
         return systemd.install(self.context, workers)
 
+    def start_scheduler(self) -> dict[str, Any]:
+        """Start the scheduler in a process of its own; return its process and its log.
+
+        Raises Refused if one runs already, or if it ends at once.
+        """
+        from mlops_nb.scheduler import launch
+
+        return launch.launch(self.context)
+
     @property
     def scheduler_runs(self) -> bool:
         """Whether a scheduler was seen within the last two minutes."""

@@ -85,6 +85,25 @@ class Monitoring(OpenProject):
         )
         return compute.with_computed(ctx, found)
 
+    def charts(self, model: str, width: int, theme: str) -> dict[str, Any]:
+        """Return the charts of `watch --report` as images: {"charts": [{"title", "svg"}]}.
+
+        width: px; theme: light or dark
+
+        Raises NotFound as `watch` does.
+        """
+        from mlops_nb.monitoring.live import images, report
+
+        found = self.watch(model)
+        drawn = report.drawings(found, width)
+        return {
+            "version": 1,
+            "model": model,
+            "charts": [
+                {"title": c.title, "svg": images.image(str(c.drawing), theme)} for c in drawn
+            ],
+        }
+
     def why_request(self, model: str, request: str) -> dict[str, Any]:
         """Return what `why MODEL --request ID --json` prints: its answer, and what is behind it.
 

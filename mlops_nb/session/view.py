@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mlops_nb.notebook import render
+from mlops_nb.notebook import mends, render
 from mlops_nb.notebook.model import Source
 from mlops_nb.session import staleness
 from mlops_nb.session.cells import LiveCells
@@ -20,6 +20,7 @@ def pipeline_state(source: Source, live: LiveCells) -> dict[str, Any]:
     steps:  step → its state, the reason, and the ids of its cells
     stale:  ids of the cells that must run so that each step is up to date
     models: variables that hold models → registered names; metrics: names of metrics
+    mends:  edits that mend a finding
     """
     graph = render.as_json(source.pipeline)
     text = json.dumps(graph, sort_keys=True, default=str)
@@ -32,6 +33,7 @@ def pipeline_state(source: Source, live: LiveCells) -> dict[str, Any]:
         "stale": staleness.stale_ids(source, live),
         "models": dict(source.pipeline.model),
         "metrics": list(source.pipeline.metrics),
+        "mends": [mends.as_json(one) for one in mends.mends(source)],
     }
 
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import psutil
 import pytest
 from panel import OPEN, Panel
 from playwright.sync_api import expect
@@ -75,6 +76,7 @@ def test_from_a_notebook_to_a_live_model_and_back(page: Page, lab: Lab, notebook
     job = panel.node.locator('[data-job="wine"]')
     expect(job).to_have_attribute("data-status", "active")
     expect(panel.node).to_contain_text("No scheduler has been seen")
+    started(panel, lab)
     production = page.locator("[data-production=wine]").first
     expect(production).to_contain_text("job wine")
     expect(production).to_contain_text("accuracy")
@@ -125,6 +127,34 @@ def promoted(panel: Panel, gate: str) -> None:
     panel.picture("promotion")
     confirm.click()
     expect(panel.node.locator('[data-job="wine"]')).to_be_visible(timeout=PROOF)
+
+
+def started(panel: Panel, lab: Lab) -> None:
+    """Start a scheduler by its button, which asks once; then end its process."""
+    hint = panel.node.locator("[data-scheduler=missing]")
+    panel.press("start-scheduler", "[data-scheduler]")
+    expect(hint).to_contain_text("goes on when the browser, the kernel or Jupyter ends")
+    panel.picture("scheduler")
+    assert not (lab.root / ".mlops" / "scheduler.log").exists()
+    panel.press("confirm", "[data-scheduler]")
+    try:
+        expect(hint).to_have_count(0, timeout=OPEN)
+        (scheduler,) = schedulers(lab)
+        assert scheduler.is_running()
+    finally:
+        for process in schedulers(lab):
+            process.terminate()
+            process.wait(30)
+
+
+def schedulers(lab: Lab) -> list[psutil.Process]:
+    """Return the schedulers of the project of this JupyterLab."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if (process.info["cmdline"] or [])[-2:] == ["mlops_nb", "scheduler"]
+        and process.info["cwd"] == str(lab.root.resolve())
+    ]
 
 
 def rolled_back(panel: Panel) -> None:

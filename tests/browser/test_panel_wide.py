@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -181,3 +182,22 @@ def test_runs_are_followed_while_they_print_and_compared_by_lines(page: Page, la
     assert panel.violations() == {}
     page.keyboard.press("Enter")
     expect(panel.node.locator(".mlops-detail h3").last).to_contain_text("small.ipynb")
+
+
+def test_a_finding_is_mended_in_the_editor_and_the_mend_undone(page: Page, lab: Lab) -> None:
+    cells = ("# mlops: step load\nframe = pd.DataFrame({'a': [1]})", "import pandas as pd")
+    name = write(lab.root, *cells, name="mended.ipynb")
+    panel = Panel(page, lab, name)
+    findings = panel.node.locator(".mlops-findings li")
+    expect(findings).to_contain_text("'pd' is read in", timeout=OPEN)
+    panel.picture("finding")
+    assert panel.violations() == {}
+    panel.press("mend")
+    expect(findings).to_have_count(0, timeout=OPEN)
+    source = "() => window.jupyterapp.shell.currentWidget.content.widgets[2].model.sharedModel"
+    mended = "# mlops: step load\nimport pandas as pd\nframe = pd.DataFrame({'a': [1]})"
+    assert page.evaluate(f"{source}.getSource()") == mended
+    assert json.loads((lab.root / name).read_text())["cells"][2]["source"] == cells[0]
+    page.evaluate(f"{source}.undo()")
+    expect(findings).to_have_count(1, timeout=OPEN)
+    assert page.evaluate(f"{source}.getSource()") == cells[0]

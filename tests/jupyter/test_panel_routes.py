@@ -235,10 +235,12 @@ def test_every_action_is_a_verb_that_the_command_line_knows(action):
 
     form = forms.FORMS[action]
     given = {name: "x" for name in form.places if name != forms.NOTEBOOK}
-    given |= {name: "3" if name in {"last", "to"} else "x" for name in form.options}
+    given |= {name: "300" if name in {"last", "to", "width"} else "x" for name in form.options}
     given |= {"version": "3"} if "version" in form.places else {}
     if "approval" in given:
         given["approval"] = "required"
+    if "theme" in given:
+        given["theme"] = "dark"
     verb, *words = forms.words(action, "wine.ipynb", given)
     command = cli.get_command(click.Context(cli), verb)
     command.make_context(verb, words)  # raises UsageError for an option that it does not have

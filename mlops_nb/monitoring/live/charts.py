@@ -26,11 +26,17 @@ class DayAxis(Struct, frozen=True, kw_only=True):
     first: date
     count: int
     left: int = LEFT
+    width: int = WIDTH
+
+    @property
+    def right(self) -> int:
+        """Where the days end."""
+        return self.width - RIGHT
 
     @property
     def step(self) -> float:
         """The width of a day."""
-        return (WIDTH - self.left - RIGHT) / max(self.count, 1)
+        return (self.right - self.left) / max(self.count, 1)
 
     def place(self, day: str) -> int:
         """Return the number of a day, from 0."""
@@ -45,8 +51,8 @@ class DayAxis(Struct, frozen=True, kw_only=True):
         return self.start(place + 0.5)
 
     def ticks(self) -> list[tuple[int, str]]:
-        """Return about eight days with their names."""
-        every = max(1, math.ceil(self.count / 8))
+        """Return about eight days with their names, or as many as there is room for."""
+        every = max(1, math.ceil(self.count / max(2, 8 * self.width // WIDTH)))
         days = (self.first + timedelta(days=n) for n in range(0, self.count, every))
         return [(n * every, f"{day:%b} {day.day}") for n, day in enumerate(days)]
 
@@ -67,14 +73,15 @@ class ReleaseMark(Struct, frozen=True, kw_only=True):
     label: str
 
 
-def axis(first: str, last: str, left: int = LEFT) -> DayAxis:
+def axis(first: str, last: str, left: int = LEFT, width: int = WIDTH) -> DayAxis:
     """Return the axis from one day to another.
 
     >>> axis("2026-01-01", "2026-01-10").count
     10
     """
     start = date.fromisoformat(first)
-    return DayAxis(first=start, count=(date.fromisoformat(last) - start).days + 1, left=left)
+    count = (date.fromisoformat(last) - start).days + 1
+    return DayAxis(first=start, count=count, left=left, width=width)
 
 
 def metric(
@@ -94,7 +101,7 @@ def metric(
     low = max(low, min(inside) - 3 * spread)  # a day with few labels has a very wide interval
     high = min(high, max(inside) + 3 * spread)
     up = _scale(low, high)
-    parts = [_shades(provisional, along), _grid(low, high, up), _days(along)]
+    parts = [_shades(provisional, along), _grid(low, high, up, along), _days(along)]
     day_line = "day" if weeks else "line"
     for run in _runs(points, along):
         upper = [(along.middle(along.place(p.day)), up(min(p.high, high))) for p in run]
@@ -108,7 +115,7 @@ def metric(
         line = [(along.middle(along.place(p.day)), up(p.value)) for p in weeks]
         parts.append(f'<path class="line" d="{_path(line)}"/>')
     parts.append(_marks(marks, along))
-    return _svg(parts, HEIGHT)
+    return _svg(parts, HEIGHT, along)
 
 
 def amounts(
@@ -118,7 +125,7 @@ def amounts(
     high = 1.0 if share else max((v for _, v in values), default=0.0) or 1.0
     height = 120
     up = _scale(0.0, high, height)
-    parts = [_grid(0.0, high, up, percent=share), _days(along, height)]
+    parts = [_grid(0.0, high, up, along, percent=share), _days(along, height)]
     if bars:
         wide = max(along.step * 0.8, 0.6)
         bottom = height - FOOT
@@ -133,7 +140,7 @@ def amounts(
         parts.append(f'<path class="line" d="{_path(points)}"/>')
         if len(points) == 1:
             parts.append(_dot(*points[0]))
-    return _svg(parts, height)
+    return _svg(parts, height, along)
 
 
 def heat(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], along: DayAxis) -> str:
@@ -156,7 +163,7 @@ def heat(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], along: DayAxis
         if drawn:
             parts.append(f'<path class="heat {name}" d="{"".join(drawn)}"/>')
     height = TOP + len(rows) * CELL + FOOT
-    return _svg([*parts, _days(along, height)], height)
+    return _svg([*parts, _days(along, height)], height, along)
 
 
 def _level(excess: float) -> str:
@@ -187,13 +194,20 @@ def _dot(x: float, y: float) -> str:
     return f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>'
 
 
-def _grid(low: float, high: float, up: Callable[[float], float], *, percent: bool = False) -> str:
+def _grid(
+    low: float,
+    high: float,
+    up: Callable[[float], float],
+    along: DayAxis,
+    *,
+    percent: bool = False,
+) -> str:
     parts = []
     step = _step(high - low)
     for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
         value, y = number * step, up(number * step)
         label = f"{value:.0%}" if percent else _figure(value, step)
-        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
+        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{along.right}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     return "".join(parts)
 
@@ -247,7 +261,7 @@ def _marks(marks: Iterable[ReleaseMark], along: DayAxis) -> str:
         x = along.middle(along.place(one.day))
         parts.append(f'<path class="mark" d="M{x:.1f} {TOP - 4}V{HEIGHT - FOOT}"/>')
         wide = 7.0 * len(one.label) + 8
-        at_end = x + wide > WIDTH
+        at_end = x + wide > along.width
         begins = x - wide if at_end else x
         lane = next((n for n, end in enumerate(ends) if begins > end), None)
         if lane is not None:  # else it would lie over another
@@ -261,5 +275,5 @@ def _marks(marks: Iterable[ReleaseMark], along: DayAxis) -> str:
     return "".join(parts)
 
 
-def _svg(parts: Iterable[str], height: int) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img">{"".join(parts)}</svg>'
+def _svg(parts: Iterable[str], height: int, along: DayAxis) -> str:
+    return f'<svg viewBox="0 0 {along.width} {height}" role="img">{"".join(parts)}</svg>'

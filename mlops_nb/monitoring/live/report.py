@@ -15,6 +15,7 @@ from mlops_nb.monitoring.live.sums import VersionSums, together
 from mlops_nb.monitoring.live.window import WatchedWindow
 
 MANY_DAYS, WEEK = 60, 7
+DRIFT = "Drift by day, as multiples of its threshold"
 TITLES = {
     "accuracy": "Accuracy",
     "auc": "Area under the ROC curve (AUC)",
@@ -65,15 +66,24 @@ def _day(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _axis(found: WatchedWindow, left: int = charts.LEFT) -> DayAxis:
-    return charts.axis(found.days[0].day, found.days[-1].day, left)
+def drawings(found: WatchedWindow, width: int) -> list[ReportChart]:
+    """Return the charts of the page by themselves: metrics, drift, amounts by day. width: px."""
+    if not found.days:
+        return []
+    heat = _heat(found, width)
+    moved = [] if heat is None else [ReportChart(title=DRIFT, drawing=heat)]
+    return [*_series(found, width), *moved, *_amounts(found, width)]
+
+
+def _axis(found: WatchedWindow, width: int, left: int = charts.LEFT) -> DayAxis:
+    return charts.axis(found.days[0].day, found.days[-1].day, left, width)
 
 
 def _drawn(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704  charts escape their texts
 
 
-def _series(found: WatchedWindow) -> Iterator[ReportChart]:
+def _series(found: WatchedWindow, width: int = charts.WIDTH) -> Iterator[ReportChart]:
     """Yield the chart of each metric by day, and by week where there are many days."""
     by_day = [(day.day, metrics.of_days([day])) for day in found.days]
     weeks = found.days if len(found.days) >= MANY_DAYS else ()
@@ -85,7 +95,7 @@ def _series(found: WatchedWindow) -> Iterator[ReportChart]:
         points = _points(name, by_day)
         if points:
             drawing = charts.metric(
-                points, _axis(found), provisional, _marks(found), _points(name, by_week)
+                points, _axis(found, width), provisional, _marks(found), _points(name, by_week)
             )
             yield ReportChart(title=TITLES[name], drawing=_drawn(drawing))
 
@@ -112,7 +122,7 @@ def _marks(found: WatchedWindow) -> list[ReleaseMark]:
     return sorted(made, key=lambda mark: mark.day)
 
 
-def _heat(found: WatchedWindow) -> Markup | None:
+def _heat(found: WatchedWindow, width: int = charts.WIDTH) -> Markup | None:
     """Return the heat map: each column by day, as multiples of the threshold of that day."""
     rows = []
     for name, was in found.columns.items():
@@ -129,12 +139,12 @@ def _heat(found: WatchedWindow) -> Markup | None:
     if not rows:
         return None
     rows.sort(key=lambda row: -max(value for _, value in row[1]))
-    return _drawn(charts.heat(rows, _axis(found, charts.NAMES)))
+    return _drawn(charts.heat(rows, _axis(found, width, charts.NAMES)))
 
 
-def _amounts(found: WatchedWindow) -> Iterator[ReportChart]:
+def _amounts(found: WatchedWindow, width: int = charts.WIDTH) -> Iterator[ReportChart]:
     """Yield what came each day: answers, coverage, latency."""
-    along, days = _axis(found), [day for day in found.days if day.sums.rows]
+    along, days = _axis(found, width), [day for day in found.days if day.sums.rows]
     volume = [(day.day, float(day.sums.rows)) for day in days]
     covered = [(day.day, _coverage(day.sums.versions.values())) for day in days]
     seconds = [(day.day, 1000 * (day.sums.seconds or 0.0)) for day in days]

@@ -1,0 +1,41 @@
+/** The charts of `watch` by day, drawn by Python: each is an image, so nothing in it is run. */
+import * as React from 'react';
+import { useProblem } from './parts';
+import { text } from './text';
+import { IViews } from './views';
+
+interface ICharts {
+  readonly charts: readonly { readonly title: string; readonly svg: string }[];
+}
+
+/** px: narrower than that, the texts of a chart lie over each other. */
+const LEAST_WIDTH = 340;
+
+export function LiveCharts(props: IViews & { model: string }): JSX.Element {
+  const { server, pipeline, model } = props;
+  const { trans } = text;
+  const [drawn, draw] = React.useState<ICharts | null>(null);
+  const [problem, tried] = useProblem();
+  const width = Math.max(LEAST_WIDTH, Math.round(props.room) - 8);
+  React.useEffect(() => {
+    const theme = document.body.dataset.jpThemeLight === 'false' ? 'dark' : 'light';
+    void tried(server.run<ICharts>(pipeline.path, 'charts', { model, width, theme })).then(draw);
+  }, [model]);
+  if (!drawn) {
+    return problem ?? <p className="mlops-note">{trans.__('Drawing the charts…')}</p>;
+  }
+  return (
+    <div className="mlops-charts" tabIndex={0} role="group" aria-label={trans.__('By day')}>
+      {drawn.charts.map(({ title, svg }) => (
+        <figure key={title}>
+          <figcaption>{title}</figcaption>
+          <img
+            src={`data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`}
+            alt={trans.__('%1, by day', title)}
+            width={width}
+          />
+        </figure>
+      ))}
+    </div>
+  );
+}
