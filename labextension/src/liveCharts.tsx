@@ -9,7 +9,7 @@ interface ICharts {
 }
 
 /** px: narrower than that, the texts of a chart lie over each other. */
-const LEAST_WIDTH = 340;
+const LEAST_WIDTH = 220;
 
 export function LiveCharts(props: IViews & { model: string }): JSX.Element {
   const { server, pipeline, model } = props;
@@ -17,10 +17,10 @@ export function LiveCharts(props: IViews & { model: string }): JSX.Element {
   const [drawn, draw] = React.useState<ICharts | null>(null);
   const [problem, tried] = useProblem();
   const width = Math.max(LEAST_WIDTH, Math.round(props.room) - 8);
+  const theme = useTheme();
   React.useEffect(() => {
-    const theme = document.body.dataset.jpThemeLight === 'false' ? 'dark' : 'light';
     void tried(server.run<ICharts>(pipeline.path, 'charts', { model, width, theme })).then(draw);
-  }, [model]);
+  }, [model, theme]);
   if (!drawn) {
     return problem ?? <p className="mlops-note">{trans.__('Drawing the charts…')}</p>;
   }
@@ -38,4 +38,16 @@ export function LiveCharts(props: IViews & { model: string }): JSX.Element {
       ))}
     </div>
   );
+}
+
+/** Whether JupyterLab is light or dark, now. */
+function useTheme(): 'light' | 'dark' {
+  const read = () => (document.body.dataset.jpThemeLight === 'false' ? 'dark' : 'light');
+  const [theme, setTheme] = React.useState<'light' | 'dark'>(read);
+  React.useEffect(() => {
+    const watcher = new MutationObserver(() => setTheme(read()));
+    watcher.observe(document.body, { attributeFilter: ['data-jp-theme-light'] });
+    return () => watcher.disconnect();
+  }, []);
+  return theme;
 }

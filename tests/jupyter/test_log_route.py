@@ -90,7 +90,7 @@ async def test_output_comes_while_a_run_goes_on(jp_fetch, jp_root_dir: Path):
     small(jp_root_dir / "small.ipynb", train=WAITING)
 
     async def ask(route: str, **query: str) -> Any:
-        found = await jp_fetch("mlops-nb", "api", route, params=query)
+        found = await jp_fetch("mlops-nb", "api", route, params=query, request_timeout=120)
         return json.loads(found.body)
 
     body = json.dumps({"path": "small.ipynb", "action": "run", "arguments": {}})

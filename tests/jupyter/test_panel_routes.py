@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from jupyter_server.serverapp import ServerApp
 
+LONG = 120  # s: the server itself waits for some seconds, on a busy machine longer
 PROMOTION = {"name": "wine", "model": "model", "gates": ["accuracy >= 0.2"]}
 MARKED = f"{TRAIN}\n# mlops: model model --name wine"
 
@@ -52,7 +53,9 @@ class Panel:
         self.fetch = fetch
 
     async def get(self, route: str, **query: str) -> tuple[int, Any]:
-        found = await self.fetch("mlops-nb", "api", route, params=query, raise_error=False)
+        found = await self.fetch(
+            "mlops-nb", "api", route, params=query, raise_error=False, request_timeout=LONG
+        )
         return found.code, json.loads(found.body)
 
     async def post(self, route: str, body: object) -> tuple[int, Any]:

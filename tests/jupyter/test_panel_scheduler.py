@@ -33,7 +33,7 @@ async def test_a_scheduler_starts_once_and_is_no_child_of_the_server(jp_fetch, j
         now = json.loads(found.body)
         while now["status"] is None:
             query = {"command": now["command"], "answers": "0"}
-            found = await jp_fetch("mlops-nb", "api", "commands", params=query)
+            found = await jp_fetch("mlops-nb", "api", "commands", params=query, request_timeout=120)
             now = json.loads(found.body)
         return now["answers"][-1]
 

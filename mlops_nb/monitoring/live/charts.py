@@ -17,6 +17,7 @@ HEIGHT, FOOT = 190, 24
 CELL, NAMES = 16, 150  # of the heat map: height of a row, width of the names
 LEVELS = ((1.0, "none"), (2.0, "some"), (4.0, "more"), (math.inf, "most"))
 MOST_NAME = 20
+LETTER = 7  # width
 LANES = 2  # of labels of releases
 
 
@@ -146,10 +147,11 @@ def amounts(
 def heat(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], along: DayAxis) -> str:
     """Return the heat map of columns by day; a value of 1 is the threshold of that day."""
     shapes: dict[str, list[str]] = {name: [] for _, name in LEVELS}
+    most = min(MOST_NAME, (along.left - 8) // LETTER)
     parts = []
     for number, (name, values) in enumerate(rows):
         y = TOP + number * CELL
-        short = name if len(name) <= MOST_NAME else name[: MOST_NAME - 1] + "…"
+        short = name if len(name) <= most else name[: most - 1] + "…"
         parts.append(
             f'<text class="name" x="{along.left - 8}" y="{y + 12}" text-anchor="end">'
             f"<title>{html(name)}</title>{html(short)}</text>"

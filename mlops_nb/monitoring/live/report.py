@@ -139,7 +139,7 @@ def _heat(found: WatchedWindow, width: int = charts.WIDTH) -> Markup | None:
     if not rows:
         return None
     rows.sort(key=lambda row: -max(value for _, value in row[1]))
-    return _drawn(charts.heat(rows, _axis(found, width, charts.NAMES)))
+    return _drawn(charts.heat(rows, _axis(found, width, min(charts.NAMES, width // 3))))
 
 
 def _amounts(found: WatchedWindow, width: int = charts.WIDTH) -> Iterator[ReportChart]:
