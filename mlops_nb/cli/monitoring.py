@@ -74,7 +74,7 @@ def watch(
     model: str, *, since: str | None, until: str | None, report: str | None, as_json: bool
 ) -> int:
     """Show the metrics of MODEL from late labels, how its columns moved, and its alerts."""
-    from mlops_nb.monitoring.live import view
+    from mlops_nb.monitoring.report import view
 
     project = open_project()
     found = project.watch(model, since, until)

@@ -92,10 +92,10 @@ class Monitoring(OpenProject):
 
         Raises NotFound as `watch` does.
         """
-        from mlops_nb.monitoring.live import images, report
+        from mlops_nb.monitoring.report import images, page
 
         found = self.watch(model)
-        drawn = report.drawings(found, width)
+        drawn = page.drawings(found, width)
         return {
             "version": 1,
             "model": model,
@@ -128,8 +128,8 @@ class Monitoring(OpenProject):
 
     def write_report(self, found: "WatchedWindow", file: str | Path) -> Path:
         """Write what `watch` found as an HTML page that needs no other file; return its path."""
-        from mlops_nb.monitoring.live import report
+        from mlops_nb.monitoring.report import page
 
         path = self.here / file
-        files.write_text(path, report.render(found))
+        files.write_text(path, page.render(found))
         return path

@@ -13,7 +13,7 @@ from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.model import Job
 from mlops_nb.models import package
 from mlops_nb.monitoring.incidents import check
-from mlops_nb.monitoring.live import view
+from mlops_nb.monitoring.report import view
 from mlops_nb.probe.answer import reference
 from mlops_nb.project import Project, open_project
 from mlops_nb.serving import prediction_table

@@ -12,9 +12,11 @@ from sklearn import metrics as oracle
 from mlops_nb.evaluation import by_slice as evaluation
 from mlops_nb.markup import html
 from mlops_nb.monitoring.labels.samples import SampleFiles
-from mlops_nb.monitoring.live import losses, metrics, report, sliced, sums, view
+from mlops_nb.monitoring.live import losses, metrics, sliced, sums
 from mlops_nb.monitoring.live.sliced import SliceColumn
 from mlops_nb.monitoring.live.window import WatchedWindow
+from mlops_nb.monitoring.report import page as report_page
+from mlops_nb.monitoring.report import view
 from mlops_nb.serving.settings import LabelSettings, PredictionSettings
 
 CITIES = ("Seoul", "Busan", "Daegu")
@@ -233,7 +235,7 @@ def test_what_the_log_does_not_show_is_named(tmp_path, settings, words):
     answer = live.open().watch("m")
     assert answer.slices == ()
     assert words in view.as_text(answer).replace("\n", " ")
-    assert html(words) in report.render(answer)
+    assert html(words) in report_page.render(answer)
 
 
 def test_a_slicing_that_is_no_column_is_named(tmp_path):
@@ -249,7 +251,7 @@ def test_an_evaluation_without_slices_changes_nothing(tmp_path):
     assert "slices" not in live.watch()
     found = live.open().watch("m")
     assert "slice" not in view.as_text(found)
-    assert "Worst slices" not in report.render(found)
+    assert "Worst slices" not in report_page.render(found)
 
 
 def test_kept_days_give_the_same_slices(tmp_path):
@@ -285,7 +287,7 @@ def test_a_large_slice_that_fell_is_worse_than_a_small_one(tmp_path):
     assert by_city["Busan"].worse > by_city["Jeju"].worse > 0
     raw = {name: one.promised.value - one.value for name, one in by_city.items()}
     assert raw["Jeju"] > raw["Busan"]  # as its two labels alone would say
-    page, text = report.render(found), view.as_text(found)
+    page, text = report_page.render(found), view.as_text(found)
     assert "<h2>Worst slices</h2>" in page
     assert page.index('<td class="text">city = Busan') < page.index("city = Jeju")
     assert "city = Busan" in text
@@ -298,7 +300,7 @@ def test_names_of_slices_are_escaped(tmp_path):
     rows = ROWS.assign(city=ROWS.city.replace("Busan", sly), prediction=0)
     found = watched(tmp_path, rows, evaluation=past).open().watch("m")
     assert any(one.slice == sly for one in found.slices)
-    assert "<script" not in report.render(found)
+    assert "<script" not in report_page.render(found)
     assert "\x1b" not in view.as_text(found)
 
 

@@ -11,7 +11,8 @@ from live_model import NOW, LiveModel, binary, labels_of
 
 from mlops_nb.errors import NotFound
 from mlops_nb.events import AlertRaised
-from mlops_nb.monitoring.live import sums, view
+from mlops_nb.monitoring.live import sums
+from mlops_nb.monitoring.report import view
 from mlops_nb.serving.settings import PredictionSettings
 
 ROWS = binary(1200)

@@ -7,12 +7,13 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from mlops_nb.markup import page
-from mlops_nb.monitoring.live import charts, metrics, slices, view
-from mlops_nb.monitoring.live.charts import DayAxis, DayPoint, ReleaseMark
+from mlops_nb.monitoring.live import metrics, slices
 from mlops_nb.monitoring.live.metrics import LiveMetric
 from mlops_nb.monitoring.live.movement import movement
 from mlops_nb.monitoring.live.sums import VersionSums, together
 from mlops_nb.monitoring.live.window import WatchedWindow
+from mlops_nb.monitoring.report import charts, view
+from mlops_nb.monitoring.report.charts import DayAxis, DayPoint, ReleaseMark
 
 MANY_DAYS, WEEK = 60, 7
 DRIFT = "Drift by day, as multiples of its threshold"
@@ -38,7 +39,7 @@ class ReportChart(Struct, frozen=True, kw_only=True):
 def render(found: WatchedWindow) -> str:
     """Return the page; everything that is inserted is escaped, except for the charts."""
     return page(
-        "mlops_nb.monitoring.live",
+        "mlops_nb.monitoring.report",
         {
             "figure": lambda v: f"{v:.4f}",
             "signed": lambda v: f"{v:+.4f}",

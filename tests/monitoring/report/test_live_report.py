@@ -8,10 +8,10 @@ import pytest
 from live_model import NOW, LiveModel, binary, labels_of
 from msgspec.structs import replace
 
-from mlops_nb.monitoring.live import report
 from mlops_nb.monitoring.live.faults import WatchAlert
 from mlops_nb.monitoring.live.sums import ColumnCounts, Day
 from mlops_nb.monitoring.live.window import Release, WatchedWindow
+from mlops_nb.monitoring.report import page as report_page
 from mlops_nb.serving.settings import LabelSettings
 
 ROWS = binary(1500)
@@ -29,7 +29,7 @@ def found(tmp_path_factory) -> WatchedWindow:
 
 
 def test_the_page_needs_no_other_file(found):
-    page = report.render(found)
+    page = report_page.render(found)
     assert not re.search(r"https?://|src=|@import|url\(", page)
     assert "prefers-color-scheme: dark" in page
     assert page.count("<svg") == 4 + 1 + 3
@@ -37,22 +37,22 @@ def test_the_page_needs_no_other_file(found):
 
 def test_what_data_says_is_escaped(found):
     alert = WatchAlert(kind=SLY, what=SLY, since=SLY, fix=SLY)
-    page = report.render(replace(found, model=SLY, alerts=(alert,), uncompared=(SLY,)))
+    page = report_page.render(replace(found, model=SLY, alerts=(alert,), uncompared=(SLY,)))
     assert "<script" not in page
     assert "unseen: &lt;script&gt;" in page
 
 
 def test_releases_are_marked_and_days_to_come_are_shaded(found):
     releases = (Release(at=NOW - timedelta(days=3), version=7),)
-    page = report.render(replace(found, releases=releases))
+    page = report_page.render(replace(found, releases=releases))
     assert page.count(">version 7<") == 4
     assert page.count('class="open"') == 4
 
 
 def test_a_window_without_labels_or_rows_has_a_page(found):
-    assert "No labels" in report.render(replace(found, metrics=()))
+    assert "No labels" in report_page.render(replace(found, metrics=()))
     empty = replace(found, days=(), metrics=(), drift=())
-    assert "<svg" not in report.render(empty)
+    assert "<svg" not in report_page.render(empty)
 
 
 def test_a_year_of_twenty_columns_is_small(found):
@@ -72,5 +72,5 @@ def test_a_year_of_twenty_columns_is_small(found):
             Day(day=day, mature=number < 300, dropped=0, sums=replace(sums, columns=columns))
         )
     columns = {name: replace(was, name=name) for name in names}
-    page = report.render(replace(found, days=tuple(days), columns=columns))
+    page = report_page.render(replace(found, days=tuple(days), columns=columns))
     assert 20_000 < len(page.encode()) < LIMIT

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 import pytest
 from live_model import LiveModel, binary, labels_of
 
-from mlops_nb.monitoring.live import charts, images, report
 from mlops_nb.monitoring.live.window import WatchedWindow
+from mlops_nb.monitoring.report import charts, images
+from mlops_nb.monitoring.report import page as report_page
 from mlops_nb.serving.settings import LabelSettings
 
 ROWS = binary(1500)
@@ -35,10 +36,10 @@ def found(live) -> WatchedWindow:
 
 
 def test_the_charts_are_those_of_the_report(found):
-    page = report.render(found)
-    drawn = report.drawings(found, charts.WIDTH)
+    page = report_page.render(found)
+    drawn = report_page.drawings(found, charts.WIDTH)
     assert [one.drawing in page for one in drawn] == [True] * 8
-    assert all(one.title in page for one in drawn if one.title != report.DRIFT)
+    assert all(one.title in page for one in drawn if one.title != report_page.DRIFT)
 
 
 @pytest.mark.parametrize("width", [240, 340, 920, 1600])
