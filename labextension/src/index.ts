@@ -1,5 +1,6 @@
 /** The JupyterLab plugin: puts the panel in the left side bar, and wide in the main area. */
 import {
+  ILabShell,
   ILayoutRestorer,
   JupyterFrontEnd,
   JupyterFrontEndPlugin
@@ -35,7 +36,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ILayoutRestorer,
     ITranslator,
     JupyterFrontEnd.ITreeResolver,
-    ISettingRegistry
+    ISettingRegistry,
+    ILabShell
   ],
   activate
 };
@@ -47,7 +49,8 @@ function activate(
   restorer: ILayoutRestorer | null,
   translator: ITranslator | null,
   tree: JupyterFrontEnd.ITreeResolver | null,
-  settings: ISettingRegistry | null
+  settings: ISettingRegistry | null,
+  labShell: ILabShell | null
 ): void {
   if (translator) {
     speak(translator);
@@ -63,7 +66,7 @@ function activate(
   const given: Given = {
     server,
     pipeline,
-    project: new Project(pipeline, server, events),
+    project: new Project(pipeline, server, events, app.serviceManager.connectionFailure),
     open: path => void app.commands.execute('docmanager:open', { path }),
     openRun: (run, withValues) => openRun(app, given, run, withValues),
     reveal: id =>
@@ -91,7 +94,7 @@ function activate(
       app.shell.activateById(panel.id);
     }
   });
-  addCommands(app, tracker, palette, panel, given);
+  addCommands(app, tracker, palette, panel, given, labShell !== null);
 }
 
 /** Open a copy of the executed notebook of a run; load what it computed if that is wanted. */
@@ -131,7 +134,8 @@ function addCommands(
   tracker: INotebookTracker,
   palette: ICommandPalette | null,
   panel: Panel,
-  given: Given
+  given: Given,
+  hasMainArea: boolean
 ): void {
   const { trans } = text;
   const nothing = { args: { type: 'object', properties: {} } } as const;
@@ -145,6 +149,7 @@ function addCommands(
   app.commands.addCommand(WIDE, {
     label: trans.__('Show the MLOps panel in the main area'),
     describedBy: nothing,
+    isVisible: () => hasMainArea, // in Notebook 7 the notebook fills it
     execute: () => {
       const wide = new MainAreaWidget({ content: titled(new Panel('mlops-nb-wide', given, true)) });
       wide.title.label = trans.__('MLOps');
@@ -160,7 +165,7 @@ function addCommands(
     isEnabled: () => tracker.activeCell?.model.type === 'code',
     execute: () => markStep(tracker)
   });
-  for (const command of [SHOW, WIDE, TAG]) {
+  for (const command of hasMainArea ? [SHOW, WIDE, TAG] : [SHOW, TAG]) {
     palette?.addItem({ command, category: trans.__('MLOps'), args: { isPalette: true } });
   }
 }

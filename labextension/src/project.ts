@@ -11,14 +11,19 @@ const SCHEMA = 'https://mlops-nb.github.io/events/journal';
 const SLOW = 120_000;
 /** ms that changes are gathered for. */
 const QUIET = 100;
+/** ms between two questions while the server does not answer. */
+const RETRY = 3_000;
 /** Runs that are listed at first. */
 const PAGE = 200;
+
+const USUAL = { interval: SLOW, backoff: true, max: 4 * SLOW };
 
 export class Project {
   constructor(
     private readonly pipeline: Pipeline,
     private readonly server: Server,
-    events: Event.IManager
+    events: Event.IManager,
+    failures: ISignal<unknown, unknown>
   ) {
     pipeline.changed.connect(() => this.follow());
     events.stream.connect((_, event) => {
@@ -29,10 +34,11 @@ export class Project {
     this.poll = new Poll({
       auto: false,
       factory: () => this.ask(),
-      frequency: { interval: SLOW, backoff: true, max: 4 * SLOW },
+      frequency: USUAL,
       standby: () => !this.isWatched || document.hidden
     });
     void this.poll.start();
+    failures.connect(() => this.retry());
   }
 
   get changed(): ISignal<this, void> {
@@ -63,6 +69,15 @@ export class Project {
     await this.ask();
   }
 
+  /** Ask again and again from now on, until the server is back: it has lost whom to tell. */
+  private retry(): void {
+    if (!this.isLost) {
+      this.isLost = true;
+      this.poll.frequency = { interval: RETRY, backoff: false, max: RETRY };
+      void this.poll.refresh();
+    }
+  }
+
   private follow(): void {
     const { path } = this.pipeline;
     if (this.isWatched && path !== '' && path !== this.path) {
@@ -89,6 +104,10 @@ export class Project {
     } else {
       this._problem = null;
       this._lists = found.answer;
+      if (this.isLost) {
+        this.isLost = false;
+        this.poll.frequency = USUAL;
+      }
     }
     this._changed.emit();
   }
@@ -99,6 +118,7 @@ export class Project {
   private path = '';
   private count = PAGE;
   private isWatched = false;
+  private isLost = false;
   private _lists: IProject | null = null;
   private _problem: IProblem | null = null;
 }

@@ -37,9 +37,12 @@ class Lab:
 
 
 @contextmanager
-def started(root: Path, home: Path, *, language: str = "") -> Iterator[Lab]:
-    """Show `root` in a JupyterLab that keeps all its own files in `home`."""
-    lab = Lab(port=_free_port(), token=secrets.token_hex(8), root=root)
+def started(root: Path, home: Path, *, language: str = "", lab: Lab | None = None) -> Iterator[Lab]:
+    """Show `root` in a JupyterLab that keeps all its own files in `home`.
+
+    lab: the one before, which has ended and whose address the new one has
+    """
+    lab = lab or Lab(port=_free_port(), token=secrets.token_hex(8), root=root)
     _set(home, "apputils-extension", "notification", QUIET_SETTINGS)
     if language:
         _set(home, "translation-extension", "plugin", {"locale": language})
@@ -67,7 +70,7 @@ def started(root: Path, home: Path, *, language: str = "") -> Iterator[Lab]:
 
 def _set(home: Path, extension: str, plugin: str, settings: dict[str, object]) -> None:
     folder = home / "settings" / "@jupyterlab" / extension
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(settings))
 
 
