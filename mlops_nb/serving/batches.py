@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -52,10 +52,15 @@ class Asked(Struct, kw_only=True):
 
 
 class ServingVersion:
-    """One version of a model that answers."""
+    """One version of a model that answers.
 
-    def __init__(self, package: Package, limits: AnswerLimits) -> None:
-        self.package, self.limits = package, limits
+    callers: returns how many connections are open
+    """
+
+    def __init__(
+        self, package: Package, limits: AnswerLimits, callers: Callable[[], int] = int
+    ) -> None:
+        self.package, self.limits, self.callers = package, limits, callers
         self.process = ModelProcess(package)
         self.queue: deque[Asked] = deque()
         self.arrived = asyncio.Event()
@@ -111,7 +116,7 @@ class ServingVersion:
             if batch:
                 began = time.perf_counter()
                 await self._answer(batch)
-                if len(batch) > 1 or self.queue:
+                if 2 * (len(batch) + len(self.queue)) > self.callers():
                     await _let_in((time.perf_counter() - began) * SHARE)
 
     def _next(self) -> list[Asked]:
@@ -190,6 +195,7 @@ class ServingVersion:
 async def _let_in(seconds: float) -> None:
     """Let the callers that were just answered ask again, so that batches do not fall apart.
 
+    It pays where most of the open connections ask at once; others would wait in vain.
     The loop has timers of a millisecond, which is too long.
     """
     end = time.perf_counter() + seconds

@@ -292,7 +292,11 @@ def others(folder: Path, seconds: float) -> None:
         fit = FIT.format(x="features(train)", name=what, option=" --features features")
         fit = fit.replace("make_pipeline(StandardScaler(), LogisticRegression())", model)
         cells = [f"{DATA}\n{imports}", FEATURES, fit, JUDGE.format(x="features(test)")]
-        notebook(folder / f"{what}.ipynb", what, cells)
+        try:
+            notebook(folder / f"{what}.ipynb", what, cells)
+        except subprocess.CalledProcessError as error:  # such as a build that no index has
+            print(f"{what} is not promoted: {error.stderr.decode().splitlines()[-2]}")
+            continue
         port = 5910 + number
         with serving(folder, ours(what, port), port):
             measured(folder, port, "/predict", 2.0)
