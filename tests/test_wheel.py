@@ -8,8 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tracked import copied
 
-ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).with_name("uv")
 
 
@@ -17,17 +17,7 @@ UV = Path(sys.executable).with_name("uv")
 def wheel(tmp_path_factory) -> zipfile.ZipFile:
     """Build a wheel from a copy of the tracked files, in an empty home."""
     copy, home = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("home")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, copy / name)
+    copied(copy)
     tools = home / "bin"
     tools.mkdir()
     for tool in ("git", "sh", "env", "uname", "dirname", "sed", "basename", "cat", "which"):

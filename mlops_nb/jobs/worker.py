@@ -1,11 +1,10 @@
 """The worker process of a job's run: claims the run, sends heartbeats, and records its end."""
 
 import contextlib
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_nb.context import Context, Notify, ignore, real_time
 from mlops_nb.errors import MlopsError, NotFound
@@ -14,6 +13,9 @@ from mlops_nb.jobs import execute
 from mlops_nb.runs import history, process, reap
 from mlops_nb.runs.board import read_board
 from mlops_nb.runs.history import Run, read_run
+
+if TYPE_CHECKING:
+    import subprocess
 
 BEAT_EVERY = 5.0  # s
 LOG = "worker.log"
@@ -41,16 +43,7 @@ def launch_watching(ctx: Context, job: str) -> "subprocess.Popen[bytes]":
 
 def _launched(ctx: Context, words: list[str], log: Path) -> "subprocess.Popen[bytes]":
     late = ["--late", str(ctx.late.total_seconds())]
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "mlops_nb", "work", *words, *late],
-            cwd=ctx.root,
-            env=ctx.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    return process.detached(["work", *words, *late], ctx.root, ctx.environment, log)
 
 
 def claim(ctx: Context, run_id: str) -> Run | None:

@@ -4,8 +4,15 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import time
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 Process = tuple[int, str]
 KILL = signal.SIGKILL
@@ -15,6 +22,27 @@ LOOK_EVERY = 0.02  # s: how soon the end of a process is seen
 def mine() -> Process:
     """Return the identity of this process: its pid, and its host and start time."""
     return os.getpid(), f"{socket.gethostname()} {_started(os.getpid())}"
+
+
+def detached(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path
+) -> "subprocess.Popen[bytes]":
+    """Start `mlops-nb WORDS` in a folder, so that it goes on when its parent ends.
+
+    log: the file to which its output is added
+    """
+    import subprocess
+
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "mlops_nb", *words],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
 
 def is_here(process: Process) -> bool:

@@ -1,7 +1,5 @@
 """Starts the scheduler in a process of its own, which goes on when its parent ends."""
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from mlops_nb.context import Context
 from mlops_nb.errors import Refused
 from mlops_nb.jobs import views
+from mlops_nb.runs import process
 
 LOG = "scheduler.log"
 PATIENCE = 30.0  # s until it must have been seen
@@ -26,22 +25,13 @@ def launch(ctx: Context) -> dict[str, Any]:
         )
     ctx.prepare_folder()
     log = ctx.settings.folder / LOG
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlops_nb", "scheduler"],
-            cwd=ctx.root,
-            env=ctx.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    started = process.detached(["scheduler"], ctx.root, ctx.environment, log)
     until = time.monotonic() + PATIENCE
-    while process.poll() is None and not views.is_running(ctx) and time.monotonic() < until:
+    while started.poll() is None and not views.is_running(ctx) and time.monotonic() < until:
         time.sleep(LOOK_EVERY)
-    if process.returncode is not None:
+    if started.returncode is not None:
         raise Refused(f"the scheduler ended at once: {_last_line(log)}", fix=f"read {log}")
-    return {"version": 1, "pid": process.pid, "log": str(log)}
+    return {"version": 1, "pid": started.pid, "log": str(log)}
 
 
 def _last_line(log: Path) -> str:

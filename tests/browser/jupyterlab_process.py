@@ -37,17 +37,25 @@ class Lab:
 
 
 @contextmanager
-def started(root: Path, home: Path, *, language: str = "", lab: Lab | None = None) -> Iterator[Lab]:
+def started(
+    root: Path,
+    home: Path,
+    *,
+    language: str = "",
+    lab: Lab | None = None,
+    python: str = sys.executable,
+) -> Iterator[Lab]:
     """Show `root` in a JupyterLab that keeps all its own files in `home`.
 
-    lab: the one before, which has ended and whose address the new one has
+    python: of the environment that JupyterLab is in
+    lab:    the one before, which has ended and whose address the new one has
     """
     lab = lab or Lab(port=_free_port(), token=secrets.token_hex(8), root=root)
     _set(home, "apputils-extension", "notification", QUIET_SETTINGS)
     if language:
         _set(home, "translation-extension", "plugin", {"locale": language})
     with subprocess.Popen(
-        _command(lab),
+        [python, *_command(lab)],
         env=_environment(home),
         cwd=root,
         stdout=subprocess.PIPE,
@@ -114,7 +122,6 @@ def _free_port() -> int:
 
 def _command(lab: Lab) -> list[str]:
     return [
-        sys.executable,
         "-m",
         "jupyter",
         "lab",
