@@ -278,4 +278,4 @@ def _marks(marks: Iterable[ReleaseMark], along: DayAxis) -> str:
 
 
 def _svg(parts: Iterable[str], height: int, along: DayAxis) -> str:
-    return f'<svg viewBox="0 0 {along.width} {height}" role="img">{"".join(parts)}</svg>'
+    return f'<svg viewBox="0 0 {along.width} {height}">{"".join(parts)}</svg>'
