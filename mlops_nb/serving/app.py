@@ -17,6 +17,7 @@ from mlops_nb.serving.batches import ServingVersion, Shed
 from mlops_nb.serving.challenger import Challenger, Traffic
 from mlops_nb.serving.model_process import Unanswered
 from mlops_nb.serving.rows import BadRequest, BodyTooLarge, Malformed, RowReader, of_invocation
+from mlops_nb.serving.settings import HoldOut
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -62,6 +63,7 @@ class Serving:
         self.reader: RowReader | None = None
         self.challenger: Challenger | None = None
         self.beside: tuple[str, ...] = ()  # columns that are logged although no model takes them
+        self.holdout = HoldOut(model=model)
         self.since = ""
         self.shadowing: set[asyncio.Task[None]] = set()
         self.counts = counts.Counts()
@@ -86,9 +88,9 @@ class Serving:
     def _reader(self, version: ServingVersion) -> RowReader:
         return RowReader(version.package.signature, self.most_rows, self.beside)
 
-    def log_beside(self, names: Iterable[str]) -> None:
-        """Log columns from now on although no model takes them."""
-        self.beside = tuple(names)
+    def log_beside(self, names: Iterable[str], holdout: HoldOut) -> None:
+        """Log columns from now on although no model takes them, and hold some entities out."""
+        self.beside, self.holdout = tuple(names), holdout
         if self.reader is not None and self.version is not None:
             before, self.reader = self.reader, self._reader(self.version)
             self.reader.unknown, self.reader.missing = before.unknown, before.missing
@@ -170,12 +172,15 @@ class Serving:
         self.counts.add("mlops_nb_rows_total", len(rows), model_version=number)
         if rows:
             self.log(answered)
-        return {
+        told = {
             "predictions": answered.answer["predictions"],
             "scores": answered.answer["scores"],
             "request_ids": ids,
             "model_version": number,
         }
+        if self.holdout.share:
+            told["holdout"] = self.holdout.of_rows(answered.columns, ids)
+        return told
 
     async def _beside(
         self, challenger: Challenger, rows: list[dict[str, Any]], ids: list[str], source: str

@@ -1,6 +1,5 @@
 """A challenger: a version that waits for approval, and answers some requests, or beside all."""
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from msgspec import Struct
 
 from mlops_nb.serving.batches import ServingVersion
 from mlops_nb.serving.rows import RowReader
+from mlops_nb.serving.settings import place
 
 POWER, CONFIDENCE = 0.8416, 1.96  # quantiles of the normal distribution: 80 % and 95 %, two-sided
 DIFFERENCES = (0.05, 0.02, 0.01)  # of accuracy; `outlook` says when each shows
@@ -42,16 +42,6 @@ class Challenger(Struct, frozen=True, kw_only=True):
         names = ids if entity is None else [row.get(entity) for row in rows]
         salt = f"{self.version.package.model} {self.version.package.version}"
         return all(place(salt, name) < self.traffic.share for name in names)
-
-
-def place(salt: str, name: Any) -> float:
-    """Return where a name lies from 0 to 1, the same at every time and in every process.
-
-    >>> place("credit 3", "anna") == place("credit 3", "anna") != place("credit 4", "anna")
-    True
-    """
-    digest = hashlib.blake2b(f"{salt} {name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64
 
 
 def days_to_see(difference: float, rows_a_day: float, share: float, base: float) -> float:

@@ -26,7 +26,7 @@ from mlops_nb.serving.batches import AnswerLimits, ServingVersion
 from mlops_nb.serving.challenger import Traffic
 from mlops_nb.serving.control import ControlChannel
 from mlops_nb.serving.replay import REPLAYED
-from mlops_nb.serving.settings import RolloutLimits
+from mlops_nb.serving.settings import HoldOut, RolloutLimits, of_definition
 
 FLUSH_EVERY = 0.1  # s: what is not in the log yet
 TELL_EVERY = 1.0  # s
@@ -66,8 +66,8 @@ class Front:
                 self._challenge(message["version"], Traffic(**message["traffic"]))
             elif do == "remember":
                 self.recent.extend([row] for row in message["rows"])
-            elif do == "beside":
-                self.serving.log_beside(message["names"])
+            elif do == "follow":
+                self._follow(message["settings"])
             elif do == "others":
                 self.serving.others = message["counts"]
             elif do == "drain":
@@ -85,8 +85,14 @@ class Front:
             most_bytes=message["most_bytes"],
             most_rows=message["most_rows"],
         )
-        self.serving.log_beside(message["beside"])
+        self._follow(message["settings"])
         self.serving.keys = tuple(key.encode() for key in message["keys"])
+
+    def _follow(self, settings: Mapping[str, Any]) -> None:
+        """Follow what job.yaml says of the predictions."""
+        found = of_definition(settings)
+        holdout = HoldOut(model=self.serving.model, share=found.holdout, entity=found.entity)
+        self.serving.log_beside(found.beside, holdout)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

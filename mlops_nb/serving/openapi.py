@@ -29,6 +29,7 @@ def description(package: Package) -> dict[str, Any]:
             "scores": {"type": ["array", "null"]},
             "request_ids": ids,
             "model_version": {"type": "integer"},
+            "holdout": {"type": "array", "items": {"type": "boolean"}},
         },
     }
     paths: dict[str, Any] = {

@@ -9,10 +9,11 @@ from typing import Any
 from msgspec import Struct
 
 from mlops_nb.models.package import Package
-from mlops_nb.serving.settings import PredictionSettings
+from mlops_nb.serving.settings import HoldOut, PredictionSettings
 
 LIVE, SHADOW, CANARY, DROPPED = "live", "shadow", "canary", "dropped"
 SAMPLED = {LIVE, SHADOW, CANARY}  # the sources whose rows come from requests
+TOLD = (LIVE, CANARY)  # the sources whose callers get the answer of this row
 MOST_CLASSES = 2  # of a model whose score is one number
 KEY = ("request_id", "source")  # a row with the key of an earlier one repeats it
 WHOLE = 2**64
@@ -88,6 +89,8 @@ def table_of(package: Package, group: Sequence[Rows], mask: Mask | None = None) 
         **_answers(package, parts, counts),
         "seconds": pa.array([s for rows in group for s in rows.seconds], pa.float64()),
     }
+    if mask is not None and mask.settings.holdout:
+        columns |= _held_out(package.model, mask.settings, columns, parts, counts)
     if mask is not None and mask.settings.subject is not None:
         people = _asked(parts, counts, mask.settings.subject)
         columns["subject"] = pa.array([mask.pseudonym(one) for one in people], pa.string())
@@ -103,6 +106,29 @@ def table_of(package: Package, group: Sequence[Rows], mask: Mask | None = None) 
         if mask is None or not mask.covers(name):
             columns[f"f_{name}"] = _array(_computed(parts, counts, name), pa.float64())
     return pa.table(columns)
+
+
+def _held_out(
+    model: str,
+    settings: PredictionSettings,
+    columns: Mapping[str, Any],
+    parts: Sequence[Answered],
+    counts: Sequence[int],
+) -> dict[str, Any]:
+    """Return which rows were held out, and the probability of that; null where nobody was told."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    share = settings.holdout
+    holdout = HoldOut(model=model, share=share, entity=settings.entity)
+    names = () if settings.entity is None else (settings.entity,)
+    asked = {name: _asked(parts, counts, name) for name in names}
+    held = pa.array(holdout.of_rows(asked, columns["request_id"].to_pylist()), pa.bool_())
+    told = pc.is_in(columns["source"], pa.array(TOLD))
+    return {
+        "holdout": pc.if_else(told, held, None),
+        "propensity": pc.if_else(told, pc.if_else(held, share, 1 - share), None),
+    }
 
 
 def _beside(package: Package, mask: Mask | None) -> list[dict[str, str]]:

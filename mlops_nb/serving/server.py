@@ -189,7 +189,7 @@ class Server:
         """Make a version ready in every front. Raises MlopsError if one cannot."""
         place = package.folder(self.ctx, self.model, number)
         self.log.follow(package.read(place))
-        self.workers.log_beside(self.log.settings.beside)
+        self.workers.follow(self.log.settings)
         self.workers.prepare(str(place), number, limits)
         await self.workers.are_ready(number)
 
@@ -241,7 +241,7 @@ class Server:
             self.place = fresh[-1].id
             if any(isinstance(event, JobApplied) for event in fresh):
                 self.log.refresh()
-                self.workers.log_beside(self.log.settings.beside)
+                self.workers.follow(self.log.settings)
             own = [e for e in fresh if isinstance(e, Released) and e.model == self.model]
             if own and own[-1].version != self.active:
                 await self._change(own[-1])

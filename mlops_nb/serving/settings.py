@@ -1,6 +1,7 @@
 """How a job wants its model to be served: what is logged, and what a new version must keep to."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ class PredictionSettings(Struct, frozen=True, kw_only=True):
     hash:    columns that are written as pseudonyms
     subject: the column that names the person a row is about; it is written as a pseudonym
     entity:  the column by which rows are compared with the training data
+    holdout: the share of the entities whose callers are asked to decide without the model
     """
 
     keep: str = KEEP
@@ -29,6 +31,7 @@ class PredictionSettings(Struct, frozen=True, kw_only=True):
     hash: tuple[str, ...] = ()
     subject: str | None = None
     entity: str | None = None
+    holdout: float = 0.0
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -39,6 +42,44 @@ class PredictionSettings(Struct, frozen=True, kw_only=True):
     def kept(self) -> timedelta:
         """How long the days of the log stay. Raises Refused if `keep` is no length of time."""
         return config.span(self.keep, "predictions.keep")
+
+
+class HoldOut(Struct, frozen=True, kw_only=True):
+    """Entities whose callers are asked to decide without the model, chosen by chance.
+
+    Labels that follow from the model's own answers cannot show where it is wrong; those of a random
+    hold-out can.
+
+    share:  of the entities; entity: the column that names one, None: each request by its id
+    """
+
+    model: str
+    share: float = 0.0
+    entity: str | None = None
+
+    def of(self, names: Iterable[Any]) -> list[bool]:
+        """Return which entities are held out: the same ones at every time and in every process.
+
+        >>> sum(HoldOut(model="m", share=0.1).of(range(10_000))) // 100
+        10
+        """
+        return [place(f"{self.model} hold-out", name) < self.share for name in names]
+
+    def of_rows(self, columns: Mapping[str, Sequence[Any]], ids: Sequence[str]) -> list[bool]:
+        """Return which rows are held out. columns: column → its values, as they are logged."""
+        return self.of(ids if self.entity is None else columns.get(self.entity, [None] * len(ids)))
+
+
+def place(salt: str, name: Any) -> float:
+    """Return where a name lies from 0 to 1, the same at every time and in every process.
+
+    >>> place("credit 3", "anna") == place("credit 3", "anna") != place("credit 4", "anna")
+    True
+    """
+    digest = hashlib.blake2b(
+        f"{salt} {name}".encode("utf-8", "surrogatepass"), digest_size=8
+    ).digest()
+    return int.from_bytes(digest) / 2**64
 
 
 class RolloutLimits(Struct, frozen=True, kw_only=True):
@@ -137,6 +178,7 @@ def of_definition(found: Mapping[str, Any]) -> PredictionSettings:
         hash=tuple(found.get("hash") or ()),
         subject=found.get("subject"),
         entity=found.get("entity"),
+        holdout=float(found.get("holdout") or 0.0),
     )
     _ = made.kept
     return made
@@ -192,6 +234,7 @@ def definition(settings: PredictionSettings) -> dict[str, Any]:
         "hash": list(settings.hash),
         "subject": settings.subject,
         "entity": settings.entity,
+        "holdout": settings.holdout,
     }
 
 

@@ -16,7 +16,7 @@ from mlops_nb.errors import MlopsError, Unreachable
 from mlops_nb.serving.challenger import Traffic
 from mlops_nb.serving.control import ControlChannel
 from mlops_nb.serving.counts import summed
-from mlops_nb.serving.settings import RolloutLimits
+from mlops_nb.serving.settings import PredictionSettings, RolloutLimits, definition
 
 READY_WITHIN = 180.0  # s
 DRAIN_WITHIN = 30.0  # s
@@ -84,7 +84,7 @@ class Workers:
         self.socket, self.take = listening, take
         self.own_counts: Mapping[str, float] = {}  # of the server's own process
         self.all: list[Worker] = []
-        self.beside: tuple[str, ...] = ()
+        self.settings = PredictionSettings()
         self.tasks: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()
 
@@ -104,7 +104,7 @@ class Workers:
             model=self.model,
             most_bytes=options.most_bytes,
             most_rows=options.most_rows,
-            beside=self.beside,
+            settings=definition(self.settings),
             keys=[k for k in self.ctx.environment.get(KEYS, "").split(",") if k],
             limits={
                 "deadline": options.deadline,
@@ -210,12 +210,12 @@ class Workers:
             worker.channel.send(do="switch", version=number, since=since)
         await self._until(lambda w: w.active == number)
 
-    def log_beside(self, names: tuple[str, ...]) -> None:
-        """Log columns from now on although no model takes them."""
-        if names != self.beside:
-            self.beside = names
+    def follow(self, settings: PredictionSettings) -> None:
+        """Let every front follow what job.yaml says of the predictions."""
+        if settings != self.settings:
+            self.settings = settings
             for worker in self.all:
-                worker.channel.send(do="beside", names=names)
+                worker.channel.send(do="follow", settings=definition(settings))
 
     def challenge(self, number: int | None, traffic: Traffic) -> None:
         """Let a version that is ready answer beside; None ends that."""

@@ -8,7 +8,7 @@ from bank import bank as make_bank
 
 from mlops_nb.models.registry import read_models
 from mlops_nb.project import open_project
-from mlops_nb.serving.challenger import place
+from mlops_nb.serving.settings import place
 
 
 def events(terminal, kind: str) -> list:

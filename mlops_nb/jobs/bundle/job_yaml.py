@@ -118,6 +118,12 @@ SCHEMA: dict[str, Any] = {
                 "hash": {**COLUMNS, "description": "columns that are written as pseudonyms"},
                 "subject": {**COLUMN, "description": "names the person a row is about"},
                 "entity": {**COLUMN, "description": "names what training knows a row by"},
+                "holdout": {
+                    "type": "number",
+                    "minimum": 0,
+                    "maximum": 0.5,
+                    "description": "share of the entities that are decided without the model",
+                },
             },
         },
         "labels": watching_schema.LABELS,

@@ -14,6 +14,7 @@ from mlops_nb.monitoring.live.sliced import SliceColumn
 from mlops_nb.serving.settings import PredictionSettings
 
 FEATURE = "f_"
+HOLDOUT = "holdout"  # of the log: whether the caller was asked to decide without the model
 
 
 class PromisedScore(Struct, frozen=True, kw_only=True):
@@ -63,6 +64,8 @@ def read(folder: Path, settings: PredictionSettings) -> EvaluatedSlices:
             lacking.append(f"{visible(name)} {why}")
         else:
             columns.append(SliceColumn(name=name, log=log, slices=tuple(sorted(slices))))
+    if settings.holdout:
+        columns.append(SliceColumn(name=HOLDOUT, log=HOLDOUT, slices=("False", "True")))
     query = ""
     if "query" in evaluation:
         query, why = _place(evaluation["query"], about, settings)

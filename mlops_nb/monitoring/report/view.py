@@ -8,6 +8,7 @@ from typing import Any
 from mlops_nb.markup import visible
 from mlops_nb.monitoring.live import metrics, slices, sums
 from mlops_nb.monitoring.live.calibration import FALSE_ALARMS
+from mlops_nb.monitoring.live.evaluated import HOLDOUT
 from mlops_nb.monitoring.live.metrics import LiveMetric
 from mlops_nb.monitoring.live.movement import Movement
 from mlops_nb.monitoring.live.slices import LiveSlice
@@ -183,7 +184,7 @@ def how(found: WatchedWindow) -> str:
     open_days = sum(not day.mature and day.sums.rows > 0 for day in found.days)
     if open_days:
         words += f" {open_days} of {len(found.days)} days are provisional: labels may still come."
-    words += _by_answer(found)
+    words += _by_answer(found) + _held_out(found)
     bounded = next((one for one in found.metrics if one.bounds and one.version is None), None)
     if bounded is not None and bounded.bounds and bounded.coverage < 1:
         low, high = bounded.bounds
@@ -208,6 +209,17 @@ def _by_answer(found: WatchedWindow) -> str:
         f" Labels depend on the answer: {shares[most]:.0%} of the rows answered {visible(most)} "
         f"have one, {shares[least]:.0%} of those answered {visible(least)}. So the metrics are of "
         "what was labelled, and a model that learns from these labels repeats its own choices."
+    )
+
+
+def _held_out(found: WatchedWindow) -> str:
+    """Return a sentence on the rows that were decided without the model."""
+    held = [one for one in found.slices if (one.by, one.slice) == (HOLDOUT, "True")]
+    told = [f"{o.metric} {o.value:.4f} ({o.low:.4f} to {o.high:.4f})" for o in held]
+    return (
+        f" Of the random hold-out, whose labels do not follow from the answers: {', '.join(told)}."
+        if told
+        else ""
     )
 
 
