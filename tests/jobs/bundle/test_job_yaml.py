@@ -85,6 +85,8 @@ def test_what_is_written_fits_the_schema_and_reads_well():
         ("predictions", {"hash": ["a", "a"]}),
         ("predictions", {"subject": ["a"]}),
         ("predictions", {"mask": ["a"]}),
+        ("predictions", {"holdout": 0.9}),
+        ("release_with", ["a", "a"]),
     ],
 )
 def test_a_wish_that_nobody_could_grant_is_refused(name, wish):
@@ -104,6 +106,7 @@ def test_little_is_needed_and_the_rest_has_defaults():
         "hash": [],
         "subject": None,
         "entity": None,
+        "holdout": 0.0,
     }
 
 
