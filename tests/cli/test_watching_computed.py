@@ -106,6 +106,7 @@ def test_a_function_is_watched_and_one_that_fails_stops_no_other(terminal):
     assert (failed["metric"], failed["model_version"], failed["days"]) == ("frail", 1, DAYS)
     assert failed["what"] == "RuntimeError: too few rows for me"
     page = (terminal.folder / "report.html").read_text()
+    assert "cost (computed by the notebook)</figcaption>" in page
     assert "failed on 8 of 8 days" in page
     assert "too few rows for me" in page
 

@@ -92,7 +92,7 @@ def test_model_metric_and_evaluate_are_declared():
         (
             "%mlops evaluate --truht y",
             "no option '--truht'",
-            "--by, --min-n, --pred, --quantile, --score",
+            "--by, --min-n, --pred, --quantile, --query, --score",
         ),
     ],
 )

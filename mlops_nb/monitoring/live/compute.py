@@ -46,6 +46,7 @@ def with_computed(ctx: Context, found: WatchedWindow) -> WatchedWindow:
         found,
         metrics=(*found.metrics, *computed.metrics(days, found.days)),
         failed=tuple(computed.failures(days)),
+        computed=computed.by_day(days),
     )
 
 

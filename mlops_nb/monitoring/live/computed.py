@@ -113,14 +113,26 @@ def metrics(found: Sequence[ComputedDay], days: Sequence[Day]) -> Iterator[LiveM
     """Yield the metrics of a window: of all versions together, and of each one."""
     rows = {day.day: day.sums for day in days}
     versions = sorted({version for one in found for version in one.versions})
-    names = dict.fromkeys(m for one in found for of in one.versions.values() for m in of)
-    for metric in names:
+    for metric in _names(found):
         for version in (None, *versions):
             of_days = [(one, _moments(one, metric, version)) for one in found]
             known = [(one, moments) for one, moments in of_days if moments.count]
             if known:
                 answered = sum(_rows(rows.get(one.day), version) for one, _ in known)
                 yield _metric(metric, version, known, answered)
+
+
+def by_day(found: Sequence[ComputedDay]) -> dict[str, dict[str, float]]:
+    """Return metric → day → its value, of all versions together."""
+    made: dict[str, dict[str, float]] = {}
+    for metric in _names(found):
+        moments = {one.day: _moments(one, metric, None) for one in found}
+        made[metric] = {day: one.total / one.count for day, one in moments.items() if one.count}
+    return made
+
+
+def _names(found: Sequence[ComputedDay]) -> list[str]:
+    return list(dict.fromkeys(m for one in found for of in one.versions.values() for m in of))
 
 
 def _metric(

@@ -58,6 +58,7 @@ class WatchedWindow(Struct, frozen=True, kw_only=True):
     is_sliced:  whether that evaluation cut its rows
     unsliced:   in words, the slicings that cannot be measured, and why
     failed:     the metrics that functions of the notebook compute, and that failed
+    computed:   metric of such a function → day → its value
     """
 
     model: str
@@ -76,6 +77,7 @@ class WatchedWindow(Struct, frozen=True, kw_only=True):
     is_sliced: bool = False
     unsliced: tuple[str, ...] = ()
     failed: tuple[FailedMetric, ...] = ()
+    computed: Mapping[str, Mapping[str, float]] = {}
 
     @property
     def rows(self) -> int:

@@ -99,6 +99,11 @@ def _series(found: WatchedWindow, width: int = charts.WIDTH) -> Iterator[ReportC
                 points, _axis(found, width), provisional, _marks(found), _points(name, by_week)
             )
             yield ReportChart(title=TITLES[name], drawing=_drawn(drawing))
+    for name, values in found.computed.items():
+        if values:
+            points = [DayPoint(day=d, value=v, low=v, high=v) for d, v in values.items()]
+            drawing = charts.metric(points, _axis(found, width), provisional, _marks(found))
+            yield ReportChart(title=f"{name} (computed by the notebook)", drawing=_drawn(drawing))
 
 
 def _points(name: str, measured: Iterable[tuple[str, list[LiveMetric]]]) -> list[DayPoint]:
