@@ -200,6 +200,8 @@ def _of_model(model: dict[str, Any]) -> list[str]:
         return []
     if model["alias"]:
         return [f"model: {model['name']} version {version} is champion"]
+    if model.get("awaits"):
+        return [f"model: version {version} waits to be released with {', '.join(model['awaits'])}"]
     return [f"model: version {version} waits for: mlops-nb approve {model['name']} {version}"]
 
 

@@ -21,6 +21,7 @@ from mlops_nb.events import (
     JobDrafted,
     Judged,
     Registered,
+    Released,
     RunFinished,
     RunQueued,
     StepRecorded,
@@ -363,12 +364,15 @@ def _model_answer(
     if version is None and live:
         model = read_models(ctx).get(job.model_name)
         version = model.champion if model else None
-    released = live and not any(isinstance(e, ApprovalAsked) for e in verdict)
-    released = released and version is not None
+    asked = next((e for e in verdict if isinstance(e, ApprovalAsked)), None)
+    made = any(isinstance(e, Released) and e.model == job.model_name for e in verdict)
+    waits = asked is not None and not made
+    released = live and version is not None and not waits
     return {
         "name": job.model_name,
         "version": version if live else None,
         "alias": "champion" if released else None,
+        **({"awaits": list(asked.awaits)} if asked is not None and waits and asked.awaits else {}),
     }
 
 

@@ -88,6 +88,15 @@ def test_a_model_that_equals_its_champion_has_passed_with_nothing_to_release(pai
     assert champions(pair) == {"first": 2, "second": 1}
 
 
+def test_a_job_that_is_promoted_again_waits_for_the_other_as_its_runs_do(pair):
+    words = ("promote", "n.ipynb", "--name", "a", "--replace", "-p", "strength", "0.5")
+    answer = pair.type(*words, "--proof", "quick")
+    assert answer.json["model"] == {"name": "first", "version": 2, "alias": None, "awaits": ["b"]}
+    assert champions(pair) == {"first": 1, "second": 1}
+    assert trained(pair, "b", "strength=0.5") == "finished"
+    assert champions(pair) == {"first": 2, "second": 2}
+
+
 def test_a_job_that_is_not_there_or_makes_no_model_is_refused(pair):
     words = ("promote", "n.ipynb", "--name", "c", "--model", "a", "--release-with")
     told = pair.refused(*words, "gone")
