@@ -116,7 +116,7 @@ class ServingVersion:
             if batch:
                 began = time.perf_counter()
                 await self._answer(batch)
-                if 2 * (len(batch) + len(self.queue)) > self.callers():
+                if 4 * (len(batch) + len(self.queue)) > self.callers():
                     await _let_in((time.perf_counter() - began) * SHARE)
 
     def _next(self) -> list[Asked]:
