@@ -115,7 +115,7 @@ def _held_out(
     parts: Sequence[Answered],
     counts: Sequence[int],
 ) -> dict[str, Any]:
-    """Return which rows were held out, and the probability of that; null where nobody was told."""
+    """Return which rows were held out, and how probable that was; null for rows of no request."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -10,19 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from panel import OPEN, Panel
 from playwright.sync_api import expect
-from small import TRAIN, small
+from small import WAITING, small
 from test_panel import LOAD, SCORE, write
 
 if TYPE_CHECKING:
     from jupyterlab_process import Lab
     from playwright.sync_api import Locator, Page
-
-WAITING = f"""{TRAIN}
-import os, time
-print("before")
-while not os.path.exists("go"):
-    time.sleep(0.05)
-print("after")"""
 
 
 def scale(canvas: Locator) -> float:

@@ -24,6 +24,13 @@ CELLS = {
     "train": TRAIN,
     "judge": JUDGE,
 }
+# a cell that goes on until the test has made the file `go`
+WAITING = f"""{TRAIN}
+import os, time
+print("before")
+while not os.path.exists("go"):
+    time.sleep(0.05)
+print("after")"""
 
 
 def small(path: Path, **cells: str) -> Path:

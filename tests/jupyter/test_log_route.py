@@ -8,7 +8,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from small import TRAIN, small
+from small import WAITING, small
 
 from mlops_nb.jupyter.handlers import log
 from mlops_nb.notebook.printed import printed
@@ -16,13 +16,6 @@ from mlops_nb.project import open_project
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-WAITING = f"""{TRAIN}
-import os, time
-print("before")
-while not os.path.exists("go"):
-    time.sleep(0.05)
-print("after")"""
 
 
 @pytest.fixture

@@ -62,6 +62,13 @@ def metric_row(one: LiveMetric, found: WatchedWindow) -> dict[str, Any]:
     """Return a row of `metrics`."""
     return {
         "metric": one.metric,
+        **_measured(one, found),
+        "model_version": one.version,
+    }
+
+
+def _measured(one: LiveMetric | LiveSlice, found: WatchedWindow) -> dict[str, Any]:
+    return {
         "from": _iso(found.since),
         "to": _iso(found.until),
         "value": one.value,
@@ -69,7 +76,6 @@ def metric_row(one: LiveMetric, found: WatchedWindow) -> dict[str, Any]:
         "high": one.high,
         "labels": one.labels,
         "coverage": round(one.coverage, DIGITS),
-        "model_version": one.version,
     }
 
 
@@ -80,13 +86,7 @@ def slice_row(one: LiveSlice, found: WatchedWindow) -> dict[str, Any]:
         "metric": one.metric,
         "by": one.by,
         "slice": one.slice,
-        "from": _iso(found.since),
-        "to": _iso(found.until),
-        "value": one.value,
-        "low": one.low,
-        "high": one.high,
-        "labels": one.labels,
-        "coverage": round(one.coverage, DIGITS),
+        **_measured(one, found),
         "promised": None if one.promised is None else one.promised.value,
         "change": None if change is None else change.value,
         "change_low": ends[0],
