@@ -142,9 +142,21 @@ def test_a_run_that_is_out_of_time_before_its_process_starts_runs_no_cell(termin
     assert gone(terminal)
 
 
+IN_LARGE_PIECES = "big = []\nwhile True: big.append(bytearray(30_000_000))"
+TO_THE_LAST_BYTE = """big, size = [], 2**25
+while True:
+    try:
+        big.append(bytearray(size))
+    except MemoryError:
+        size //= 2
+        if not size: raise
+"""
+
+
 @pytest.mark.parametrize("engine", TWO)
-def test_too_much_memory_ends_the_run_and_nothing_else(terminal, engine):
-    notebook(terminal, "print('small')", "big = []\nwhile True: big.append(bytearray(30_000_000))")
+@pytest.mark.parametrize("fill", [IN_LARGE_PIECES, TO_THE_LAST_BYTE], ids=["pieces", "last byte"])
+def test_too_much_memory_ends_the_run_and_nothing_else(terminal, engine, fill):
+    notebook(terminal, "print('small')", fill)
     answer = terminal.type("run", "n.ipynb", "--engine", engine, "--memory", "0.7")
     assert answer.status == 1
     assert "memory" in answer.json["error"].lower()

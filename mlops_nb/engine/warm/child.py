@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+RESERVE = 64 * 2**20  # bytes: a full process needs some to say that it is full
 
 
 def become(request: dict[str, Any], parent: int) -> None:
@@ -46,12 +47,20 @@ def _die_with(parent: int) -> None:
 
 
 def _limit(size: int) -> None:
-    """Limit the address space of this process to `size` bytes more than now."""
+    """Limit the address space of this process to `size` bytes more than now, with a reserve."""
     import resource
 
     with open("/proc/self/statm", encoding="ascii") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (now + size, now + size))
+    resource.setrlimit(resource.RLIMIT_AS, (now + size, now + size + RESERVE))
+
+
+def open_reserve() -> None:
+    """Give a process that has reached its limit the memory to report its error with."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 def _limit_files(most: int) -> None:

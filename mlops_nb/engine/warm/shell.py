@@ -13,6 +13,8 @@ from IPython.core.error import StdinNotImplementedError
 from jupyter_client.session import Session
 from traitlets.config import Config
 
+from .child import open_reserve
+
 INLINE = "module://matplotlib_inline.backend_inline"
 PACKAGES = ("site-packages", "dist-packages")
 Say = Callable[[str, dict[str, Any]], None]
@@ -82,6 +84,12 @@ class Shell(ZMQInteractiveShell):
 
     def _update_exit_now(self, change: Any) -> None:
         """Do nothing: the loop checks `exit_now` after each cell."""
+
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        """Show the error of a cell; one of memory takes memory to show."""
+        if isinstance(sys.exc_info()[1], MemoryError):
+            open_reserve()
+        super().showtraceback(*args, **kwargs)
 
     def enable_gui(self, gui: Any = None) -> None:
         """Start no event loop for windows."""

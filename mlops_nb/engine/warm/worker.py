@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import protocol
+from . import child, protocol
 
 
 class Served:
@@ -74,6 +74,10 @@ class Served:
         except KeyboardInterrupt:  # it came before the cell's first line, or after its last
             shell.showtraceback()
             ok, error = False, {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
+        except MemoryError:  # the shell itself had none left
+            child.open_reserve()
+            shell.showtraceback()
+            ok, error = False, {"ename": "MemoryError", "evalue": "", "traceback": []}
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.say("reply", {"ok": ok, "execution_count": count, **error})
