@@ -52,14 +52,17 @@ class Released(Event, frozen=True, kw_only=True):
 class ApprovalAsked(Event, frozen=True, kw_only=True):
     """A version passed its gates and waits: for approval, or for other models.
 
-    champion: the version that it was compared with
-    awaits:   the jobs whose models are released with it
+    champion:  the version that it was compared with
+    because:   why it passed
+    waits_for: a command or jobs, in words
+    awaits:    the jobs whose models are released with it
     """
 
     model: str
     version: int
     champion: int | None = None
     because: str = ""
+    waits_for: str = ""
     awaits: tuple[str, ...] = ()
 
 

@@ -1,7 +1,9 @@
 """The public JSON of jobs and their history."""
 
+import pickle
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from mlops_nb.context import Context, real_time
@@ -12,6 +14,7 @@ from mlops_nb.jobs.registry import JobState, read_jobs
 from mlops_nb.runs import history
 from mlops_nb.runs.board import read_board
 
+MOST_JOBS = 10_000  # whose definitions are kept in memory
 GATE = ("gate", "passed", "value", "low", "high", "n", "champion", "because")
 
 
@@ -45,7 +48,18 @@ def history_row(run: history.Run, when: Schedule | None) -> dict[str, Any]:
 
 def schedule_of(state: JobState) -> Schedule | None:
     """Return a job's schedule, None if it has none."""
-    return job_yaml.of_definition(dict(state.definition)).schedule if state.definition else None
+    job = job_of(state)
+    return None if job is None else job.schedule
+
+
+def job_of(state: JobState) -> Job | None:
+    """Return the definition of a job's live bundle, None without one; each is read once."""
+    return _read(pickle.dumps(dict(state.definition))) if state.definition else None
+
+
+@lru_cache(MOST_JOBS)
+def _read(definition: bytes) -> Job:
+    return job_yaml.of_definition(pickle.loads(definition))  # noqa: S301  made by `job_of`
 
 
 def job_history(ctx: Context, name: str, count: int | None = None) -> dict[str, Any]:
@@ -69,7 +83,7 @@ def all_jobs(ctx: Context, known: Mapping[str, JobState] | None = None) -> dict[
     rows = []
     for state in (read_jobs(ctx) if known is None else known).values():
         last = board.runs.get(board.latest.get(state.name, ""))
-        job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
+        job = job_of(state)
         when = job.schedule if job is not None else None
         due = next_due(ctx, job, state) if job is not None else None
         rows.append(
@@ -91,7 +105,7 @@ def all_jobs(ctx: Context, known: Mapping[str, JobState] | None = None) -> dict[
 def one_job(ctx: Context, name: str) -> dict[str, Any]:
     """Return what `job --json` prints: the row of `jobs`, its scores, and the definition."""
     state = execute.state_of(ctx, name)
-    job = job_yaml.of_definition(dict(state.definition)) if state.definition else None
+    job = job_of(state)
     scores = score_files.summary(ctx, job, read_board(ctx)) if job else None
     row = next(r for r in all_jobs(ctx)["jobs"] if r["job"] == name)
     return {

@@ -114,20 +114,21 @@ def _asked(
 ) -> ApprovalAsked:
     """Return what a version waits for that passed its gates."""
     awaits = policy.together if champion is not None else ()
-    wanted = f": mlops-nb approve {policy.model} {number}" if policy.approval else _jobs(awaits)
+    approve = f"mlops-nb approve {policy.model} {number}"
     return ApprovalAsked(
         run=run.id,
         job=run.job,
         model=policy.model,
         version=number,
         champion=champion,
-        because=f"{because}; it waits for{wanted}",
+        because=because,
+        waits_for=approve if policy.approval else _jobs(awaits),
         awaits=awaits,
     )
 
 
 def _jobs(names: Sequence[str]) -> str:
-    return f" the job{'s' * (len(names) > 1)} {', '.join(names)}"
+    return f"the job{'s' * (len(names) > 1)} {', '.join(names)}"
 
 
 def _refused(results: Sequence[Verdict], run: Run, champion: int | None) -> str:

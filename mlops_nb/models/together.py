@@ -56,7 +56,7 @@ def releases(known: Mapping[str, Model], jobs: Collection[str], by: str = "") ->
             model=asked.model,
             version=asked.version,
             previous=asked.champion,
-            because=asked.because.partition("; it waits for")[0],
+            because=asked.because,
             by=by,
         )
         for model in known.values()

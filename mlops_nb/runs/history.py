@@ -35,6 +35,7 @@ from mlops_nb.notebook.model import Value
 from mlops_nb.storage.ports import Journal
 
 OPEN = {"queued", "running"}
+AT_ONCE = 500  # runs that one query reads
 # the events of whole runs; the other events are about cells and steps
 COURSE = (
     RunQueued,
@@ -199,7 +200,8 @@ def _fold_verdict(run: Run, event: Judged | Registered | ApprovalAsked | Release
         case Registered():
             run.model_version = event.version
         case ApprovalAsked():
-            run.status, run.because = "waiting", event.because
+            run.status = "waiting"
+            run.because = f"{event.because}; it waits for {event.waits_for}"
         case Released() if run.status == "waiting":
             run.status = "finished"
 
@@ -315,4 +317,8 @@ def latest_runs(journal: Journal, count: int, job: str = "") -> list[Run]:
     """
     began = journal.read_back(job=job, kinds=(RunQueued, RunSkipped, RunStarted))
     names = (e.run for e in began if not (isinstance(e, RunStarted) and e.job))  # it was queued
-    return [read_run(journal, name) for name in islice(names, count)]
+    wanted = tuple(islice(names, count))
+    found: dict[str, Run] = {}
+    for first in range(0, len(wanted), AT_ONCE):
+        found |= runs(journal.read(run=wanted[first : first + AT_ONCE]))
+    return [found[name] for name in wanted if name in found]

@@ -154,10 +154,17 @@ class SqlJournal:
                     release()
 
     def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
+        self,
+        *,
+        after: int = 0,
+        run: str | tuple[str, ...] = "",
+        job: str = "",
+        kinds: Collection[type[Event]] = (),
     ) -> Iterator[Event]:
         """Yield events in the order they were written."""
-        wanted = {"run": run, "job": job}
+        if run == ():
+            return
+        wanted = {"run": run if isinstance(run, tuple) else _any_or(run), "job": _any_or(job)}
         while rows := self._page(after, wanted, kinds):
             yield from self._events(rows)
             after = rows[-1][0]
@@ -165,7 +172,7 @@ class SqlJournal:
     def read_back(self, *, job: str = "", kinds: Collection[type[Event]] = ()) -> Iterator[Event]:
         """Yield events, the newest first."""
         before = LAST
-        while rows := self._page(before, {"job": job}, kinds, back=True):
+        while rows := self._page(before, {"job": _any_or(job)}, kinds, back=True):
             yield from self._events(rows)
             before = rows[-1][0]
 
@@ -176,21 +183,23 @@ class SqlJournal:
     def _page(
         self,
         place: int,
-        wanted: Mapping[str, str],
+        wanted: Mapping[str, tuple[str, ...]],
         kinds: Collection[type[Event]],
         *,
         back: bool = False,
     ) -> list[Any]:
         """Return the next rows after a place, or the ones before it, at most `STEP`.
 
-        wanted: column → its value, "" for any
+        wanted: column → its values, () for any
 
         The rows of several kinds are found kind by kind, each in the order of its index.
         """
         compared, order = ("<", "DESC") if back else (">", "ASC")
-        columns = {name: value for name, value in wanted.items() if value}
-        where = " AND ".join([f"id {compared} ?", *(f"{name} = ?" for name in columns)])
-        values = [place, *columns.values()]
+        where, values = f"id {compared} ?", list[object]((place,))
+        for column, found in wanted.items():
+            if found:
+                where += f" AND {column} IN ({', '.join('?' * len(found))})"
+                values += found
         end = f"ORDER BY id {order} LIMIT {STEP}"
         if kinds:
             one = f"SELECT id FROM (SELECT id FROM events WHERE {where} AND kind = ? {end}) AS k"  # noqa: S608  no text of a caller
@@ -347,6 +356,11 @@ def _database(address: str) -> Database:
             fix="pip install 'mlops-nb[postgres]'",
         ) from None
     return Postgres.at(rest)
+
+
+def _any_or(value: str) -> tuple[str, ...]:
+    """Return a value to look for, or () if it is "", which stands for any."""
+    return (value,) if value else ()
 
 
 def _close(idle: dict[int, list[Any]]) -> None:

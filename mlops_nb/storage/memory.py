@@ -55,11 +55,17 @@ class MemoryJournal:
                 self.locks[name].release()
 
     def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
+        self,
+        *,
+        after: int = 0,
+        run: str | tuple[str, ...] = "",
+        job: str = "",
+        kinds: Collection[type[Event]] = (),
     ) -> Iterator[Event]:
         """Yield events in the order they were written."""
         for event in list(self.events):
-            wanted = run in {"", event.run} and job in {"", event.job}
+            of_run = event.run in run if isinstance(run, tuple) else run in {"", event.run}
+            wanted = of_run and job in {"", event.job}
             if event.id > after and wanted and (not kinds or type(event) in kinds):
                 yield event
 
@@ -88,7 +94,12 @@ class OverlayJournal(MemoryJournal):
         self.below = below
 
     def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
+        self,
+        *,
+        after: int = 0,
+        run: str | tuple[str, ...] = "",
+        job: str = "",
+        kinds: Collection[type[Event]] = (),
     ) -> Iterator[Event]:
         """Yield the events below, then those in memory."""
         yield from self.below.read(after=after, run=run, job=job, kinds=kinds)

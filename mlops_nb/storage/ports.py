@@ -64,9 +64,16 @@ class Journal(Locks, Protocol):
         ...
 
     def read(
-        self, *, after: int = 0, run: str = "", job: str = "", kinds: Collection[type[Event]] = ()
+        self,
+        *,
+        after: int = 0,
+        run: str | tuple[str, ...] = "",
+        job: str = "",
+        kinds: Collection[type[Event]] = (),
     ) -> Iterator[Event]:
         """Yield events in the order they were written; kinds: only events of these kinds.
+
+        run: only events of this run, or of these
 
         They are read in steps, so that a long journal takes no more memory than a short one.
         """

@@ -82,6 +82,9 @@ def test_events_are_found_by_run_by_job_and_by_place(journal):
     assert [e.cell for e in journal.read(after=ids[1])] == [3, 4]
     assert [e.cell for e in journal.read(after=ids[0], job="j")] == [2, 4]
     assert list(journal.read(run="nobody")) == []
+    assert [e.cell for e in journal.read(run=("a", "nobody"))] == [1, 3]
+    assert [e.cell for e in journal.read(run=("b", "a"), job="j")] == [1, 2]
+    assert list(journal.read(run=())) == []
     assert list(journal.read(after=ids[-1])) == []
 
 
