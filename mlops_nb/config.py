@@ -1,7 +1,6 @@
 """Reads the settings: `[tool.mlops-nb]`, `mlops-nb.toml`, and environment variables."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -71,6 +70,8 @@ def _table(pyproject: Path) -> dict[str, object] | None:
 
 
 def _toml(file: Path) -> dict[str, object]:
+    import tomllib
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -6,7 +6,6 @@ What a project holds, its settings, pickles and notebooks, runs as the caller.
 import os
 import shutil
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -99,6 +98,8 @@ def _safe(environment: Mapping[str, str]) -> Iterator[str]:
     file = own_settings(environment)
     if not file.is_file() or _distrusted(file, environment):
         return
+    import tomllib
+
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8")).get("safe", {})
         yield from map(os.fspath, found.get("folders", []))

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mlops_nb.notebook import mends, render
+from mlops_nb.notebook import render
 from mlops_nb.notebook.model import Source
 from mlops_nb.session import staleness
 from mlops_nb.session.cells import LiveCells
@@ -22,6 +22,8 @@ def pipeline_state(source: Source, live: LiveCells) -> dict[str, Any]:
     models: variables that hold models → registered names; metrics: names of metrics
     mends:  edits that mend a finding
     """
+    from mlops_nb.notebook import mends  # with `check`: `%load_ext` need not wait for it
+
     graph = render.as_json(source.pipeline)
     text = json.dumps(graph, sort_keys=True, default=str)
     return {

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def jp_server_config() -> dict[str, Any]:
-    return {
-        "ServerApp": {
-            "jpserver_extensions": {"mlops_nb": True},
-            "allow_unauthenticated_access": False,
-        }
-    }
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_pieces_of_a_text_that_grows_or_changes_make_the_text(seed):
     draw = random.Random(seed)

@@ -26,16 +26,6 @@ MARKED = f"{TRAIN}\n# mlops: model model --name wine"
 
 
 @pytest.fixture
-def jp_server_config() -> dict[str, Any]:
-    return {
-        "ServerApp": {
-            "jpserver_extensions": {"mlops_nb": True},
-            "allow_unauthenticated_access": False,
-        }
-    }
-
-
-@pytest.fixture
 def notebook(jp_root_dir: Path) -> Path:
     (jp_root_dir / ".git").mkdir()
     return wine(jp_root_dir / "wine.ipynb", train=MARKED, judge=JUDGE)

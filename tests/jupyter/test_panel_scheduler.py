@@ -13,16 +13,6 @@ import pytest
 from small import small
 
 
-@pytest.fixture
-def jp_server_config() -> dict[str, Any]:
-    return {
-        "ServerApp": {
-            "jpserver_extensions": {"mlops_nb": True},
-            "allow_unauthenticated_access": False,
-        }
-    }
-
-
 async def test_a_scheduler_starts_once_and_is_no_child_of_the_server(jp_fetch, jp_root_dir: Path):
     (jp_root_dir / ".git").mkdir()
     small(jp_root_dir / "small.ipynb")

@@ -30,16 +30,6 @@ FORBIDDEN = {401, 403}
 
 
 @pytest.fixture
-def jp_server_config() -> dict[str, Any]:
-    return {
-        "ServerApp": {
-            "jpserver_extensions": {"mlops_nb": True},
-            "allow_unauthenticated_access": False,
-        }
-    }
-
-
-@pytest.fixture
 def ask(jp_fetch: Callable[..., Awaitable[HTTPResponse]]) -> Ask:
     """Post a request of the panel; answers of any status come back."""
 
