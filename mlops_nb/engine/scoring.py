@@ -33,7 +33,8 @@ def evaluation(task: Task, client: Client, bring: Callable[[tuple[str, ...]], No
     if functions:
         bring(("*",))
         rows = list(names_in(task.evaluation.get("rows")))
-        asked = {"functions": functions, "names": names, "rows": rows}
+        slices = {name: list(found) for name, found in scored["rows"].items()}
+        asked = {"functions": functions, "names": names, "rows": rows, "slices": slices}
         _add_computed(scored, client.ask("answer.computed.measure", **asked), reply["rows"])
     return scored
 
@@ -46,6 +47,12 @@ def _add_computed(
     for name, found in computed.items():
         value = found.get("value")
         scored["whole"][name] = {"value": value, "low": None, "high": None, "n": rows}
+        for slicing, values in found.get("by", {}).items():
+            counts = scored["rows"][slicing]
+            scored["by"][f"{name}_by_{slicing}"] = {
+                one: {"value": part, "low": None, "high": None, "n": counts[one]}
+                for one, part in values.items()
+            }
         if value is None:
             failed.append(f"the metric {name!r} failed: {found['error']}")
     if failed:

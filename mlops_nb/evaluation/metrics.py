@@ -291,9 +291,9 @@ def named(mark: Mapping[str, str]) -> tuple[str, ...]:
     if mark.get("query"):
         found.append("ndcg")
     slicings = [name for name in re.split(r"[,\s]+", mark.get("by", "")) if name]
+    found += [name for name in mark.get("computed", "").split(",") if name]
     by = [f"{metric}_by_{name}" for metric in found for name in slicings]
-    computed = [name for name in mark.get("computed", "").split(",") if name]
-    return (*found, *by, *computed) if mark.get("truth") else ()
+    return (*found, *by) if mark.get("truth") else ()
 
 
 def all_scores(metrics: Mapping[str, float], whole: Mapping[str, Score]) -> dict[str, Score]:

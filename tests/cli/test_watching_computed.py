@@ -28,11 +28,12 @@ MARKS = "".join(
     f"\n# mlops: metric {metric} --from {function}"
     for metric, function in (("cost", "business_cost"), ("frail", "fragile"))
 )
-COMPUTED = (*CELLS[:4], FUNCTIONS, *CELLS[4:-1], CELLS[-1] + MARKS)
+JUDGE = CELLS[-1].replace("truth =", "town = test.city\ntruth =") + " --by town" + MARKS
+COMPUTED = (*CELLS[:4], FUNCTIONS, *CELLS[4:-1], JUDGE)
 
 
 def spread(folder):
-    """Spread the answers evenly over the days before today; return them."""
+    """Spread the answers evenly over some days, of which today is the last; return them."""
     place = folder / ".mlops" / "predictions" / "credit"
     files = sorted(place.rglob("*.parquet"))
     table = pa.concat_tables(
@@ -40,9 +41,13 @@ def spread(folder):
     )
     for file in files:
         file.unlink()
-    start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    start -= timedelta(days=DAYS)
-    times = [start + timedelta(days=DAYS * n / len(table)) for n in range(len(table))]
+    now = datetime.now(UTC)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    of_day = len(table) // DAYS
+    times = [
+        today - timedelta(days=DAYS - 1 - n // of_day) + (now - today) * (n % of_day) / of_day
+        for n in range(len(table))
+    ]
     column = pa.array(times, table.schema.field("time").type)
     table = table.set_column(table.schema.get_field_index("time"), "time", column)
     log = LocalPredictions(place)
@@ -109,6 +114,25 @@ def test_a_function_is_watched_and_one_that_fails_stops_no_other(terminal):
     assert "cost (computed by the notebook)</figcaption>" in page
     assert "failed on 8 of 8 days" in page
     assert "too few rows for me" in page
+
+
+def test_a_function_is_watched_by_slice_beside_what_was_promised(terminal):
+    rows = terminal.answered
+    (file,) = (terminal.folder / ".mlops/packages/credit/1").glob("package.json")
+    promised = json.loads(file.read_text())["evaluation"]["by"]["cost_by_town"]
+    values = (rows.in_income * (rows.label != rows.prediction.astype(int))) / 1000
+    here = values.groupby(rows.in_city).mean()
+    found = terminal.type("watch", "credit").json["slices"]
+    of_cost = {one["slice"]: one for one in found if one["metric"] == "cost"}
+    assert set(of_cost) == {"Seoul", "Busan"} == set(promised)
+    for city, one in of_cost.items():
+        assert one["value"] == pytest.approx(here[city])
+        assert one["low"] < one["value"] < one["high"]
+        assert (one["labels"], one["coverage"]) == ((rows.in_city == city).sum(), 1.0)
+        assert one["promised"] == promised[city]["value"] > 0
+        shrunk_towards = sorted([one["value"] - one["promised"], one["change"]], key=abs)
+        assert one["change_low"] < shrunk_towards[0] < one["change_high"]
+    assert not [one for one in found if one["metric"] == "frail"]
 
 
 def test_the_same_days_are_not_computed_again(terminal):

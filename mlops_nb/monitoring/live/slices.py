@@ -27,6 +27,7 @@ class LiveSlice(Struct, frozen=True, kw_only=True):
     promised: what the evaluation has for it; None if it has nothing
     change:   from what was promised, shrunk towards that of the whole (`evaluation.shrinkage`);
               None without a promise
+    is_computed: a function of the notebook computes it
     """
 
     metric: str
@@ -39,6 +40,7 @@ class LiveSlice(Struct, frozen=True, kw_only=True):
     rows: int
     promised: PromisedScore | None = None
     change: Change | None = None
+    is_computed: bool = False
 
     @property
     def coverage(self) -> float:
@@ -47,9 +49,14 @@ class LiveSlice(Struct, frozen=True, kw_only=True):
 
     @property
     def worse(self) -> float:
-        """By how much the metric is worse than promised; negative if it is better."""
+        """By how much the metric is worse than promised; negative if it is better.
+
+        Whether a function of the notebook should be high or low is not known: any change counts.
+        """
         if self.change is None:
             return 0.0
+        if self.is_computed:
+            return abs(self.change.value)
         return self.change.value if self.metric in LOWER_IS_BETTER else -self.change.value
 
     @property
@@ -68,10 +75,10 @@ def of_days(days: Sequence[Day], evaluated: EvaluatedSlices) -> list[LiveSlice]:
         return found
     every = _Measured([sums.together(day.sums.versions.values()) for day in days])
     for column in evaluated.columns:
-        measured = [_beside(one, evaluated) for one in _of_slices(days, column)]
-        for metric in every.metrics:
+        measured = list(_of_slices(days, column))
+        for metric, whole in every.metrics.items():
             of_metric = [one for one in measured if one.metric == metric]
-            found += _changed(of_metric, every, evaluated.whole.get(metric))
+            found += compared(of_metric, whole, every.whole.labels, evaluated)
     return found
 
 
@@ -122,6 +129,22 @@ def _of_slices(days: Sequence[Day], column: SliceColumn) -> Iterator[LiveSlice]:
             )
 
 
+def compared(
+    slices: Sequence[LiveSlice],
+    whole: tuple[float, float, float],
+    labels: int,
+    evaluated: EvaluatedSlices,
+) -> list[LiveSlice]:
+    """Return the slices of one metric and slicing beside what the evaluation promised.
+
+    whole: the metric of all rows, low and high; labels: of all rows
+    """
+    if not slices:
+        return []
+    measured = [_beside(one, evaluated) for one in slices]
+    return _changed(measured, whole, labels, evaluated.whole.get(slices[0].metric))
+
+
 def _beside(one: LiveSlice, evaluated: EvaluatedSlices) -> LiveSlice:
     if one.slice is None:
         return one
@@ -130,14 +153,20 @@ def _beside(one: LiveSlice, evaluated: EvaluatedSlices) -> LiveSlice:
 
 
 def _changed(
-    slices: Sequence[LiveSlice], every: _Measured, promised: PromisedScore | None
+    slices: Sequence[LiveSlice],
+    whole: tuple[float, float, float],
+    labels: int,
+    promised: PromisedScore | None,
 ) -> list[LiveSlice]:
-    """Return the slices of one metric and slicing with their changes, shrunk towards the whole."""
-    beside = [(one, one.promised) for one in slices if one.promised is not None]
-    if promised is None or not beside:
+    """Return the slices of one metric and slicing with their changes, shrunk towards the whole.
+
+    A day alone gives no interval, and so no change.
+    """
+    known_ends = [one for one in slices if math.isfinite(one.low)]
+    beside = [(one, one.promised) for one in known_ends if one.promised is not None]
+    if promised is None or not beside or not math.isfinite(whole[1]):
         return list(slices)
-    whole = every.metrics[beside[0][0].metric]
-    of_row = _variance(*whole[1:]) * every.whole.labels
+    of_row = _variance(*whole[1:]) * labels
     changes = shrinkage.shrunk(
         [_change((one.value, one.low, one.high), was, of_row / one.labels) for one, was in beside],
         _change(whole, promised),

@@ -49,7 +49,7 @@ class Release(Struct, frozen=True, kw_only=True):
 
 
 class WatchedWindow(Struct, frozen=True, kw_only=True):
-    """What a look at a model found.
+    """What a look at a model found. now: when it was taken
 
     uncompared: columns that are not compared with the reference, as they are pseudonyms
     reference:  the version whose evaluation the columns are compared with; None: there is none
@@ -64,6 +64,7 @@ class WatchedWindow(Struct, frozen=True, kw_only=True):
     model: str
     since: datetime
     until: datetime
+    now: datetime
     days: tuple[Day, ...]
     metrics: tuple[LiveMetric, ...]
     drift: tuple[Movement, ...]
@@ -159,6 +160,7 @@ def look(
         model=model,
         since=begins,
         until=ends,
+        now=opened.now,
         days=found,
         metrics=tuple(_metrics(found)),
         drift=tuple(moved(found, columns, about.own)),

@@ -14,22 +14,49 @@ ROLES = ("truth", "pred", "score")
 
 
 def measure(request: str) -> str:
-    """Compute metrics on what a run is judged on; answer metric → {"value"} or {"error"}.
+    """Compute metrics on what a run is judged on; answer metric → {"value", "by"} or {"error"}.
 
     functions: metric → the name of its function
-    names: truth, pred, score → a name of the notebook
-    rows:  names that may hold the rows of the evaluation, the likeliest first
+    names:  truth, pred, score → a name of the notebook
+    rows:   names that may hold the rows of the evaluation, the likeliest first
+    slices: name of a slicing → its slices, none without; "by" answers slicing → slice → value,
+            null if it failed
     """
     asked = json.loads(request)
     space = namespace()
     found: dict[str, dict[str, Any]] = {}
-    for metric, function in asked["functions"].items():
+    for metric, name in asked["functions"].items():
         try:
             given = [_given(space, asked["names"].get(role), role) for role in ROLES]
-            found[metric] = {"value": value_of(space[function], given, _rows(space, asked))}
+            rows, function = _rows(space, asked), space[name]
+            found[metric] = {"value": value_of(function, given, rows)}
+            for by, slices in asked.get("slices", {}).items():
+                of = array(space[by], by, "by")
+                made = _by(function, given, rows, of, slices)
+                found[metric].setdefault("by", {})[by] = made
         except Exception as error:  # noqa: BLE001  the notebook's own function
             found[metric] = {"error": one_line(error)}
     return json.dumps(found)
+
+
+def _by(
+    function: Callable[..., Any], given: Sequence[Any], rows: Any, of: Any, slices: Sequence[str]
+) -> dict[str, float | None]:
+    """Return slice → what a function computes of its rows, None if it fails.
+
+    of: (n,) the slice of each row
+    """
+    import numpy
+
+    found: dict[str, float | None] = {}
+    for one in slices:
+        mine = numpy.asarray(of, object) == one
+        part = [None if values is None else numpy.asarray(values)[mine] for values in given]
+        try:
+            found[one] = value_of(function, part, None if rows is None else rows[mine])
+        except Exception:  # noqa: BLE001  the notebook's own function, which took the whole
+            found[one] = None
+    return found
 
 
 def value_of(function: Callable[..., Any], given: Sequence[Any], rows: Any) -> float:

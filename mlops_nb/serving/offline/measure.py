@@ -1,8 +1,8 @@
 """Lets a version compute the metrics that its notebook defines, outside any server."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -11,6 +11,7 @@ from mlops_nb.models.package import Package
 from mlops_nb.serving.model_process import ModelProcess
 from mlops_nb.serving.rows import RowReader
 
+Name = TypeVar("Name", bound=Hashable)
 WITHIN = 120.0  # s, for the rows of a day
 MOST_ROWS = 500_000
 
@@ -26,6 +27,19 @@ class JudgedBatch(Struct, frozen=True, kw_only=True):
     predictions: Sequence[Any]
     scores: Sequence[Any] | None
 
+    def of(self, rows: Sequence[int]) -> "JudgedBatch":
+        """Return some of the rows."""
+
+        def some(values: Sequence[Any]) -> list[Any]:
+            return [values[row] for row in rows]
+
+        return JudgedBatch(
+            inputs=some(self.inputs),
+            truth=some(self.truth),
+            predictions=some(self.predictions),
+            scores=None if self.scores is None else some(self.scores),
+        )
+
 
 class ComputedMetric(Struct, frozen=True, kw_only=True):
     """What a function computed: a value, or in words why there is none.
@@ -38,10 +52,17 @@ class ComputedMetric(Struct, frozen=True, kw_only=True):
     is_final: bool = True
 
 
+class ComputedRows(Struct, frozen=True, kw_only=True):
+    """What functions computed of some labelled rows. results: metric → its result."""
+
+    labels: int
+    results: dict[str, ComputedMetric]
+
+
 def measure(
-    package: Package, metrics: Sequence[str], batches: Iterable[tuple[str, JudgedBatch]]
-) -> dict[str, dict[str, ComputedMetric]]:
-    """Return batch → metric → what the function of that metric computes of the rows of a batch.
+    package: Package, metrics: Sequence[str], batches: Iterable[tuple[Name, JudgedBatch]]
+) -> dict[Name, ComputedRows]:
+    """Return batch → what the function of each metric computes of the rows of a batch.
 
     batches: names and rows, which are asked for one after the other
 
@@ -52,27 +73,28 @@ def measure(
 
 
 async def _measured(
-    package: Package, metrics: Sequence[str], batches: Iterable[tuple[str, JudgedBatch]]
-) -> dict[str, dict[str, ComputedMetric]]:
-    found: dict[str, dict[str, ComputedMetric]] = {}
+    package: Package, metrics: Sequence[str], batches: Iterable[tuple[Name, JudgedBatch]]
+) -> dict[Name, ComputedRows]:
+    found: dict[Name, ComputedRows] = {}
     gone: dict[str, ComputedMetric] = {}
     process: ModelProcess | None = None
     try:
         for name, batch in batches:
-            found[name] = {}
+            results: dict[str, ComputedMetric] = {}
+            found[name] = ComputedRows(labels=len(batch.inputs), results=results)
             for metric in metrics:
                 try:
                     if process is None and metric not in gone:
                         process = ModelProcess(package)
                         await process.start(threads=0)
                     if process is not None and metric not in gone:
-                        found[name][metric] = await _of_batch(process, package, metric, batch)
+                        results[metric] = await _of_batch(process, package, metric, batch)
                         continue
                 except MlopsError as error:
                     gone[metric] = ComputedMetric(error=error.what, is_final=False)
                     _ended(process)
                     process = None
-                found[name][metric] = gone[metric]
+                results[metric] = gone[metric]
     finally:
         _ended(process)
     return found

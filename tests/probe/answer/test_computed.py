@@ -30,10 +30,12 @@ def space(**more):
 
 @pytest.fixture
 def measured(monkeypatch):
-    def measure(functions, rows=("other", "test"), names=("truth", "pred", "score"), **more):
+    def measure(
+        functions, rows=("other", "test"), names=("truth", "pred", "score"), slices=None, **more
+    ):
         monkeypatch.setattr(computed, "namespace", lambda: space(**more))
         named = {name: name for name in names}
-        asked = {"functions": functions, "names": named, "rows": rows}
+        asked = {"functions": functions, "names": named, "rows": rows, "slices": slices or {}}
         return json.loads(computed.measure(json.dumps(asked)))
 
     return measure
@@ -51,6 +53,22 @@ def test_a_function_gets_what_the_notebook_was_judged_on(measured):
     assert seen["rows"] is ROWS
     assert seen["score"].tolist() == [0, 0, 0.5, 0.5]
     assert (seen["truth"].tolist(), seen["pred"].tolist()) == (TRUTH.tolist(), PRED.tolist())
+
+
+def test_each_slice_has_what_the_function_computes_of_its_rows_alone(measured):
+    city = pd.Series(["a", 2, "a", None])
+
+    def first_amount(truth, pred, score, rows):
+        if len(rows) < 2:
+            raise ValueError("too few")
+        return float((truth != pred).sum() + rows["amount"].iloc[0])
+
+    slices = {"city": ["2", "None", "a"]}
+    found = measured({"m": "first_amount"}, slices=slices, city=city, first_amount=first_amount)
+    mine = (city == "a").to_numpy()
+    here = first_amount(TRUTH[mine], PRED[mine], None, ROWS[mine])
+    assert found["m"]["by"] == {"city": {"2": None, "None": None, "a": here}}
+    assert found["m"]["value"] == first_amount(TRUTH, PRED, None, ROWS)
 
 
 def test_what_is_not_at_hand_is_none(measured):
