@@ -22,13 +22,20 @@ LEAST_LABELS = 10  # of a cohort: days with fewer are joined with the next ones
 # metric → the loss that it is the mean of, in the order in which the primary one is chosen
 # (that of a trigger comes first, then those that an evaluation promised)
 LOSSES = {
+    "ndcg": "ndcg",
     "brier": "brier",
     "accuracy": "hit",
     "rmse": "squared",
     "mae": "absolute",
     "log_loss": "log_loss",
 }
-TOLERANCE = {"hit": 0.01, "brier": 0.005}  # of other losses it is a share of what was promised
+GAINS = frozenset({"hit", "ndcg"})  # that are recorded as 1 less the loss
+SHARES_RIGHT = frozenset({"accuracy", "ndcg"})  # the metrics that are means of them
+TOLERANCE = {
+    "hit": 0.01,
+    "ndcg": 0.01,
+    "brier": 0.005,
+}  # of other losses it is a share of what was promised
 SHARE = 0.05
 
 
@@ -165,7 +172,7 @@ def as_metric(metric: str, loss: float) -> float:
     >>> as_metric("accuracy", 0.25), as_metric("rmse", 4.0)
     (0.75, 2.0)
     """
-    if metric == "accuracy":
+    if metric in SHARES_RIGHT:
         return 1 - loss
     return math.sqrt(loss) if metric == "rmse" else loss
 
@@ -176,7 +183,7 @@ def as_loss(metric: str, value: float) -> float:
     >>> as_loss("accuracy", 0.75), as_loss("rmse", 2.0)
     (0.25, 4.0)
     """
-    if metric == "accuracy":
+    if metric in SHARES_RIGHT:
         return 1 - value
     return value * value if metric == "rmse" else value
 
@@ -245,7 +252,7 @@ def _alarms(series: Mapping[str, LossSeries], days: Sequence[DayLosses]) -> dict
 def _cohort(moments: Moments, loss: str) -> Cohort:
     mean = moments.total / moments.count
     variance = max(0.0, moments.squares / moments.count - mean * mean)
-    value = 1 - mean if loss == "hit" else mean
+    value = 1 - mean if loss in GAINS else mean
     return Cohort(loss=value, labels=moments.count, variance=variance)
 
 

@@ -62,16 +62,17 @@ class VersionComparison(Struct, frozen=True, kw_only=True):
 
     def text(self, metric: str) -> str:
         """Return it in words."""
+        judged = "queries" if metric == "ndcg" else "labelled rows"
         return (
             f"version {self.version} has {LOSS_NAMES.get(metric, metric)} {self.loss:.4g} on the "
-            f"{self.rows} labelled rows since the change, the champion {self.champion:.4g} "
+            f"{self.rows} {judged} since the change, the champion {self.champion:.4g} "
             f"(apart {self.apart:+.4g}, 95 % {self.low:+.4g} to {self.high:+.4g})"
         )
 
 
 LOSS_NAMES = {"accuracy": "a share of errors of", "brier": "a Brier score of"}
 LOSS_NAMES |= {"rmse": "a mean squared error of", "mae": "a mean absolute error of"}
-LOSS_NAMES |= {"log_loss": "a log loss of"}
+LOSS_NAMES |= {"log_loss": "a log loss of", "ndcg": "1 less the NDCG, which is"}
 
 
 def choose(
@@ -135,10 +136,16 @@ def compare(ctx: Context, opened: OpenedModel, harm: Harm, version: int) -> Vers
     Raises MlopsError if the version cannot answer them.
     """
     days = _days(opened, harm.since)
-    rows = labelled.labelled_rows(opened, days, harm.version, ROWS)
+    kind, loss = opened.look.asked.kind, LOSSES[harm.metric]
+    rows = labelled.labelled_rows(opened, days, harm.version, ROWS, ranked=loss == "ndcg")
     found = package.read(package.folder(ctx, opened.model.name, version))
     answers = rescore(found, rows.inputs)
-    kind, loss = opened.look.asked.kind, LOSSES[harm.metric]
+    if loss == "ndcg":
+        theirs = labelled.loss_of_queries(rows, answers.predictions, answers.scores, kind)
+        mine = labelled.loss_of_queries(rows, rows.predictions, rows.scores, kind)
+        return compared(
+            version, [q.partition(" ")[0] for q in sorted(set(rows.queries))], mine, theirs
+        )
     theirs = labelled.loss_of_rows(rows.labels, answers.predictions, answers.scores, kind, loss)
     mine = labelled.loss_of_rows(rows.labels, rows.predictions, rows.scores, kind, loss)
     return compared(version, rows.days, mine, theirs)

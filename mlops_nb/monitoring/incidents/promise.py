@@ -21,11 +21,11 @@ def promised(folder: Path, rows_a_day: float) -> dict[str, Promise]:
         return {}
     whole: Mapping[str, Any] = (about.get("evaluation") or {}).get("whole", {})
     found = {}
+    rows = max((score["n"] or 0 for score in whole.values()), default=0)
+    days = max(1.0, rows / rows_a_day) if rows_a_day else 1.0
     for metric, loss in LOSSES.items():
         score = whole.get(metric)
         if score and score["value"] is not None and score["n"]:
-            days = score["n"] / rows_a_day if rows_a_day else 1.0
-            found[loss] = Promise(
-                loss=as_loss(metric, score["value"]), rows=score["n"], days=max(1.0, days)
-            )
+            value = as_loss(metric, score["value"])
+            found[loss] = Promise(loss=value, rows=score["n"], days=days)
     return found

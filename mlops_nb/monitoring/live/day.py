@@ -93,7 +93,7 @@ def _of_source(
                 keys=keys,
                 answers=answers,
                 slices=_slices(rows, keys, asked.slices),
-                queries=_queries(rows, keys, asked.query),
+                queries=queries_of(rows, keys, asked.query),
             ),
             held,
             asked,
@@ -117,7 +117,7 @@ class _Answered(Struct, frozen=True, kw_only=True):
     queries: Any | None
 
 
-def _queries(rows: DayRows, keys: Any, column: str) -> Any | None:
+def queries_of(rows: DayRows, keys: Any, column: str) -> Any | None:
     """Return the number of the query of each row, -1 where it is missing."""
     if column not in rows.names:
         return None

@@ -118,7 +118,7 @@ def of_queries(
     labelled, whole = (queries[place] for place in places)
     size = int(queries.max(initial=-1)) + 1
     asked, known = (np.bincount(one[one >= 0], minlength=size) for one in (whole, labelled))
-    truth, score = _relevance(labels, kind), _ranked_by(mine, kind)
+    truth, score = relevance(labels, kind), ranked_by(mine, kind)
     usable = (labelled >= 0) & (known == asked)[labelled]
     odd = np.isnan(truth) | np.isnan(score) | (truth < 0)
     usable &= ~np.isin(labelled, labelled[odd & usable])  # a query with a row that has no number
@@ -128,7 +128,7 @@ def of_queries(
     return {"ndcg": losses.moments(values)}
 
 
-def _relevance(labels: Any, kind: AnswerKind) -> Any:
+def relevance(labels: Any, kind: AnswerKind) -> Any:
     """Return labels as (n,) numbers, NaN for what is none."""
     import numpy as np
 
@@ -142,7 +142,7 @@ def _relevance(labels: Any, kind: AnswerKind) -> Any:
     return np.array([np.nan if one is None else one for one in numbers])
 
 
-def _ranked_by(mine: Any, kind: AnswerKind) -> Any:
+def ranked_by(mine: Any, kind: AnswerKind) -> Any:
     """Return what ranks the rows: the score if it is one number, else the prediction."""
     import pyarrow as pa
 

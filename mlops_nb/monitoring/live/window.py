@@ -49,7 +49,7 @@ class Release(Struct, frozen=True, kw_only=True):
 
 
 class WatchedWindow(Struct, frozen=True, kw_only=True):
-    """What a look at a model found. now: when it was taken
+    """What a look at a model found. now: when it was taken.
 
     uncompared: columns that are not compared with the reference, as they are pseudonyms
     reference:  the version whose evaluation the columns are compared with; None: there is none

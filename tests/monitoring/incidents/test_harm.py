@@ -57,6 +57,28 @@ def test_a_fall_of_a_fifth_is_found_within_two_days_in_the_median(promised):
     assert np.median(delays) <= 2
 
 
+def ranked(values, seed=0, queries=100):
+    """Return closed days of queries whose gain has a mean of each day."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for place, value in enumerate(values):
+        gains = draw.beta(12 * value, 12 * (1 - value), queries)
+        sums = [queries, float(gains.sum()), float((gains**2).sum())]
+        one = {"version": 1, "rows": 900, "labels": 900, "losses": {"ndcg": sums}}
+        found.append(CohortClosed(job="m", model="m", day=day(place), versions=(one,)))
+    return found
+
+
+@pytest.mark.parametrize("promised", [{}, {"ndcg": Promise(loss=0.2, rows=800, days=8.0)}])
+def test_a_ranking_that_gets_worse_is_harm_and_one_that_does_not_is_none(promised):
+    for seed in range(10):
+        assert harm.harms(ranked([0.8] * 120, seed), release(promised=promised)) == []
+        (one,) = harm.harms(ranked([0.8] * 120 + [0.7] * 5, seed), release(promised=promised))
+        assert (one.metric, one.primary) == ("ndcg", True)
+        assert 0.67 < one.value < 0.73
+        assert 0.77 < one.bound < one.promised < 0.83
+
+
 def test_a_healthy_year_raises_no_alarm_in_nineteen_of_twenty():
     wrong = sum(
         bool(harm.harms(stream([0.15] * 365, seed=s), release(promised=PROMISED)))
