@@ -53,7 +53,7 @@ def labelled_rows(
     for day in days:
         with prediction_files.opened_day(opened.look.log, day) as files:
             if files:
-                answered = _Answered(DayRows(files), version, opened.look.labels.read([day]))
+                answered = _LabelledDay(DayRows(files), version, opened.look.labels.read([day]))
                 if ranked:
                     chosen, queries = answered.whole_queries(opened.look.asked.query, each)
                     found.queries.extend(f"{day} {query}" for query in queries)
@@ -64,7 +64,7 @@ def labelled_rows(
     return found
 
 
-class _Answered:
+class _LabelledDay:
     """The rows that a version answered on a day, and their labels."""
 
     def __init__(self, rows: DayRows, version: int, labels: Any) -> None:
