@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -31,9 +32,9 @@ class Lab:
     token: str
     root: Path
 
-    def url(self, notebook: str) -> str:
+    def url(self, notebook: str, place: str = "lab/tree") -> str:
         """Answer the address that opens one notebook in a fresh workspace."""
-        return f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?token={self.token}&reset"
+        return f"http://127.0.0.1:{self.port}/{place}/{notebook}?token={self.token}&reset"
 
 
 @contextmanager
@@ -44,10 +45,12 @@ def started(
     language: str = "",
     lab: Lab | None = None,
     python: str = sys.executable,
+    app: str = "lab",
 ) -> Iterator[Lab]:
     """Show `root` in a JupyterLab that keeps all its own files in `home`.
 
     python: of the environment that JupyterLab is in
+    app:    lab, or notebook for Notebook 7
     lab:    the one before, which has ended and whose address the new one has
     """
     lab = lab or Lab(port=_free_port(), token=secrets.token_hex(8), root=root)
@@ -55,7 +58,7 @@ def started(
     if language:
         _set(home, "translation-extension", "plugin", {"locale": language})
     with subprocess.Popen(
-        [python, *_command(lab)],
+        [python, *_command(lab, app)],
         env=_environment(home),
         cwd=root,
         stdout=subprocess.PIPE,
@@ -66,6 +69,7 @@ def started(
         log = Log(process.stdout)
         try:
             log.await_line("is running at")
+            _await_port(lab.port)  # it listens a moment after it says so
             yield lab
         finally:
             process.terminate()
@@ -113,6 +117,16 @@ class Log(threading.Thread):
         return any(text in line for line in self._lines)
 
 
+def _await_port(port: int) -> None:
+    end = time.monotonic() + START
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    pytest.fail(f"JupyterLab does not listen on port {port}")
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -120,14 +134,14 @@ def _free_port() -> int:
         return port
 
 
-def _command(lab: Lab) -> list[str]:
+def _command(lab: Lab, app: str) -> list[str]:
     return [
         "-m",
         "jupyter",
-        "lab",
+        app,
         "--no-browser",
         "--allow-root",
-        "--LabApp.expose_app_in_browser=True",
+        f"--{'LabApp' if app == 'lab' else 'JupyterNotebookApp'}.expose_app_in_browser=True",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={lab.port}",
         "--ServerApp.port_retries=0",

@@ -21,12 +21,14 @@ KERNEL = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.sessio
 class Panel:
     """A page with one notebook open, and the panel."""
 
-    def __init__(self, page: Page, lab: Lab, notebook: str) -> None:
+    def __init__(self, page: Page, lab: Lab, notebook: str, *, shown: bool = False) -> None:
+        """Open a notebook, and the panel beside it. shown: the page shows both already."""
         self.page, self.lab, self.notebook = page, lab, notebook
-        page.goto(lab.url(notebook))
-        page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=OPEN)
-        page.locator('[data-id="mlops-nb-panel"]').click()
         self.node = page.locator("#mlops-nb-panel")
+        if not shown:
+            page.goto(lab.url(notebook))
+            page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=OPEN)
+            page.locator('[data-id="mlops-nb-panel"]').click()
         page.wait_for_function(KERNEL, timeout=OPEN)
 
     def saved_and_reloaded(self) -> Panel:
