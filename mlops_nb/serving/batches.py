@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -15,7 +15,6 @@ from mlops_nb.serving.model_process import ModelProcess, Unanswered
 from mlops_nb.serving.rows import BadRequest
 
 MOST_TOGETHER = 1024  # rows of a batch
-SHARE = 0.2  # of the time of a batch, for the next one to gather
 RESTART_AFTER = 0.5  # s between two starts of a process that ends
 
 
@@ -52,15 +51,10 @@ class Asked(Struct, kw_only=True):
 
 
 class ServingVersion:
-    """One version of a model that answers.
+    """One version of a model that answers."""
 
-    callers: returns how many connections are open
-    """
-
-    def __init__(
-        self, package: Package, limits: AnswerLimits, callers: Callable[[], int] = int
-    ) -> None:
-        self.package, self.limits, self.callers = package, limits, callers
+    def __init__(self, package: Package, limits: AnswerLimits) -> None:
+        self.package, self.limits = package, limits
         self.process = ModelProcess(package)
         self.queue: deque[Asked] = deque()
         self.arrived = asyncio.Event()
@@ -114,10 +108,9 @@ class ServingVersion:
                 await asyncio.sleep(self.limits.max_delay)
             batch = self._next()
             if batch:
-                began = time.perf_counter()
-                await self._answer(batch)
-                if 4 * (len(batch) + len(self.queue)) > self.callers():
-                    await _let_in((time.perf_counter() - began) * SHARE)
+                self._send(batch)
+            while batch:
+                batch = await self._answer(batch)
 
     def _next(self) -> list[Asked]:
         """Return the requests to answer together; those whose time is over are dropped."""
@@ -140,38 +133,53 @@ class ServingVersion:
     def _fits(asked: Asked, room: int) -> bool:
         return asked.rows <= room and not asked.alone
 
-    async def _answer(self, batch: list[Asked]) -> None:
+    def _send(self, batch: list[Asked]) -> None:
+        """Send a batch to the process, which answers one at a time."""
         names = batch[0].columns
         columns = (
             batch[0].columns
             if len(batch) == 1
             else {name: [v for asked in batch for v in asked.columns[name]] for name in names}
         )
+        self.process.send(columns)
+
+    async def _answer(self, batch: list[Asked]) -> list[Asked]:
+        """Answer a batch that was sent; return the next one, which was sent as well, or nothing.
+
+        The process answers what has gathered while the answers before it are told to their callers.
+        """
         try:
             within = max(0.01, min(a.until for a in batch) - time.monotonic())
-            found = await self.process.ask(columns, within)
+            found = await self.process.receive(within)
         except Unanswered as error:
             for asked in batch:
                 _fail(asked, error)
             await self._restart()
-            return
+            return []
         if "error" in found:
             await self._one_by_one(batch, found["error"])
-            return
+            return []
+        following = [] if self.limits.max_delay else self._next()
+        if following:
+            self._send(following)
         place = 0
         for asked in batch:
             if not asked.answer.done():
                 asked.answer.set_result(_part(found, place, asked.rows))
             place += asked.rows
+        return following
 
     async def _one_by_one(self, batch: list[Asked], error: str) -> None:
         """Answer the requests of a batch that failed alone, so that only wrong ones fail."""
-        if len(batch) > 1:
-            for asked in batch:
-                await self._answer([asked])
+        if len(batch) == 1:
+            what = f"the model raised {error}"
+            _fail(batch[0], BadRequest(what, fix="check the values of the rows"))
             return
-        what = f"the model raised {error}"
-        _fail(batch[0], BadRequest(what, fix="check the values of the rows"))
+        for asked in batch:
+            following = [asked]
+            while following:
+                self._send(following)
+                following = await self._answer(following)
 
     async def revive(self) -> None:
         """Start the process again if it has ended. Raises Unanswered if it cannot start."""
@@ -190,17 +198,6 @@ class ServingVersion:
                 await asyncio.sleep(RESTART_AFTER)
             else:
                 return
-
-
-async def _let_in(seconds: float) -> None:
-    """Let the callers that were just answered ask again, so that batches do not fall apart.
-
-    It pays where most of the open connections ask at once; others would wait in vain.
-    The loop has timers of a millisecond, which is too long.
-    """
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:  # noqa: ASYNC110  no event tells that a caller may ask
-        await asyncio.sleep(0)
 
 
 def _fail(asked: Asked, error: Exception) -> None:

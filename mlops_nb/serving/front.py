@@ -125,12 +125,9 @@ class Front:
             self.channel.send(**{"is": "ready", "memory": memory, **told})
 
     async def _started(self, folder: Path) -> ServingVersion:
-        version = ServingVersion(package.read(folder), self.limits, self._callers)
+        version = ServingVersion(package.read(folder), self.limits)
         golden.check(version.package, await version.start())
         return version
-
-    def _callers(self) -> int:
-        return len(self.server.server_state.connections) if self.server is not None else 0
 
     def _challenge(self, number: int | None, traffic: Traffic) -> None:
         """Let a version that is ready answer beside; None ends that."""

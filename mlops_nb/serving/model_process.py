@@ -48,7 +48,7 @@ class ModelProcess:
         Raises Unanswered if it cannot start.
         """
         self.channel = await ControlChannel.of(self._launched(threads))
-        first = await self._read(START_WITHIN)
+        first = await self.receive(START_WITHIN)
         if not first["ready"]:
             self.end()
             raise Unanswered(
@@ -80,9 +80,13 @@ class ModelProcess:
 
         quiet: no traceback is printed if the model raises
         """
+        self.send(columns, quiet=quiet)
+        return await self.receive(within)
+
+    def send(self, columns: Mapping[str, list[Any]], *, quiet: bool = False) -> None:
+        """Send rows, given as columns, to be answered."""
         assert self.channel is not None
         self.channel.send(columns=columns, **({"quiet": True} if quiet else {}))
-        return await self._read(within)
 
     async def measure(self, asked: Mapping[str, Any], within: float) -> dict[str, Any]:
         """Return "value" or "error" of a metric that the notebook defines. Raises Unanswered.
@@ -91,9 +95,10 @@ class ModelProcess:
         """
         assert self.channel is not None
         self.channel.send(**asked, quiet=True)
-        return await self._read(within)
+        return await self.receive(within)
 
-    async def _read(self, within: float) -> dict[str, Any]:
+    async def receive(self, within: float) -> dict[str, Any]:
+        """Return the next answer. Raises Unanswered; the process is ended then."""
         assert self.channel is not None
         try:
             async with asyncio.timeout(within):
