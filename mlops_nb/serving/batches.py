@@ -110,7 +110,7 @@ class ServingVersion:
             if batch:
                 self._send(batch)
             while batch:
-                batch = await self._answer(batch)
+                batch = await self._answer(batch, goes_on=not self.limits.max_delay)
 
     def _next(self) -> list[Asked]:
         """Return the requests to answer together; those whose time is over are dropped."""
@@ -143,10 +143,11 @@ class ServingVersion:
         )
         self.process.send(columns)
 
-    async def _answer(self, batch: list[Asked]) -> list[Asked]:
+    async def _answer(self, batch: list[Asked], *, goes_on: bool) -> list[Asked]:
         """Answer a batch that was sent; return the next one, which was sent as well, or nothing.
 
-        The process answers what has gathered while the answers before it are told to their callers.
+        goes_on: the process answers what has gathered while the answers before it are told to their
+                 callers
         """
         try:
             within = max(0.01, min(a.until for a in batch) - time.monotonic())
@@ -159,7 +160,7 @@ class ServingVersion:
         if "error" in found:
             await self._one_by_one(batch, found["error"])
             return []
-        following = [] if self.limits.max_delay else self._next()
+        following = self._next() if goes_on else []
         if following:
             self._send(following)
         place = 0
@@ -176,10 +177,8 @@ class ServingVersion:
             _fail(batch[0], BadRequest(what, fix="check the values of the rows"))
             return
         for asked in batch:
-            following = [asked]
-            while following:
-                self._send(following)
-                following = await self._answer(following)
+            self._send([asked])
+            await self._answer([asked], goes_on=False)
 
     async def revive(self) -> None:
         """Start the process again if it has ended. Raises Unanswered if it cannot start."""

@@ -78,18 +78,19 @@ def test_a_failure_stops_no_other(packaged):
     for name, (frame, rows) in made.items():
         wrong = np.array(rows.truth) != np.array(rows.predictions)
         expected = frame.income[wrong].sum() + sum(rows.scores)
-        assert found[name]["cost"].value == pytest.approx(expected)
+        assert found[name].results["cost"].value == pytest.approx(expected)
         count = len(frame)
-        assert found[name]["bad"] == ComputedMetric(error=f"ValueError: {count} rows")
-        assert "ended" in found[name]["dead"].error
-        assert not found[name]["dead"].is_final
+        assert found[name].labels == count
+        assert found[name].results["bad"] == ComputedMetric(error=f"ValueError: {count} rows")
+        assert "ended" in found[name].results["dead"].error
+        assert not found[name].results["dead"].is_final
 
 
 def test_a_version_that_cannot_be_loaded_has_no_metrics(packaged):
     (packaged.folder / "model.pickle").write_bytes(b"damaged")
     found = measure.measure(packaged, ("cost", "bad"), [("a", batch(1)[1])])
-    assert "cannot be loaded" in found["a"]["cost"].error
-    assert not found["a"]["bad"].is_final
+    assert "cannot be loaded" in found["a"].results["cost"].error
+    assert not found["a"].results["bad"].is_final
 
 
 def test_a_column_that_the_log_lacks_is_named(packaged):
@@ -99,4 +100,4 @@ def test_a_column_that_the_log_lacks_is_named(packaged):
         inputs=short, truth=rows.truth, predictions=rows.predictions, scores=rows.scores
     )
     found = measure.measure(packaged, ("cost",), [("a", asked)])
-    assert found["a"]["cost"].error == "the log does not have the column 'income'"
+    assert found["a"].results["cost"].error == "the log does not have the column 'income'"
