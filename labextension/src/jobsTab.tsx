@@ -172,7 +172,7 @@ function Job(props: IViews & { job: IJob }): JSX.Element {
       <p className="mlops-note">
         {job.schedule ? (
           <>
-            <code>{job.schedule.cron}</code> {job.schedule.timezone}
+            <span title={job.schedule.cron}>{job.schedule.words}</span>, {job.schedule.timezone}
             {job.next && (
               <>
                 {' · '}

@@ -137,12 +137,19 @@ export interface IHistoryRow {
   readonly model_version: number | null;
 }
 
+/** A cron line, its time zone, and what it says in words. */
+export interface ISchedule {
+  readonly cron: string;
+  readonly timezone: string;
+  readonly words: string;
+}
+
 export interface IJob {
   readonly job: string;
   /** The path of its notebook on this server, "" if it shows none. */
   readonly notebook: string;
   readonly status: string;
-  readonly schedule: { readonly cron: string; readonly timezone: string } | null;
+  readonly schedule: ISchedule | null;
   readonly triggers: readonly string[];
   readonly next: string | null;
   readonly last: IHistoryRow | null;
@@ -195,7 +202,7 @@ export interface IPromotion {
     readonly steps: readonly { readonly name: string; readonly equal: boolean }[];
   };
   readonly gates: readonly (IGate & { readonly value: number | null })[];
-  readonly schedule: { readonly next: readonly string[] } | null;
+  readonly schedule: (ISchedule & { readonly next: readonly string[] }) | null;
   readonly left_out: readonly { readonly label: string; readonly why: string }[];
   readonly passed: boolean;
   readonly because: string;

@@ -193,6 +193,7 @@ function Proof({ found }: { found: IPromotion }): JSX.Element {
       {!found.passed && <p role="alert">{found.because}</p>}
       {schedule && schedule.next.length > 0 && (
         <p className="mlops-note">
+          {schedule.words}, {schedule.timezone}.{' '}
           {trans.__('It would run on %1.', schedule.next.map(zoned).join('; '))}
         </p>
       )}

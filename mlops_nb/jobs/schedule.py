@@ -92,6 +92,17 @@ def ticks(when: Schedule, after: datetime) -> Iterator[datetime]:
     yield from CronSim(when.cron, after.astimezone(zone(when.timezone)))
 
 
+@lru_cache(maxsize=4096)
+def as_json(when: Schedule) -> dict[str, str]:
+    """Return a schedule with its line in words.
+
+    >>> as_json(schedule("0 3 * * 1", "UTC"))["words"]
+    'At 03:00 on Monday'
+    """
+    words = CronSim(when.cron, datetime(2000, 1, 1, tzinfo=UTC)).explain()
+    return {"cron": when.cron, "timezone": when.timezone, "words": words}
+
+
 def last_tick(when: Schedule, at: datetime) -> datetime:
     """Return the last time a job was due, at `at` or before."""
     backwards = CronSim(

@@ -90,9 +90,7 @@ def all_jobs(ctx: Context, known: Mapping[str, JobState] | None = None) -> dict[
             {
                 "job": state.name,
                 "status": state.status,
-                "schedule": None
-                if when is None
-                else {"cron": when.cron, "timezone": when.timezone},
+                "schedule": None if when is None else schedule.as_json(when),
                 "triggers": [trigger_text.describe(t) for t in job.triggers] if job else [],
                 "next": None if due is None else due.isoformat(),
                 "last": history_row(last, when) if last else None,

@@ -75,6 +75,7 @@ def test_from_a_notebook_to_a_live_model_and_back(page: Page, lab: Lab, notebook
     panel.show("jobs")
     job = panel.node.locator('[data-job="wine"]')
     expect(job).to_have_attribute("data-status", "active")
+    expect(job).to_contain_text("At 03:00 on Monday, Asia/Seoul")
     expect(panel.node).to_contain_text("No scheduler has been seen")
     started(panel, lab)
     production = page.locator("[data-production=wine]").first
@@ -89,6 +90,8 @@ def test_from_a_notebook_to_a_live_model_and_back(page: Page, lab: Lab, notebook
     assert typed(lab, "trigger", "wine", "-p", "depth", "1")["status"] == "refused"
     panel.press("history", '[data-job="wine"]')
     expect(job.locator('[data-run][data-status="refused"]')).to_contain_text("accuracy")
+    lines = job.locator(".mlops-history .mlops-line-2")
+    assert not any(lines.evaluate_all("all => all.map(one => one.scrollWidth > one.clientWidth)"))
     panel.picture("jobs")
     assert violations(panel) == {}
     rolled_back(panel)
@@ -119,7 +122,7 @@ def promoted(panel: Panel, gate: str) -> None:
     form.locator('[data-action="dry-run"]').click()
     expect(confirm).to_be_enabled(timeout=PROOF)
     expect(form).to_contain_text("The job equals the notebook in 4 steps")
-    expect(form).to_contain_text("03:00")
+    expect(form).to_contain_text("At 03:00 on Monday, Asia/Seoul.")
     form.locator('[name="gates"]').fill(f"{gate} - 0.01")
     expect(confirm).to_be_disabled()  # another form is not what was proven
     form.locator('[data-action="dry-run"]').click()

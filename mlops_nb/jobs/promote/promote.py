@@ -384,7 +384,6 @@ def _schedule_answer(ctx: Context, job: Job) -> dict[str, Any] | None:
     count = 0 if state is not None and state.paused else 3
     ticks = islice(schedule.ticks(when, ctx.clock()), count)
     return {
-        "cron": when.cron,
-        "timezone": when.timezone,
+        **schedule.as_json(when),
         "next": [tick.isoformat() for tick in ticks],
     }
