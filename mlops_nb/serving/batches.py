@@ -146,8 +146,8 @@ class ServingVersion:
     async def _answer(self, batch: list[Asked], *, goes_on: bool) -> list[Asked]:
         """Answer a batch that was sent; return the next one, which was sent as well, or nothing.
 
-        goes_on: the process answers what has gathered while the answers before it are told to their
-                 callers
+        goes_on: send the next batch before the callers get these answers, so that neither process
+                 waits for the other
         """
         try:
             within = max(0.01, min(a.until for a in batch) - time.monotonic())
