@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from jupyterlab_process import started
-from playwright.sync_api import sync_playwright
+from panel import OPEN
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,9 @@ FLAGS = (
 NO_CHROMIUM = (
     "no Chromium was found. Fix: apt-get install chromium, or: playwright install chromium"
 )
+
+
+expect.set_options(timeout=OPEN)  # other tests run beside
 
 
 @pytest.fixture(autouse=True)

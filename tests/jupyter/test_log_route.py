@@ -77,7 +77,8 @@ async def test_output_comes_while_a_run_goes_on(jp_fetch, jp_root_dir: Path):
         return json.loads(found.body)
 
     body = json.dumps({"path": "small.ipynb", "action": "run", "arguments": {}})
-    await jp_fetch("mlops-nb", "api", "commands", method="POST", body=body)
+    found = await jp_fetch("mlops-nb", "api", "commands", method="POST", body=body)
+    started = json.loads(found.body)
     rows: list[Any] = []
     while not rows:
         await asyncio.sleep(0.1)
@@ -98,6 +99,8 @@ async def test_output_comes_while_a_run_goes_on(jp_fetch, jp_root_dir: Path):
     while piece["open"]:
         shown = await follow()
     assert "before\nafter\n" in shown
+    while started["status"] is None:  # its process is done a moment after the run
+        started = await ask("commands", command=started["command"], answers="9")
     project = open_project(jp_root_dir)
     text, output, goes_on = await asyncio.to_thread(project.log_of_run, run)
     assert (text, goes_on) == (shown, False)
