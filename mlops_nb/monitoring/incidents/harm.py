@@ -31,11 +31,8 @@ LOSSES = {
 }
 GAINS = frozenset({"hit", "ndcg"})  # that are recorded as 1 less the loss
 SHARES_RIGHT = frozenset({"accuracy", "ndcg"})  # the metrics that are means of them
-TOLERANCE = {
-    "hit": 0.01,
-    "ndcg": 0.01,
-    "brier": 0.005,
-}  # of other losses it is a share of what was promised
+# of other losses it is a share of what was promised
+TOLERANCE = {"hit": 0.01, "ndcg": 0.01, "brier": 0.005}
 SHARE = 0.05
 
 

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -11,7 +12,6 @@ from msgspec.structs import replace
 
 from mlops_nb.context import Context
 from mlops_nb.models import package
-from mlops_nb.models.package import Package
 from mlops_nb.monitoring.live import computed, window
 from mlops_nb.monitoring.live.computed import ComputedDay, ComputedDays
 from mlops_nb.monitoring.live.kept import key_of
@@ -109,8 +109,8 @@ def _asked(
         mine = [d for d in days if version in d.sums.versions and d.sums.versions[version].labels]
         if not mine:
             continue
-        answers = package.read(package.folder(ctx, model, version))
-        for (name, by, of), rows in _computed(answers, look, mine, version, one).items():
+        place = package.folder(ctx, model, version)
+        for (name, by, of), rows in _computed(place, look, mine, version, one).items():
             if by:
                 of_version = made[name].slices.setdefault(version, {})
                 of_version.setdefault(by, {})[of] = rows
@@ -120,9 +120,12 @@ def _asked(
 
 
 def _computed(
-    answers: Package, look: Look, days: Sequence[Day], version: int, one: ComputingVersion
+    place: Path, look: Look, days: Sequence[Day], version: int, one: ComputingVersion
 ) -> dict[Part, ComputedRows]:
-    """Return what a version computes of the rows that it answered, by day and by slice."""
+    """Return what a version computes of the rows that it answered, by day and by slice.
+
+    place: the folder of its package
+    """
     if look.asked.sampled:
         refused = dict.fromkeys(one.metrics, ComputedMetric(error=SAMPLED))
         labels = {day.day: day.sums.versions[version].labels for day in days}
@@ -130,7 +133,7 @@ def _computed(
             (day, "", ""): ComputedRows(labels=count, results=refused)
             for day, count in labels.items()
         }
-    return measure.measure(answers, one.metrics, _batches(look, days, version))
+    return measure.measure(package.read(place), one.metrics, _batches(look, days, version))
 
 
 def _batches(look: Look, days: Sequence[Day], version: int) -> Iterator[tuple[Part, JudgedBatch]]:
