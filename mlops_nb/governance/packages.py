@@ -16,11 +16,12 @@ OF_SERVERS = (package.MANIFEST, package.MODEL, package.GOLDEN, package.LOCK)
 
 def size(ctx: Context) -> dict[str, int]:
     """Return the number of packages and the bytes of their files."""
-    sizes = [
-        sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-        for folder in _folders(ctx)
-    ]
-    return {"files": len(sizes), "bytes": sum(sizes)}
+    count = bytes_ = 0
+    for folder in _folders(ctx):
+        with contextlib.suppress(FileNotFoundError):  # it is removed at this moment
+            bytes_ += sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+            count += 1
+    return {"files": count, "bytes": bytes_}
 
 
 def prune(ctx: Context) -> dict[str, int]:

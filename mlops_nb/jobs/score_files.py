@@ -8,6 +8,7 @@ is finished by the next one if there is the event, else removed.
 import asyncio
 import json
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -338,10 +339,14 @@ def summary(ctx: Context, job: Job, board: Board) -> dict[str, Any] | None:
     contents, waiting = board.contents.get(job.name, set()), 0
     for path in (ctx.root / job.folder).glob(job.score["files"]):
         name = path.relative_to(ctx.root / job.folder).as_posix()
-        if not path.is_file():
+        try:
+            about = path.stat()
+        except OSError:  # it was removed meanwhile
             continue
-        stat, entry = path.stat(), known.get(name, [-1, -1, 0.0, ""])
-        digest = entry[3] if entry[:2] == [stat.st_size, stat.st_mtime_ns] else ""
+        if not stat.S_ISREG(about.st_mode):
+            continue
+        entry = known.get(name, [-1, -1, 0.0, ""])
+        digest = entry[3] if entry[:2] == [about.st_size, about.st_mtime_ns] else ""
         done = digest == scored[name] if name in scored else digest in contents
         failing = name in failed and failed[name].digest == digest
         waiting += not done and not failing

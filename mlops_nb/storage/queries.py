@@ -3,7 +3,7 @@
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,10 @@ def _password(where: str) -> Refused:
     )
 
 
-def read(address: str, query: str, folder: Path, where: str) -> Iterator[QueryRows]:
+def read(address: str, query: str, folder: Path, where: str) -> Generator[QueryRows]:
     """Yield the rows of a query in parts; at least one, which may have no rows.
+
+    Close it to end the query before its last part: the connection is open until then.
 
     address: sqlite:///PATH, from a folder, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE
     where:   the setting that has the query, for messages

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -340,6 +341,28 @@ def test_files_of_dead_parents_go_and_those_of_living_ones_stay(ctx):
     assert {f"{living}.sock", "notes.txt", f"{dead}.py", f"{5:020x}.log"} <= left
     assert len(list(leftovers.files())) == 19
     listener.close()
+
+
+def test_sockets_may_go_while_they_are_looked_at(ctx):
+    place = client.folder()
+    ended = threading.Event()
+
+    def come_and_go():
+        while not ended.is_set():
+            for number in range(20):
+                (place / f"{number:020x}.log").touch()
+            for number in range(20):
+                (place / f"{number:020x}.log").unlink()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        for _ in range(1000):
+            housekeeping.size(ctx)
+            housekeeping.tidy(ctx)
+    finally:
+        ended.set()
+        other.join()
 
 
 def test_folders_of_killed_kernels_go_and_those_of_living_ones_stay(ctx):

@@ -59,7 +59,10 @@ def _by_parent() -> dict[str, list[Path]]:
     with os.scandir(place) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
             name = OWN.fullmatch(entry.name)
-            mode = entry.stat(follow_symlinks=False).st_mode
+            try:
+                mode = entry.stat(follow_symlinks=False).st_mode
+            except OSError:  # its parent has ended meanwhile
+                continue
             if name and (stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
                 found[name[1]].append(Path(entry.path))
     return found

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,11 @@ def take_source(ctx: Context, model: str) -> list[LabelsTaken]:
     found, seen = [], _seen(ctx, model)
     now: dict[str, SeenFile] = {}
     for file in sorted(_matching(ctx.root / job.folder, source)):
-        about, name = file.stat(), ctx.relative(file)
+        try:
+            about = file.stat()
+        except FileNotFoundError:  # it was removed meanwhile
+            continue
+        name = ctx.relative(file)
         was = seen.get(name)
         if was is None or (was.size, was.changed) != (about.st_size, about.st_mtime_ns):
             was = SeenFile(size=about.st_size, changed=about.st_mtime_ns)
@@ -129,8 +134,9 @@ def _of_query(ctx: Context, model: str, job: Job, source: LabelQuery) -> list[La
         url = source.url
         if not isinstance(url, str):
             url = secret_values.fetch({LABEL_QUERY: url}, ctx.environment)[LABEL_QUERY]
-        parts = queries.read(url, source.sql, ctx.root / job.folder, LABEL_QUERY)
-        table = reading.of_query(parts, settings, answer_kind(ctx, model), now)
+        kind = answer_kind(ctx, model)
+        with closing(queries.read(url, source.sql, ctx.root / job.folder, LABEL_QUERY)) as parts:
+            table = reading.of_query(parts, settings, kind, now)
     except MlopsError as error:
         ctx.warnings.append(error)
         return []
