@@ -24,6 +24,7 @@ from mlops_nb.serving import golden, replay
 from mlops_nb.serving.app import SHADOW, Answered, Serving
 from mlops_nb.serving.batches import AnswerLimits, ServingVersion
 from mlops_nb.serving.challenger import Traffic
+from mlops_nb.serving.connections import Connection
 from mlops_nb.serving.control import ControlChannel
 from mlops_nb.serving.replay import REPLAYED
 from mlops_nb.serving.settings import HoldOut, RolloutLimits, of_definition
@@ -150,7 +151,7 @@ class Front:
         config = uvicorn.Config(
             self.serving,
             loop="none",
-            http="httptools",
+            http=Connection,
             lifespan="off",
             log_level="warning",
             access_log=False,

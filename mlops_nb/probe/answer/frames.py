@@ -1,6 +1,7 @@
 """Turns the values of a request into what a model or its features function takes, and back."""
 
 import datetime
+import functools
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,7 @@ def to_input(columns: Columns, signature: Mapping[str, Any]) -> Any:
 
     named = {c["name"]: _column(columns[c["name"]], c, pandas) for c in signature["columns"]}
     if signature["input"] == "frame":
-        frame = pandas.DataFrame(named, copy=False)
-        frame.columns = list(named)
-        return frame
+        return _frame(named, pandas)
     if signature["input"] == "series":
         (name, values), *_ = named.items()
         return pandas.Series(values, name=name)
@@ -29,10 +28,65 @@ def to_input(columns: Columns, signature: Mapping[str, Any]) -> Any:
     return numpy.column_stack(list(named.values()))
 
 
+def _frame(named: Mapping[str, Any], pandas: Any) -> Any:
+    """Return columns as a frame, each with its own dtype: a frame of a dict infers some again."""
+    import numpy
+
+    kept = pandas.StringDtype, pandas.CategoricalDtype
+    plain_ones = all(
+        isinstance(values, numpy.ndarray) or isinstance(values.dtype, kept)
+        for values in named.values()
+    )
+    names = _index(tuple(named))
+    internals: Any = getattr(pandas.api, "internals", None)  # since pandas 3
+    if internals is None or not named or not plain_ones:
+        series = {name: pandas.Series(v, dtype=v.dtype) for name, v in named.items()}
+        frame = pandas.DataFrame(series, copy=False)
+        frame.columns = names
+        return frame
+    blocks = [
+        (values.reshape(1, -1) if isinstance(values, numpy.ndarray) else values, numpy.array([at]))
+        for at, values in enumerate(named.values())
+    ]
+    count = len(next(iter(named.values())))
+    return internals.create_dataframe_from_blocks(
+        blocks, index=pandas.RangeIndex(count), columns=names
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _index(names: tuple[str, ...]) -> Any:
+    import pandas
+
+    return pandas.Index(names)
+
+
+@functools.lru_cache(maxsize=64)
+def _is_numpy(dtype: str) -> bool:
+    """Return whether NumPy has a dtype; pandas adds some, such as Int64."""
+    import numpy
+
+    try:
+        numpy.dtype(dtype)
+    except TypeError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=64)
+def _dtype(name: str) -> Any:
+    """Return the dtype of a name, which pandas takes long to read."""
+    import pandas
+
+    return pandas.api.types.pandas_dtype(name)
+
+
 def to_array(columns: Columns, signature: Mapping[str, Any]) -> Any:
     """Return columns as `to_input` does, a frame of numbers as the array of its values."""
-    kinds = {c["kind"] for c in signature["columns"]}
-    if signature["input"] != "frame" or not kinds <= {"int", "float"}:
+    numbers = all(
+        c["kind"] in {"int", "float"} and _is_numpy(c["dtype"]) for c in signature["columns"]
+    )
+    if signature["input"] != "frame" or not numbers:
         return to_input(columns, signature)
     import numpy
 
@@ -44,6 +98,8 @@ def _column(values: Sequence[Any], column: Mapping[str, Any], pandas: Any) -> An
     import numpy
 
     kind, dtype = column["kind"], column["dtype"]
+    if kind in {"int", "float", "bool"} and not _is_numpy(dtype):
+        return pandas.array(list(values), dtype=_dtype(dtype))
     if kind == "int" and None not in values:
         return numpy.asarray(values, dtype)
     if kind in {"int", "float"}:
@@ -55,7 +111,9 @@ def _column(values: Sequence[Any], column: Mapping[str, Any], pandas: Any) -> An
         return pandas.Categorical(values, categories=column["categories"])
     if kind == "time":
         return pandas.to_datetime(list(values), format="ISO8601").astype(dtype)
-    return pandas.array(list(values), dtype=dtype) if dtype != "object" else _objects(values)
+    return (
+        _objects(values) if dtype == "object" else pandas.array(list(values), dtype=_dtype(dtype))
+    )
 
 
 def _objects(values: Sequence[Any]) -> Any:
@@ -79,7 +137,8 @@ def to_columns(frame: Any, names: Sequence[str]) -> dict[str, list[Any]]:
 def plain(values: Any) -> list[Any]:
     """Return the values of an array or a series as JSON values; missing ones are None."""
     found = values.tolist() if hasattr(values, "tolist") else list(values)
-    if getattr(getattr(values, "dtype", None), "kind", "") in {"i", "u", "b"}:
+    dtype = getattr(values, "dtype", None)
+    if getattr(dtype, "kind", "") in {"i", "u", "b"} and not hasattr(dtype, "na_value"):
         return list(found)
     return [_plain(value) for value in found]
 
