@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 class JoinedWrites:
     """A transport that sends in one call of the system what one turn of the event loop writes.
 
-    A call costs about as much as all else that an answer takes of the front.
+    A write to a socket costs a quarter of all that an answer takes of the front.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:

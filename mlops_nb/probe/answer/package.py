@@ -58,7 +58,10 @@ def write(request: str) -> str:
         told = {"error": str(error), "fix": error.fix, "refused": error.refused}
     except Exception as error:  # noqa: BLE001  the notebook's own functions and values
         what = f"the answers cannot be made: {one_line(error)}"
-        told = {"error": what, "fix": "", "refused": bool(asked["features"] or asked["decide"])}
+        own = [name for name in (asked["features"], asked["decide"]) if name]
+        calls = " and ".join(own or [f"{asked['model']}.predict"])
+        fix = f"call {calls} on rows of the evaluation in a cell, and correct what they raise"
+        told = {"error": what, "fix": fix, "refused": bool(own)}
     return json.dumps(told)
 
 

@@ -195,6 +195,14 @@ def test_what_cannot_be_served_says_so(written, cells, asked, error, refused):
     assert parts is None
 
 
+def test_a_function_that_raises_is_refused_with_its_mend(written):
+    decide = "def decide(scores):\n    raise ValueError('not yet')"
+    told, _, _ = written(START, TRAIN, decide, decide="decide")
+    assert told["refused"]
+    assert told["error"] == "the answers cannot be made: ValueError: not yet"
+    assert told["fix"].startswith("call features and decide on rows of the evaluation in a cell")
+
+
 def test_a_value_that_only_a_training_row_lacks_may_be_missing(written):
     cells = """
 def features(rows):
