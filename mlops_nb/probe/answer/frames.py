@@ -32,14 +32,14 @@ def _frame(named: Mapping[str, Any], pandas: Any) -> Any:
     """Return columns as a frame, each with its own dtype: a frame of a dict infers some again."""
     import numpy
 
-    kept = pandas.StringDtype, pandas.CategoricalDtype
-    plain_ones = all(
-        isinstance(values, numpy.ndarray) or isinstance(values.dtype, kept)
+    are_blocks = all(
+        isinstance(values, numpy.ndarray)
+        or isinstance(values.dtype, pandas.StringDtype | pandas.CategoricalDtype)
         for values in named.values()
     )
-    names = _index(tuple(named))
+    names = _index(tuple(named)).view()  # the notebook's function may give it a name
     internals: Any = getattr(pandas.api, "internals", None)  # since pandas 3
-    if internals is None or not named or not plain_ones:
+    if internals is None or not named or not are_blocks:
         series = {name: pandas.Series(v, dtype=v.dtype) for name, v in named.items()}
         frame = pandas.DataFrame(series, copy=False)
         frame.columns = names

@@ -82,13 +82,17 @@ def test_a_frame_comes_back_from_json_with_its_dtypes(seed, missing, old, monkey
     frame = frame_of(np.random.default_rng(seed), missing=missing)
     if old:
         monkeypatch.delattr(pd.api, "internals")
-    made = frames.to_input(*sent(frame))
+    asked = sent(frame)
+    made = frames.to_input(*asked)
     pd.testing.assert_frame_equal(made, frame)
+    again = made.copy()
     pd.testing.assert_frame_equal(changed(made), changed(frame))
+    pd.testing.assert_frame_equal(frames.to_input(*asked), again)
 
 
 def changed(frame):
     """Return what a features function may make of a frame, which it changes."""
+    frame.columns.name = "changed"  # in no frame that is made later
     frame["new"] = frame["c0"].isna()
     frame.insert(0, "first", range(len(frame)))
     frame.loc[2, "c0"] = frame["c0"][1]
