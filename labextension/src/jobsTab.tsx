@@ -1,7 +1,7 @@
 /** The tab of jobs: what needs a person first, then each job with its runs and commands. */
 import * as React from 'react';
 import { historyIcon, pauseIcon, runIcon } from '@jupyterlab/ui-components';
-import { Action, Confirm, Gates, Metrics, Problem, shapeOf, StateMark, useProblem } from './parts';
+import { Action, Confirm, Gates, Metrics, shapeOf, StateMark, useProblem } from './parts';
 import { figure, moment, statusWord, text, triggerWord, zoned } from './text';
 import { IAlert, IHistoryRow, IJob } from './types';
 import { IViews } from './views';
@@ -12,10 +12,7 @@ const SHOWN = 20;
 export function JobsTab(views: IViews): JSX.Element {
   const { project } = views;
   const { trans } = text;
-  const { lists, problem } = project;
-  if (problem) {
-    return <Problem problem={problem} />;
-  }
+  const { lists } = project;
   if (!lists) {
     return <p className="mlops-empty">{trans.__('Reading the project…')}</p>;
   }

@@ -1,6 +1,6 @@
 /** The tab of models: versions and what they measured, the live one, release and rollback. */
 import * as React from 'react';
-import { Action, Confirm, Gates, Metrics, Problem, useProblem } from './parts';
+import { Action, Confirm, Gates, Metrics, useProblem } from './parts';
 import { figure, moment, statusWord, text } from './text';
 import { IModel, IVersion, IWatch } from './types';
 import { IViews } from './views';
@@ -12,11 +12,8 @@ import { TryIt } from './tryIt';
 const LISTED = 8;
 
 export function ModelsTab(views: IViews): JSX.Element {
-  const { lists, problem } = views.project;
+  const { lists } = views.project;
   const { trans } = text;
-  if (problem) {
-    return <Problem problem={problem} />;
-  }
   if (!lists) {
     return <p className="mlops-empty">{trans.__('Reading the project…')}</p>;
   }

@@ -6,6 +6,7 @@ import { Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { JobsTab } from './jobsTab';
 import { ModelsTab } from './modelsTab';
+import { Problem } from './parts';
 import { News, PipelineTab } from './pipelineTab';
 import { RunsTab } from './runsTab';
 import { text } from './text';
@@ -91,6 +92,7 @@ function View(props: IViews & { tab: Tab }): JSX.Element {
   );
   const { trans } = text;
   const path = pipeline.path;
+  const failed = tab === 'pipeline' ? null : project.problem; // what was listed before stays
   const urgent = project.lists?.alerts.filter(one => one.urgent && !one.acked_until).length ?? 0;
   return (
     <>
@@ -107,9 +109,14 @@ function View(props: IViews & { tab: Tab }): JSX.Element {
         aria-labelledby={`mlops-tab-${tab}`}
       >
         {tab === 'pipeline' && <PipelineTab {...props} key={path} />}
-        {tab === 'runs' && <RunsTab {...props} />}
-        {tab === 'jobs' && <JobsTab {...props} />}
-        {tab === 'models' && <ModelsTab {...props} />}
+        {failed && <Problem problem={failed} />}
+        {(project.lists || !failed) && (
+          <>
+            {tab === 'runs' && <RunsTab {...props} />}
+            {tab === 'jobs' && <JobsTab {...props} />}
+            {tab === 'models' && <ModelsTab {...props} />}
+          </>
+        )}
       </div>
     </>
   );

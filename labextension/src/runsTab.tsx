@@ -16,7 +16,6 @@ import {
   CloseButton,
   Gates,
   Metrics,
-  Problem,
   shapeOf,
   StateMark,
   useProblem
@@ -38,7 +37,7 @@ export function RunsTab(views: IViews): JSX.Element {
   const [opened, setOpened] = React.useState<ReadonlySet<string>>(new Set());
   const [chosen, setChosen] = React.useState<readonly string[]>([]);
   const [shown, setShown] = React.useState('');
-  const { lists, problem } = project;
+  const { lists } = project;
   const runs = lists?.runs ?? [];
   const rows = React.useMemo(() => rowsOf(runs, opened, filter), [runs, opened, filter]);
   const listed = React.useMemo(() => matching(runs, filter), [runs, filter]);
@@ -48,9 +47,6 @@ export function RunsTab(views: IViews): JSX.Element {
     [runs, chosen]
   );
   const detail = found.get(shown);
-  if (problem) {
-    return <Problem problem={problem} />;
-  }
   if (lists && runs.length === 0) {
     return (
       <p className="mlops-empty">

@@ -1,7 +1,7 @@
 """Runs a job for past ticks of its schedule, in parallel, in the pools of sweeps."""
 
-from collections.abc import Callable
-from concurrent.futures import wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -17,7 +17,9 @@ from mlops_nb.jobs.bundle import job_yaml
 from mlops_nb.jobs.model import Job
 from mlops_nb.runs import history, process, resources
 from mlops_nb.runs.history import Run, read_run
+from mlops_nb.runs.interrupts import Interrupts, deferred, stoppable
 
+LOOK_EVERY = 0.4  # s: how soon an interrupt is seen
 MOST = 10_000  # ticks: more is probably a mistake
 DONE = {"finished", "refused"}
 Watch = Callable[[str], None]
@@ -59,25 +61,52 @@ def backfill(
     }
     left = [tick for tick in ticks if tick not in done]
     watch(f"{name}: {len(ticks)} ticks, {len(ticks) - len(left)} of them done already")
-    settings = tuple((k, v) for k, v in ctx.environment.items() if k.startswith(resources.OURS))
-    with resources.pool("processes")(min(workers or resources.cores(), max(1, len(left)))) as pool:
-        futures = [
-            pool.submit(run_past, Past(root=ctx.root, settings=settings, job=name, tick=t))
-            for t in left
+    size = min(workers or resources.cores(), max(1, len(left)))
+    with deferred() as interrupts, resources.pool("processes")(size) as pool:
+        active = Backfill(ctx, name, pool, left)
+        return active.run(interrupts, watch)
+
+
+class Backfill:
+    """A backfill in progress: a task in the pool for each tick that is left."""
+
+    def __init__(self, ctx: Context, name: str, pool: Executor, left: Sequence[datetime]) -> None:
+        self.ctx, self.name = ctx, name
+        settings = tuple((k, v) for k, v in ctx.environment.items() if k.startswith(resources.OURS))
+        self.futures = [
+            pool.submit(run_past, Past(root=ctx.root, settings=settings, job=name, tick=tick))
+            for tick in left
         ]
+
+    def run(self, interrupts: Interrupts, watch: Watch) -> list[Run]:
+        """Wait for all runs and return them; end them if one cannot begin or a signal comes."""
+        found = []
         try:
-            for number, future in enumerate(futures, 1):
-                run = read_run(ctx.journal, future.result())
-                watch(f"{name}: {number} of {len(left)}: {run.data_end} {run.status}")
+            for number, future in enumerate(self.futures, 1):
+                while not future.done():
+                    interrupts.check()
+                    wait([future], timeout=LOOK_EVERY)
+                run = read_run(self.ctx.journal, future.result())
+                found.append(run)
+                place = f"{number} of {len(self.futures)}"
+                watch(f"{self.name}: {place}: {run.data_end} {run.status}")
         except BaseException:
-            for future in futures:
-                future.cancel()
-            for run in history.runs(ctx.journal.read(job=name, kinds=history.COURSE)).values():
-                if history.at_work(run) and run.trigger == "backfill":
-                    process.end(run.process)
-            wait(futures)
+            self._stop()
             raise
-    return [read_run(ctx.journal, future.result()) for future in futures]
+        return found
+
+    def _stop(self) -> None:
+        """End the runs that are at work, and wait until their tasks have ended."""
+        asked: set[str] = set()
+        for future in self.futures:
+            future.cancel()
+        while left := [future for future in self.futures if not future.done()]:
+            events = self.ctx.journal.read(job=self.name, kinds=history.COURSE)
+            for run in history.runs(events).values():
+                is_ours = run.trigger == "backfill" and run.id not in asked
+                if is_ours and history.at_work(run) and process.end(run.process):
+                    asked.add(run.id)
+            wait(left, timeout=LOOK_EVERY)
 
 
 def _ticks(ctx: Context, job: Job, since: datetime, until: datetime) -> list[datetime]:
@@ -107,6 +136,11 @@ def _ticks(ctx: Context, job: Job, since: datetime, until: datetime) -> list[dat
 
 def run_past(past: Past) -> str:
     """Run one past tick with all its tries; return the run id of the last one."""
+    with stoppable():
+        return _run_past(past)
+
+
+def _run_past(past: Past) -> str:
     ctx = of_process(past.root, past.settings)
     job = job_yaml.of_definition(dict(execute.state_of(ctx, past.job).definition))
     runs = history.runs(ctx.journal.read(job=past.job, kinds=history.COURSE)).values()
@@ -122,5 +156,5 @@ def run_past(past: Past) -> str:
     queued = replace(queued, run=ctx.new_run(), commit=git.of(ctx.root))
     once = f"backfill:{agenda.tick_key(past.job, past.tick)}:{len(earlier)}"
     if ctx.journal.append(queued, once=once) is None:
-        return run_past(past)  # another process was faster: wait for its run
+        return _run_past(past)  # another process was faster: wait for its run
     return trigger.carry_through(ctx, job, queued.run, ignore).id

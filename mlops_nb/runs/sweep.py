@@ -18,6 +18,7 @@ from mlops_nb.runs import process, reap, resources, stop, tracking
 from mlops_nb.runs import run as run_run
 from mlops_nb.runs import sweep_history as record
 from mlops_nb.runs.history import Run
+from mlops_nb.runs.interrupts import Interrupts, deferred
 from mlops_nb.runs.run import Part
 from mlops_nb.runs.sweep_history import Sweep
 from mlops_nb.runs.sweep_point import Done, Point, Workspace, run_point
@@ -67,10 +68,11 @@ def sweep(
     ctx.environments.interpreter(source.notebook.kernel)  # refuses one that is not there
     ctx.prepare_folder()
     tracking.prepare(ctx, source.notebook, source.path.parent)
-    active = ActiveSweep(ctx, source, started, before, watch)
-    with make_pool(started.workers) as pool:
-        status = active.run(pool)
-    return active.end(status)
+    with deferred() as interrupts:
+        active = ActiveSweep(ctx, source, started, before, watch, interrupts)
+        with make_pool(started.workers) as pool:
+            status = active.run(pool)
+        return active.end(status)
 
 
 def _started(
@@ -145,8 +147,9 @@ class ActiveSweep:
         started: SweepStarted,
         before: Sweep | None,
         watch: Watch,
+        interrupts: Interrupts,
     ) -> None:
-        self.ctx, self.source, self.watch = ctx, source, watch
+        self.ctx, self.source, self.watch, self.interrupts = ctx, source, watch, interrupts
         self.began = time.monotonic()
         earlier = () if before is None else ctx.journal.read()
         self.fold = record.Fold(earlier, only=started.sweep)
@@ -207,7 +210,11 @@ class ActiveSweep:
         self.running[pool.submit(run_point, point)] = (number, place)
 
     def _wait(self) -> list[int]:
-        """Wait for a point to end, a moment at most; return the points that must run again."""
+        """Wait for a point to end, a moment at most; return the points that must run again.
+
+        Raises KeyboardInterrupt if the sweep is to stop.
+        """
+        self.interrupts.check()
         done, _ = wait(self.running, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
         again = []
         for future in done:
@@ -294,15 +301,12 @@ class ActiveSweep:
         for future in self.running:
             future.cancel()
         while any(not future.done() for future in self.running):
-            try:
-                for run in self.sweep.open:
-                    here = run.id not in stopped and process.is_here(run.process)
-                    if here and process.end(run.process):
-                        stopped.add(run.id)
-                wait(self.running, timeout=LOOK_EVERY)
-                self._look()
-            except KeyboardInterrupt:  # it is being stopped already
-                continue
+            for run in self.sweep.open:
+                here = run.id not in stopped and process.is_here(run.process)
+                if here and process.end(run.process):
+                    stopped.add(run.id)
+            wait(self.running, timeout=LOOK_EVERY)
+            self._look()
         self._look()
 
     # the end

@@ -1,9 +1,6 @@
 """Runs one point of a sweep in a pool; its arguments and its result can be pickled."""
 
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from mlops_nb.notebook import load
 from mlops_nb.notebook.model import Source, Value
 from mlops_nb.reuse.rules import Rules
 from mlops_nb.runs import run as run_run
+from mlops_nb.runs.interrupts import stoppable
 from mlops_nb.runs.run import Part, RunOptions
 
 
@@ -54,7 +52,7 @@ def run_point(point: Point) -> Done:
 
     Raises MlopsError if the run cannot begin.
     """
-    with _stoppable():
+    with stoppable():
         try:
             ctx = of_process(point.workspace.root, point.workspace.settings)
             done = run_run.run(
@@ -72,20 +70,3 @@ def run_point(point: Point) -> Done:
 
 def _source(workspace: Workspace) -> Source:
     return load.capture(workspace.notebook, workspace.document)
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Handle SIGTERM so that it stops the running point and not the process."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no signals come here
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from jupyterlab_process import started
-from panel import OPEN, Panel
+from panel import OPEN, Panel, choose
 from playwright.sync_api import expect
 from small import small
 from tracked import copied
@@ -82,8 +82,7 @@ def test_the_panel_follows_a_notebook_in_notebook_7(
     with started(root, tmp_path / "home", python=python, app="notebook") as lab:
         page.goto(lab.url("small.ipynb", "notebooks"))
         page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=OPEN)
-        page.get_by_role("menuitem", name="View", exact=True).click()
-        page.get_by_role("menuitem", name="Show the MLOps panel").click()
+        choose(page, "View", "Show the MLOps panel")
         panel = Panel(page, lab, "small.ipynb", shown=True)
         panel.run_all()
         panel.expect_states(load="finished", split="finished", train="finished", judge="finished")

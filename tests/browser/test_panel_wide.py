@@ -173,6 +173,7 @@ def test_runs_are_followed_while_they_print_and_compared_by_lines(page: Page, la
     page.wait_for_timeout(1000)
     panel.picture("parallel-dark")
     assert panel.violations() == {}
+    lines.nth(1).focus()
     page.keyboard.press("Enter")
     expect(panel.node.locator(".mlops-detail h3").last).to_contain_text("small.ipynb")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import nbformat
+from panel import choose
 from playwright.sync_api import expect
 from small import TRAIN, small
 
@@ -28,8 +29,7 @@ def test_a_sweep_is_stopped_by_its_button_and_runs_are_filtered(page: Page, lab:
     page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=OPEN)
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=OPEN)
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=OPEN)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    choose(page, "Run", "Run All Cells")
     book = page.locator(".jp-Notebook")
     expect(book.locator("progress")).to_have_attribute("value", "2", timeout=OPEN)
     expect(book.locator("svg [data-step=train]")).to_contain_text("finished")

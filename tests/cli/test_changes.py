@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import signal
 import sqlite3
 import time
 
@@ -168,6 +169,30 @@ def test_past_dates_are_run_side_by_side_once_each_and_release_nothing(cellar):
     assert "is never due" in cellar.refused(
         "backfill", "wine", "--since", "2026-01-06", "--until", "2026-01-07"
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_backfill_that_is_interrupted_ends_its_runs_and_can_go_on(cellar, number):
+    words = ("backfill", "wine", "--since", "2026-01-05", "--until", "2026-01-20")
+    started = ("--workers", "1", "--json")
+
+    def statuses() -> list[str]:
+        runs = open_project(cellar.folder).runs()
+        return [run.status for run in runs if run.trigger == "backfill"]
+
+    with cellar.start(*words, *started) as process:
+        while "running" not in statuses():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert set(statuses()) <= {"finished", "stopped"}
+    left = 3 - statuses().count("finished")
+    answer = cellar.type(*words)
+    assert answer.status == 0, answer.stderr
+    assert len(answer.json["runs"]) == left
+    assert statuses().count("finished") == 3
 
 
 def test_a_draft_is_edited_in_review_and_its_model_released_with_it(cellar):
