@@ -153,14 +153,14 @@ def test_the_kernel_answers_while_a_cell_runs(browser):
     for name in list(CELLS)[1:]:
         browser.run(name)
     browser.states()
-    message = client.session.msg("execute_request", {"code": "import time; time.sleep(20)"})
+    message = client.session.msg("execute_request", {"code": "import time; time.sleep(120)"})
     client.shell_channel.send(message)
     browser.cells["train"] += " + 1"
     began = time.monotonic()
     browser.report()
     state = browser.received(lambda s: s["steps"]["train"]["state"] == "stale")
     assert state["steps"]["judge"]["state"] == "stale"
-    assert time.monotonic() - began < 15  # the cell runs for 20
+    assert time.monotonic() - began < 60  # the cell runs for 120
 
 
 def table(session):

@@ -229,7 +229,7 @@ async def test_a_cell_of_8_mb_is_refused_at_once(
     began = time.monotonic()
     found = answered(await ask({"path": "a.ipynb"} | ({} if saved else {"content": content})), 413)
     assert "cell 2" in found["error"]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < DEADLINE
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000  # KiB
 
 
@@ -244,7 +244,7 @@ def test_a_notebook_that_takes_too_long_ends_at_the_deadline(tmp_path: Path) -> 
     status, text = process.ask(json.dumps(slow).encode(), allow_hidden=False)
     assert status == 422
     assert "longer than 2 s" in json.loads(text)["error"]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < DEADLINE
     process.deadline = DEADLINE  # it starts again, which takes long on a busy machine
     quick = {"path": "a.ipynb", "content": two_steps()}
     assert process.ask(json.dumps(quick).encode(), allow_hidden=False)[0] == 200
