@@ -1,5 +1,6 @@
 """Answers rows with a model, its features function and its decide function."""
 
+import contextlib
 import math
 import os
 import pickle
@@ -8,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from . import computed, frames
+from . import computed, frames, shared
 
 RTOL = 1e-6  # of scores: a batch of another size may round otherwise
 NUMBERS = {"i", "u", "f"}  # kinds of dtypes of NumPy
@@ -32,12 +33,15 @@ class Answers:
         self.features, self.decide = parts.get("features"), parts.get("decide")
         self.metrics: Mapping[str, Any] = parts.get("metrics") or {}
         self.signature = signature
+        self.shared: shared.Shared | None = None  # of a model that nobody else uses
 
     @classmethod
     def of(cls, folder: str, signature: Mapping[str, Any]) -> "Answers":
         """Load the model of a package. Raises whatever its classes raise."""
         with open(os.path.join(folder, "model.pickle"), "rb") as file:
-            return cls(pickle.load(file), signature)
+            made = cls(pickle.load(file), signature)
+        made.shared = shared.Shared(made.last)
+        return made
 
     def answer(self, columns: frames.Columns) -> dict[str, Any]:
         """Return predictions, scores (None without), and computed features (None without).
@@ -75,8 +79,9 @@ class Answers:
         """Return predictions and scores for the input of the model."""
         for step in self.before:
             taken = step.transform(taken)
-        scores = _score(self.last.predict_proba(taken)) if self.has_scores else None
-        predictions = self.last.predict(taken) if self.decide is None else self.decide(scores)
+        with self.shared or contextlib.nullcontext():
+            scores = _score(self.last.predict_proba(taken)) if self.has_scores else None
+            predictions = self.last.predict(taken) if self.decide is None else self.decide(scores)
         return _flat(predictions), scores
 
 
