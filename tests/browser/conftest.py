@@ -32,7 +32,7 @@ NO_CHROMIUM = (
 )
 
 
-expect.set_options(timeout=OPEN)  # other tests run beside
+expect.set_options(timeout=OPEN)
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """Open an empty page; all its requests must go to this machine."""
     hosts: set[str | None] = set()
     with browser.new_context(viewport={"width": 1280, "height": 860}) as context:
+        context.set_default_timeout(OPEN)  # other tests run beside
         page = context.new_page()
         page.on("request", lambda request: hosts.add(_host(request.url)))
         page.on("websocket", lambda websocket: hosts.add(_host(websocket.url)))

@@ -101,6 +101,7 @@ def test_two_people_in_one_notebook_see_the_same_states(
         started(root, tmp_path / "home", python=python) as lab,
         browser.new_context(viewport={"width": 1280, "height": 860}) as context,
     ):
+        context.set_default_timeout(OPEN)
         two = [Panel(page, lab, "small.ipynb"), Panel(context.new_page(), lab, "small.ipynb")]
         two[0].run_all()
         for panel in two:
