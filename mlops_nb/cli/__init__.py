@@ -95,4 +95,6 @@ def main(arguments: list[str] | None = None) -> None:
         found = Unreachable(what, fix="report it with what `MLOPS_NB_DEBUG=1 mlops-nb …` prints")
         output.print_error(found, as_json=as_json)
         status = found.exit_status
+    for number in (signal.SIGTERM, signal.SIGINT):  # all is said
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(status if isinstance(status, int) else 0)

@@ -17,6 +17,7 @@ from mlops_nb.project import Project, open_project
 from mlops_nb.runs import grid as grids
 from mlops_nb.runs import history
 from mlops_nb.runs import sweep_history as record
+from mlops_nb.runs.interrupts import deferred
 from mlops_nb.runs.sweep_history import Sweep
 
 ENDED = ("finished", "failed", "stopped")
@@ -75,20 +76,21 @@ def sweep(  # noqa: PLR0913  one for each option
         raise click.UsageError(f"{twice!r} is given twice")
     project = project_of(notebook)
     progress = SweepProgress()
-    found = project.sweep(
-        notebook,
-        axes,
-        typed(given),
-        workers=workers,
-        on=on,
-        best=best,
-        resume=resume,
-        fresh=fresh,
-        watch=progress,
-    )
-    progress.close()
-    output.print_warnings(project)
-    return _show(project, found, as_json=as_json)
+    with deferred():  # a second signal does not cut the answer off
+        found = project.sweep(
+            notebook,
+            axes,
+            typed(given),
+            workers=workers,
+            on=on,
+            best=best,
+            resume=resume,
+            fresh=fresh,
+            watch=progress,
+        )
+        progress.close()
+        output.print_warnings(project)
+        return _show(project, found, as_json=as_json)
 
 
 def _show(project: Project, found: Sweep, *, as_json: bool) -> int:

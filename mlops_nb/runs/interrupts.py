@@ -15,6 +15,10 @@ class Interrupts:
     def __init__(self) -> None:
         self.came = False
 
+    def note(self, *_: Any) -> None:
+        """Handle a signal."""
+        self.came = True
+
     def check(self) -> None:
         """Raise KeyboardInterrupt if a signal came."""
         if self.came:
@@ -26,15 +30,19 @@ class Interrupts:
 def deferred() -> Iterator[Interrupts]:
     """Note the signals that else raise KeyboardInterrupt at any line, until they are checked.
 
+    Inside another one, it is the same.
+
     An interrupt inside `concurrent.futures.wait` can leave its locks held, so that the future never
     ends; one inside `submit`, a task that nobody waits for. Both were seen.
     """
+    handlers = {number: signal.getsignal(number) for number in NUMBERS}
+    outer = [getattr(handler, "__self__", None) for handler in handlers.values()]
+    found = next((one for one in outer if isinstance(one, Interrupts)), None)
+    if found is not None:
+        yield found
+        return
     found = Interrupts()
-
-    def note(*_: Any) -> None:
-        found.came = True
-
-    with _handled(note, [n for n in NUMBERS if callable(signal.getsignal(n))]):
+    with _handled(found.note, [n for n, handler in handlers.items() if callable(handler)]):
         yield found
 
 

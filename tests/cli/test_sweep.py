@@ -153,6 +153,20 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(cellar, number):
     assert len([r for r in mlflow_runs(cellar) if "mlflow.parentRunId" not in r["tags"]]) == 1
 
 
+def test_signals_that_follow_do_not_cut_the_answer_off(cellar):
+    (cellar.folder / "wait").touch()
+    words = ("sweep", "wine.ipynb", "-g", "depth=2,3", "--workers", "1", "--json")
+    with cellar.start(*words) as process:
+        until(lambda: 3 in of_points(cellar), process)
+        process.send_signal(signal.SIGINT)
+        while process.poll() is None:
+            time.sleep(0.02)
+            process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate()
+    assert process.returncode == 1, stderr
+    assert [r["status"] for r in json.loads(stdout)["runs"]] == ["finished", "stopped"]
+
+
 def test_stop_ends_a_sweep_or_one_of_its_points_and_says_how(cellar):
     (cellar.folder / "wait").touch()
     with cellar.start("sweep", "wine.ipynb", "-g", "depth=3,4,5", "--workers", "1") as process:

@@ -67,31 +67,50 @@ def test_a_sweep_ends_wherever_the_signal_comes(tmp_path, number, function):
     assert set(rest) <= {"stopped"}  # none if the last point had not begun
 
 
-def test_a_signal_is_deferred_to_the_next_check_and_handlers_come_back():
-    before = signal.getsignal(signal.SIGINT)
-    with deferred() as interrupts:
-        interrupts.check()
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
+@pytest.fixture
+def handlers():
+    """Handle signals as a process does that a person has started: a test may be run by another."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_is_deferred_to_the_next_check_and_handlers_come_back(handlers):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with deferred() as interrupts:
             interrupts.check()
-        interrupts.check()
-    assert signal.getsignal(signal.SIGINT) is before
-    with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+            with pytest.raises(KeyboardInterrupt):
+                interrupts.check()
+            interrupts.check()
+        assert signal.getsignal(number) is signal.default_int_handler
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+
+
+def test_a_deferral_inside_another_one_sees_what_came_before(handlers):
+    with deferred() as outer:
         signal.raise_signal(signal.SIGINT)
+        with deferred() as inner:
+            assert inner is outer
+            with pytest.raises(KeyboardInterrupt):
+                inner.check()
+        signal.raise_signal(signal.SIGINT)  # it is deferred still
+        assert outer.came
 
 
-def test_a_process_that_a_signal_ends_or_leaves_alone_stays_as_it_was():
-    handlers = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.SIG_IGN}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        with deferred():
-            assert {n: signal.getsignal(n) for n in handlers} == handlers
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def test_a_process_that_a_signal_ends_or_leaves_alone_stays_as_it_was(handlers):
+    for_all = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.SIG_IGN}
+    for number, handler in for_all.items():
+        signal.signal(number, handler)
+    with deferred():
+        assert {n: signal.getsignal(n) for n in for_all} == for_all
 
 
-def test_another_thread_changes_no_handler():
+def test_another_thread_changes_no_handler(handlers):
     found = []
 
     def look():
