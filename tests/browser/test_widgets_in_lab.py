@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 import nbformat
 from panel import choose
 from playwright.sync_api import expect
-from small import TRAIN, small
+from small import ENDLESS, small
 
 if TYPE_CHECKING:
     from jupyterlab_process import Lab
     from playwright.sync_api import Page
 
 OPEN = 60_000  # ms: JupyterLab's first start on a busy machine
-WAITS = f"{TRAIN}\nimport time\nif depth > 2:\n    time.sleep(600)"
 LINES = ("graph", "sweep -g depth=1,2,3,4 --workers 1 --best accuracy", "runs")
 
 
 def test_a_sweep_is_stopped_by_its_button_and_runs_are_filtered(page: Page, lab: Lab) -> None:
     (lab.root / ".git").mkdir(exist_ok=True)
-    path = small(lab.root / "widgets.ipynb", train=WAITS)
+    path = small(lab.root / "widgets.ipynb", train=ENDLESS)
     book = nbformat.read(path, 4)
     book.cells += [nbformat.v4.new_code_cell(f"%mlops {line}") for line in LINES]
     nbformat.write(book, path)

@@ -24,6 +24,8 @@ CELLS = {
     "train": TRAIN,
     "judge": JUDGE,
 }
+# a cell that is there to be stopped if the depth is over 2
+ENDLESS = f"{TRAIN}\nimport time\nif depth > 2:\n    time.sleep(600)"
 # a cell that goes on until the test has made the file `go`
 WAITING = f"""{TRAIN}
 import os, time

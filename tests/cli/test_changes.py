@@ -183,7 +183,7 @@ def test_a_backfill_that_is_interrupted_ends_its_runs_and_can_go_on(cellar, numb
     with cellar.start(*words, *started) as process:
         while "running" not in statuses():
             assert process.poll() is None
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks at the journal
         process.send_signal(number)
         process.communicate(timeout=60)
     assert process.returncode == 130

@@ -159,10 +159,12 @@ def test_signals_that_follow_do_not_cut_the_answer_off(cellar):
     with cellar.start(*words) as process:
         until(lambda: 3 in of_points(cellar), process)
         process.send_signal(signal.SIGINT)
-        while process.poll() is None:
-            time.sleep(0.02)
+        for _ in range(3000):  # a minute, in which it ends
+            time.sleep(0.02)  # signals come again and again, as of an impatient person
+            if process.poll() is not None:
+                break
             process.send_signal(signal.SIGTERM)
-        stdout, stderr = process.communicate()
+        stdout, stderr = process.communicate(timeout=1)
     assert process.returncode == 1, stderr
     assert [r["status"] for r in json.loads(stdout)["runs"]] == ["finished", "stopped"]
 

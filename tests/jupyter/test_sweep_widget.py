@@ -8,19 +8,17 @@ import pytest
 from front_end import FrontEnd
 from live import Session
 from saved import project
-from small import TRAIN, small
+from small import ENDLESS, small
 
 from mlops_nb import events as ev
 from mlops_nb.jupyter.widgets.sweep import SweepView
 from mlops_nb.runs.sweep_history import Fold
 
-WAITS = f"{TRAIN}\nimport time\nif depth > 2:\n    time.sleep(600)"
-
 
 @pytest.fixture
 def terminal(tmp_path, monkeypatch):
     made = project(tmp_path, "project")
-    small(made.folder / "small.ipynb", train=WAITS)
+    small(made.folder / "small.ipynb", train=ENDLESS)
     for name, value in made.environment().items():
         monkeypatch.setenv(name, value)
     return made

@@ -7,12 +7,11 @@ import sys
 import threading
 
 import pytest
-from small import TRAIN, small
+from small import ENDLESS, small
 
 from mlops_nb.runs.interrupts import deferred
 
 ENDS_WITHIN = 60  # s; the last point would take ten minutes
-SLOW = f"{TRAIN}\nif depth > 2: import time; time.sleep(600)"
 SWEEP = """
 import json, os, signal, sys
 
@@ -52,7 +51,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("function", ["submit", "__enter__"])  # of a pool; of the locks of `wait`
 def test_a_sweep_ends_wherever_the_signal_comes(tmp_path, number, function):
     (tmp_path / ".git").mkdir()
-    small(tmp_path / "n.ipynb", train=SLOW)
+    small(tmp_path / "n.ipynb", train=ENDLESS)
     done = subprocess.run(
         [sys.executable, "-c", SWEEP, json.dumps([number, function])],
         cwd=tmp_path,
